@@ -1,0 +1,1 @@
+"""The ground floor: events, the log, and the fold that turns one into the features of a customer."""

@@ -1,0 +1,84 @@
+"""Constants and small functions that every generated fold starts with.
+
+`NEVER` is the moment of what has not happened: no event can carry it, the door refuses such dates.
+The text of this file below the marker is copied into the generated module and compiled there;
+`meaning` definitions import the constants from here, so both sides share one value.
+"""
+
+import math
+
+# --- copied into every fold ---
+NAN = math.nan
+NEVER = 0
+HOPS = 8
+CEILING = 255
+UNSET = 255
+FOREVER = 2**62
+CART_SECONDS = 7 * 86_400
+ADVOCACY_SECONDS = 365 * 86_400
+WEEK_COSINES = tuple(math.cos(2.0 * math.pi * k / 7.0) for k in range(7))
+WEEK_SINES = tuple(math.sin(2.0 * math.pi * k / 7.0) for k in range(7))
+CLOCK_COSINES = tuple(math.cos(2.0 * math.pi * k / 8.0) for k in range(8))
+CLOCK_SINES = tuple(math.sin(2.0 * math.pi * k / 8.0) for k in range(8))
+
+
+def second(at: int) -> int:
+    """A moment in microseconds as whole seconds; states keep moments to the second, in 4 bytes."""
+    return at // 1_000_000
+
+
+def elapsed(moment: int, now: int) -> float:
+    """Microseconds from a moment kept in seconds to `now`; never negative."""
+    past = now // 1_000_000 - moment
+    return past * 1_000_000.0 if past > 0 else 0.0
+
+
+def ratio(left: float, right: float) -> float:
+    """left / right, NaN when dividing by zero."""
+    if right == 0.0:
+        return NAN
+    return left / right
+
+
+def truth(condition: bool) -> float:
+    """A condition as a number."""
+    return 1.0 if condition else 0.0
+
+
+def differs(left: float, right: float) -> float:
+    """Whether two known values differ."""
+    return 1.0 if left == left and right == right and left != right else 0.0
+
+
+def both(left: float, right: float) -> float:
+    """Logical and of two numbers; NaN is false."""
+    return 1.0 if left == left and right == right and left != 0.0 and right != 0.0 else 0.0
+
+
+def either(left: float, right: float) -> float:
+    """Logical or of two numbers; NaN is false."""
+    return 1.0 if (left == left and left != 0.0) or (right == right and right != 0.0) else 0.0
+
+
+def negation(value: float) -> float:
+    """Logical not; the negation of NaN is true."""
+    return 0.0 if value == value and value != 0.0 else 1.0
+
+
+def otherwise(value: float, default: float) -> float:
+    """The value, or the default where the value is NaN."""
+    return value if value == value else default
+
+
+def smaller(left: float, right: float) -> float:
+    """The smaller; NaN if either is."""
+    if left != left or right != right:
+        return NAN
+    return left if left < right else right
+
+
+def larger(left: float, right: float) -> float:
+    """The larger; NaN if either is."""
+    if left != left or right != right:
+        return NAN
+    return left if left > right else right

@@ -1,0 +1,64 @@
+"""A feature set: a class whose body declares, one line each, what we want to know of a customer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from features.aggregates.base import Aggregate, Reading
+from features.grammar import Column, Expr
+
+
+class Declarations(type):
+    """Collects the declarations of a class body and turns each feature into a column by its name."""
+
+    features: dict[str, Expr]
+    memories: dict[str, Aggregate]
+    families: dict[str, str]
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> Declarations:
+        features: dict[str, Expr] = {}
+        memories: dict[str, Aggregate] = {}
+        families: dict[str, str] = {}
+        for base in bases:
+            if isinstance(base, Declarations):
+                _merge(name, features, base.features)
+                _merge(name, memories, base.memories)
+                families.update(base.families)
+        own = {key: value for key, value in body.items() if isinstance(value, Expr) and not key.startswith("_")}
+        kept = {key: value for key, value in body.items() if isinstance(value, Aggregate) and not key.startswith("_")}
+        _merge(name, features, own)
+        _merge(name, memories, kept)
+        for key in own:
+            families[key] = (body.get("__doc__") or name).strip().splitlines()[0]
+        columns: dict[str, Any] = {key: Column(key) for key in own}
+        rest = {key: value for key, value in body.items() if key not in own and key not in kept}
+        made = super().__new__(mcs, name, bases, {**rest, **columns})
+        made.features, made.memories, made.families = features, memories, families
+        return made
+
+    def aggregates(cls) -> list[Aggregate]:
+        """Every aggregate the features and memories need, each once, in the order of first use."""
+        found: dict[str, Aggregate] = {}
+        for expr in cls.features.values():
+            for leaf in expr.walk():
+                if isinstance(leaf, Reading):
+                    found.setdefault(leaf.aggregate.name, leaf.aggregate)
+        for aggregate in cls.memories.values():
+            found.setdefault(aggregate.name, aggregate)
+        return list(found.values())
+
+
+def _merge(name: str, into: dict[str, Any], more: dict[str, Any]) -> None:
+    for key, value in more.items():
+        if key in into:
+            raise TypeError(f"{name} declares '{key}' twice: every feature has one definition")
+        into[key] = value
+
+
+class FeatureSet(metaclass=Declarations):
+    """Subclass it and declare features in the body; combine sets by inheriting from several.
+
+    `name = expression` declares a feature, `name = recent(...)` a memory; a name with a leading underscore is a
+    part to build others from. Outside the body, `Journey.name` is the column of that feature, for use in actions,
+    segments and targets.
+    """

@@ -1,0 +1,266 @@
+"""The features of a customer: one line each. This file is the data dictionary.
+
+Add a feature by adding a line to the family it belongs to; replay, serving, documentation and models follow.
+"""
+
+from __future__ import annotations
+
+from features.aggregates import (
+    active_days,
+    age,
+    cart,
+    count,
+    distinct,
+    earliest,
+    fading,
+    gaps,
+    happened,
+    latest,
+    moments,
+    newest,
+    reading,
+    recent,
+    rhythm,
+    sessions,
+    since,
+    stages,
+    total,
+)  # fmt: skip
+from features.events import (
+    ANY,
+    CART_ADD,
+    CHECKOUT_START,
+    COUPON_APPLY,
+    COUPON_DENY,
+    DAY,
+    DECISION,
+    ERROR,
+    HOUR,
+    IDENTIFY,
+    ITEM_VIEW,
+    LIST_VIEW,
+    LOGIN,
+    MESSAGE_CLICK,
+    MESSAGE_DELIVER,
+    MESSAGE_OPEN,
+    MINUTE,
+    ORDER_CANCEL,
+    OUT_OF_STOCK,
+    OUTBOUND,
+    PAYMENT_FAIL,
+    PURCHASE,
+    PURCHASED_ITEM,
+    REFER,
+    REFUND,
+    REVIEW,
+    REWARD,
+    SEARCH,
+    SHARE,
+    SIGN_UP,
+    SUBSCRIBE,
+    SUPPORT_OPEN,
+    SUPPORT_RESOLVE,
+    SURVEY_CSAT,
+    SURVEY_EFFORT,
+    SURVEY_NPS,
+    UNSUBSCRIBE,
+    VISITS,
+    WISHLIST_ADD,
+    WISHLIST_REMOVE,
+    Channel,
+    any_of,
+    days,
+    minutes,
+)  # fmt: skip
+from features.feature_set import FeatureSet
+from features.fold import Fold
+from features.grammar import maximum
+
+
+class Position(FeatureSet):
+    """Position on the journey"""
+
+    stages = stages(ANY)
+    stage = reading(stages, "current")
+    previous_stage = reading(stages, "previous")
+    days_in_stage = reading(stages, "time") / DAY
+
+
+class Recency(FeatureSet):
+    """Recency and tenure"""
+
+    days_since_first = age(ANY) / DAY
+    days_since_last = since(VISITS) / DAY
+    days_since_purchase = since(PURCHASE) / DAY
+    days_since_first_purchase = age(PURCHASE) / DAY
+    _purchases = newest(PURCHASE)
+    days_since_second_purchase = reading(_purchases, "second") / DAY
+    days_since_third_purchase = reading(_purchases, "third") / DAY
+    days_since_fifth_purchase = reading(_purchases, "fifth") / DAY
+
+
+class Frequency(FeatureSet):
+    """Frequency of orders"""
+
+    purchases_ever = count(PURCHASE)
+    purchases_28d = count(PURCHASE, within=days(28))
+    purchases_90d = count(PURCHASE, within=days(90))
+    purchase_days_84d = active_days(PURCHASE, within=days(84))
+    purchases_fading_7d = fading(PURCHASE, half_life=days(7))
+    purchases_fading_14d = fading(PURCHASE, half_life=days(14))
+    purchases_fading_28d = fading(PURCHASE, half_life=days(28))
+    purchases_fading_56d = fading(PURCHASE, half_life=days(56))
+    purchases_fading_112d = fading(PURCHASE, half_life=days(112))
+    purchases_trend = purchases_fading_14d / purchases_fading_56d
+    purchases_trend_slow = purchases_fading_28d / purchases_fading_112d
+    purchases_per_day = purchases_ever / (age(ANY) / DAY + 1)
+
+
+class Monetary(FeatureSet):
+    """Money"""
+
+    spend_ever = total(PURCHASE.amount)
+    spend_28d = total(PURCHASE.amount, within=days(28))
+    spend_90d = total(PURCHASE.amount, within=days(90))
+    spend_fading_14d = fading(PURCHASE.amount, half_life=days(14))
+    spend_fading_56d = fading(PURCHASE.amount, half_life=days(56))
+    _basket = moments(PURCHASE.amount)
+    basket_value_mean = reading(_basket, "mean")
+    basket_value_deviation = reading(_basket, "deviation")
+    basket_value_latest = latest(PURCHASE.amount)
+    basket_value_recent = spend_fading_56d / fading(PURCHASE, half_life=days(56))
+    items_per_order = count(PURCHASED_ITEM) / count(PURCHASE)
+    items_fading_56d = fading(PURCHASED_ITEM, half_life=days(56))
+    distinct_items = distinct(PURCHASED_ITEM.item, bits=256)
+
+
+class Tempo(FeatureSet):
+    """Tempo: the customer's own rhythm of buying and visiting"""
+
+    _orders = gaps(PURCHASE)
+    purchase_gap_mean = reading(_orders, "mean")
+    purchase_gap_deviation = reading(_orders, "deviation")
+    purchase_gap_longest = reading(_orders, "longest")
+    purchase_gap_recent = reading(_orders, "recent")
+    purchase_gap_log_mean = reading(_orders, "log_mean")
+    purchase_gap_log_deviation = reading(_orders, "log_deviation")
+    silence_ratio = since(PURCHASE) / DAY / purchase_gap_mean
+    silence_ratio_recent = since(PURCHASE) / DAY / purchase_gap_recent
+    silence_of_longest = since(PURCHASE) / DAY / purchase_gap_longest
+    _later_visits = reading(sessions(VISITS, gap=minutes(30)), "number") - 1
+    visit_gap_mean = (age(VISITS) - since(VISITS)) / DAY / _later_visits
+    lapsing = since(VISITS) / DAY > maximum(3 * visit_gap_mean, 7).otherwise(30)
+
+
+class Sessions(FeatureSet):
+    """Visits and their depth"""
+
+    _sessions = sessions(VISITS, gap=minutes(30))
+    sessions_ever = reading(_sessions, "number")
+    session_depth = reading(_sessions, "depth")
+    session_depth_mean = reading(_sessions, "mean_depth")
+    session_minutes_mean = reading(_sessions, "mean_minutes")
+    session_age_minutes = reading(_sessions, "age") / MINUTE
+    bounce_rate = reading(_sessions, "bounce_rate")
+    signed_up = happened(any_of(SIGN_UP, LOGIN, IDENTIFY))
+
+
+class Browsing(FeatureSet):
+    """Search and browse intent"""
+
+    item_views_1d = count(ITEM_VIEW, within=days(1))
+    item_views_7d = count(ITEM_VIEW, within=days(7))
+    item_views_fading_1h = fading(ITEM_VIEW, half_life=HOUR)
+    searches_7d = count(SEARCH, within=days(7))
+    list_views_ever = count(LIST_VIEW)
+    views_per_purchase = count(ITEM_VIEW) / count(PURCHASE)
+    wishlist_size = maximum(count(WISHLIST_ADD) - count(WISHLIST_REMOVE), 0)
+    recent_views = recent(ITEM_VIEW.item, size=6)
+    recent_purchases = recent(PURCHASED_ITEM.item, size=16)
+
+
+class Cart(FeatureSet):
+    """Cart and checkout"""
+
+    cart = cart(size=5)
+    cart_items = reading(cart, "pieces")
+    cart_value = reading(cart, "value")
+    cart_age_hours = reading(cart, "age") / HOUR
+    cart_adds_7d = count(CART_ADD, within=days(7))
+    cart_rate = cart_adds_7d / count(ITEM_VIEW, within=days(7))
+    checkout_open_hours = since(CHECKOUT_START) / HOUR
+    checkout_open = (since(CHECKOUT_START) < since(PURCHASE)) | (happened(CHECKOUT_START) & ~happened(PURCHASE))
+    orders_per_checkout = count(PURCHASE) / count(CHECKOUT_START)
+    payment_failures_28d = count(PAYMENT_FAIL, within=days(28))
+
+
+class Discounts(FeatureSet):
+    """Discounts, refunds and cancellations"""
+
+    coupons_ever = count(COUPON_APPLY)
+    coupons_28d = count(COUPON_APPLY, within=days(28))
+    coupon_share = count(COUPON_APPLY) / count(PURCHASE)
+    discount_share = total(COUPON_APPLY.amount) / total(PURCHASE.amount)
+    coupons_denied_ever = count(COUPON_DENY)
+    refunds_ever = count(REFUND)
+    refund_share = total(REFUND.amount) / total(PURCHASE.amount)
+    cancels_ever = count(ORDER_CANCEL)
+    days_since_refund = since(REFUND) / DAY
+
+
+class Contacts(FeatureSet):
+    """Messages, campaigns and our own contacts"""
+
+    messages_7d = count(MESSAGE_DELIVER, within=days(7))
+    messages_28d = count(MESSAGE_DELIVER, within=days(28))
+    message_open_rate = count(MESSAGE_OPEN) / count(MESSAGE_DELIVER)
+    message_click_rate = count(MESSAGE_CLICK) / count(MESSAGE_DELIVER)
+    days_since_message = since(MESSAGE_DELIVER) / DAY
+    unsubscribed = happened(UNSUBSCRIBE) & ~(since(SUBSCRIBE) < since(UNSUBSCRIBE))
+    contacts_7d = count(DECISION.on(*OUTBOUND), within=days(7))
+    days_since_contact = since(DECISION.on(*OUTBOUND)) / DAY
+    rewards_ever = count(REWARD)
+    recent_actions = recent(DECISION.category, size=16)
+
+
+class Voice(FeatureSet):
+    """Surveys, support, friction and advocacy"""
+
+    nps_latest = latest(SURVEY_NPS.score)
+    csat_latest = latest(SURVEY_CSAT.score)
+    effort_latest = latest(SURVEY_EFFORT.score)
+    days_since_survey = since(any_of(SURVEY_NPS, SURVEY_CSAT, SURVEY_EFFORT)) / DAY
+    support_open = maximum(count(SUPPORT_OPEN) - count(SUPPORT_RESOLVE), 0)
+    support_ever = count(SUPPORT_OPEN)
+    errors_ever = count(ERROR)
+    out_of_stock_ever = count(OUT_OF_STOCK)
+    reviews_ever = count(REVIEW)
+    review_score_mean = reading(moments(REVIEW.score), "mean")
+    shares_ever = count(SHARE)
+    referrals_ever = count(REFER)
+    days_since_advocacy = since(any_of(REVIEW, SHARE, REFER)) / DAY
+
+
+class Habits(FeatureSet):
+    """Channels and rhythm of the day and week"""
+
+    first_channel = earliest(ANY.channel)
+    latest_channel = latest(VISITS.channel)
+    share_app = count(VISITS.on(Channel.APP)) / count(VISITS)
+    share_store = count(VISITS.on(Channel.STORE)) / count(VISITS)
+    _rhythm = rhythm(VISITS)
+    weekend_share = reading(_rhythm, "weekend")
+    evening_share = reading(_rhythm, "evening")
+    weekday_share = reading(_rhythm, "weekday_now")
+    hour_regularity = reading(_rhythm, "hour_regularity")
+    weekday_regularity = reading(_rhythm, "weekday_regularity")
+
+
+class Journey(
+    Position, Recency, Frequency, Monetary, Tempo, Sessions, Browsing, Cart, Discounts, Contacts, Voice, Habits
+):
+    """What we know about a customer at a moment."""
+
+
+JOURNEY = Fold(Journey)
+"""The compiled features of a customer."""

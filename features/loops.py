@@ -1,0 +1,66 @@
+"""The loops around a fold: one step, one reading, a sweep over states, a replay over histories.
+
+This is a template: `features/wiring.py` copies the functions into the generated module, where `update` and `read`
+are the generated ones. They are written here, and not as text in the generator, to be read and checked as code.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def _generated(*arguments: Any) -> None:
+    raise TypeError("loops.py is a template for the generated fold; call features.fold.Fold")
+
+
+update = read = _generated
+
+
+def step(states: Any, index: int, events: Any, start: int, stop: int) -> None:
+    """Fold events[start:stop], of one customer in log order, into states[index]."""
+    s = states[index]
+    for j in range(start, stop):
+        e = events[j]
+        update(
+            s, e["at"], e["received"], e["kind"], e["channel"], e["item"], e["category"],
+            e["quantity"], e["amount"], e["score"],
+        )  # fmt: skip
+
+
+def sweep(states: Any, now: int, start: int, stop: int, out: Any) -> None:
+    """Read states[start:stop] at `now` into the rows of `out`."""
+    for i in range(start, stop):
+        read(states[i], now, out[i])
+
+
+def replay(
+    events: Any, starts: Any, first: int, last: int, cutoffs: Any, rows: Any, out: Any, states: Any, keep: bool
+) -> None:
+    """Fold the histories of customers first..last-1, reading at every cutoff that finds the customer known.
+
+    The events of customer c are events[starts[c]:starts[c + 1]]; its readings go to out[rows[c]], out[rows[c] + 1]...
+    With `keep`, states[c] is its final state; else states[0] is scratch. states[-1] is an empty state.
+    """
+    blank = states[len(states) - 1]
+    for c in range(first, last):
+        place = c if keep else 0
+        states[place] = blank
+        s = states[place]
+        k = 0
+        row = rows[c]
+        for j in range(starts[c], starts[c + 1]):
+            e = events[j]
+            while k < len(cutoffs) and cutoffs[k] < e["received"]:
+                if j > starts[c]:
+                    read(s, cutoffs[k], out[row])
+                    row += 1
+                k += 1
+            update(
+                s, e["at"], e["received"], e["kind"], e["channel"], e["item"], e["category"],
+                e["quantity"], e["amount"], e["score"],
+            )  # fmt: skip
+        while k < len(cutoffs):
+            if starts[c + 1] > starts[c]:
+                read(s, cutoffs[k], out[row])
+                row += 1
+            k += 1

@@ -1,0 +1,96 @@
+"""Every aggregate equals its meaning, at every prefix of a random history."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from features.aggregates import AGGREGATES, Aggregate, Reading
+from features.events import DAY
+from features.feature_set import Declarations, FeatureSet
+from features.fold import Fold
+from features.journey import Journey
+from tests.histories import START, histories_of, of_kinds, rows_of
+
+
+def _every_reading() -> tuple[Fold, dict[str, Reading]]:
+    """A fold with one feature for each reading of each aggregate of the journey."""
+    readings = {
+        f"{aggregate.name}__{kernel}": Reading(aggregate, kernel)
+        for aggregate in Journey.aggregates()
+        for kernel in aggregate.readings()
+    }
+    memories = {f"memory_{each.name}": each for each in Journey.aggregates() if hasattr(each, "meaning_of_entries")}
+    body: dict[str, Any] = {"__doc__": "Readings", **readings, **memories}
+    return Fold(Declarations("EveryReading", (FeatureSet,), body)), readings
+
+
+FOLD, READINGS = _every_reading()
+BY_CLASS = {kind: [each for each in Journey.aggregates() if type(each) is kind] for kind in AGGREGATES}
+
+
+def agrees(value: float, expected: float) -> bool:
+    """Equal but for the rounding of four-byte slots."""
+    if math.isnan(expected):
+        return math.isnan(value)
+    return math.isclose(value, expected, rel_tol=2e-4, abs_tol=2e-2 if abs(expected) > 100 else 2e-3)
+
+
+@pytest.mark.parametrize("kind", AGGREGATES, ids=lambda kind: kind.__name__)
+def test_every_aggregate_is_used_by_the_journey(kind: type[Aggregate]) -> None:
+    assert BY_CLASS[kind] or kind.__name__ == "Highest"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in AGGREGATES if BY_CLASS[kind]], ids=lambda kind: kind.__name__)
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_equals_its_meaning_at_every_prefix(kind: type[Aggregate], data: st.DataObject) -> None:
+    aggregate = data.draw(st.sampled_from(BY_CLASS[kind]))
+    events = of_kinds(data.draw(histories_of(customers=1)), aggregate.selection.kinds)
+    states = FOLD.empty()
+    for index in range(len(events)):
+        FOLD.step(states, 0, events[index : index + 1])
+        history = rows_of(events[: index + 1])
+        now = int(events["received"][index]) + data.draw(st.sampled_from([0, 1, 40 * DAY, 400 * DAY]))
+        features = FOLD.read(states, 0, now)
+        for kernel in aggregate.readings():
+            value = float(features[FOLD.index[f"{aggregate.name}__{kernel}"]])
+            expected = aggregate.meaning_of(kernel, history, now)
+            assert agrees(value, expected), (aggregate.name, kernel, value, expected)
+        if hasattr(aggregate, "meaning_of_entries"):
+            assert aggregate.entries(states[0]) == aggregate.meaning_of_entries(history)
+
+
+COMMUTING = [each for each in Journey.aggregates() if each.commutes]
+
+
+@given(histories_of(customers=1), st.randoms(use_true_random=False), st.data())
+@settings(max_examples=60, deadline=None)
+def test_what_commutes_gives_the_same_in_any_order(events: NDArray[np.void], random: Any, data: st.DataObject) -> None:
+    aggregate = data.draw(st.sampled_from(COMMUTING))
+    events = of_kinds(events, aggregate.selection.kinds)
+    order = list(range(len(events)))
+    random.shuffle(order)
+    now = (int(events["received"][-1]) if len(events) else START) + DAY
+    readings = []
+    for each in (events, np.ascontiguousarray(events[order])):
+        states = FOLD.empty()
+        FOLD.step(states, 0, each)
+        readings.append(FOLD.read(states, 0, now))
+    for kernel in aggregate.readings():
+        place = FOLD.index[f"{aggregate.name}__{kernel}"]
+        assert agrees(float(readings[0][place]), float(readings[1][place])), (aggregate.name, kernel)
+
+
+@pytest.mark.parametrize("aggregate", Journey.aggregates(), ids=lambda each: each.name)
+def test_is_documented(aggregate: Aggregate) -> None:
+    assert type(aggregate).__doc__
+    assert str(aggregate)
+    for kernel in aggregate.readings():
+        assert getattr(type(aggregate), kernel.replace("read", "meaning", 1)).__doc__
