@@ -1,0 +1,1 @@
+"""Read-only answers about journeys: stages and the ways between them, segments, key figures."""

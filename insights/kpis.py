@@ -1,0 +1,273 @@
+"""Key figures of the shop, computed from the scoreboard: one row per customer, all features and probabilities.
+
+Windows such as `spend_28d` are those of the features, so a figure here and the feature it sums cannot disagree.
+What cannot be known (no orders, no survey answers) is NaN, never 0. To add a figure, add one entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from insights.journey import json_value, share
+from insights.segments import SEGMENTS, members
+
+Columns = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kpi:
+    """A key figure and its definition, `doc`. A `unit` of "share" means 0 to 1; the others are what is counted."""
+
+    name: str
+    title: str
+    unit: str
+    doc: str
+    measure: Callable[[Columns], float]
+
+
+def total(columns: Columns, name: str) -> float:
+    """Sum of a column over the customers of whom it is known."""
+    return float(np.nansum(columns[name], dtype=np.float64))
+
+
+def number(condition: npt.NDArray[Any]) -> float:
+    """How many customers a condition holds for."""
+    return float(np.count_nonzero(condition))
+
+
+def mean(values: npt.NDArray[Any]) -> float:
+    """Mean of the known values; NaN when none is."""
+    known = values[~np.isnan(values)]
+    return share(float(known.sum(dtype=np.float64)), len(known))
+
+
+def known_share(values: npt.NDArray[Any], condition: npt.NDArray[Any]) -> float:
+    """Share of the known values for which a condition holds."""
+    return share(number(condition), number(~np.isnan(values)))
+
+
+def weighted_mean(values: npt.NDArray[Any], weights: npt.NDArray[Any]) -> float:
+    """Mean of the known values, each counted `weights` times."""
+    known = ~(np.isnan(values) | np.isnan(weights))
+    weight = weights[known].astype(np.float64)
+    return share(float((values[known] * weight).sum()), float(weight.sum()))
+
+
+def net_promoter_score(columns: Columns) -> float:
+    """Percentage of promoters (9 and 10) less percentage of detractors (0 to 6), by Reichheld (2003)."""
+    answers = columns["nps_latest"]
+    return 100 * (known_share(answers, answers >= 9) - known_share(answers, answers <= 6))
+
+
+def at_risk_share(columns: Columns) -> float:
+    """Members of the at-risk segment among the active repeat buyers it is drawn from."""
+    active = (columns["purchases_ever"] >= 2) & (columns["days_since_purchase"] <= 56)
+    return share(float(len(members(SEGMENTS["at-risk"], columns))), number(active))
+
+
+def abandoned_cart_share(columns: Columns) -> float:
+    """Customers whose cart has lain untouched for 4 hours or more, among those with something in the cart."""
+    filled = columns["cart_items"] > 0
+    return share(number(filled & (columns["cart_age_hours"] >= 4)), number(filled))
+
+
+KPIS: dict[str, Kpi] = {
+    kpi.name: kpi
+    for kpi in (
+        Kpi(
+            "customers",
+            "Customers",
+            "customers",
+            "Customers with at least one event.",
+            lambda columns: float(len(columns["stage"])),
+        ),
+        Kpi(
+            "active_customers_28d",
+            "Active customers",
+            "customers",
+            "Customers whose latest visit or order (`days_since_last`) is within 28 days.",
+            lambda columns: number(columns["days_since_last"] <= 28),
+        ),
+        Kpi(
+            "buyers_28d",
+            "Buyers",
+            "customers",
+            "Customers with an order within 28 days.",
+            lambda columns: number(columns["purchases_28d"] >= 1),
+        ),
+        Kpi(
+            "orders_28d",
+            "Orders",
+            "orders",
+            "Sum of `purchases_28d`.",
+            lambda columns: total(columns, "purchases_28d"),
+        ),
+        Kpi(
+            "revenue_28d",
+            "Revenue in 28 days",
+            "currency",
+            "Sum of `spend_28d`: order totals, refunds not subtracted.",
+            lambda columns: total(columns, "spend_28d"),
+        ),
+        Kpi(
+            "revenue_90d",
+            "Revenue in 90 days",
+            "currency",
+            "Sum of `spend_90d`: order totals, refunds not subtracted.",
+            lambda columns: total(columns, "spend_90d"),
+        ),
+        Kpi(
+            "average_order_value_90d",
+            "Average order value",
+            "currency",
+            "Sum of `spend_90d` / sum of `purchases_90d`.",
+            lambda columns: share(total(columns, "spend_90d"), total(columns, "purchases_90d")),
+        ),
+        Kpi(
+            "repeat_purchase_rate",
+            "Repeat purchase rate",
+            "share",
+            "Customers with 2 or more orders ever / customers with at least one.",
+            lambda columns: share(number(columns["purchases_ever"] >= 2), number(columns["purchases_ever"] >= 1)),
+        ),
+        Kpi(
+            "purchase_frequency_90d",
+            "Purchase frequency",
+            "orders",
+            "Sum of `purchases_90d` / customers with an order within 90 days.",
+            lambda columns: share(total(columns, "purchases_90d"), number(columns["purchases_90d"] >= 1)),
+        ),
+        Kpi(
+            "lapsing_share",
+            "Lapsing",
+            "share",
+            "Customers silent for longer than their own rhythm suggests / all customers.",
+            lambda columns: share(number(columns["lapsing"] > 0), len(columns["lapsing"])),
+        ),
+        Kpi(
+            "at_risk_share",
+            "At risk",
+            "share",
+            "Members of the segment at-risk / customers with 2 or more orders, the last within 56 days.",
+            at_risk_share,
+        ),
+        Kpi(
+            "conversion_7d_mean",
+            "Expected to buy within 7 days",
+            "share",
+            "Mean of `conversion_7d` over the customers it speaks of.",
+            lambda columns: mean(columns["conversion_7d"]),
+        ),
+        Kpi(
+            "churn_28d_mean",
+            "Expected to buy nothing in 28 days",
+            "share",
+            "Mean of `churn_28d` over the customers it speaks of (those with an order within 56 days).",
+            lambda columns: mean(columns["churn_28d"]),
+        ),
+        Kpi(
+            "cart_abandonment_now",
+            "Carts abandoned now",
+            "share",
+            "Customers whose cart has lain untouched for 4 hours or more / customers with something in the cart.",
+            abandoned_cart_share,
+        ),
+        Kpi(
+            "cart_value_open",
+            "Value in open carts",
+            "currency",
+            "Sum of `cart_value` over customers with something in the cart.",
+            lambda columns: float(
+                np.nansum(columns["cart_value"][columns["cart_items"] > 0], dtype=np.float64),
+            ),
+        ),
+        Kpi(
+            "coupons_per_order",
+            "Coupons per order",
+            "coupons",
+            "Sum of `coupons_ever` / sum of `purchases_ever`.",
+            lambda columns: share(total(columns, "coupons_ever"), total(columns, "purchases_ever")),
+        ),
+        Kpi(
+            "discount_share",
+            "Given away in discounts",
+            "share",
+            "Mean of `discount_share` over customers, weighted by `spend_ever`: coupon amounts / order totals.",
+            lambda columns: weighted_mean(columns["discount_share"], columns["spend_ever"]),
+        ),
+        Kpi(
+            "net_promoter_score",
+            "Net promoter score",
+            "points",
+            "100 x (share of latest NPS answers of 9 or 10, less share of 0 to 6); from -100 to 100.",
+            net_promoter_score,
+        ),
+        Kpi(
+            "customer_satisfaction",
+            "Customer satisfaction",
+            "share",
+            "Latest CSAT answers of 4 or 5 / all latest CSAT answers (top-two-box).",
+            lambda columns: known_share(columns["csat_latest"], columns["csat_latest"] >= 4),
+        ),
+        Kpi(
+            "message_open_rate",
+            "Messages opened",
+            "share",
+            "Mean of `message_open_rate` over the customers who were sent messages.",
+            lambda columns: mean(columns["message_open_rate"]),
+        ),
+        Kpi(
+            "message_click_rate",
+            "Messages clicked",
+            "share",
+            "Mean of `message_click_rate` over the customers who were sent messages.",
+            lambda columns: mean(columns["message_click_rate"]),
+        ),
+    )
+}
+"""Every key figure by name, in the order of reading."""
+
+
+def key_figures(columns: Columns) -> dict[str, float]:
+    """All key figures of a scoreboard; NaN where a figure cannot be known."""
+    return {name: kpi.measure(columns) for name, kpi in KPIS.items()}
+
+
+def to_json(figures: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Key figures with their titles, units and definitions, as plain JSON values; NaN becomes None."""
+    return [
+        {
+            "name": name,
+            "title": KPIS[name].title,
+            "unit": KPIS[name].unit,
+            "definition": KPIS[name].doc,
+            "value": json_value(value),
+        }
+        for name, value in figures.items()
+    ]
+
+
+def markdown() -> str:
+    """The catalogue as a page: `docs/kpis.md`."""
+    lines = [
+        "# Key figures",
+        "",
+        "<!-- Generated: python -m insights.kpis > docs/kpis.md -->",
+        "",
+        "Computed over all customers of the scoreboard, from the [features](features.md) and the probabilities of the",
+        "targets. A figure without anything to divide by is not known, never 0.",
+        "",
+        "| figure | unit | definition |",
+        "| --- | --- | --- |",
+    ]
+    lines += [f"| `{kpi.name}` ({kpi.title}) | {kpi.unit} | {kpi.doc} |" for kpi in KPIS.values()]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")

@@ -1,0 +1,145 @@
+"""Saved segments: named groups of customers that marketers pull, each a rule in the grammar.
+
+A comparison with NaN is false, so a customer of whom something is not known (no purchase yet, no survey answer,
+no model that speaks of them) is not in a segment that asks for it. To add a segment, add one entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from features.events import Stage
+from features.grammar import Column, Expr
+from features.journey import Journey
+
+BUYS = Column("conversion_7d")
+LEAVES = Column("churn_28d")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Segment:
+    """A group of customers: those for whom `rule` holds, the highest `order_by` first.
+
+    `name` is how the API calls it, `title` how a page does; `doc` says in one sentence who is in it and
+    `ordering` what comes first.
+    """
+
+    name: str
+    title: str
+    doc: str
+    rule: Expr
+    order_by: Expr
+    ordering: str
+
+    def columns(self) -> frozenset[str]:
+        """Names of the features and target probabilities that membership and order depend on."""
+        return self.rule.columns() | self.order_by.columns()
+
+
+SEGMENTS: dict[str, Segment] = {
+    segment.name: segment
+    for segment in (
+        Segment(
+            name="at-risk",
+            title="At risk",
+            doc="Repeat buyers, active until now, who will more likely than not buy nothing in the next 28 days.",
+            rule=(LEAVES > 0.5) & (Journey.purchases_ever >= 2) & (Journey.days_since_purchase <= 56),
+            order_by=LEAVES * Journey.spend_90d,
+            ordering="the most spending at stake",
+        ),
+        Segment(
+            name="ready-to-buy",
+            title="Ready to buy",
+            doc="Customers likely to buy within 7 days, or fairly likely and with a live cart or checkout.",
+            rule=(BUYS > 0.5) | ((BUYS > 0.2) & (Journey.stage == Stage.PURCHASE)),
+            order_by=BUYS,
+            ordering="the most likely",
+        ),
+        Segment(
+            name="cart-abandoners",
+            title="Cart abandoners",
+            doc="Customers whose cart has lain untouched for 4 hours to 14 days.",
+            rule=(Journey.cart_items > 0) & (Journey.cart_age_hours >= 4) & (Journey.cart_age_hours < 14 * 24),
+            order_by=Journey.cart_value,
+            ordering="the most valuable cart",
+        ),
+        Segment(
+            name="new",
+            title="New",
+            doc="Customers first seen within 30 days who have ordered at most once.",
+            rule=(Journey.days_since_first < 30) & (Journey.purchases_ever <= 1),
+            order_by=-Journey.days_since_first,
+            ordering="the newest",
+        ),
+        Segment(
+            name="loyal",
+            title="Loyal",
+            doc="Buyers of at least 5 orders, at least 2 of them within 90 days, who keep to their rhythm.",
+            rule=(Journey.purchases_ever >= 5) & (Journey.purchases_90d >= 2) & ~(Journey.lapsing > 0),
+            order_by=Journey.spend_90d,
+            ordering="the most spent in 90 days",
+        ),
+        Segment(
+            name="promoters",
+            title="Promoters",
+            doc="Customers who speak for the shop: a latest NPS answer of 9 or 10, or the advocacy stage.",
+            rule=(Journey.nps_latest >= 9) | (Journey.stage == Stage.ADVOCACY),
+            order_by=Journey.spend_ever,
+            ordering="the most spent ever",
+        ),
+        Segment(
+            name="dormant-high-value",
+            title="Dormant, high value",
+            doc="Customers who spent at least 200 in all and have bought nothing for more than 56 days.",
+            rule=(Journey.spend_ever >= 200) & (Journey.days_since_purchase > 56),
+            order_by=Journey.spend_ever,
+            ordering="the most spent ever",
+        ),
+    )
+}
+"""Every saved segment by name."""
+
+
+def members(segment: Segment, columns: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.intp]:
+    """Row numbers of the members in `columns`, in the segment's order.
+
+    `columns` maps names of features and targets to arrays of one value per customer. Equal customers keep their
+    order, and those whose `order_by` is NaN come last. Raises `UnknownColumn` for a column that is missing.
+    """
+    found = np.flatnonzero(segment.rule.evaluate(columns))
+    keys = np.asarray(segment.order_by.evaluate(columns), dtype=np.float64)[found]
+    return found[np.argsort(-keys, kind="stable")]
+
+
+def markdown() -> str:
+    """The catalogue as a page: `docs/segments.md`."""
+    lines = [
+        "# Segments",
+        "",
+        "<!-- Generated: python -m insights.segments > docs/segments.md -->",
+        "",
+        "Groups of customers to pull with `waypost segments pull NAME` or `GET /v1/segments/NAME`. The rules are over",
+        "[features](features.md) and the probabilities `conversion_7d` and `churn_28d`; a comparison with a value that",
+        "is not known is false.",
+        "",
+    ]
+    for segment in SEGMENTS.values():
+        lines += [
+            f"## {segment.name}",
+            "",
+            segment.doc,
+            "",
+            f"- rule: `{segment.rule}`",
+            f"- first: {segment.ordering} (`{segment.order_by}`, descending)",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")

@@ -1,0 +1,109 @@
+"""Key figures of customers one can add up by hand."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from features.journey import Journey
+from insights.kpis import KPIS, key_figures, markdown, to_json
+from models.actions import SCORES
+
+NAN = float("nan")
+
+
+def board(number: int, **known: list[float]) -> dict[str, NDArray[Any]]:
+    """A scoreboard of all features and scores, NaN but for what is given."""
+    columns = {name: np.full(number, np.nan, np.float32) for name in (*Journey.features, *SCORES)}
+    return {**columns, **{name: np.array(values, np.float32) for name, values in known.items()}}
+
+
+SHOP = board(
+    4,
+    stage=[3, 3, 1, 2],
+    days_since_last=[1, 40, 28, 0],
+    days_since_purchase=[1, 50, NAN, 60],
+    purchases_ever=[4, 2, 0, 1],
+    purchases_28d=[2, 0, 0, 0],
+    purchases_90d=[3, 1, 0, 1],
+    spend_ever=[300, 100, 0, 100],
+    spend_28d=[50, 0, 0, 0],
+    spend_90d=[80, 40, 0, 30],
+    lapsing=[0, 1, 0, 0],
+    churn_28d=[0.2, 0.6, NAN, NAN],
+    conversion_7d=[0.5, 0.1, 0.1, 0.9],
+    cart_items=[2, 0, 0, 1],
+    cart_value=[10, 0, 0, 25],
+    cart_age_hours=[1, NAN, NAN, 4],
+    coupons_ever=[3, 0, 0, 0],
+    discount_share=[0.1, 0.2, NAN, 0],
+    nps_latest=[9, 6, NAN, 10],
+    csat_latest=[4, NAN, NAN, 3],
+    message_open_rate=[0.5, NAN, 0.1, NAN],
+    message_click_rate=[0.2, NAN, 0, NAN],
+)
+
+FIGURES = {
+    "customers": 4,
+    "active_customers_28d": 3,
+    "buyers_28d": 1,
+    "orders_28d": 2,
+    "revenue_28d": 50,
+    "revenue_90d": 150,
+    "average_order_value_90d": 30,
+    "repeat_purchase_rate": 2 / 3,
+    "purchase_frequency_90d": 5 / 3,
+    "lapsing_share": 1 / 4,
+    "at_risk_share": 1 / 2,
+    "conversion_7d_mean": 0.4,
+    "churn_28d_mean": 0.4,
+    "cart_abandonment_now": 1 / 2,
+    "cart_value_open": 35,
+    "coupons_per_order": 3 / 7,
+    "discount_share": (0.1 * 300 + 0.2 * 100) / 500,
+    "net_promoter_score": 100 * (2 / 3 - 1 / 3),
+    "customer_satisfaction": 1 / 2,
+    "message_open_rate": 0.3,
+    "message_click_rate": 0.1,
+}
+UNKNOWN_WITHOUT_CUSTOMERS = {
+    name for name in FIGURES if not name.startswith(("customers", "active", "buyers", "orders"))
+}
+UNKNOWN_WITHOUT_CUSTOMERS -= {"revenue_28d", "revenue_90d", "cart_value_open"}
+
+
+@pytest.mark.parametrize("name", KPIS)
+def test_a_figure_of_four_customers(name: str) -> None:
+    assert KPIS[name].measure(SHOP) == pytest.approx(FIGURES[name], rel=1e-6)
+
+
+def test_without_customers_shares_and_means_are_unknown_and_sums_are_zero() -> None:
+    for name, value in key_figures(board(0)).items():
+        assert math.isnan(value) if name in UNKNOWN_WITHOUT_CUSTOMERS else value == 0, name
+
+
+def test_figures_are_plain_json_with_their_definitions() -> None:
+    figures = json.loads(json.dumps(to_json(key_figures(board(0))), allow_nan=False))
+    assert [figure["name"] for figure in figures] == list(KPIS)
+    score = next(figure for figure in figures if figure["name"] == "net_promoter_score")
+    assert score == {
+        "name": "net_promoter_score",
+        "title": "Net promoter score",
+        "unit": "points",
+        "definition": KPIS["net_promoter_score"].doc,
+        "value": None,
+    }
+
+
+def test_large_sums_keep_their_cents() -> None:
+    columns = {"spend_28d": np.full(2_000_000, 16.25, np.float32)}
+    assert KPIS["revenue_28d"].measure(columns) == 32_500_000
+
+
+def test_the_page_is_up_to_date() -> None:
+    page = Path(__file__).parents[2] / "docs" / "kpis.md"
+    assert page.read_text(encoding="utf-8") == markdown(), "run: python -m insights.kpis > docs/kpis.md"
