@@ -15,7 +15,7 @@ START = 1_700_000_000 * SECOND
 """The first moment at which a random event may be received."""
 
 _PAUSES = st.one_of(
-    st.sampled_from([0, 0, 1, SECOND]),
+    st.sampled_from([0, 0, 1, SECOND, 7 * DAY, 365 * DAY]),
     st.integers(0, 3_600 * SECOND),
     st.integers(0, 10 * DAY),
     st.integers(0, 500 * DAY),
@@ -24,7 +24,7 @@ _DELAYS = st.one_of(st.just(0), st.integers(0, 3_600 * SECOND), st.integers(0, 6
 _MONEY = st.one_of(st.just(float("nan")), st.floats(0, 10_000, width=32).map(lambda value: round(value, 2)))
 _QUANTITIES = st.one_of(st.just(float("nan")), st.sampled_from([1.0, 2.0, 3.0, 0.5]))
 _SCORES = st.one_of(st.just(float("nan")), st.integers(0, 10).map(float))
-_CODES = st.integers(NO_CODE, 30)
+_CODES = st.one_of(st.integers(NO_CODE, 2), st.integers(NO_CODE, 30))
 
 
 @st.composite

@@ -22,7 +22,7 @@ WIDEST = {
     "serving": "server",
     "features": "training",
     "training": "training",
-    "waypost.py": "demo",
+    "waypost": "demo",
     "benchmarks": "dev",
     "tests": "dev",
 }

@@ -9,7 +9,7 @@ from tests.house.tree import ROOMS, ROOT, name_of, python_files
 NOWHERE = {"utils", "util", "common", "core", "helpers", "helper", "misc", "shared", "lib", "tools"}
 EMPTY_WORDS = ("Manager", "Handler", "Helper", "Util", "Utils")
 UNFINISHED = re.compile("|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX", "NotImplemented" + "Error"]))
-PLACES = (*ROOMS, "waypost.py", "benchmarks", "tests")
+PLACES = (*ROOMS, "waypost", "benchmarks", "tests")
 
 
 def test_no_file_or_folder_is_named_after_nothing() -> None:
@@ -21,7 +21,7 @@ def test_no_file_or_folder_is_named_after_nothing() -> None:
 def test_no_class_is_named_after_nothing() -> None:
     vague = [
         f"{name_of(path)}:{node.name}"
-        for path in python_files(*ROOMS, "waypost.py")
+        for path in python_files(*ROOMS, "waypost")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ClassDef) and node.name.endswith(EMPTY_WORDS)
     ]

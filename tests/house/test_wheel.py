@@ -10,7 +10,7 @@ from tests.house.tree import ROOMS, ROOT, files_of_a_clone, name_of
 
 
 def test_the_wheel_holds_the_rooms_and_the_front_door(tmp_path: Path) -> None:
-    rooms = [name_of(path) for path in files_of_a_clone() if name_of(path).split("/")[0] in {*ROOMS, "waypost.py"}]
+    rooms = [name_of(path) for path in files_of_a_clone() if name_of(path).split("/")[0] in {*ROOMS, "waypost"}]
     for name in [*rooms, "pyproject.toml", "README.md", "LICENSE"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)

@@ -49,7 +49,7 @@ def test_every_aggregate_is_used_by_the_journey(kind: type[Aggregate]) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in AGGREGATES if BY_CLASS[kind]], ids=lambda kind: kind.__name__)
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_equals_its_meaning_at_every_prefix(kind: type[Aggregate], data: st.DataObject) -> None:
     aggregate = data.draw(st.sampled_from(BY_CLASS[kind]))
     events = of_kinds(data.draw(histories_of(customers=1)), aggregate.selection.kinds)

@@ -1,0 +1,150 @@
+"""The command line, on a small real store: what people see, what machines get, and how mistakes are answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner, Result
+
+from features.journey import JOURNEY
+from features.log import open_log
+from features.sources.contract import SAMPLES
+from insights.segments import SEGMENTS
+from tests.serving.shop import customer, save_bundle, shop
+from waypost import app
+
+Run = Callable[..., Result]
+NOW = 1_780_000_000_000_000
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store of 80 customers and a bundle."""
+    folder = tmp_path_factory.mktemp("shop")
+    log = open_log(folder / "waypost.db")
+    log.append(shop(NOW, customers=80), history=True)
+    log.close()
+    save_bundle(folder / "champion", JOURNEY)
+    return folder
+
+
+@pytest.fixture
+def waypost(place: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command line in the shop's folder."""
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("WAYPOST_STORE", f"sqlite:///{place}/waypost.db")
+    monkeypatch.setenv("WAYPOST_BUNDLE", str(place / "champion"))
+
+    def run(*words: object) -> Result:
+        return CliRunner().invoke(app, [str(word) for word in words])
+
+    return run
+
+
+def test_import_counts_the_good_and_keeps_the_bad(waypost: Run, tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/new.db"
+    good = waypost("import", SAMPLES / "waypost.jsonl", "--source", "waypost", "--store", store, "--json")
+    report = json.loads(good.stdout)
+    assert good.exit_code == 0
+    assert report["accepted"] > 0 == report["rejected"]
+    again = json.loads(
+        waypost("import", SAMPLES / "waypost.jsonl", "--source", "waypost", "--store", store, "--json").stdout
+    )
+    assert (again["accepted"], again["duplicates"]) == (0, report["accepted"])
+    broken = waypost("import", SAMPLES / "waypost.broken.jsonl", "--source", "waypost", "--store", store)
+    assert broken.exit_code == 0
+    assert "by the field at fault" in broken.stdout
+    log = open_log(store)
+    assert len(log.dead_letters(100)) > 3
+    log.close()
+
+
+def test_features_are_a_point_in_time_matrix(waypost: Run, tmp_path: Path) -> None:
+    file = tmp_path / "features.parquet"
+    result = waypost("features", "--at", "2026-05-28T20:00:00Z", "--out", file, "--json")
+    assert result.exit_code == 0, result.output
+    table = pq.read_table(file)
+    assert json.loads(result.stdout)["customers"] == table.num_rows > 70
+    assert table.column_names == ["customer", "as_of", *JOURNEY.names]
+    assert table.schema.metadata[b"fingerprint"].decode() == JOURNEY.fingerprint
+    assert customer(3) in table["customer"].to_pylist()
+    earlier = tmp_path / "earlier.parquet"
+    assert waypost("features", "--at", "2026-01-01", "--out", earlier).exit_code == 0
+    assert 0 < pq.read_table(earlier).num_rows < table.num_rows
+
+
+def test_score_writes_what_the_models_say_of_everyone(waypost: Run, tmp_path: Path) -> None:
+    file = tmp_path / "scores.parquet"
+    result = waypost("score", "--out", file, "--json")
+    assert result.exit_code == 0, result.output
+    table = pq.read_table(file)
+    scores = [value for value in table["conversion_7d"].to_pylist() if value is not None]
+    assert 0 < len(scores) <= table.num_rows == 80
+    assert all(0 < value < 1 for value in scores)
+    assert table.schema.metadata[b"model_version"].decode() == json.loads(result.stdout)["model_version"]
+
+
+def test_explain_prints_meaning_state_update_and_read(waypost: Run) -> None:
+    shown = waypost("explain", "purchases_fading_28d").stdout
+    for part in ("PURCHASE, fading by half every 28 days", "weight: float32", "def update(", "def read("):
+        assert part in shown
+    assert json.loads(waypost("explain", "stage", "--json").stdout)["family"] == "Position on the journey"
+    assert "spend_90d" in waypost("explain").stdout
+
+
+def test_segments_are_listed_and_pulled(waypost: Run, tmp_path: Path) -> None:
+    listed = json.loads(waypost("segments", "list", "--json").stdout)
+    counts = {each["name"]: each["customers"] for each in listed["segments"]}
+    assert counts.keys() == SEGMENTS.keys()
+    assert listed["customers"] == 80
+    name = max(counts, key=lambda each: counts[each])
+    members = json.loads(waypost("segments", "pull", name, "--json").stdout)["members"]
+    assert len(members) == counts[name] > 0
+    file = tmp_path / "segment.csv"
+    assert f"{counts[name]} customers" in waypost("segments", "pull", name, "--out", file).stdout
+    lines = file.read_text().splitlines()
+    assert lines[0].startswith("customer,stage,lapsing,")
+    assert [line.split(",")[0] for line in lines[1:]] == [member["customer"] for member in members]
+    assert waypost("segments", "pull", name).stdout.splitlines() == lines
+
+
+def test_rebuild_then_doctor_finds_all_well(waypost: Run) -> None:
+    assert json.loads(waypost("rebuild", "--json").stdout)["customers"] == 80
+    result = waypost("doctor", "--json")
+    assert result.exit_code == 0, result.output
+    checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+    assert set(checks) == {"python", "packages", "fold", "log", "champion", "states"}
+    assert "80 customers" in checks["states"]["found"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("import", "no.jsonl", "--source", "ga5"), 1, "unknown source 'ga5'; expected complete_journey, ga4"),
+        (("import", "no.jsonl", "--source", "waypost"), 1, "no.jsonl"),
+        (("explain", "spend_91d"), 1, "did you mean spend_90d"),
+        (("features", "--at", "yesterday", "--out", "x.parquet"), 2, "expected ISO 8601 such as 2017-11-15"),
+        (("segments", "pull", "rich"), 2, "there is no segment 'rich'; there are at-risk"),
+        (("segments", "list", "--store", "sqlite:///nowhere.db"), 1, "waypost import"),
+        (("rebuild", "--store", "mysql://shop"), 1, "mysql://shop"),
+        (("features",), 2, "Missing option"),
+    ],
+)
+def test_mistakes_get_one_clear_line(waypost: Run, words: tuple[str, ...], code: int, told: str) -> None:
+    result = waypost(*words)
+    assert result.exit_code == code
+    assert told in " ".join(result.stderr.split())
+    assert "Traceback" not in result.output
+
+
+def test_doctor_says_what_to_run(waypost: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WAYPOST_STORE", f"sqlite:///{tmp_path}/none.db")
+    monkeypatch.setenv("WAYPOST_BUNDLE", str(tmp_path / "none"))
+    result = waypost("doctor")
+    assert result.exit_code == 1
+    assert "waypost import" in " ".join(result.stdout.split())
+    assert "waypost train" in " ".join(result.stdout.split())

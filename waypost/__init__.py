@@ -1,0 +1,35 @@
+"""The front door: the command line of Waypost, thin over the rooms.
+
+Heavy libraries are imported by the command that needs them, so that every command starts quickly.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from waypost import demonstration, doctor, events, feature_table, learning, segments, server
+from waypost.console import Failing
+
+app = typer.Typer(
+    name="waypost",
+    help="Follow every customer of a shop along the journey, predict the next step, answer with the next best action.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    cls=Failing,
+)
+
+app.command("import")(events.import_events)
+app.command("features")(feature_table.write_features)
+app.command("explain")(feature_table.explain_feature)
+app.command("train")(learning.train)
+app.command("score")(learning.score)
+app.command("rebuild")(server.rebuild)
+app.command("serve")(server.serve)
+app.command("demo")(demonstration.demo)
+app.command("doctor")(doctor.doctor)
+app.add_typer(segments.app, name="segments")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

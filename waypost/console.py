@@ -1,0 +1,136 @@
+"""What every command shares: the clock, tables for people, JSON for machines, errors without a traceback."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+import typer.core
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+out = Console()
+err = Console(stderr=True)
+
+StoreOption = Annotated[
+    str | None, typer.Option("--store", help="Where the log is kept; WAYPOST_STORE, or sqlite:///data/waypost.db.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+
+
+class UsageProblem(ValueError):
+    """What was typed cannot be used; the message says what to type."""
+
+
+def now() -> int:
+    """The time, microseconds since the epoch, UTC."""
+    return time.time_ns() // 1000
+
+
+def parse_moment(text: str) -> int:
+    """Microseconds UTC from ISO 8601; without an offset it is read as UTC. Raises UsageProblem."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageProblem(
+            f"{text!r} is no moment; expected ISO 8601 such as 2017-11-15 or 2017-11-15T08:00:00Z"
+        ) from None
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return round(moment.timestamp()) * 1_000_000 + moment.microsecond
+
+
+def iso(moment: int) -> str:
+    """A moment as people and machines read it: ISO 8601, UTC, to the second."""
+    return datetime.fromtimestamp(moment // 1_000_000, UTC).isoformat().replace("+00:00", "Z")
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on standard output; what is not finite is null."""
+    sys.stdout.write(json.dumps(finite(value), indent=2, default=str) + "\n")
+
+
+def finite(value: Any) -> Any:
+    """`value` with every NaN and infinity as None, which JSON can carry."""
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(each) for each in value]
+    return value
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table on standard output; columns of numbers to the right."""
+    out.print(f"[bold]{title}[/bold]", highlight=False, soft_wrap=True)
+    table = Table()
+    for index, column in enumerate(columns):
+        numbers = all(isinstance(row[index], (int, float)) or str(row[index])[:1].isdigit() for row in rows)
+        table.add_column(column, justify="right" if rows and numbers else "left")
+    for row in rows:
+        table.add_row(*(f"{each:,}" if isinstance(each, int) else str(each) for each in row))
+    out.print(table)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error; call what it gives with (done, in all)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+class Failing(typer.core.TyperGroup):
+    """Commands whose foreseen errors end in one line on standard error and exit code 1 (2 for a wrong call)."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except UsageProblem as problem:
+            err.print(f"[red]error:[/red] {problem}", soft_wrap=True, highlight=False)
+            raise typer.Exit(2) from None
+        except foreseen() as problem:
+            err.print("[red]error:[/red]", str(problem), soft_wrap=True, highlight=False, markup=True)
+            raise typer.Exit(1) from None
+
+
+def foreseen() -> tuple[type[Exception], ...]:
+    """The errors that speak to a user by themselves, of the rooms that are loaded."""
+    names = (
+        ("features.log.contract", "LogError"),
+        ("features.sources.contract", "SourceError"),
+        ("features.fold", "FingerprintMismatch"),
+        ("features.catalogue", "UnknownFeature"),
+        ("models.bundle", "BundleError"),
+        ("serving.champion", "ModelMissing"),
+        ("serving.settings", "BadSetting"),
+        ("training.targets", "UnknownTarget"),
+        ("training.dataset", "TooLittleData"),
+        ("waypost.console", "MissingExtra"),
+    )
+    loaded = ((sys.modules.get(module), name) for module, name in names)
+    return tuple(getattr(module, name) for module, name in loaded if module is not None and hasattr(module, name))
+
+
+class MissingExtra(ImportError):
+    """A command needs packages that are not installed."""
+
+
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Say which extra to install when an import within fails."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(
+            f"this command needs the package {missing.name}: install the extra with `pip install 'waypost[{extra}]'`"
+        ) from missing

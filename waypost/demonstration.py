@@ -1,0 +1,134 @@
+"""waypost demo: real customers of a real shop, from raw tables to a running server, in one command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from waypost.console import StoreOption, UsageProblem, iso, needs, now, out, print_table, progress_bar
+from waypost.server import PortOption, serve
+
+SOURCE = "complete_journey"
+MARKER = Path("data") / "demo.json"
+"""What the demo imported, so that running it again is quick and another shop's log is never mixed in."""
+
+CUSTOMER = "1"
+
+
+def demo(
+    port: PortOption = 3000,
+    serving: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve after the report.")] = True,
+    seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 0,
+    store: StoreOption = None,
+) -> None:
+    """Load a year of 2,469 households (dunnhumby "The Complete Journey"), train everything, report, and serve."""
+    from waypost.learning import report_training, train_on
+    from waypost.places import store_url
+
+    url = store_url(store)
+    imported = import_once(url)
+    ended = int(imported["ended"])
+    result = train_on(url, [], ended, seed, again=False)
+    report_training(result)
+    report_shop(url, ended)
+    print_calls(port)
+    if serving:
+        shift_clock(ended)
+        serve(port=port, workers=None, host="127.0.0.1", store=store)
+    else:
+        out.print(f"serve it with `make demo`, or `waypost demo --port {port}`", highlight=False)
+
+
+def import_once(url: str) -> dict[str, Any]:
+    """The demo's log: imported now, or found as it was imported before."""
+    from features.log import open_log
+    from features.sources import import_file
+
+    log = open_log(url, create=True)
+    try:
+        marker = json.loads(MARKER.read_text(encoding="utf-8")) if MARKER.exists() else {}
+        if marker.get("store") == url and log.count() >= marker["events"] > 0:
+            out.print(f"{marker['events']:,} events are in {url} already", highlight=False)
+            return dict(marker)
+        if log.count() and marker.get("store") != url:
+            raise UsageProblem(
+                f"{url} holds {log.count():,} events that are not the demo's; "
+                "choose another place: `waypost demo --store sqlite:///data/demo.db`"
+            )
+        MARKER.parent.mkdir(parents=True, exist_ok=True)
+        MARKER.write_text(json.dumps({"store": url, "events": 0, "ended": 0}), encoding="utf-8")
+        with needs("demo"), progress_bar("importing The Complete Journey") as progress:
+            report = import_file(log, Path("completejourney"), SOURCE, received=now(), progress=progress)
+        span = log.span()
+        marker = {"store": url, "events": log.count(), "ended": span[1] if span else 0}
+        MARKER.write_text(json.dumps(marker), encoding="utf-8")
+        rejected = f", {report.rejected:,} records rejected" if report.rejected else ""
+        out.print(f"{report.accepted:,} events imported into {url}{rejected}", highlight=False)
+        return marker
+    finally:
+        log.close()
+
+
+def report_shop(url: str, ended: int) -> None:
+    """Rebuild the states if need be, sweep at the end of the log, and print where the customers stand."""
+    from insights.segments import SEGMENTS
+    from serving.scoreboard import Scoreboard, sweep
+    from waypost.places import engine_of, settings
+
+    engine = engine_of(url)
+    try:
+        with progress_bar("folding every customer") as progress:
+            engine.states.heal(progress)
+        generation = sweep(engine, Scoreboard(settings().scoreboard, engine.fold.fingerprint), ended)
+    finally:
+        engine.states.close()
+    journey, found = generation.report["journey"], generation.report["segments"]
+    stages = [
+        (each["stage"], each["customers"], f"{each['share']:.1%}", f"{each['lapsing_share'] or 0:.1%}")
+        for each in journey["stages"]
+    ]
+    title = f"{generation.count:,} customers, as of {iso(ended)}"
+    print_table(title, ("stage", "customers", "share", "lapsing"), stages)
+    print_table("segments", ("segment", "customers"), [(each.title, found[each.name]) for each in SEGMENTS.values()])
+
+
+def shift_clock(ended: int) -> None:
+    """Serve a log of the past as if it ended now: the server's clock is moved, and says so in every `as_of`."""
+    import os
+
+    from features.events import DAY
+
+    os.environ["WAYPOST_CLOCK_SHIFT_DAYS"] = repr((ended - now()) / DAY)
+
+
+def print_calls(port: int) -> None:
+    """Calls to try, ready to be pasted."""
+    base = f"http://localhost:{port}"
+    calls = [
+        ("the journey report", f"open {base}/ in a browser"),
+        (
+            "scores",
+            f"""curl -s {base}/v1/scores -H 'content-type: application/json' -d '{{"customer": "{CUSTOMER}"}}'""",
+        ),
+        ("recommendations", _post(base, "recommendations", f'{{"customer": "{CUSTOMER}", "limit": 5}}')),
+        ("next best action", _post(base, "next-best-action", f'{{"customer": "{CUSTOMER}"}}')),
+        (
+            "send an event",
+            _post(
+                base, "events", f'{{"customer": "{CUSTOMER}", "kind": "CART_ADD", "item": "1082185", "amount": 1.99}}'
+            ),
+        ),
+        ("a customer", f"curl -s {base}/v1/customers/{CUSTOMER}"),
+        ("a segment as CSV", f"curl -s '{base}/v1/segments/at-risk?format=csv'"),
+        ("the journey", f"curl -s {base}/v1/journey"),
+    ]
+    for what, call in calls:
+        out.print(f"[dim]# {what}[/dim]", highlight=False)
+        out.print(call, highlight=False, soft_wrap=True, markup=False)
+
+
+def _post(base: str, path: str, body: str) -> str:
+    return f"curl -s {base}/v1/{path} -H 'content-type: application/json' -d '{body}'"

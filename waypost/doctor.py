@@ -1,0 +1,117 @@
+"""waypost doctor: is everything in place, and if not, what to run."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+import typer
+
+from waypost.console import JsonOption, StoreOption, foreseen, iso, out, print_json
+
+
+class Check(NamedTuple):
+    """One thing looked at: whether it is well, what was found, and what to run if it is not."""
+
+    name: str
+    well: bool
+    found: str
+
+
+def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Check Python, packages, settings, fold, log, states and champion; exit code 1 if something needs attention."""
+    questions: tuple[tuple[str, Callable[[], tuple[bool, str]]], ...] = (
+        ("python", _python),
+        ("packages", _packages),
+        ("fold", _fold),
+        ("log", lambda: _log(store)),
+        ("champion", _champion),
+        ("states", lambda: _states(store)),
+    )
+    checks = [_asked(name, question) for name, question in questions]
+    if as_json:
+        print_json({"well": all(check.well for check in checks), "checks": [check._asdict() for check in checks]})
+    else:
+        for check in checks:
+            mark = "[green]well[/green]" if check.well else "[red]look[/red]"
+            out.print(f"{mark}  {check.name:<9} {check.found}", highlight=False, soft_wrap=True)
+    if not all(check.well for check in checks):
+        raise typer.Exit(1)
+
+
+def _asked(name: str, question: Callable[[], tuple[bool, str]]) -> Check:
+    """The answer to a question; an error that speaks for itself is an answer."""
+    try:
+        return Check(name, *question())
+    except Exception as problem:
+        if isinstance(problem, foreseen()):
+            return Check(name, False, str(problem))
+        raise
+
+
+def _python() -> tuple[bool, str]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return sys.version_info >= (3, 11), f"{version} (3.11 or newer is needed)"
+
+
+def _packages() -> tuple[bool, str]:
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("bentoml", "lightgbm", "numba", "numpy")]
+    training = "with training" if importlib.util.find_spec("mlflow") else "without training (extra `training`)"
+    return True, f"{', '.join(versions)}, {training}"
+
+
+def _fold() -> tuple[bool, str]:
+    from features.fold import cache_folder
+    from features.journey import JOURNEY
+
+    JOURNEY.compile()
+    return True, f"{len(JOURNEY.names)} features, fingerprint {JOURNEY.fingerprint}, compiled in {cache_folder()}"
+
+
+def _log(store: str | None) -> tuple[bool, str]:
+    from waypost.places import existing_log, store_url
+
+    log = existing_log(store)
+    span = log.span()
+    log.close()
+    if span is None:
+        return False, f"{store_url(store)} is empty; run `waypost import PATH --source NAME`, or `waypost demo`"
+    return True, f"{store_url(store)}: {log_size(store):,} events from {iso(span[0])} to {iso(span[1])}"
+
+
+def log_size(store: str | None) -> int:
+    """How many events the log holds."""
+    from waypost.places import existing_log
+
+    log = existing_log(store)
+    try:
+        return log.count()
+    finally:
+        log.close()
+
+
+def _champion() -> tuple[bool, str]:
+    from features.journey import JOURNEY
+    from models.bundle import Bundle
+    from waypost.places import bundle_folder
+
+    bundle = Bundle.load(bundle_folder(), JOURNEY.fingerprint, JOURNEY.names)
+    return True, f"{bundle.version} for {', '.join(bundle.scorers)}, made {bundle.manifest.created}"
+
+
+def _states(store: str | None) -> tuple[bool, str]:
+    from waypost.places import engine_of
+
+    engine = engine_of(store)
+    try:
+        engine.states.check()
+        known = sum(len(chunk.customers) for chunk in engine.states.sweep())
+        everyone = sum(1 for name in engine.states.log.customers.names() if name)
+    finally:
+        engine.states.close()
+    if known < everyone:
+        return False, f"{known:,} of {everyone:,} customers have a state of this fold; run `waypost rebuild`"
+    return True, f"{known:,} customers"

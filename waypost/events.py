@@ -1,0 +1,47 @@
+"""waypost import: a file of events into the log."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from waypost.console import JsonOption, StoreOption, now, out, print_json, print_table, progress_bar
+
+
+def import_events(
+    path: Annotated[Path, typer.Argument(help="File or folder to read; `-` for sources that bring their own data.")],
+    source: Annotated[str, typer.Option(help="complete_journey, ga4, segment, rees46, taobao, waypost or mapping.")],
+    mapping: Annotated[Path | None, typer.Option("--map", help="TOML mapping, with --source mapping.")] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import a file: good records go into the log, bad ones are kept as dead letters with a reason."""
+    from features.log import open_log
+    from features.sources import import_file
+    from waypost.places import store_url
+
+    log = open_log(store_url(store), create=True)
+    try:
+        with progress_bar(f"importing {path}") as progress:
+            report = import_file(log, path, source, mapping, received=now(), progress=progress)
+        if as_json:
+            print_json(asdict(report))
+            return
+        rows = [
+            ("records read", report.records),
+            ("events accepted", report.accepted),
+            ("events already there", report.duplicates),
+            ("records left out on purpose", report.skipped),
+            ("records rejected", report.rejected),
+        ]
+        print_table(f"{path} into {store_url(store)}", ("what", "number"), rows)
+        if report.rejected:
+            faults = [(field or "(unreadable)", number) for field, number in report.faults.most_common()]
+            print_table("rejected, by the field at fault", ("field", "records"), faults)
+            for letter in log.dead_letters(3):
+                out.print(f"  {letter.source}:{letter.position} {letter.field}: {letter.reason}", highlight=False)
+    finally:
+        log.close()

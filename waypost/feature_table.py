@@ -1,0 +1,96 @@
+"""waypost features, waypost explain: the features of every customer at a moment, and what each means."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from waypost.console import (
+    JsonOption,
+    StoreOption,
+    UsageProblem,
+    iso,
+    needs,
+    out,
+    parse_moment,
+    print_json,
+    print_table,
+    progress_bar,
+)
+
+SHARD = 4_000_000
+"""Events replayed at a time: memory stays bounded whatever the size of the log."""
+
+
+def write_features(
+    at: Annotated[str, typer.Option(help="The moment, ISO 8601: what was known then, and nothing later.")],
+    file: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the point-in-time features of every customer known at a moment to Parquet."""
+    from features.journey import JOURNEY
+    from features.replay import histories, replay
+    from waypost.places import existing_log
+
+    with needs("training"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    moment, log = parse_moment(at), existing_log(store)
+    fields = [("customer", pa.string()), ("as_of", pa.timestamp("us", "UTC"))]
+    fields += [(name, pa.float32()) for name in JOURNEY.names]
+    schema = pa.schema(fields, metadata={"fingerprint": JOURNEY.fingerprint, "log": log.digest()})
+    shards = 1 + log.count() // SHARD
+    rows = 0
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with pq.ParquetWriter(file, schema) as writer, progress_bar("features") as progress:
+        for shard in range(shards):
+            past = histories(log.scan(shard=shard, shards=shards, until=moment))
+            snapshots = replay(JOURNEY, past, [moment])
+            customers = [log.customers.name(code) for code in snapshots.customer.tolist()]
+            columns = [customers, snapshots.cutoff, *snapshots.features.T]
+            writer.write_table(
+                pa.table([pa.array(each, of.type) for each, of in zip(columns, schema, strict=True)], schema)
+            )
+            rows += len(customers)
+            progress(shard + 1, shards)
+    log.close()
+    result = {"file": str(file), "customers": rows, "features": len(JOURNEY.names), "as_of": iso(moment)}
+    if as_json:
+        print_json({**result, "fingerprint": JOURNEY.fingerprint})
+    else:
+        print_table(
+            f"features {JOURNEY.fingerprint}", ("what", "value"), [(key, str(each)) for key, each in result.items()]
+        )
+
+
+def explain_feature(
+    feature: Annotated[str | None, typer.Argument(help="Name of a feature; none lists all.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what a feature means, the state it is kept in, and the code that updates and reads it."""
+    from features.catalogue import explain
+    from features.journey import JOURNEY
+
+    if feature is None:
+        if as_json:
+            raise UsageProblem(
+                "name a feature to explain as JSON, such as `waypost explain days_since_purchase --json`"
+            )
+        families = JOURNEY.declarations.families
+        print_table("features", ("feature", "family"), [(name, families[name]) for name in JOURNEY.names])
+        return
+    found = explain(feature)
+    if as_json:
+        print_json(asdict(found))
+        return
+    out.print(f"[bold]{found.name}[/bold]  ({found.family})\n  {found.formula}\n", highlight=False)
+    for part in found.parts:
+        slots = ", ".join(f"{slot}: {kind}" for slot, kind in part.slots.items())
+        order = "any order of events gives the same" if part.commutes else "follows the order of the log"
+        out.print(f"[bold]{part.meaning}[/bold]\n{part.note}", highlight=False, soft_wrap=True)
+        out.print(f"state   {slots} ({part.size} bytes; {order})", highlight=False, soft_wrap=True)
+        out.print("\n".join([part.update, *part.reads.values()]) + "\n", highlight=False, markup=False, soft_wrap=True)

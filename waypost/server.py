@@ -1,0 +1,61 @@
+"""waypost serve, waypost rebuild: the server, and the states it reads."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from waypost.console import JsonOption, StoreOption, out, print_json, progress_bar
+
+PortOption = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on, loopback only.")]
+
+
+def serve(
+    port: PortOption = 3000,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; WAYPOST_WORKERS, or 2.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    store: StoreOption = None,
+) -> None:
+    """Serve scores, recommendations and next best actions over HTTP until it is stopped."""
+    environment = server_environment(store, workers)
+    command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Waypost", "--host", host, "--port", str(port)]
+    out.print(f"serving on http://{host}:{port} (stop with Ctrl-C)", highlight=False)
+    sys.stdout.flush()
+    os.execve(sys.executable, command, environment)
+
+
+def server_environment(store: str | None, workers: int | None) -> dict[str, str]:
+    """The environment of the server: no telemetry, its own scratch folder, the fold compiled beforehand."""
+    from features.journey import JOURNEY
+
+    JOURNEY.compile()
+    environment = {
+        **os.environ,
+        "BENTOML_DO_NOT_TRACK": "True",
+        "BENTOML_HOME": os.environ.get("BENTOML_HOME", os.path.abspath("data/bentoml")),  # noqa: PTH100
+        "DO_NOT_TRACK": "true",
+    }
+    if store:
+        environment["WAYPOST_STORE"] = store
+    if workers:
+        environment["WAYPOST_WORKERS"] = str(workers)
+    return environment
+
+
+def rebuild(store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Replay the log into every customer's state: after a change of features, or whenever in doubt."""
+    from waypost.places import engine_of
+
+    engine = engine_of(store)
+    try:
+        with progress_bar("rebuilding states") as progress:
+            number = engine.states.rebuild(progress)
+    finally:
+        engine.states.close()
+    if as_json:
+        print_json({"customers": number, "fingerprint": engine.fold.fingerprint})
+    else:
+        out.print(f"{number:,} customers rebuilt with features {engine.fold.fingerprint}", highlight=False)
