@@ -1,0 +1,32 @@
+"""Raw records of each known format to events, and the import of files. CATALOGUE: one adapter file per source."""
+
+from features.sources import complete_journey, ga4, rees46, segment, taobao, waypost
+from features.sources.contract import (
+    BadRecord,
+    FileUnreadable,
+    MappingInvalid,
+    Source,
+    SourceError,
+    SourceUnknown,
+)
+from features.sources.importing import ImportReport, find_source, import_file
+from features.sources.mapping import load_mapping
+
+SOURCES: dict[str, Source] = {
+    module.SOURCE.name: module.SOURCE for module in (complete_journey, ga4, segment, rees46, taobao, waypost)
+}
+"""Every source by name; any other format is described by a mapping (`load_mapping`)."""
+
+__all__ = [
+    "SOURCES",
+    "BadRecord",
+    "FileUnreadable",
+    "ImportReport",
+    "MappingInvalid",
+    "Source",
+    "SourceError",
+    "SourceUnknown",
+    "find_source",
+    "import_file",
+    "load_mapping",
+]

@@ -1,0 +1,129 @@
+"""What a source is: how a known format is read record by record, and how a record becomes events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from features.events import Event
+
+SAMPLES = Path(__file__).with_name("samples")
+"""Where the samples of every source lie, good (`NAME.*`) and broken (`NAME.broken.*`)."""
+
+
+class SourceError(Exception):
+    """An import cannot start, or cannot go on; the message says why, and what to do."""
+
+
+class SourceUnknown(SourceError):
+    """No source has this name."""
+
+
+class FileUnreadable(SourceError):
+    """The file is missing, damaged, or not in the form the source expects."""
+
+
+class MappingInvalid(SourceError):
+    """The TOML mapping says something that no mapping may say."""
+
+
+class BadRecord(Exception):
+    """One record cannot become events: `field` names what is at fault in it, `reason` says what and shows the value.
+
+    `field` is empty when the record could not be read at all.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}" if field else reason)
+        self.field = field
+        self.reason = reason
+
+    def named(self, fields: Mapping[str, str]) -> BadRecord:
+        """The same fault, with the field called as the record itself calls it."""
+        return BadRecord(fields.get(self.field, self.field), self.reason)
+
+
+def shown(value: object) -> str:
+    """A value as an error message shows it: short, on one line."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+class Record(NamedTuple):
+    """One record of a file, before anyone has asked what it means."""
+
+    position: int
+    """Line or row in the file, from 1."""
+    raw: bytes
+    """The record as it came; empty when only `values` exist, as for tables joined in memory."""
+    values: Mapping[str, Any]
+    """The value of each column; empty when `fault` is given."""
+    fault: BadRecord | None = None
+    """Why the record could not be read."""
+
+
+class Reading(Protocol):
+    """A pass over one file, record by record, in bounded memory."""
+
+    @property
+    def total(self) -> int:
+        """How much there is to read: bytes of a text file, rows of a table."""
+        ...
+
+    def done(self) -> int:
+        """How much of `total` has been read so far."""
+        ...
+
+    def __iter__(self) -> Iterator[Record]:
+        """The records, once. Raises FileUnreadable where the file breaks off."""
+        ...
+
+
+Identity = Callable[[], str]
+"""Makes up the message id of a record that has none; called once per record at most."""
+
+
+class Parse(Protocol):
+    """How the values of one record become events; an empty list leaves the record out on purpose."""
+
+    def __call__(
+        self, values: Mapping[str, Any], received: int, identity: Identity | None = None, history: bool = False
+    ) -> list[Event]:
+        """Raises BadRecord naming the field at fault. `received` is the moment of the door, microseconds UTC.
+
+        With `history` (an import of the past) events are `received` when they happened. Without `identity`, a record
+        that has no id gets one from its content and `received`.
+        """
+        ...
+
+
+class Column(NamedTuple):
+    """One column of a source's records, for its documentation and for the check of a file's header."""
+
+    name: str
+    meaning: str
+    required: bool = False
+
+
+def required(columns: Iterable[Column]) -> tuple[str, ...]:
+    """The names of the columns that every file must have."""
+    return tuple(column.name for column in columns if column.required)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One known format of raw records."""
+
+    name: str
+    doc: str
+    """What the format is and how it becomes events: Markdown, for the catalogue."""
+    columns: tuple[Column, ...]
+    customer: tuple[str, ...]
+    """The columns that may name the customer, the best first: a rejected record is kept under its customer."""
+    read: Callable[[Path], Reading]
+    parse: Parse
+    sample: Path
+    """File or folder of which every record parses. Beside `NAME.csv` lie `NAME.broken.csv`, of which every record is at
+    fault, and `NAME.broken.faults`, which says where and in which field."""

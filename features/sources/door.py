@@ -1,0 +1,188 @@
+"""The door: what every value must satisfy, whatever source it came through, before it becomes part of an event."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from features.events import DAY, SCALES, Channel, Event, Kind
+from features.sources.contract import BadRecord, shown
+from features.sources.times import iso
+
+LONGEST_NAME = 256
+"""Characters of the longest name of a customer, item, category or order."""
+
+LONGEST_MESSAGE_ID = 100
+"""Characters of the longest message id, as in Segment's specification."""
+
+EARLIEST = 7_305 * DAY
+"""1990-01-01, microseconds UTC: anything before is a broken clock or a wrong unit."""
+
+TOLERANCE = DAY
+"""How far in the future a sender's clock may be; what lies within is taken as now."""
+
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in Kind if kind not in (Kind.DECISION, Kind.REWARD)}
+"""The kinds a record may carry, by name. Decisions and rewards are written by Waypost itself, never taken in."""
+
+CHANNELS: Mapping[str, Channel] = {channel.name: channel for channel in Channel}
+"""The channels by name."""
+
+_Chosen = TypeVar("_Chosen")
+
+_SURVEYS = frozenset((Kind.SURVEY_NPS, Kind.SURVEY_CSAT, Kind.SURVEY_EFFORT))
+
+
+def name(value: object, field: str, longest: int = LONGEST_NAME) -> str | None:
+    """The text of a name or id; None when absent. Whole numbers are taken as their digits."""
+    if type(value) is not str:
+        if value is None:
+            return None
+        value = _digits(value, field)
+    text = value.strip()
+    if not text:
+        return None
+    if len(text) > longest:
+        raise BadRecord(field, f"{len(text)} characters, expected at most {longest}")
+    if not text.isprintable():
+        _storable(text, field)
+    return text
+
+
+def _digits(value: object, field: str) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, str):
+        return str(value)
+    raise BadRecord(field, f"expected text, got {shown(value)}")
+
+
+def _storable(text: str, field: str) -> None:
+    if "\x00" in text:
+        raise BadRecord(field, f"holds a zero byte: {shown(text)}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise BadRecord(field, f"holds half a character (a lone surrogate): {shown(text)}") from None
+
+
+def number(value: object, field: str, scale: float = 1.0) -> float:
+    """A finite number of at least 0; NaN when absent.
+
+    With a `scale` it is multiplied, and rounded to nine decimals: 4980 cents are 49.8, not 49.800000000000004.
+    """
+    if value is None or value == "":
+        return math.nan
+    if isinstance(value, bool):
+        raise BadRecord(field, f"expected a number, got {shown(value)}")
+    try:
+        result = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise BadRecord(field, f"expected a number, got {shown(value)}") from None
+    if scale != 1.0:
+        result = round(result * scale, 9)
+    if not math.isfinite(result):
+        raise BadRecord(field, f"expected a finite number, got {shown(value)}")
+    if result < 0:
+        raise BadRecord(field, f"expected a number of at least 0, got {shown(value)}")
+    return result
+
+
+def kind(value: object, field: str) -> Kind:
+    """The kind of this name, in any case of letters."""
+    found = KINDS.get(value.strip().upper()) if isinstance(value, str) else None
+    if found is not None:
+        return found
+    if isinstance(value, str) and value.strip().upper() in ("DECISION", "REWARD"):
+        raise BadRecord(field, f"{shown(value)} is written by Waypost itself: use /v1/next-best-action and /v1/rewards")
+    if value is None or value == "":
+        raise BadRecord(field, "missing: every event has a kind, such as ITEM_VIEW")
+    raise BadRecord(field, f"unknown kind {shown(value)}; expected one such as ITEM_VIEW (docs/sources.md has all)")
+
+
+def channel(value: object, field: str) -> Channel:
+    """The channel of this name, in any case of letters; UNKNOWN when absent."""
+    if value is None or value == "":
+        return Channel.UNKNOWN
+    found = CHANNELS.get(value.strip().upper().replace(" ", "_")) if isinstance(value, str) else None
+    if found is None:
+        raise BadRecord(field, f"unknown channel {shown(value)}; expected one such as EMAIL (docs/sources.md has all)")
+    return found
+
+
+def choice(table: Mapping[str, _Chosen], value: object, field: str) -> _Chosen:
+    """What `table` has for exactly this text."""
+    if isinstance(value, str) and value in table:
+        return table[value]
+    raise BadRecord(field, f"expected one of {', '.join(table)}, got {shown(value)}")
+
+
+def properties(value: object, field: str) -> dict[str, Any]:
+    """Whatever else the sender says, as an object; empty when absent."""
+    if value is None or value == "":
+        return {}
+    if not isinstance(value, dict):
+        raise BadRecord(field, f"expected an object, got {shown(value)}")
+    return value
+
+
+def admit(
+    message_id: str,
+    customer: str | None,
+    kind: Kind,
+    at: int,
+    received: int,
+    history: bool,
+    channel: Channel = Channel.UNKNOWN,
+    item: str | None = None,
+    category: str | None = None,
+    quantity: float = math.nan,
+    amount: float = math.nan,
+    order_id: str | None = None,
+    score: float = math.nan,
+    properties: Mapping[str, Any] | None = None,
+) -> Event:
+    """The event, if a customer can have had it at that time with that score.
+
+    Names and numbers must have come through `name` and `number`. Raises BadRecord naming `customer`, `at` or `score`.
+    """
+    if not customer:
+        raise BadRecord("customer", "missing: every event belongs to a customer")
+    if not EARLIEST <= at <= received:
+        at = _clamped(at, received)
+    if kind in SCALES:
+        _within_scale(kind, score)
+    return Event(
+        message_id,
+        customer,
+        kind,
+        at,
+        at if history else received,
+        channel,
+        item,
+        category,
+        quantity,
+        amount,
+        order_id,
+        score,
+        {} if properties is None else properties,
+    )
+
+
+def _clamped(at: int, received: int) -> int:
+    if at < EARLIEST:
+        raise BadRecord("at", f"{iso(at)} is before 1990: a wrong unit, or a broken clock")
+    if at > received + TOLERANCE:
+        raise BadRecord("at", f"{iso(at)} is in the future: it is {iso(received)} now")
+    return received
+
+
+def _within_scale(kind: Kind, score: float) -> None:
+    low, high = SCALES[kind]
+    if math.isnan(score):
+        if kind in _SURVEYS:
+            raise BadRecord("score", f"missing: {kind.name} is an answer from {low:g} to {high:g}")
+    elif not low <= score <= high:
+        raise BadRecord("score", f"{score:g} is not an answer to {kind.name}: expected {low:g} to {high:g}")

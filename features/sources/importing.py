@@ -1,0 +1,169 @@
+"""Importing a file into a log: read, parse, append, keep what is broken, and count."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from features.events import Event
+from features.log.contract import DeadLetter, EventLog
+from features.sources import door
+from features.sources.contract import BadRecord, Record, Source, SourceUnknown
+from features.sources.identities import Identities
+from features.sources.mapping import load_mapping
+
+BATCH = 20_000
+"""Events appended at a time, in one transaction."""
+
+BATCH_BYTES = 16 << 20
+"""Bytes of records after which a batch is full, however few events they made."""
+
+Progress = Callable[[int, int], None]
+"""Called after each batch with how much is done and how much there is in all: bytes of a text file, else rows."""
+
+
+@dataclass
+class ImportReport:
+    """What became of a file. Every record is accepted, skipped or rejected; one record may make several events."""
+
+    source: str
+    records: int = 0
+    """Records read."""
+    accepted: int = 0
+    """Events new in the log."""
+    duplicates: int = 0
+    """Events the log already had, by message id."""
+    skipped: int = 0
+    """Records left out on purpose, by the source's or the mapping's own rule."""
+    rejected: int = 0
+    """Records kept as dead letters."""
+    faults: Counter[str] = field(default_factory=Counter)
+    """How many records were rejected for each field; the empty name counts those that could not be read at all."""
+
+
+def find_source(name: str, mapping: str | Path | None = None) -> Source:
+    """The source of this name; with a mapping, the source that the TOML file describes.
+
+    Raises SourceUnknown, or MappingInvalid.
+    """
+    from features.sources import SOURCES  # the catalogue imports this module's neighbours
+
+    if mapping is not None:
+        if name != "mapping":
+            raise SourceUnknown(
+                f"a mapping describes a source by itself: give --source mapping, not {name!r}, with --map"
+            )
+        return load_mapping(Path(mapping))
+    if name == "mapping":
+        raise SourceUnknown("the source 'mapping' needs a mapping: --map FILE.toml (docs/howto/import.md)")
+    if name not in SOURCES:
+        raise SourceUnknown(f"unknown source {name!r}; expected {', '.join(SOURCES)}, or mapping with --map FILE.toml")
+    return SOURCES[name]
+
+
+def import_file(
+    log: EventLog,
+    path: str | Path,
+    source: str | Source,
+    mapping: str | Path | None = None,
+    *,
+    received: int,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Append the events of a file to the log as history, in bounded memory, and keep its bad records as dead letters.
+
+    `received` is now, microseconds UTC: nothing may have happened later than a day after it. Importing a file twice,
+    or again after a failure, adds only what is missing. Raises SourceError, or LogError.
+    """
+    found = source if isinstance(source, Source) else find_source(source, mapping)
+    reading = found.read(Path(path))
+    importer = _Importer(log, found, received)
+    for record in reading:
+        importer.take(record)
+        if importer.is_full():
+            importer.flush()
+            if progress:
+                progress(reading.done(), reading.total)
+    importer.flush()
+    if progress:
+        progress(reading.total, reading.total)
+    return importer.report
+
+
+class _Importer:
+    """One import under way: the batch that is being filled, and the counts."""
+
+    def __init__(self, log: EventLog, source: Source, received: int) -> None:
+        self.report = ImportReport(source.name)
+        self._log = log
+        self._source = source
+        self._parse = source.parse
+        self._received = received
+        self._identities = Identities(source.name)
+        self._events: list[Event] = []
+        self._letters: list[DeadLetter] = []
+        self._bytes = 0
+
+    def take(self, record: Record) -> None:
+        """Turn one record into events of the batch, or into a dead letter."""
+        self.report.records += 1
+        self._bytes += len(record.raw)
+        if record.fault is not None:
+            self._reject(record, record.fault)
+            return
+        self._identities.raw = record.raw
+        try:
+            events = self._parse(record.values, self._received, self._identities, True)
+        except BadRecord as bad:
+            self._reject(record, bad)
+            return
+        if events:
+            self._events += events
+        else:
+            self.report.skipped += 1
+
+    def is_full(self) -> bool:
+        """Whether it is time to `flush`."""
+        return len(self._events) >= BATCH or len(self._letters) >= BATCH or self._bytes >= BATCH_BYTES
+
+    def flush(self) -> None:
+        """Write the batch to the log."""
+        if self._events:
+            appended = self._log.append(self._events, history=True)
+            self.report.accepted += appended.accepted_count
+            self.report.duplicates += appended.duplicate_count
+            self._events = []
+        if self._letters:
+            self._log.reject(self._letters)
+            self.report.rejected += len(self._letters)
+            self._letters = []
+        self._bytes = 0
+
+    def _reject(self, record: Record, bad: BadRecord) -> None:
+        self.report.faults[bad.field] += 1
+        self._letters.append(
+            DeadLetter(
+                source=self._source.name,
+                position=record.position,
+                field=bad.field,
+                reason=bad.reason,
+                raw=record.raw or json.dumps(record.values, default=str).encode(),
+                received=self._received,
+                customer=_customer(self._source, record.values),
+            )
+        )
+
+
+def _customer(source: Source, values: Mapping[str, Any]) -> str | None:
+    """The customer a rejected record speaks of, when that much can be read."""
+    for column in source.customer:
+        try:
+            if found := door.name(values.get(column), column):
+                return found
+        except BadRecord:
+            continue
+    return None

@@ -1,0 +1,79 @@
+"""Waypost's own shape: one JSON object an event, as `POST /v1/events` takes it and as JSON lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from features.events import Event
+from features.sources import door
+from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Source
+from features.sources.identities import of_values
+from features.sources.readers import read
+from features.sources.times import instant
+
+COLUMNS = (
+    Column("customer", "who", required=True),
+    Column("kind", "what happened: a kind such as `ITEM_VIEW`, in any case of letters", required=True),
+    Column("at", "when, ISO 8601; in a live event it may be left out and means now"),
+    Column("message_id", "makes the event exactly-once; without it, the id comes from the content"),
+    Column("channel", "a channel such as `EMAIL`"),
+    Column("item", "the product"),
+    Column("category", "the product's category"),
+    Column("quantity", "pieces, at least 0"),
+    Column("amount", "money in the shop's currency, at least 0: the order's total, or price x quantity"),
+    Column("order_id", "the order"),
+    Column("score", "the answer to a survey, or the stars of a review"),
+    Column("properties", "an object with anything else"),
+)
+
+_KNOWN = frozenset(column.name for column in COLUMNS)
+
+
+def parse(values: Mapping[str, Any], received: int, identity: Identity | None = None, history: bool = False) -> Event:
+    """One event. Raises BadRecord naming the field at fault."""
+    get = values.get
+    if not values.keys() <= _KNOWN:
+        stranger = next(key for key in values if key not in _KNOWN)
+        raise BadRecord(stranger, f"unknown field; expected {', '.join(sorted(_KNOWN))} (other things: in properties)")
+    message_id = door.name(get("message_id"), "message_id", door.LONGEST_MESSAGE_ID)
+    at = received if not (history or get("at")) else instant(get("at"), "at")
+    customer = door.name(get("customer"), "customer")
+    kind = door.kind(get("kind"), "kind")
+    if message_id is None:
+        message_id = identity() if identity else of_values("waypost", values, received)
+    return door.admit(
+        message_id,
+        customer,
+        kind,
+        at,
+        received,
+        history,
+        door.channel(get("channel"), "channel"),
+        door.name(get("item"), "item"),
+        door.name(get("category"), "category"),
+        door.number(get("quantity"), "quantity"),
+        door.number(get("amount"), "amount"),
+        door.name(get("order_id"), "order_id"),
+        door.number(get("score"), "score"),
+        door.properties(get("properties"), "properties"),
+    )
+
+
+def _parse(
+    values: Mapping[str, Any], received: int, identity: Identity | None = None, history: bool = False
+) -> list[Event]:
+    return [parse(values, received, identity, history)]
+
+
+SOURCE = Source(
+    name="waypost",
+    doc="Waypost's own shape, one JSON object a line: what `POST /v1/events` takes. An order is one `PURCHASE` with its"
+    " total and one `PURCHASED_ITEM` per product, each an object of its own with the same `order_id`.",
+    columns=COLUMNS,
+    customer=("customer",),
+    read=partial(read, required=("customer", "kind", "at")),
+    parse=_parse,
+    sample=SAMPLES / "waypost.jsonl",
+)
