@@ -13,6 +13,7 @@ from features.aggregates import (
     distinct,
     earliest,
     fading,
+    favourites,
     gaps,
     happened,
     latest,
@@ -131,7 +132,7 @@ class Monetary(FeatureSet):
     basket_value_recent = spend_fading_56d / fading(PURCHASE, half_life=days(56))
     items_per_order = count(PURCHASED_ITEM) / count(PURCHASE)
     items_fading_56d = fading(PURCHASED_ITEM, half_life=days(56))
-    distinct_items = distinct(PURCHASED_ITEM.item, bits=256)
+    distinct_items = distinct(PURCHASED_ITEM.item, bits=128)
 
 
 class Tempo(FeatureSet):
@@ -176,7 +177,7 @@ class Browsing(FeatureSet):
     views_per_purchase = count(ITEM_VIEW) / count(PURCHASE)
     wishlist_size = maximum(count(WISHLIST_ADD) - count(WISHLIST_REMOVE), 0)
     recent_views = recent(ITEM_VIEW.item, size=6)
-    recent_purchases = recent(PURCHASED_ITEM.item, size=16)
+    favourite_purchases = favourites(PURCHASED_ITEM.item, size=19, half_life=days(84))
 
 
 class Cart(FeatureSet):
@@ -220,7 +221,7 @@ class Contacts(FeatureSet):
     contacts_7d = count(DECISION.on(*OUTBOUND), within=days(7))
     days_since_contact = since(DECISION.on(*OUTBOUND)) / DAY
     rewards_ever = count(REWARD)
-    recent_actions = recent(DECISION.category, size=16)
+    recent_actions = recent(DECISION.category, size=15)
 
 
 class Voice(FeatureSet):

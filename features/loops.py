@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from features.aggregates.kernels import FOREVER
+
 
 def _generated(*arguments: Any) -> None:
     raise TypeError("loops.py is a template for the generated fold; call features.fold.Fold")
@@ -39,7 +41,8 @@ def replay(
     """Fold the histories of customers first..last-1, reading at every cutoff that finds the customer known.
 
     The events of customer c are events[starts[c]:starts[c + 1]]; its readings go to out[rows[c]], out[rows[c] + 1]...
-    With `keep`, states[c] is its final state; else states[0] is scratch. states[-1] is an empty state.
+    With `keep`, states[c] is its final state; else states[0] is scratch, and what comes after the last cutoff is left
+    unread. states[-1] is an empty state.
     """
     blank = states[len(states) - 1]
     for c in range(first, last):
@@ -48,19 +51,18 @@ def replay(
         s = states[place]
         k = 0
         row = rows[c]
-        for j in range(starts[c], starts[c + 1]):
-            e = events[j]
-            while k < len(cutoffs) and cutoffs[k] < e["received"]:
-                if j > starts[c]:
+        start, stop = starts[c], starts[c + 1]
+        for j in range(start, stop + 1):
+            received = events[j]["received"] if j < stop else FOREVER
+            while k < len(cutoffs) and cutoffs[k] < received:
+                if j > start:
                     read(s, cutoffs[k], out[row])
                     row += 1
                 k += 1
+            if j == stop or (k == len(cutoffs) and not keep):
+                break
+            e = events[j]
             update(
                 s, e["at"], e["received"], e["kind"], e["channel"], e["item"], e["category"],
                 e["quantity"], e["amount"], e["score"],
             )  # fmt: skip
-        while k < len(cutoffs):
-            if starts[c + 1] > starts[c]:
-                read(s, cutoffs[k], out[row])
-                row += 1
-            k += 1

@@ -29,7 +29,7 @@ class UsageProblem(ValueError):
     """What was typed cannot be used; the message says what to type."""
 
 
-def now() -> int:
+def clock() -> int:
     """The time, microseconds since the epoch, UTC."""
     return time.time_ns() // 1000
 
@@ -88,6 +88,15 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
+@contextmanager
+def steps() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on standard error over named steps; call what it gives with (step, done, in all)."""
+    columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda step, done, total: progress.update(task, description=step, completed=done, total=total)
+
+
 class Failing(typer.core.TyperGroup):
     """Commands whose foreseen errors end in one line on standard error and exit code 1 (2 for a wrong call)."""
 
@@ -114,7 +123,7 @@ def foreseen() -> tuple[type[Exception], ...]:
         ("serving.champion", "ModelMissing"),
         ("serving.settings", "BadSetting"),
         ("training.targets", "UnknownTarget"),
-        ("training.dataset", "TooLittleData"),
+        ("training.dataset", "NotEnoughHistory"),
         ("waypost.console", "MissingExtra"),
     )
     loaded = ((sys.modules.get(module), name) for module, name in names)

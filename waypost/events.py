@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from waypost.console import JsonOption, StoreOption, now, out, print_json, print_table, progress_bar
+from waypost.console import JsonOption, StoreOption, clock, out, print_json, print_table, progress_bar
 
 
 def import_events(
@@ -26,7 +26,7 @@ def import_events(
     log = open_log(store_url(store), create=True)
     try:
         with progress_bar(f"importing {path}") as progress:
-            report = import_file(log, path, source, mapping, received=now(), progress=progress)
+            report = import_file(log, path, source, mapping, received=clock(), progress=progress)
         if as_json:
             print_json(asdict(report))
             return

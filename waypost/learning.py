@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from waypost.console import (
     JsonOption,
     StoreOption,
+    clock,
     iso,
     needs,
     out,
@@ -17,7 +18,13 @@ from waypost.console import (
     print_json,
     print_table,
     progress_bar,
+    steps,
 )
+
+if TYPE_CHECKING:
+    from features.log.contract import EventLog
+    from serving.champion import Champion
+    from training.result import TrainingResult
 
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of every random draw; the same seed, the same figures.")]
 
@@ -32,14 +39,31 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train, judge beside the baselines, record in MLflow, and promote what passes every gate."""
-    from waypost.places import store_url
+    from waypost.places import bundle_folder, existing_log
 
-    moment = parse_moment(now) if now else None
-    result = train_on(store_url(store), targets or [], moment, seed)
+    with needs("training"):
+        from training.pipeline import train as run
+    log = existing_log(store)
+    try:
+        with steps() as progress:
+            result = run(
+                log, targets or (), started=clock(), now=parse_moment(now) if now else None, seed=seed,
+                folder=bundle_folder(), progress=progress,
+            )  # fmt: skip
+    finally:
+        log.close()
     if as_json:
-        print_json(result)
+        print_json(result.to_json())
     else:
         report_training(result)
+
+
+def report_training(result: TrainingResult) -> None:
+    """Print the figures beside the baselines, the gates, and what became of the bundle."""
+    for table in result.tables():
+        print_table(table.title, table.columns, table.rows)
+    verdict = "passed every gate: it is the champion" if result.promoted else "did not pass every gate: challenger"
+    out.print(f"bundle {result.bundle.version} in {result.folder} {verdict}", highlight=False, soft_wrap=True)
 
 
 def score(
@@ -49,47 +73,46 @@ def score(
     as_json: JsonOption = False,
 ) -> None:
     """Score every customer known at a moment with the champion, and write Parquet."""
-    from features.events import Stage
     from features.journey import JOURNEY
-    from features.replay import histories, replay
     from serving.champion import Champions
     from waypost.places import bundle_folder, existing_log
 
     with needs("training"):
-        import pyarrow as pa
         import pyarrow.parquet as pq
-    log = existing_log(store)
-    span = log.span()
-    moment = parse_moment(at) if at else (span[1] if span else 0)
     champions = Champions(bundle_folder(), JOURNEY)
     champions.refresh()
     champion = champions.require()
-    with progress_bar("replaying") as progress:
-        snapshots = replay(JOURNEY, histories(log.scan(until=moment)), [moment], progress=progress)
-    stages = snapshots.features[:, JOURNEY.index["stage"]].astype(int)
-    columns: dict[str, Any] = {
-        "customer": [log.customers.name(code) for code in snapshots.customer.tolist()],
-        "as_of": pa.array(snapshots.cutoff, pa.timestamp("us", "UTC")),
-        "stage": [Stage(stage).name.lower() for stage in stages],
-        **{
-            target: pa.array(values, from_pandas=True)
-            for target, values in champion.score_many(snapshots.features).items()
-        },
-    }
-    log.close()
+    log = existing_log(store)
+    span = log.span()
+    moment = parse_moment(at) if at else (span[1] if span else 0)
     stamp = {"model_version": champion.bundle.version, "fingerprint": JOURNEY.fingerprint}
+    table = _scored(log, champion, moment).replace_schema_metadata(stamp)
+    log.close()
     file.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(columns).replace_schema_metadata(stamp), file)
-    result = {"file": str(file), "customers": len(stages), "as_of": iso(moment), **stamp}
+    pq.write_table(table, file)
+    result = {"file": str(file), "customers": table.num_rows, "as_of": iso(moment), **stamp}
     if as_json:
         print_json(result)
     else:
         print_table("scores", ("what", "value"), [(key, str(value)) for key, value in result.items()])
 
 
-def train_on(store: str, targets: list[str], now: int | None, seed: int) -> Any:
-    return {}
+def _scored(log: EventLog, champion: Champion, moment: int) -> Any:
+    """The stage and every probability of all customers known at a moment, as an Arrow table."""
+    import pyarrow as pa
 
+    from features.events import Stage
+    from features.journey import JOURNEY
+    from features.replay import histories, replay
 
-def report_training(result: Any) -> None:
-    pass
+    with progress_bar("replaying") as progress:
+        snapshots = replay(JOURNEY, histories(log.scan(until=moment)), [moment], progress=progress)
+    stages = snapshots.features[:, JOURNEY.index["stage"]].astype(int)
+    scores = champion.score_many(snapshots.features)
+    columns: dict[str, Any] = {
+        "customer": [log.customers.name(code) for code in snapshots.customer.tolist()],
+        "as_of": pa.array(snapshots.cutoff, pa.timestamp("us", "UTC")),
+        "stage": [Stage(stage).name.lower() for stage in stages],
+        **{target: pa.array(values, from_pandas=True) for target, values in scores.items()},
+    }
+    return pa.table(columns)

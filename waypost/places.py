@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from features.log import open_log
 from serving.settings import Settings, read_settings
-from waypost.console import now
+from waypost.console import clock
 
 if TYPE_CHECKING:
     from features.log.contract import EventLog
@@ -64,7 +64,7 @@ def swept(store: str | None, at: int | None) -> Iterator[tuple[Engine, Generatio
 
     engine = engine_of(store)
     span = engine.states.log.span()
-    moment = at if at is not None else (span[1] if span else now())
+    moment = at if at is not None else (span[1] if span else clock())
     try:
         with tempfile.TemporaryDirectory() as folder:
             yield engine, sweep(engine, Scoreboard(Path(folder), JOURNEY.fingerprint), moment)

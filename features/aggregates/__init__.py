@@ -11,7 +11,7 @@ from features.aggregates.base import Aggregate, Reading, Row
 from features.aggregates.cart import Cart
 from features.aggregates.counts import Count, Highest, Moments, Total
 from features.aggregates.distinct import Distinct
-from features.aggregates.memory import Recent
+from features.aggregates.memory import Favourites, Recent
 from features.aggregates.rhythm import Rhythm
 from features.aggregates.sessions import Sessions
 from features.aggregates.stages import Stages
@@ -33,6 +33,7 @@ __all__ = [
     "distinct",
     "earliest",
     "fading",
+    "favourites",
     "gaps",
     "happened",
     "highest",
@@ -50,7 +51,7 @@ __all__ = [
 
 AGGREGATES: tuple[type[Aggregate], ...] = (
     Count, CountWithin, DaysWithin, Total, TotalWithin, Moments, Highest, Since, Age, Latest, Earliest, Fading, Gaps,
-    Newest, Distinct, Sessions, Cart, Stages, Recent, Rhythm,
+    Newest, Distinct, Sessions, Cart, Stages, Recent, Favourites, Rhythm,
 )  # fmt: skip
 """Every way of aggregating."""
 
@@ -157,6 +158,11 @@ def rhythm(what: Selection) -> Aggregate:
 def recent(what: Selection, *, size: int) -> Aggregate:
     """A memory: the latest time of each of the last `size` different items or categories."""
     return Recent(_selection(what, column=True), size)
+
+
+def favourites(what: Selection, *, size: int, half_life: int) -> Aggregate:
+    """A memory: the `size` items or categories that weigh most, each event's weight halving every `half_life`."""
+    return Favourites(_selection(what, column=True), size, half_life)
 
 
 def reading(aggregate: Aggregate, name: str) -> Expr:

@@ -1,15 +1,17 @@
-"""Memories: not numbers for a model but the latest things themselves."""
+"""Memories: not numbers for a model but the latest, or the favourite, things themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from features.aggregates.base import Aggregate, Row, Slots
 from features.aggregates.kernels import NEVER, second
+from features.grammar import duration_text
 
 
 @dataclass(frozen=True)
@@ -70,3 +72,74 @@ class Recent(Aggregate):
 
     def __str__(self) -> str:
         return f"the last {self.size} different {self.selection}"
+
+
+def later_by_half_lives(moment: float, other: float) -> float:
+    """The moment at which one event would weigh as much as two do together; all in half-lives since the epoch."""
+    newer = moment if moment > other else other
+    older = other if moment > other else moment
+    return newer + math.log2(1.0 + 2.0 ** (older - newer))
+
+
+@dataclass(frozen=True)
+class Favourites(Aggregate):
+    """The `size` codes that weigh most, each event's weight halving every `half_life` microseconds.
+
+    One number holds a code's whole weight: the moment at which a single event would weigh as much today. What happened
+    once at t is worth t; what happened again and again is worth a later moment, even one to come. So weights of
+    different times compare as they stand (forward decay: Cormode, Shkapenyuk, Srivastava and Xu, 2009). When it is
+    full, a new code takes the place of the lightest, unless it is lighter still.
+    """
+
+    size: int
+    half_life: int
+    uses: ClassVar[tuple[Callable[..., Any], ...]] = (later_by_half_lives,)
+
+    def empty(self) -> Slots:
+        """Nothing remembered."""
+        return {"codes": np.full(self.size, -1, np.int32), "moments": np.zeros(self.size, np.float32)}
+
+    @staticmethod
+    def update(codes: Any, moments: Any, at: int, value: int, size: int, half_life: int) -> None:
+        happened = at / half_life
+        place = 0
+        for k in range(size):
+            if codes[k] == value:
+                moments[k] = later_by_half_lives(float(moments[k]), happened)
+                return
+            if moments[k] < moments[place]:
+                place = k
+        if happened >= moments[place]:
+            codes[place] = value
+            moments[place] = happened
+
+    def entries(self, slots: Any) -> list[tuple[int, int]]:
+        """(code, moment in microseconds), the heaviest first; of equals, the smaller code first."""
+        pairs = zip(slots[f"{self.name}__codes"].tolist(), slots[f"{self.name}__moments"].tolist(), strict=True)
+        return sorted(
+            ((code, round(moment * self.half_life)) for code, moment in pairs if code >= 0),
+            key=lambda pair: (-pair[1], pair[0]),
+        )
+
+    def meaning_of_entries(self, history: Sequence[Row]) -> list[tuple[int, int]]:
+        """The same from the moments of every event of the codes kept, rounded to four bytes after each."""
+        kept: dict[int, float] = {}
+        for row in self.selected(history):
+            code, happened = int(self.value_of(row)), row.at / self.half_life
+            if code in kept:
+                total = math.log2(2.0 ** (kept[code] - happened) + 1.0) + happened
+                kept[code] = float(np.float32(total))
+                continue
+            lightest = min(kept, key=lambda each: kept[each], default=code)
+            if len(kept) < self.size:
+                kept[code] = float(np.float32(happened))
+            elif happened >= kept[lightest]:
+                kept = {
+                    (code if each == lightest else each): (float(np.float32(happened)) if each == lightest else moment)
+                    for each, moment in kept.items()
+                }
+        pairs = ((code, round(moment * self.half_life)) for code, moment in kept.items())
+        return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+
+    def __str__(self) -> str:
+        return f"the {self.size} {self.selection} that weigh most, fading by half every {duration_text(self.half_life)}"
