@@ -1,0 +1,125 @@
+"""The one Starlette application: every route of the table, every failure as a problem, every answer counted."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from prometheus_client import Histogram
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route as StarletteRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from features.log.contract import LogError
+from serving import metrics
+from serving.champion import ModelMissing
+from serving.exchange import request_id
+from serving.failures import note_failure
+from serving.openapi import document
+from serving.problems import Problem, store_problem
+from serving.route import Endpoint, Route
+from serving.worker import Worker
+
+HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+
+CLIENT_CLOSED = 499
+"""Status, by nginx's custom, of a request whose client did not wait for the answer."""
+
+logger = logging.getLogger("waypost")
+
+
+def application(worker: Worker, routes: Sequence[Route]) -> ASGIApp:
+    """The application that answers `routes` out of `worker`.
+
+    It is one Starlette application; the routes without parameters are found in a table before it, which halves what
+    the framework takes of a score.
+    """
+    served = [(route, _answering(worker, route.path, route.endpoint)) for route in routes if route.endpoint]
+    app = Starlette(
+        # An id may hold a slash, which arrives decoded.
+        routes=[
+            StarletteRoute(route.path.replace("}", ":path}"), answer, methods=[route.method])
+            for route, answer in served
+        ],
+        exception_handlers={404: _not_found, 405: _wrong_method},
+    )
+    app.router.redirect_slashes = False
+    app.state.openapi = json.dumps(document(routes), ensure_ascii=False).encode()
+    app.state.routes = routes
+    direct = {(route.method, route.path): answer for route, answer in served if not route.path_parameters}
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = direct.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if answer is None:
+            await app(scope, receive, send)
+        else:
+            scope["app"] = app
+            response = await answer(HttpRequest(scope, receive, send))
+            await response(scope, receive, send)
+
+    return dispatch
+
+
+def _answering(worker: Worker, path: str, endpoint: Endpoint) -> Callable[[HttpRequest], Awaitable[Response]]:
+    """The endpoint as Starlette calls it: failures become problems, and the time is taken."""
+    timers: dict[int, Histogram] = {}
+
+    async def answer(request: HttpRequest) -> Response:
+        begun = time.perf_counter()
+        identity = request_id(request.scope)
+        try:
+            response = await endpoint(worker, request)
+        except ClientDisconnect:
+            response = Response(status_code=CLIENT_CLOSED)
+        except Exception as error:  # whatever it is, the client gets a problem and the log the place, never the values
+            problem = _problem_of(error)
+            if problem.failure.status >= 500 and not isinstance(error, Problem | ModelMissing):
+                note_failure(logger, f"request {identity} to {path}", error)
+            response = problem.response(request.url.path, identity)
+        response.raw_headers.extend((*HEADERS, (b"x-request-id", identity.encode())))
+        timer = timers.get(response.status_code)
+        if timer is None:
+            timer = timers[response.status_code] = metrics.REQUEST_SECONDS.labels(path, str(response.status_code))
+        timer.observe(time.perf_counter() - begun)
+        return response
+
+    return answer
+
+
+def _problem_of(error: Exception) -> Problem:
+    """What a client is told of an error."""
+    match error:
+        case Problem():
+            return error
+        case LogError():
+            return store_problem(error)
+        case ModelMissing():
+            return Problem("model_missing", str(error))
+        case _:
+            return Problem("internal_error", "The server failed to answer; its log has the place.")
+
+
+async def _not_found(request: HttpRequest, error: Exception) -> Response:
+    detail = f"There is no {request.method} {request.url.path[:100]}. `/docs` lists the routes."
+    return _counted(Problem("not_found", detail), request)
+
+
+async def _wrong_method(request: HttpRequest, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    allowed = (error.headers or {}).get("Allow", "")
+    detail = f"{request.url.path[:100]} does not take {request.method}; it takes {allowed}."
+    return _counted(Problem("method_not_allowed", detail, headers={"Allow": allowed}), request)
+
+
+def _counted(problem: Problem, request: HttpRequest) -> Response:
+    identity = request_id(request.scope)
+    response = problem.response(request.url.path, identity)
+    response.raw_headers.extend((*HEADERS, (b"x-request-id", identity.encode())))
+    metrics.REQUEST_SECONDS.labels("unmatched", str(response.status_code)).observe(0.0)
+    return response

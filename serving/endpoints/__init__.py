@@ -1,0 +1,1 @@
+"""One function per route: read the request, ask the engine, shape the answer. Nothing is decided here."""

@@ -1,0 +1,244 @@
+"""What is known of one customer, of the segments, and of all: the last two as of the latest sweep."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import AsyncIterator, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response, StreamingResponse
+
+from features.events import Event, Stage
+from insights.segments import SEGMENTS
+from serving.endpoints.shapes import number, stage_name, stamp, target_scores, version_of
+from serving.engine import Engine, Standing
+from serving.exchange import parse_query, reply
+from serving.problems import Problem
+from serving.schemas import (
+    CustomerAnswer,
+    CustomerQuery,
+    EventAnswer,
+    JourneyAnswer,
+    ProblemError,
+    SegmentAnswer,
+    SegmentMember,
+    SegmentQuery,
+    SegmentsAnswer,
+    SegmentSummary,
+    moment,
+)
+from serving.scoreboard import Generation, member_columns, member_rows
+from serving.scoreboard.members import SHOWN
+from serving.worker import Worker
+
+ROWS = 2000
+"""Rows of a CSV stream written at once."""
+
+
+async def get_customer(worker: Worker, request: HttpRequest) -> Response:
+    """Tell what is known of a customer."""
+    query = parse_query(CustomerQuery, request.query_params)
+    customer = request.path_params["customer"].strip()
+    if not customer:
+        raise Problem("not_found", "The address names no customer; expected /v1/customers/ID.")
+    now = worker.clock()
+    standing, events = await worker.read(
+        lambda engine: (engine.profile(customer, now), engine.states.log.events(customer, query.events))
+    )
+    return reply(
+        CustomerAnswer(
+            as_of=moment(standing.as_of),
+            model=stamp(worker, version_of(standing.champion)),
+            customer=customer,
+            known=standing.known,
+            **_position(worker, standing),
+            scores=target_scores(standing),
+            segments=_segments_of(worker, standing),
+            features={
+                name: number(value) for name, value in zip(worker.fold.names, standing.features.tolist(), strict=True)
+            },
+            events=[_event(event) for event in events],
+        )
+    )
+
+
+def _position(worker: Worker, standing: Standing) -> dict[str, Any]:
+    def feature(name: str) -> float | None:
+        return number(float(standing.features[worker.fold.index[name]]))
+
+    previous = feature("previous_stage")
+    return {
+        "stage": stage_name(standing),
+        "previous_stage": None if previous is None else Stage(int(previous)).name.lower(),
+        "days_in_stage": feature("days_in_stage"),
+        "lapsing": bool(standing.known and feature("lapsing")),
+    }
+
+
+def _segments_of(worker: Worker, standing: Standing) -> list[str]:
+    """The segments a customer is in at this moment, by the same rules as the sweep."""
+    if not standing.known:
+        return []
+    columns: dict[str, Any] = dict(zip(worker.fold.names, standing.features, strict=True))
+    for segment in SEGMENTS.values():
+        columns.update(
+            {name: standing.scores.get(name, np.nan) for name in segment.columns() - worker.fold.index.keys()}
+        )
+    return [segment.name for segment in SEGMENTS.values() if segment.rule.evaluate(columns)]
+
+
+def _event(event: Event) -> EventAnswer:
+    return EventAnswer(
+        message_id=event.message_id,
+        kind=event.kind.name,
+        at=moment(event.at),
+        received=moment(event.received),
+        channel=event.channel.name,
+        item=event.item,
+        category=event.category,
+        quantity=number(event.quantity),
+        amount=number(event.amount),
+        order_id=event.order_id,
+        score=number(event.score),
+        properties=dict(event.properties),
+    )
+
+
+async def get_segments(worker: Worker, request: HttpRequest) -> Response:
+    """List the saved segments."""
+    generation = worker.generation()
+    summaries = [
+        SegmentSummary(
+            name=segment.name,
+            title=segment.title,
+            doc=segment.doc,
+            rule=str(segment.rule),
+            ordering=segment.ordering,
+            customers=generation.report["segments"][segment.name],
+            share=generation.report["segments"][segment.name] / generation.count if generation.count else None,
+        )
+        for segment in SEGMENTS.values()
+    ]
+    return reply(
+        SegmentsAnswer(
+            as_of=moment(generation.as_of),
+            model=stamp(worker, generation.report["model_version"]),
+            customers=generation.count,
+            segments=summaries,
+        )
+    )
+
+
+async def get_segment(worker: Worker, request: HttpRequest) -> Response:
+    """Give one page of a segment, or stream all of it as CSV."""
+    name = request.path_params["segment"]
+    if name not in SEGMENTS:
+        raise Problem("unknown_segment", f"There is no segment {name[:60]!r}; there are {', '.join(SEGMENTS)}.")
+    query = parse_query(SegmentQuery, request.query_params)
+    if query.format == "csv" or (query.format is None and "text/csv" in request.headers.get("accept", "")):
+        return await _csv(worker, name)
+    generation, start = _place(worker, query.cursor)
+    places = generation.members(name)
+    page = places[start : start + query.limit]
+    members = await worker.read(lambda engine: list(_members(engine, generation, page)))
+    following = start + len(page)
+    return reply(
+        SegmentAnswer(
+            as_of=moment(generation.as_of),
+            model=stamp(worker, generation.report["model_version"]),
+            name=name,
+            customers=len(places),
+            members=members,
+            next_cursor=f"{generation.name}-{following}" if following < len(places) else None,
+        )
+    )
+
+
+def _place(worker: Worker, cursor: str | None) -> tuple[Generation, int]:
+    """The generation that a cursor speaks of, and the first place of its page."""
+    if cursor is None:
+        return worker.generation(), 0
+    name, _, start = cursor.partition("-")
+    if not (name.isdecimal() and start.isdecimal() and start.isascii()):
+        detail = "is not a cursor that this server gave; send `next_cursor` as it came, or none for the first page"
+        raise Problem(
+            "invalid_request",
+            f"?cursor: {detail}.",
+            [ProblemError(pointer="?cursor", code="invalid_cursor", detail=detail)],
+        )
+    generation = worker.scoreboard.generation(name)
+    if generation is None:
+        raise Problem(
+            "cursor_expired",
+            "The customers were swept several times since the first page. Begin again without a cursor.",
+        )
+    return generation, int(start)
+
+
+def _members(engine: Engine, generation: Generation, places: NDArray[np.int32]) -> Iterator[SegmentMember]:
+    for customer, values in member_rows(engine.states.log, generation, places):
+        yield SegmentMember(
+            customer=customer,
+            stage=Stage(int(values["stage"])).name.lower(),
+            lapsing=values["lapsing"] > 0,
+            scores={target: number(values[target]) for target in generation.report["targets"]},
+            features={name: number(values[name]) for name in SHOWN},
+        )
+
+
+async def _csv(worker: Worker, name: str) -> Response:
+    generation = worker.generation()
+    places = generation.members(name)
+    _ = generation.columns  # opened now: a generation may be removed while its lines are sent
+    return StreamingResponse(
+        _csv_parts(worker, generation, places),
+        media_type="text/csv; charset=utf-8",
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}.csv"',
+            "X-As-Of": moment(generation.as_of).isoformat(),
+            "X-Model-Version": generation.report["model_version"] or "none",
+            "X-Fingerprint": worker.fold.fingerprint,
+        },
+    )
+
+
+async def _csv_parts(worker: Worker, generation: Generation, places: NDArray[np.int32]) -> AsyncIterator[str]:
+    """The lines of a segment, some thousand at a time, read beside the event loop."""
+    yield _csv_text([("customer", *member_columns(generation))])
+    for start in range(0, len(places), ROWS):
+        part = places[start : start + ROWS]
+        yield await worker.read(partial(_csv_rows, generation=generation, places=part))
+
+
+def _csv_rows(engine: Engine, generation: Generation, places: NDArray[np.int32]) -> str:
+    shown = (*generation.report["targets"], *SHOWN)
+    return _csv_text(
+        (
+            customer,
+            Stage(int(values["stage"])).name.lower(),
+            int(values["lapsing"] > 0),
+            *("" if number(values[name]) is None else f"{values[name]:.9g}" for name in shown),
+        )
+        for customer, values in member_rows(engine.states.log, generation, places)
+    )
+
+
+def _csv_text(rows: Iterable[Iterable[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
+
+
+async def get_journey(worker: Worker, request: HttpRequest) -> Response:
+    """Report on the journey of all customers."""
+    generation = worker.generation()
+    journey = dict(generation.report["journey"])
+    as_of = moment(journey.pop("as_of"))
+    stamped = stamp(worker, generation.report["model_version"])
+    figures = generation.report["figures"]
+    return reply(JourneyAnswer.model_validate({"as_of": as_of, "model": stamped, **journey, "figures": figures}))

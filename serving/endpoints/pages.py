@@ -1,0 +1,42 @@
+"""The pages for people. They are made once per sweep and kept."""
+
+from __future__ import annotations
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+
+from serving.web.docs import docs_page
+from serving.web.page import POLICY, STYLE
+from serving.web.report import report_page, waiting_page
+from serving.worker import Worker
+
+_HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
+
+
+async def get_report(worker: Worker, request: HttpRequest) -> Response:
+    """Show the journey report."""
+    generation = worker.scoreboard.current()
+    if generation is None:
+        return _page(waiting_page())
+    champion = worker.champions.current
+    manifest = champion.bundle.manifest if champion else None
+    made_of = (generation.name, manifest.version if manifest else None)
+    state = request.app.state
+    if getattr(state, "report_made_of", None) != made_of:
+        state.report = report_page(generation, manifest, state.routes)
+        state.report_made_of = made_of
+    return _page(state.report)
+
+
+async def get_docs(worker: Worker, request: HttpRequest) -> Response:
+    """Show the API."""
+    return _page(docs_page(request.app.state.routes))
+
+
+async def get_style(worker: Worker, request: HttpRequest) -> Response:
+    """Give the style sheet of the pages."""
+    return Response(STYLE, media_type="text/css", headers={"Cache-Control": "max-age=300"})
+
+
+def _page(html: str) -> Response:
+    return Response(html, media_type="text/html; charset=utf-8", headers=_HEADERS)

@@ -1,0 +1,211 @@
+"""The four sentences of the server, without HTTP: record, score, recommend, decide (and reward what was decided).
+
+Everything is given `now`. No answer is older than the newest event that went into it: where the clock is behind,
+`as_of` is the moment that event was learnt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.events import Channel, Event, Kind, Stage
+from features.fold import Fold
+from features.log.contract import Appended
+from models.policy import Decision, decision_event, reward_event
+from models.recents import recent_items
+from models.recommender import Recommendation
+from serving.champion import Champion, Champions
+from serving.state import CustomerState, StateStore, open_states
+
+SHOWN = 10
+"""Products that go with a decision whose action shows some."""
+
+NEAR, FAR = 100, 10_000
+"""How many of a customer's newest events are looked through for an earlier decision: first few, then many."""
+
+
+class UnknownDecision(LookupError):
+    """The customer has no decision with this id."""
+
+
+class DecisionConflict(ValueError):
+    """The id of a decision is taken by something else."""
+
+
+class Standing(NamedTuple):
+    """One customer at one moment: features and the probability of every target that speaks of the customer."""
+
+    customer: str
+    known: bool
+    as_of: int
+    features: NDArray[np.float32]
+    stage: Stage | None
+    scores: Mapping[str, float]
+    champion: Champion | None
+    """Who scored; None when there was no model."""
+
+
+class Recommended(NamedTuple):
+    """The best items for one customer at one moment."""
+
+    known: bool
+    as_of: int
+    items: list[Recommendation]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision in the log. `repeated` when it was made earlier; then `decision` has no considered actions."""
+
+    decision: Decision
+    known: bool
+    as_of: int
+    repeated: bool
+    items: Sequence[Recommendation]
+    version: str
+    """The model that decided."""
+
+
+def open_engine(store: str, bundle: Path, fold: Fold, busy_seconds: float = 30.0) -> Engine:
+    """An engine over the store at a URL, with the bundle in a directory if it can be used: for the command line."""
+    champions = Champions(bundle, fold)
+    champions.refresh()
+    return Engine(open_states(store, fold, busy_seconds), fold, champions)
+
+
+class Engine:
+    """What can be asked of a store's customers. Belongs to the thread that opened the store."""
+
+    def __init__(self, states: StateStore, fold: Fold, champions: Champions) -> None:
+        self.states = states
+        self.fold = fold
+        self.champions = champions
+        self._stage_column = fold.index["stage"]
+
+    def record(self, events: Sequence[Event]) -> Appended:
+        """Append events and fold them. When this returns, they are on disk and in every later answer."""
+        return self.states.record(events)
+
+    def score(self, customer: str, now: int) -> Standing:
+        """Features and scores of one customer. Raises `ModelMissing` when there is no model."""
+        champion = self.champions.require()
+        return self._standing(self.states.load(customer), now, champion)
+
+    def score_many(self, customers: Sequence[str], now: int) -> list[Standing]:
+        """Features and scores of several customers, in the order given, as `score` would give each."""
+        champion = self.champions.require()
+        return [self._standing(self.states.load(customer), now, champion) for customer in customers]
+
+    def profile(self, customer: str, now: int) -> Standing:
+        """As `score`, but without scores rather than without an answer when there is no model."""
+        return self._standing(self.states.load(customer), now, self.champions.current)
+
+    def recommend(self, customer: str, limit: int, now: int, exclude: Collection[str] = ()) -> Recommended:
+        """The best `limit` items, none of them in `exclude`. Raises `ModelMissing` when there is no model."""
+        champion = self.champions.require()
+        state = self.states.load(customer)
+        as_of = max(now, state.received)
+        items = self._recommend(champion, state, limit, as_of, exclude)
+        return Recommended(state.known, as_of, items, champion.bundle.version)
+
+    def decide(self, customer: str, decision_id: str, now: int, channels: Collection[Channel] | None = None) -> Decided:
+        """Choose the next best action and append the decision to the log, with all its probabilities.
+
+        One transaction, so that two decisions at once cannot both use up the same contact. The id alone is the seed
+        of the draw. Raises `DecisionConflict` when the id belongs to something else than a decision for `customer`.
+        """
+        champion = self.champions.require()
+        with self.states.transaction():
+            state = self.states.load(customer)
+            standing = self._standing(state, now, champion)
+            row = dict(zip(self.fold.names, standing.features.tolist(), strict=True))
+            if standing.stage is None:
+                row["stage"] = float(Stage.AWARENESS)
+            row.update(standing.scores)
+            recent = self._recent_actions(state)
+            decision = champion.policy.decide(row, recent, standing.as_of, decision_id, channels)
+            event = decision_event(decision, customer, standing.as_of, model_version=champion.bundle.version)
+            accepted = self.states.record([event]).accepted[0]
+        if not accepted:
+            decision, as_of, version = self._repeat(customer, decision_id, champion)
+        else:
+            as_of, version = standing.as_of, champion.bundle.version
+        items = self._recommend(champion, state, SHOWN, as_of) if decision.needs_content == "items" else []
+        return Decided(decision, state.known, as_of, not accepted, items, version)
+
+    def reward(
+        self, customer: str, decision_id: str, value: float, now: int, *, money: bool, reward_id: str | None
+    ) -> tuple[str, int, bool]:
+        """Append what came of a decision: the action rewarded, the moment, and whether the reward is new.
+
+        Raises `UnknownDecision` when the customer has no such decision.
+        """
+        decided = self._find_decision(customer, decision_id)
+        if decided is None or decided.category is None:
+            raise UnknownDecision(decision_id)
+        as_of = max(now, decided.received)
+        identity = reward_id or f"{decision_id}:reward"
+        event = reward_event(identity, decision_id, decided.category, customer, value, as_of, money=money)
+        return decided.category, as_of, self.states.record([event]).accepted[0]
+
+    def _standing(self, state: CustomerState, now: int, champion: Champion | None) -> Standing:
+        as_of = max(now, state.received)
+        features = self.fold.read(state.states, 0, as_of)
+        if not state.known:
+            rates = champion.base_rates if champion else {}
+            return Standing(state.customer, False, as_of, features, None, rates, champion)
+        scores = champion.score(features) if champion else {}
+        stage = Stage(int(features[self._stage_column]))
+        return Standing(state.customer, True, as_of, features, stage, scores, champion)
+
+    def _recommend(
+        self, champion: Champion, state: CustomerState, limit: int, as_of: int, exclude: Collection[str] = ()
+    ) -> list[Recommendation]:
+        recommender = champion.bundle.recommender
+        recent = recent_items(self.fold, state.states, 0, self.states.log.items.name, as_of) if state.known else []
+        return recommender.recommend(recent, limit, exclude)
+
+    def _recent_actions(self, state: CustomerState) -> dict[str, int]:
+        name = self.states.log.categories.name
+        return {name(code): at for code, at in self.fold.memory(state.states, 0, "recent_actions")}
+
+    def _repeat(self, customer: str, decision_id: str, champion: Champion) -> tuple[Decision, int, str]:
+        """The decision that was made under this id before, as the log has it; when, and by which model."""
+        event = self._find_decision(customer, decision_id)
+        if event is None or event.category is None:
+            raise DecisionConflict(decision_id)
+        told = event.properties
+        needs = {action.name: action.needs_content for action in champion.policy.actions}
+        decision = Decision(
+            decision_id=decision_id,
+            action=event.category,
+            channel=event.channel,
+            stage=Stage[told["stage"].upper()],
+            mode=told["mode"],
+            probability=told["probability"],
+            propensities=dict(told["propensities"]),
+            needs_content=needs.get(event.category, ""),
+            considered=(),
+        )
+        return decision, event.received, str(told["model_version"])
+
+    def _find_decision(self, customer: str, decision_id: str) -> Event | None:
+        return next((event for event in self._newest(customer) if _is_decision(event, decision_id)), None)
+
+    def _newest(self, customer: str) -> Iterator[Event]:
+        """The customer's newest events, newest first; most questions are answered by the first few."""
+        few = self.states.log.events(customer, NEAR)
+        yield from few
+        if len(few) == NEAR:
+            yield from self.states.log.events(customer, FAR)[NEAR:]
+
+
+def _is_decision(event: Event, decision_id: str) -> bool:
+    return event.kind == Kind.DECISION and event.message_id == decision_id

@@ -1,0 +1,123 @@
+"""Examples of the API document. The tests send the requests and check the answers' shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_MODEL = {"version": "9c41d2ab07e5", "fingerprint": "6f0d1f3a9b8c2e47"}
+_AS_OF = "2026-11-21T20:41:11.323000Z"
+_STAMP = {"as_of": _AS_OF, "model": _MODEL}
+
+EVENTS: dict[str, Any] = {
+    "one": {"customer": "household-1", "kind": "ITEM_VIEW", "item": "item-42", "channel": "WEB", "message_id": "w-1"},
+    "order": {
+        "events": [
+            {
+                "customer": "household-1",
+                "kind": "PURCHASE",
+                "order_id": "order-7",
+                "amount": 39.9,
+                "message_id": "order-7",
+            },
+            {
+                "customer": "household-1",
+                "kind": "PURCHASED_ITEM",
+                "order_id": "order-7",
+                "item": "item-42",
+                "quantity": 1,
+                "amount": 39.9,
+                "message_id": "order-7-1",
+            },
+        ]
+    },
+}
+EVENT_LINES = (
+    '{"customer": "household-1", "kind": "SEARCH", "message_id": "w-2"}\n{"customer": "household-2", "kind": "LOGIN"}\n'
+)
+EVENTS_ANSWER: dict[str, Any] = {
+    **_STAMP,
+    "accepted": 1,
+    "duplicates": 0,
+    "rejected": [
+        {
+            "index": 1,
+            "message_id": "w-3",
+            "code": "invalid_amount",
+            "field": "amount",
+            "detail": "expected a number of at least 0, got -5",
+        }
+    ],
+}
+
+SCORES: dict[str, Any] = {
+    "one": {"customer": "household-1"},
+    "several": {"customers": ["household-1", "household-2"]},
+}
+SCORES_ANSWER: dict[str, Any] = {
+    **_STAMP,
+    "results": [
+        {
+            "customer": "household-1",
+            "known": True,
+            "stage": "retention",
+            "scores": {
+                "conversion_7d": {"probability": 0.41, "base_rate": 0.35},
+                "churn_28d": {"probability": 0.08, "base_rate": 0.11},
+            },
+        }
+    ],
+}
+
+RECOMMENDATIONS: dict[str, Any] = {"five": {"customer": "household-1", "limit": 5, "exclude": ["item-42"]}}
+RECOMMENDATIONS_ANSWER: dict[str, Any] = {
+    **_STAMP,
+    "customer": "household-1",
+    "known": True,
+    "items": [
+        {"item": "item-9", "score": 0.83, "reason": "because of item-42"},
+        {"item": "item-1", "score": 0.02, "reason": "popular"},
+    ],
+}
+
+DECISIONS: dict[str, Any] = {
+    "repeatable": {"customer": "household-1", "decision_id": "page-81f3", "channels": ["ONSITE", "EMAIL"]},
+    "any": {"customer": "household-1"},
+}
+DECISION_ANSWER: dict[str, Any] = {
+    **_STAMP,
+    "decision_id": "page-81f3",
+    "customer": "household-1",
+    "known": True,
+    "repeated": False,
+    "action": "cross_sell",
+    "channel": "onsite",
+    "stage": "retention",
+    "mode": "exploit",
+    "probability": 0.61,
+    "propensities": {"cross_sell": 0.61, "do_nothing": 0.39},
+    "items": [{"item": "item-9", "score": 0.83, "reason": "because of item-42"}],
+    "considered": [
+        {
+            "action": "win_back",
+            "channel": "email",
+            "eligible": False,
+            "score": 0.2,
+            "probability": 0.0,
+            "reasons": [
+                {
+                    "kind": "condition",
+                    "rule": "contacts_7d < 3",
+                    "passed": False,
+                    "actual": {"contacts_7d": 3.0},
+                }
+            ],
+        }
+    ],
+}
+
+REWARDS: dict[str, Any] = {
+    "order": {"customer": "household-1", "decision_id": "page-81f3", "value": 39.9, "money": True}
+}
+REWARD_ANSWER: dict[str, Any] = {**_STAMP, "decision_id": "page-81f3", "action": "cross_sell", "accepted": True}
+
+SEGMENT_CSV = "customer,stage,lapsing,conversion_7d,churn_28d,…\nhousehold-1,retention,0,0.41,0.61,…\n"

@@ -1,0 +1,160 @@
+"""One exchange over HTTP: the body of a request read within limits and checked, an answer written."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.types import Scope
+
+from serving.problems import Problem
+from serving.schemas import Answer, ProblemError, Request
+
+MOST_BYTES = 1024 * 1024
+MOST_ERRORS = 20
+BODY_SECONDS = 5.0
+JSON = "application/json"
+JSON_LINES = "application/x-ndjson"
+
+RequestModel = TypeVar("RequestModel", bound=Request)
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+def request_id(scope: Scope) -> str:
+    """The id the client gave in `X-Request-Id` when it is a plain word, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return str(value, "ascii")
+    return os.urandom(8).hex()
+
+
+async def read_body(request: HttpRequest, accepted: Sequence[str] = (JSON,)) -> tuple[bytes, str]:
+    """The body and its media type. Raises a `Problem` for a type not `accepted`, an encoding, or a body too large.
+
+    A body announced too large is not read; one without a length is read up to the limit.
+    """
+    headers = dict(request.scope["headers"])
+    media = _media(headers.get(b"content-type"), accepted)
+    encoding = str(headers.get(b"content-encoding", b"identity"), "latin-1")
+    if encoding.lower() != "identity":
+        raise Problem(
+            "unsupported_encoding",
+            f"Content-Encoding is {shorten(repr(encoding))}; expected none. Send the body uncompressed.",
+            headers={"Accept-Encoding": "identity"},
+        )
+    length = headers.get(b"content-length", b"")
+    if length.isdigit() and int(length) > MOST_BYTES:
+        raise _too_large(f"{int(length):,} bytes")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _received(request), media
+    except TimeoutError:
+        raise Problem("body_too_slow", f"The body did not arrive within {BODY_SECONDS} s. Send it again.") from None
+
+
+def _media(header: bytes | None, accepted: Sequence[str]) -> str:
+    if header is None or header == b"application/json":
+        return JSON
+    media = str(header, "latin-1").partition(";")[0].strip().lower()
+    if media not in accepted:
+        wanted = " or ".join(accepted)
+        raise Problem(
+            "unsupported_media_type",
+            f"Content-Type is {shorten(repr(media))}; expected {wanted}. Send it with -H 'Content-Type: {JSON}'.",
+        )
+    return media
+
+
+async def _received(request: HttpRequest) -> bytes:
+    body = b""
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part: bytes = message.get("body", b"")
+        if len(body) + len(part) > MOST_BYTES:
+            raise _too_large(f"more than {MOST_BYTES:,} bytes")
+        body = body + part if body else part
+        if not message.get("more_body", False):
+            return body
+
+
+def _too_large(size: str) -> Problem:
+    return Problem(
+        "body_too_large", f"The body has {size}; at most {MOST_BYTES:,} are read. Send several smaller requests."
+    )
+
+
+def parse(model: type[RequestModel], body: bytes) -> RequestModel:
+    """The body as `model`. Raises a `Problem`: `malformed_json` (400) or `invalid_request` (422) with every fault."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False)
+        if faults[0]["type"] == "json_invalid":
+            raise malformed(faults[0]["msg"]) from None
+        raise _invalid(faults, "") from None
+
+
+def parse_query(model: type[RequestModel], query: Mapping[str, str]) -> RequestModel:
+    """The query string as `model`. Raises a `Problem` `invalid_request` with every fault."""
+    try:
+        return model.model_validate(dict(query))
+    except ValidationError as error:
+        raise _invalid(error.errors(include_url=False, include_context=False), "?") from None
+
+
+def malformed(reason: str) -> Problem:
+    """The problem of a body that is not JSON."""
+    reason = reason.removeprefix("Invalid JSON: ")
+    return Problem("malformed_json", f"The body is not JSON: {reason}. Send one JSON value in UTF-8.")
+
+
+def _invalid(faults: Sequence[Mapping[str, Any]], query: str) -> Problem:
+    errors = [
+        ProblemError(pointer=_pointer(fault["loc"], query), code=fault["type"], detail=_detail(fault))
+        for fault in faults[:MOST_ERRORS]
+    ]
+    first = errors[0]
+    more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
+    where = first.pointer or "the body"
+    return Problem("invalid_request", f"{where}: {first.detail}{more}. `/docs` shows what is expected.", errors)
+
+
+def _pointer(location: Sequence[str | int], query: str) -> str:
+    """RFC 6901 pointer of a fault in the body; `?name` of a query parameter."""
+    if query:
+        return query + ".".join(map(str, location))
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
+def _detail(fault: Mapping[str, Any]) -> str:
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    given = fault.get("input")
+    if isinstance(given, (str, int, float, bool)):
+        return f"{message}, got {shorten(repr(given))}"
+    return message
+
+
+def shorten(text: str) -> str:
+    """`text`, cut to what a message can carry."""
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def reply(answer: Answer) -> Response:
+    """The response that carries `answer`."""
+    return Response(answer.__pydantic_serializer__.to_json(answer), media_type=JSON)
+
+
+def reply_with(answer: BaseModel, status: int) -> Response:
+    """The response that carries `answer` under a status other than 200, never cached."""
+    body = answer.__pydantic_serializer__.to_json(answer)
+    return Response(body, status_code=status, media_type=JSON, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,42 @@
+"""What the server counts, under the Prometheus names of the conventions: base units, no ids as labels.
+
+Every worker process writes to the same folder (`PROMETHEUS_MULTIPROC_DIR`, set by the framework), and `/metrics` of
+any of them adds up all.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+MODEL_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0)
+
+EVENTS = Counter("waypost_events_ingested", "Events sent, by kind and by what became of them.", ["type", "outcome"])
+DUPLICATES = Counter("waypost_events_deduplicated", "Events whose message_id the log already had.")
+DEAD_LETTERS = Counter("waypost_dead_letters", "Events kept as dead letters, by the field at fault.", ["reason"])
+REQUEST_SECONDS = Histogram(
+    "waypost_http_request_duration_seconds",
+    "Time from the request's head to its answer.",
+    ["route", "status"],
+    buckets=SECONDS,
+)
+PREDICT_SECONDS = Histogram(
+    "waypost_model_predict_duration_seconds",
+    "Time to read the features and score one customer, or a batch of them.",
+    ["model"],
+    buckets=MODEL_SECONDS,
+)
+DECISIONS = Counter("waypost_decisions", "Decisions made.", ["stage", "action", "mode"])
+REWARDS = Counter("waypost_rewards", "Rewards taken in, by the action rewarded.", ["action"])
+SCOREBOARD_AGE = Gauge(
+    "waypost_feature_freshness_seconds",
+    "Age of the scoreboard behind segments and report.",
+    multiprocess_mode="mostrecent",
+)
+SWEEP_SECONDS = Gauge(
+    "waypost_scoreboard_sweep_seconds", "Duration of the latest sweep of all customers.", multiprocess_mode="mostrecent"
+)
+MODEL = Gauge(
+    "waypost_model_info", "1 for the model bundle in use.", ["model", "version", "run_id"], multiprocess_mode="max"
+)
+BUILD = Gauge("waypost_build_info", "1 for the running release.", ["version", "fingerprint"], multiprocess_mode="max")

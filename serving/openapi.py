@@ -1,0 +1,182 @@
+"""The OpenAPI 3.1 document, generated from the table of routes: what is served is what is documented.
+
+`python -m serving.openapi` prints it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from serving.problems import FAILURES, MEDIA_TYPE
+from serving.route import Route
+from serving.schemas import ProblemAnswer
+
+VERSION = "1"
+TITLE = "Waypost"
+DESCRIPTION = (
+    "Follows every customer of a shop along the journey, predicts where each one goes next, and answers with the next "
+    "best action. Times are ISO 8601 in UTC. An event that was answered is on disk and in every later answer. Errors "
+    "are RFC 9457 problems with a `code` for programs."
+)
+TAGS = {
+    "events": "What customers did.",
+    "answers": "What to expect of a customer, and what to do.",
+    "customers": "What is known of a customer, and of all.",
+    "operations": "Whether the server is well.",
+    "pages": "For people.",
+}
+Json = dict[str, Any]
+
+
+def document(routes: Sequence[Route]) -> Json:
+    """The OpenAPI document of these routes."""
+    schemas = _schemas(routes)
+    paths: dict[str, Json] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": TITLE,
+            "version": VERSION,
+            "description": DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "paths": paths,
+        "components": {"schemas": schemas, "headers": {"RequestId": _REQUEST_ID}},
+    }
+
+
+_REQUEST_ID = {
+    "description": "Id of the request: the one sent in `X-Request-Id`, or a new one.",
+    "schema": {"type": "string"},
+}
+_REQUEST_ID_HEADER = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
+
+
+def _schemas(routes: Iterable[Route]) -> Json:
+    requests = {route.request for route in routes if route.request}
+    answers = {route.answer for route in routes if route.answer} | {ProblemAnswer}
+    wanted: list[tuple[type[BaseModel], Any]] = [(each, "validation") for each in requests]
+    wanted += [(each, "serialization") for each in answers]
+    wanted.sort(key=lambda pair: pair[0].__name__)
+    _, definitions = models_json_schema(wanted, ref_template="#/components/schemas/{model}")
+    schemas: Json = definitions["$defs"]
+    return dict(sorted(schemas.items()))
+
+
+def _operation(route: Route) -> Json:
+    operation: Json = {
+        "operationId": route.name,
+        "tags": [route.tag],
+        "summary": route.summary,
+        "description": route.doc,
+    }
+    parameters = _parameters(route)
+    if parameters:
+        operation["parameters"] = parameters
+    if route.request:
+        operation["requestBody"] = {"required": True, "content": _request_content(route, route.request)}
+    success = _success(route)
+    also = {str(status): {**success, "description": text} for status, text in route.also_statuses.items()}
+    operation["responses"] = {"200": success, **also, **_failures(route.problems)}
+    return operation
+
+
+def _parameters(route: Route) -> list[Json]:
+    parameters: list[Json] = [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": text,
+            "schema": {"type": "string", "minLength": 1},
+            "example": example,
+        }
+        for name, (text, example) in route.path_parameters.items()
+    ]
+    if route.query:
+        schema = route.query.model_json_schema()
+        for name, field in schema["properties"].items():
+            field.pop("title", None)
+            text = field.pop("description")
+            parameters.append({"name": name, "in": "query", "required": False, "description": text, "schema": field})
+    return parameters
+
+
+def _request_content(route: Route, model: type[BaseModel]) -> Json:
+    body = {
+        "schema": {"$ref": f"#/components/schemas/{model.__name__}"},
+        "examples": {name: {"value": value} for name, value in route.examples.items()},
+    }
+    return {
+        "application/json": body,
+        **{media: {"schema": {"type": "string"}, "example": text} for media, text in route.also_reads.items()},
+    }
+
+
+def _success(route: Route) -> Json:
+    content: Json = {}
+    if route.answer:
+        body: Json = {"schema": {"$ref": f"#/components/schemas/{route.answer.__name__}"}}
+        if route.answer_example is not None:
+            body["example"] = route.answer_example
+        content["application/json"] = body
+    for media, example in route.also_answers.items():
+        content[media] = {"schema": {"type": "string"}, **({"example": example} if example else {})}
+    return {"description": route.answer_doc, "headers": _REQUEST_ID_HEADER, "content": content}
+
+
+def _failures(codes: Iterable[str]) -> Json:
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(FAILURES[code].status, []).append(code)
+    return {str(status): _failure(status, some) for status, some in sorted(by_status.items())}
+
+
+def _failure(status: int, codes: Sequence[str]) -> Json:
+    headers: Json = dict(_REQUEST_ID_HEADER)
+    if any(FAILURES[code].retry for code in codes):
+        headers["Retry-After"] = {"description": "Seconds to wait before trying again.", "schema": {"type": "integer"}}
+    return {
+        "description": " ".join(f"`{code}`: {FAILURES[code].doc}" for code in codes),
+        "headers": headers,
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": "#/components/schemas/ProblemAnswer"},
+                "examples": {code: {"value": _problem_example(code)} for code in codes},
+            }
+        },
+    }
+
+
+def _problem_example(code: str) -> Mapping[str, Any]:
+    failure = FAILURES[code]
+    return {
+        "type": f"/docs#{code}",
+        "title": failure.title,
+        "status": failure.status,
+        "detail": failure.doc,
+        "instance": "/v1/…",
+        "code": code,
+        "errors": [],
+        "request_id": "4f1c2a9be07d3356",
+    }
+
+
+def text(routes: Sequence[Route]) -> str:
+    """The document as a file has it."""
+    return json.dumps(document(routes), indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    from serving.routes import ROUTES
+
+    print(text(ROUTES), end="")

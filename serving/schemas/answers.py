@@ -1,0 +1,261 @@
+"""What the server answers. A number that is not known is null, never 0."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from features.events import Stage
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+StageName = Annotated[str, Field(json_schema_extra={"enum": [stage.name.lower() for stage in Stage]})]
+
+
+def moment(microseconds: int) -> datetime:
+    """A time of the log (microseconds since the epoch, UTC) as the API writes it."""
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+class Answer(BaseModel):
+    """A body that the server sends."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelStamp(Answer):
+    """Which model answered."""
+
+    version: str | None = Field(description="Version of the model bundle; null when none is loaded.")
+    fingerprint: str = Field(description="Fingerprint of the features the model was trained on.")
+
+
+class Stamped(Answer):
+    """What every answer about customers carries."""
+
+    as_of: datetime = Field(description="The moment the answer speaks of.")
+    model: ModelStamp
+
+
+class RejectedEvent(Answer):
+    """An event that was not accepted; it is kept as a dead letter."""
+
+    index: int = Field(description="Its place in the request, counted from 0.")
+    message_id: str | None
+    code: str = Field(description="`invalid_` and the name of the field.", examples=["invalid_amount"])
+    field: str = Field(description="The field at fault; empty when the event is not an object.")
+    detail: str
+
+
+class EventsAnswer(Stamped):
+    """What became of the events. Once this is answered, the accepted events are on disk and in every later score."""
+
+    accepted: int = Field(description="Events new in the log.")
+    duplicates: int = Field(description="Events whose `message_id` the log already had.")
+    rejected: list[RejectedEvent]
+
+
+class TargetScore(Answer):
+    """The probability of one target."""
+
+    probability: float | None = Field(
+        description="Null when the target does not speak of the customer: who has not bought for months cannot churn."
+    )
+    base_rate: float = Field(description="Share of the customers asked about for whom it came true.")
+
+
+class CustomerScores(Answer):
+    """The scores of one customer."""
+
+    customer: str
+    known: bool = Field(
+        description="False when there is no event of this customer; the scores are then the base rates."
+    )
+    stage: StageName | None
+    scores: dict[str, TargetScore]
+
+
+class ScoresAnswer(Stamped):
+    """Scores, in the order asked."""
+
+    results: list[CustomerScores]
+
+
+class RecommendedItem(Answer):
+    """A product, how strongly it is recommended, and why."""
+
+    item: str
+    score: float
+    reason: str = Field(examples=["because of item-1", "popular"])
+
+
+class RecommendationsAnswer(Stamped):
+    """Products, best first; the popular ones when nothing is known of the customer."""
+
+    customer: str
+    known: bool
+    items: list[RecommendedItem]
+
+
+class ActionReason(Answer):
+    """One thing that was asked of an action, and how it came out."""
+
+    kind: Literal["stage", "channel", "condition", "frequency", "value"]
+    rule: str = Field(description="What was expected.", examples=["contacts_7d < 3"])
+    passed: bool
+    actual: dict[str, float | str | None] = Field(description="What was found; null is not known.")
+
+
+class ConsideredAction(Answer):
+    """An action, and why it could or could not be chosen: it is eligible when every reason passed."""
+
+    action: str
+    channel: str
+    eligible: bool
+    score: float | None = Field(description="Expected gain less the cost, in the shop's currency; null when not known.")
+    probability: float = Field(description="How likely the action was to be chosen.")
+    reasons: list[ActionReason]
+
+
+class DecisionAnswer(Stamped):
+    """The next best action. The decision is in the log, with all its probabilities."""
+
+    decision_id: str
+    customer: str
+    known: bool
+    repeated: bool = Field(description="True when this id was decided before: the answer is the earlier decision.")
+    action: str
+    channel: str
+    stage: StageName
+    mode: str = Field(
+        description="Whether the action has the highest score of the eligible ones (`exploit`) or not (`explore`).",
+        json_schema_extra={"enum": ["exploit", "explore"]},
+    )
+    probability: float = Field(description="How likely this action was to be chosen.")
+    propensities: dict[str, float] = Field(description="The probability of every eligible action; they sum to 1.")
+    items: list[RecommendedItem] = Field(description="What the action shows, when it shows products.")
+    considered: list[ConsideredAction] = Field(
+        description="Every action and why it was or was not eligible; empty for a repeated decision."
+    )
+
+
+class RewardAnswer(Stamped):
+    """What became of the reward."""
+
+    decision_id: str
+    action: str
+    accepted: bool = Field(
+        description="False when the decision was rewarded before under this id: the first reward stays."
+    )
+
+
+class EventAnswer(Answer):
+    """One event as the log has it."""
+
+    message_id: str
+    kind: str
+    at: datetime
+    received: datetime
+    channel: str
+    item: str | None
+    category: str | None
+    quantity: float | None
+    amount: float | None
+    order_id: str | None
+    score: float | None
+    properties: dict[str, Any]
+
+
+class CustomerAnswer(Stamped):
+    """Everything known of one customer."""
+
+    customer: str
+    known: bool
+    stage: StageName | None
+    previous_stage: StageName | None
+    days_in_stage: float | None
+    lapsing: bool = Field(description="Silent for longer than the customer's own rhythm suggests.")
+    scores: dict[str, TargetScore]
+    segments: list[str]
+    features: dict[str, float | None] = Field(
+        description="Every feature, by name; `docs/features.md` has their meanings."
+    )
+    events: list[EventAnswer] = Field(description="The newest events, newest first.")
+
+
+class SegmentSummary(Answer):
+    """One saved segment and its size."""
+
+    name: str
+    title: str
+    doc: str = Field(description="Who is in it.")
+    rule: str = Field(description="The condition, over features and probabilities.")
+    ordering: str = Field(description="Who comes first.")
+    customers: int
+    share: float | None = Field(description="Of all customers.")
+
+
+class SegmentsAnswer(Stamped):
+    """All saved segments, as they were at the last sweep of all customers."""
+
+    customers: int
+    segments: list[SegmentSummary]
+
+
+class SegmentMember(Answer):
+    """One customer of a segment."""
+
+    customer: str
+    stage: StageName
+    lapsing: bool
+    scores: dict[str, float | None]
+    features: dict[str, float | None] = Field(description="Some features; `GET /v1/customers/{customer}` has all.")
+
+
+class SegmentAnswer(Stamped):
+    """One page of a segment. Pages that follow each other's cursors speak of the same sweep of all customers."""
+
+    name: str
+    customers: int
+    members: list[SegmentMember]
+    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last page.")
+
+
+class JourneyStage(Answer):
+    """One stage of the journey. Shares are between 0 and 1, times in days."""
+
+    stage: StageName
+    customers: int
+    share: float | None = Field(description="Of all customers.")
+    lapsing: int = Field(description="Customers of the stage who are silent for longer than their own rhythm suggests.")
+    lapsing_share: float | None
+    stays_completed: int = Field(description="Stays in this stage that have ended.")
+    advanced: int = Field(description="Completed stays that ended in a later stage.")
+    fell_back: int = Field(description="Completed stays that ended in an earlier stage.")
+    conversion: float | None = Field(description="Stays that advanced, of all stays begun.")
+    advanced_share: float | None = Field(description="Of the completed stays.")
+    fell_back_share: float | None = Field(description="Of the completed stays.")
+    median_stay_days: float | None = Field(description="Median over customers of their latest completed stay.")
+    median_days_so_far: float | None = Field(description="Median age of the stays that have not ended.")
+
+
+class KeyFigure(Answer):
+    """One figure about the shop."""
+
+    name: str
+    title: str
+    unit: str = Field(description="What is counted; `share` is between 0 and 1, `currency` the shop's.")
+    definition: str
+    value: float | None
+
+
+class JourneyAnswer(Stamped):
+    """All customers on one page, as they stood at the last sweep."""
+
+    customers: int
+    stages: list[JourneyStage]
+    transitions: list[list[int]] = Field(description="How often a customer went from stage (row) to stage (column).")
+    transition_shares: list[list[float | None]] = Field(description="The same, each row divided by its sum.")
+    figures: list[KeyFigure]

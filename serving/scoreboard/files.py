@@ -1,0 +1,151 @@
+"""The scoreboard on disk: one folder a generation, and a pointer that names the newest.
+
+    CURRENT                    the name of the newest generation, replaced atomically
+    GENERATION/report.json     when and by what it was made, the journey report, the key figures, the segments
+    GENERATION/customers.npy   int32[n], the customers' codes in the log
+    GENERATION/columns.npy     float32[columns, n], features and probabilities, in the order the report names them
+    GENERATION/SEGMENT.npy     int32[members], places in the columns, in the segment's order
+
+Readers map the files into memory, so all processes share them. The newest few generations are kept: a page of a
+segment goes on in the generation it began in.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+CURRENT = "CURRENT"
+REPORT = "report.json"
+CUSTOMERS = "customers.npy"
+COLUMNS = "columns.npy"
+KEPT = 4
+"""Generations kept on disk."""
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One sweep of all customers, read from its folder."""
+
+    folder: Path
+    report: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What a cursor calls it."""
+        return self.folder.name
+
+    @property
+    def as_of(self) -> int:
+        """The moment the columns speak of, microseconds UTC."""
+        return int(self.report["as_of"])
+
+    @property
+    def count(self) -> int:
+        """How many customers there are."""
+        return int(self.report["customers"])
+
+    @cached_property
+    def customers(self) -> NDArray[np.int32]:
+        """Codes of the customers, one per place in the columns."""
+        codes: NDArray[np.int32] = np.load(self.folder / CUSTOMERS, mmap_mode="r")
+        return codes
+
+    @cached_property
+    def columns(self) -> dict[str, NDArray[np.float32]]:
+        """Every feature and probability by name, one value per customer."""
+        matrix = np.load(self.folder / COLUMNS, mmap_mode="r")
+        return dict(zip(self.report["columns"], matrix, strict=True))
+
+    def members(self, segment: str) -> NDArray[np.int32]:
+        """Places of a segment's members in the columns, in the segment's order. KeyError for an unknown segment."""
+        if segment not in self.report["segments"]:
+            raise KeyError(segment)
+        places: NDArray[np.int32] = np.load(self.folder / f"{segment}.npy", mmap_mode="r")
+        return places
+
+
+class Scoreboard:
+    """The generations in one directory, made by the fold with this fingerprint."""
+
+    def __init__(self, directory: Path, fingerprint: str) -> None:
+        self.directory = directory
+        self.fingerprint = fingerprint
+        self._seen: tuple[int, int] | None = None
+        self._current: Generation | None = None
+
+    def current(self) -> Generation | None:
+        """The newest generation; None when there is none, or only one of another fold."""
+        try:
+            status = (self.directory / CURRENT).stat()
+        except FileNotFoundError:
+            return None
+        seen = status.st_ino, status.st_mtime_ns
+        if seen != self._seen:
+            name = (self.directory / CURRENT).read_text(encoding="utf-8").strip()
+            self._current, self._seen = self.generation(name), seen
+        return self._current
+
+    def generation(self, name: str) -> Generation | None:
+        """The generation of this name; None when it is gone, or was made by another fold."""
+        if not name.isalnum():
+            return None
+        if self._current is not None and self._current.name == name:
+            return self._current
+        try:
+            report = json.loads((self.directory / name / REPORT).read_bytes())
+            fits = report["fingerprint"] == self.fingerprint
+        except (FileNotFoundError, ValueError, KeyError):  # dropped meanwhile, or damaged: the next sweep replaces it
+            return None
+        return Generation(self.directory / name, report) if fits else None
+
+    def publish(self, write: Callable[[Path], None]) -> Generation:
+        """Let `write` fill a new folder, then make it the newest generation and drop the oldest."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.directory))
+        try:
+            write(draft)
+            draft.chmod(0o755)
+            folder = self._put(draft)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        pointer = self.directory / f".{CURRENT}-{os.getpid()}"
+        pointer.write_text(folder.name + "\n", encoding="utf-8")
+        pointer.replace(self.directory / CURRENT)
+        for old in self._names()[:-KEPT]:
+            shutil.rmtree(self.directory / old, ignore_errors=True)
+        self._seen = None
+        generation = self.generation(folder.name)
+        if generation is None:
+            raise FileNotFoundError(
+                f"the scoreboard {folder} vanished while it was written; is a second server using {self.directory}?"
+            )
+        return generation
+
+    def _put(self, draft: Path) -> Path:
+        """Move a finished folder to the next free name; another process may take one meanwhile."""
+        while True:
+            folder = self.directory / f"{self._newest() + 1:08d}"
+            try:
+                return draft.rename(folder)
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
+
+    def _names(self) -> list[str]:
+        return sorted(each.name for each in self.directory.iterdir() if each.name.isdigit())
+
+    def _newest(self) -> int:
+        names = self._names()
+        return int(names[-1]) if names else 0

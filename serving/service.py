@@ -1,0 +1,100 @@
+"""The BentoML service: the only file that knows BentoML, and the server's clock.
+
+BentoML starts the worker processes, restarts them and packs the service. Its own request path costs five times the
+throughput, so `FastService` answers the routes of our one Starlette application before BentoML's middleware is
+reached; what is left to BentoML are its metrics page and probes of its own.
+
+The supervising process imports this file too, only to learn how many workers to start: what answers is imported in
+the workers, which makes the start a second shorter.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import bentoml
+
+from serving.settings import BadSetting, read_settings
+
+if TYPE_CHECKING:
+    from serving.worker import Worker
+
+FRAMEWORK_PATHS = frozenset({"/metrics", "/healthz", "/schema.json", "/docs.json"})
+"""Paths that BentoML answers; every other path is ours, if only to say that there is nothing."""
+
+try:
+    SETTINGS = read_settings(os.environ)
+except BadSetting as fault:
+    raise SystemExit(f"error: {fault}") from None
+
+
+def clock() -> int:
+    """The time, in microseconds since the epoch, UTC; shifted by WAYPOST_CLOCK_SHIFT_DAYS."""
+    return time.time_ns() // 1000 + SETTINGS.clock_shift
+
+
+@cache
+def worker() -> Worker:
+    """What answers in this process."""
+    from features.journey import JOURNEY
+    from serving.worker import Worker
+
+    return Worker(SETTINGS, JOURNEY, clock)
+
+
+class FastService(bentoml.Service):  # type: ignore[misc]
+    """A BentoML service that answers our routes itself and passes on the framework's own."""
+
+    def to_asgi(self, is_main: bool = True) -> Any:
+        """The ASGI application of one worker process."""
+        from serving.application import application
+        from serving.routes import ROUTES
+
+        framework = super().to_asgi(is_main)
+        ours = application(worker(), ROUTES)
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http" and scope["path"] not in FRAMEWORK_PATHS:
+                await ours(scope, receive, send)
+            else:
+                await framework(scope, receive, send)
+
+        return app
+
+
+@bentoml.service(
+    name="waypost",
+    service_class=FastService,
+    workers=SETTINGS.workers,
+    http={"port": 3000},
+    traffic={"timeout": 5},
+    logging={"access": {"enabled": False}},
+    # Without an address to send spans to, tracing is half of the framework's time for nothing.
+    tracing={"excluded_urls": ".*"},
+)
+class Waypost:
+    """Scores, recommendations and next best actions for every customer of a shop."""
+
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
+    async def start(self) -> None:
+        """Open the store and load the champion, once per worker process."""
+        logging.getLogger("waypost").setLevel(logging.INFO)
+        await worker().open()
+        # What is loaded now lives as long as the process: the collector need not look at it again, and rarely at all.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 1000)
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    async def stop(self) -> None:
+        """Finish the writes that wait and close the store."""
+        await worker().close()
+
+
+# Paths name customers, and the access log of uvicorn writes paths: it has no listener, so it writes nothing.
+logging.getLogger("uvicorn.access").propagate = False

@@ -1,0 +1,258 @@
+"""The journey report as a page: the five stages, the key figures, the segments, the model, the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from insights.segments import SEGMENTS, Segment
+from models.manifest import Manifest
+from serving.route import Route
+from serving.schemas import moment
+from serving.scoreboard import Generation
+from serving.web.markup import Html, hidden, join, prose, tag
+from serving.web.page import (
+    UNKNOWN,
+    duration,
+    figure,
+    frame,
+    intro,
+    percent,
+    section,
+    stamp,
+    terms,
+    whole,
+)
+from serving.web.river import river
+
+METRICS = {
+    "roc_auc": "ROC-AUC",
+    "pr_auc": "PR-AUC",
+    "lift_at_10": "Lift at 10 %",
+    "calibration_error": "Calibration error",
+}
+"""The metrics of a target that the page shows, when the model's card has them."""
+
+RANKING = {"ndcg_at_20": "Recommender NDCG@20", "recall_at_20": "Recommender recall@20"}
+"""The metrics of the recommender that the page shows."""
+
+HEADLINES = (
+    "active_customers_28d",
+    "revenue_28d",
+    "average_order_value_90d",
+    "repeat_purchase_rate",
+    "conversion_7d_mean",
+    "churn_28d_mean",
+)
+"""Key figures shown large; the others stand below."""
+
+
+def report_page(generation: Generation, manifest: Manifest | None, routes: Sequence[Route]) -> str:
+    """The page over one sweep of all customers."""
+    report = generation.report
+    journey = report["journey"]
+    count = journey["customers"]
+    title = f"{whole(count)} customer{'' if count == 1 else 's'} on their journey"
+    beside = tag("div", _transitions(journey), _model(manifest), cls="stack")
+    pair = tag("div", _segments(report["segments"], count), beside, cls="pair")
+    return frame(
+        "Journey report",
+        intro(title, "As of ", stamp(moment(generation.as_of))),
+        _stages(journey["stages"]),
+        _figures(report["figures"]),
+        pair,
+        _routes(routes),
+        active="/",
+        aside=_aside(report, manifest),
+    )
+
+
+def waiting_page() -> str:
+    """The page before the first sweep is done; it asks again by itself."""
+    text = "The first sweep over all customers is under way. This page loads again by itself."
+    return frame("Journey report", intro("The customers are being counted", text), active="/", refresh=2)
+
+
+def _stages(stages: Sequence[Mapping[str, Any]]) -> Html:
+    picture = river([each["share"] or 0.0 for each in stages], [each["lapsing_share"] or 0.0 for each in stages])
+    cards = [_stage(each, last=each is stages[-1]) for each in stages]
+    legend = tag(
+        "p",
+        tag("span", cls="key lapsing"),
+        "lapsing: silent for longer than their own rhythm suggests",
+        tag("span", "→", cls="key arrow"),
+        "share of all stays that went on to a later stage",
+        cls="legend",
+    )
+    heading = tag("h2", "Where customers stand", id="journey", cls="hidden")
+    return tag("section", heading, picture, tag("ol", *cards, cls="stages"), legend, cls="journey")
+
+
+def _stage(stage: Mapping[str, Any], *, last: bool) -> Html:
+    conversion = join(hidden("Conversion to a later stage: "), percent(stage["conversion"]))
+    shown = not last and stage["conversion"] is not None
+    return tag(
+        "li",
+        tag("h3", stage["stage"].capitalize()),
+        tag("p", whole(stage["customers"]), cls="count"),
+        tag("p", f"{percent(stage['share'])} of all", cls="share"),
+        terms(
+            ("Median stay", duration(stage["median_stay_days"])),
+            ("Median so far", duration(stage["median_days_so_far"])),
+            ("Lapsing", percent(stage["lapsing_share"])),
+        ),
+        tag("p", conversion, tag("span", " →", aria_hidden="true"), cls="onward") if shown else "",
+        cls=f"stage {stage['stage']}",
+    )
+
+
+def _figures(figures: Sequence[Mapping[str, Any]]) -> Html:
+    known = [each for each in figures if each["value"] is not None and each["name"] != "customers"]
+    if not known:
+        return Html()
+    headlines = [each for each in known if each["name"] in HEADLINES]
+    others = [each for each in known if each["name"] not in HEADLINES]
+    defined = terms(*((each["title"], prose(each["definition"])) for each in known), cls="terms")
+    return section(
+        "figures",
+        "Key figures",
+        *(
+            terms(*((each["title"], figure(each["value"], each["unit"])) for each in some), cls=cls)
+            for some, cls in ((headlines, "figures"), (others, "more"))
+        ),
+        tag("details", tag("summary", "How they are defined"), defined),
+    )
+
+
+def _segments(sizes: Mapping[str, int], customers: int) -> Html:
+    largest = max(sizes.values(), default=0) or 1
+    head = tag(
+        "tr",
+        tag("th", "Who", scope="col"),
+        tag("th", "Customers", scope="col", cls="number"),
+        tag("th", "Share", scope="col", cls="number"),
+        tag("th", hidden("Pull"), scope="col"),
+    )
+    rows = [_segment(each, sizes[each.name], customers, largest) for each in SEGMENTS.values()]
+    return section("segments", "Segments", tag("table", tag("thead", head), tag("tbody", *rows), cls="segments"))
+
+
+def _segment(segment: Segment, size: int, customers: int, largest: int) -> Html:
+    bar = tag(
+        "svg",
+        tag("rect", cls="rail", width=100, height=4),
+        tag("rect", cls="fill", width=f"{100 * size / largest:.1f}", height=4),
+        cls="bar",
+        viewBox="0 0 100 4",
+        preserveAspectRatio="none",
+        aria_hidden="true",
+    )
+    named = hidden(f" of {segment.title}")
+    address = f"/v1/segments/{segment.name}"
+    return tag(
+        "tr",
+        tag(
+            "th",
+            tag("span", segment.title, cls="title"),
+            tag("span", segment.doc, cls="doc"),
+            scope="row",
+        ),
+        tag("td", whole(size), bar, cls="number"),
+        tag("td", percent(size / customers if customers else None), cls="number muted"),
+        tag(
+            "td",
+            tag("a", "CSV", named, href=f"{address}?format=csv", download=True),
+            tag("a", "JSON", named, href=address),
+            cls="links",
+        ),
+    )
+
+
+def _transitions(journey: Mapping[str, Any]) -> Html:
+    names = [each["stage"].capitalize() for each in journey["stages"]]
+    rows = [
+        tag(
+            "tr",
+            tag("th", name, scope="row"),
+            *(
+                tag("td", cls="heat none") if place == other else _move(number, share)
+                for other, (number, share) in enumerate(
+                    zip(journey["transitions"][place], journey["transition_shares"][place], strict=True)
+                )
+            ),
+        )
+        for place, name in enumerate(names)
+    ]
+    caption = "Share of the moves out of each stage (row) that led to each other stage (column)."
+    table = tag(
+        "table",
+        tag("caption", caption),
+        tag("thead", tag("tr", tag("td"), *(tag("th", name, scope="col") for name in names))),
+        tag("tbody", *rows),
+        cls="moves",
+    )
+    return section("moves", "From stage to stage", tag("div", table, cls="scroll"))
+
+
+def _move(number: int, share: float | None) -> Html:
+    if share is None or not number:
+        return tag("td", UNKNOWN, cls="heat none")
+    return tag("td", percent(share), tag("span", whole(number), cls="times"), cls=f"heat h{min(9, int(share * 10))}")
+
+
+def _model(manifest: Manifest | None) -> Html:
+    if manifest is None:
+        advice = prose("There is no usable model. Train one with `waypost train`; this server takes it up by itself.")
+        return section("model", "Model", tag("p", advice, cls="notice"))
+    facts = terms(
+        ("Version", tag("code", manifest.version)),
+        ("Trained from", stamp(moment(manifest.now))),
+        ("Features", str(len(manifest.features))),
+        *((title, _metric(manifest.recommender[key])) for key, title in RANKING.items() if key in manifest.recommender),
+        cls="facts",
+    )
+    shown = [key for key in METRICS if any(key in card.metrics for card in manifest.targets.values())]
+    head = tag(
+        "tr",
+        tag("th", "Target", scope="col"),
+        tag("th", "Base rate", scope="col", cls="number"),
+        *(tag("th", METRICS[key], scope="col", cls="number") for key in shown),
+    )
+    rows = [
+        tag(
+            "tr",
+            tag("th", tag("code", name), tag("span", f"{card.definition}; {card.scope}", cls="doc"), scope="row"),
+            tag("td", percent(card.base_rate), cls="number"),
+            *(tag("td", _metric(card.metrics.get(key)), cls="number") for key in shown),
+        )
+        for name, card in manifest.targets.items()
+    ]
+    table = tag("table", tag("thead", head), tag("tbody", *rows), cls="targets")
+    return section("model", "Model", facts, tag("div", table, cls="scroll"))
+
+
+def _metric(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.3f}"
+
+
+def _routes(routes: Sequence[Route]) -> Html:
+    rows = [
+        tag(
+            "li",
+            tag(
+                "a",
+                tag("span", route.method, cls=f"method {route.method.lower()}"),
+                tag("code", route.path),
+                tag("span", route.summary),
+                href=f"/docs#{route.name}",
+            ),
+        )
+        for route in routes
+        if route.path.startswith("/v1/")
+    ]
+    return section("api", "API", tag("ul", *rows, cls="routes"))
+
+
+def _aside(report: Mapping[str, Any], manifest: Manifest | None) -> Html:
+    model = f"model {manifest.version}" if manifest else "no model"
+    return tag("p", f"{model} · features {report['fingerprint']} · event {whole(report['offset'])} of the log")

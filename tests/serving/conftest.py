@@ -1,0 +1,114 @@
+"""A small shop in a store of its own for each test, and a client of the application over it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
+
+from features.fold import Fold
+from features.journey import JOURNEY
+from serving.application import application
+from serving.champion import Champions
+from serving.engine import Engine
+from serving.routes import ROUTES
+from serving.settings import read_settings
+from serving.state import open_states
+from serving.worker import Worker
+from tests.serving.shop import save_bundle, shop
+
+NOW = 1_780_000_000_000_000
+"""The moment of the tests: 28 May 2026, 20:26:40 UTC."""
+
+
+@dataclass
+class Place:
+    """Folders of one server, and the moment on its clock."""
+
+    folder: Path
+    champion: Path
+    now: int = NOW
+
+    @property
+    def store(self) -> str:
+        """URL of the store."""
+        return f"sqlite:///{self.folder / 'waypost.db'}"
+
+    def environment(self, **others: str) -> dict[str, str]:
+        """Environment of a server at this place."""
+        return {
+            "WAYPOST_STORE": self.store,
+            "WAYPOST_BUNDLE": str(self.champion),
+            "WAYPOST_SCOREBOARD": str(self.folder / "scoreboard"),
+            "WAYPOST_BUSY_SECONDS": "0.2",
+            **others,
+        }
+
+    def engine(self, fold: Fold = JOURNEY) -> Engine:
+        """An engine over the store."""
+        champions = Champions(self.champion, fold)
+        champions.refresh()
+        return Engine(open_states(self.store, fold, busy_seconds=0.2), fold, champions)
+
+
+@pytest.fixture(scope="session")
+def champion(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle for the running fold."""
+    return save_bundle(tmp_path_factory.mktemp("bundle") / "champion", JOURNEY)
+
+
+@pytest.fixture(scope="session")
+def stocked(tmp_path_factory: pytest.TempPathFactory, champion: Path) -> Path:
+    """A closed store that holds the shop's history, with no state yet."""
+    place = Place(tmp_path_factory.mktemp("stocked"), champion)
+    engine = place.engine()
+    engine.states.log.append(shop(NOW), history=True)
+    engine.states.close()
+    return place.folder / "waypost.db"
+
+
+@pytest.fixture
+def place(tmp_path: Path, champion: Path, stocked: Path) -> Place:
+    """A place whose store holds the shop's history."""
+    shutil.copy(stocked, tmp_path / "waypost.db")
+    return Place(tmp_path, champion)
+
+
+@pytest.fixture
+def engine(place: Place) -> Iterator[Engine]:
+    """An engine over the shop."""
+    opened = place.engine()
+    yield opened
+    opened.states.close()
+
+
+@pytest.fixture
+def client(place: Place) -> Iterator[TestClient]:
+    """A client of the application over the shop; nothing is swept but on demand."""
+    with serve(place) as opened:
+        yield opened
+
+
+def serve(place: Place, **environment: str) -> TestClient:
+    """A client that opens a worker at `place` when entered and closes it when left."""
+    settings = read_settings(place.environment(**{"WAYPOST_SWEEP_SECONDS": "0", **environment}))
+    worker = Worker(settings, JOURNEY, lambda: place.now)
+    answers = application(worker, ROUTES)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await answers(scope, receive, send)
+            return
+        await receive()
+        await worker.open()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await worker.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    return TestClient(app, raise_server_exceptions=True)

@@ -1,0 +1,215 @@
+"""What every store of states must do; a store's own tests inherit it and say how to open one."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.events import DAY, Event, Kind
+from features.journey import JOURNEY
+from serving.state import StateStore
+from tests.serving.conftest import NOW
+
+KINDS = (Kind.ITEM_VIEW, Kind.CART_ADD, Kind.PURCHASE, Kind.REVIEW, Kind.PAGE_VIEW)
+
+
+def event(
+    number: int, customer: str = "anna", kind: Kind = Kind.PURCHASE, at: int = NOW, amount: float = 10.0
+) -> Event:
+    """An event of a customer, received as it happened."""
+    return Event(f"m-{number}", customer, kind, at, at, amount=amount)
+
+
+def replayed(store: StateStore, customer: str) -> bytes:
+    """The state of a customer by a replay of the log, in bytes."""
+    states = JOURNEY.empty()
+    history = store.log.history(customer)
+    if len(history):
+        JOURNEY.step(states, 0, history)
+    return states.tobytes()
+
+
+def state(store: StateStore, customer: str) -> bytes:
+    """The state of a customer as the store gives it, in bytes."""
+    return store.load(customer).states.tobytes()
+
+
+class StateStoreSuite(ABC):
+    """Inherit, and implement `open` and `age`."""
+
+    @abstractmethod
+    def open(self, folder: Path) -> StateStore:
+        """The store in `folder`: the same one each time."""
+
+    @abstractmethod
+    def age(self, store: StateStore) -> None:
+        """Make every stored state that of an earlier release's features."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[StateStore]:
+        """An empty store."""
+        opened = self.open(tmp_path)
+        yield opened
+        opened.close()
+
+    def test_nobody_is_known_of_an_empty_store(self, store: StateStore) -> None:
+        loaded = store.load("anna")
+        assert (loaded.known, loaded.received) == (False, 0)
+        assert loaded.states.tobytes() == JOURNEY.empty().tobytes()
+        assert list(store.sweep()) == []
+        assert store.heal() == store.rebuild() == 0
+
+    def test_an_event_is_in_the_state_when_it_is_recorded(self, store: StateStore) -> None:
+        appended = store.record([event(1, amount=10), event(2, "ben", amount=5), event(3, amount=7)])
+        assert appended.accepted_count == 3
+        loaded = store.load("anna")
+        assert (loaded.known, loaded.received) == (True, NOW)
+        assert JOURNEY.read(loaded.states, 0, NOW)[JOURNEY.index["spend_ever"]] == 17
+
+    def test_a_duplicate_is_folded_once(self, store: StateStore) -> None:
+        store.record([event(1), event(1)])
+        store.record([event(1), event(2)])
+        assert store.log.count() == 2
+        assert state(store, "anna") == replayed(store, "anna")
+        assert JOURNEY.read(store.load("anna").states, 0, NOW)[JOURNEY.index["purchases_ever"]] == 2
+
+    def test_reading_changes_nothing(self, store: StateStore) -> None:
+        store.record([event(1)])
+        loaded = store.load("anna")
+        JOURNEY.read(loaded.states, 0, NOW + 400 * DAY)
+        with pytest.raises(ValueError, match="read-only"):
+            loaded.states.view(np.uint8)[0] = 1
+        assert state(store, "anna") == replayed(store, "anna")
+
+    def test_another_connection_sees_the_event_at_once(self, store: StateStore, tmp_path: Path) -> None:
+        other = self.open(tmp_path)
+        for number in range(5):
+            store.record([event(number)])
+            assert state(other, "anna") == replayed(store, "anna")
+            other.record([event(100 + number, "ben")])
+            assert state(store, "ben") == replayed(other, "ben")
+        other.close()
+
+    def test_all_or_nothing(self, store: StateStore) -> None:
+        store.record([event(1)])
+        before = state(store, "anna")
+        with pytest.raises(RuntimeError), store.transaction():
+            store.record([event(2), event(3, "ben")])
+            raise RuntimeError
+        assert state(store, "anna") == before == replayed(store, "anna")
+        assert not store.load("ben").known
+        store.record([event(2)])
+        assert state(store, "anna") == replayed(store, "anna") != before
+
+    def test_an_import_of_the_past_is_in_the_next_state(self, store: StateStore) -> None:
+        store.record([event(1), event(2, "ben")])
+        untouched = state(store, "ben")
+        store.log.append([event(3, at=NOW - 9 * DAY)], history=True)
+        assert state(store, "anna") == replayed(store, "anna")
+        store.record([event(4)])
+        assert state(store, "anna") == replayed(store, "anna")
+        assert state(store, "ben") == untouched == replayed(store, "ben")
+
+    def test_an_import_after_the_newest_event_is_in_the_next_state(self, store: StateStore) -> None:
+        store.record([event(1)])
+        store.log.append([event(2, at=NOW + 5)], history=True)
+        assert state(store, "anna") == replayed(store, "anna")
+        assert store.heal() == 1
+        assert store.heal() == 0
+
+    def test_states_of_other_features_are_replayed_never_read(self, store: StateStore) -> None:
+        store.record([event(1), event(2, "ben")])
+        self.age(store)
+        assert state(store, "anna") == replayed(store, "anna")
+        assert list(store.sweep()) == []
+        store.record([event(3)])
+        assert state(store, "anna") == replayed(store, "anna")
+        assert store.heal() == 1
+        assert sum(len(chunk.customers) for chunk in store.sweep()) == 2
+
+    def test_whoever_is_erased_is_gone_and_may_come_back_as_a_stranger(self, store: StateStore, tmp_path: Path) -> None:
+        other = self.open(tmp_path)
+        store.record([event(1), event(2, "ben")])
+        assert other.load("anna").known
+        store.erase("anna")
+        assert not store.load("anna").known
+        assert not other.load("anna").known
+        assert sum(len(chunk.customers) for chunk in store.sweep()) == 1
+        store.record([event(7, amount=3)])
+        assert JOURNEY.read(other.load("anna").states, 0, NOW)[JOURNEY.index["spend_ever"]] == 3
+        other.close()
+
+    def test_a_rebuild_gives_what_recording_gave(self, store: StateStore) -> None:
+        random = np.random.default_rng(5)
+        events = [
+            event(
+                number, f"c-{random.integers(7)}", KINDS[random.integers(len(KINDS))], NOW - int(random.integers(DAY))
+            )
+            for number in range(120)
+        ]
+        for start in range(0, len(events), 9):
+            store.record(events[start : start + 9])
+        recorded = {name: state(store, name) for name in store.log.customers.names()}
+        told: list[tuple[int, int]] = []
+        assert store.rebuild(lambda done, total: told.append((done, total))) == 7
+        assert told[-1] == (7, 7)
+        assert {name: state(store, name) for name in recorded} == recorded
+        swept = {int(code): each.tobytes() for chunk in store.sweep(3) for code, each in zip(*chunk, strict=True)}
+        assert swept == {store.log.customers.code(name): bytes_ for name, bytes_ in recorded.items()}
+
+    @settings(max_examples=25, deadline=None)
+    @given(data=st.data())
+    def test_a_state_is_the_fold_of_the_log_whatever_happens(
+        self, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        store = self.open(tmp_path_factory.mktemp("states"))
+        names = st.sampled_from(["anna", "ben", "carla"])
+        made = st.builds(
+            event,
+            st.integers(0, 30),
+            names,
+            st.sampled_from(KINDS),
+            st.integers(NOW - 60 * DAY, NOW),
+            st.sampled_from([1.0, 2.5, 40.0]),
+        )
+        for step in data.draw(st.lists(st.sampled_from(["record", "import", "heal", "erase", "age"]), max_size=12)):
+            if step == "record":
+                store.record(data.draw(st.lists(made, max_size=5)))
+            elif step == "import":
+                store.log.append(data.draw(st.lists(made, max_size=5)), history=True)
+            elif step == "heal":
+                store.heal()
+            elif step == "erase":
+                store.erase(data.draw(names))
+            else:
+                self.age(store)
+            for name in ("anna", "ben", "carla"):
+                assert state(store, name) == replayed(store, name)
+        store.close()
+
+    def test_writers_at_once_lose_nothing(self, store: StateStore, tmp_path: Path) -> None:
+        def write(writer: int) -> None:
+            own = self.open(tmp_path)
+            for number in range(15):
+                own.record([event(1000 * writer + number, "anna"), event(1000 * writer + number + 500, f"c-{number}")])
+            own.close()
+
+        threads = [threading.Thread(target=write, args=(writer,)) for writer in (1, 2, 3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert store.log.count() == 90
+        assert JOURNEY.read(store.load("anna").states, 0, NOW)[JOURNEY.index["purchases_ever"]] == 45
+        assert state(store, "anna") == replayed(store, "anna")
+        assert store.heal() == 0
+
+    def test_a_store_that_can_be_written_says_so(self, store: StateStore) -> None:
+        store.check()

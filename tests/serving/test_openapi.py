@@ -1,0 +1,95 @@
+"""The API's document: valid, complete, golden, and true of what is served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from starlette.testclient import TestClient
+
+from features.sources.waypost import COLUMNS
+from serving.openapi import document, text
+from serving.problems import FAILURES
+from serving.route import Route
+from serving.routes import ROUTES
+from serving.schemas import EventRequest
+from tests.serving.answers import Response
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "openapi.json"
+DOCUMENT = document(ROUTES)
+COMMAND = "python -m serving.openapi > tests/golden/openapi.json"
+
+
+def operation(route: Route) -> Any:
+    """What the document says of a route."""
+    return DOCUMENT["paths"][route.path][route.method.lower()]
+
+
+def check(value: Any, schema: Any) -> None:
+    """Hold a value to a schema of the document."""
+    jsonschema.Draft202012Validator({**schema, "components": DOCUMENT["components"]}).validate(value)
+
+
+def test_it_is_valid_openapi() -> None:
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+
+
+def test_it_is_the_golden_file() -> None:
+    assert GOLDEN.read_text(encoding="utf-8") == text(ROUTES), f"the API changed; if it is meant: {COMMAND}"
+
+
+def test_it_is_what_is_served(client: TestClient) -> None:
+    assert client.get("/openapi.json").json() == DOCUMENT
+
+
+def test_the_event_of_the_document_is_the_event_of_the_source() -> None:
+    assert set(EventRequest.model_fields) == {column.name for column in COLUMNS}
+    assert {name for name, field in EventRequest.model_fields.items() if field.is_required()} == {"customer", "kind"}
+
+
+def test_every_failure_can_happen_somewhere() -> None:
+    everywhere = {"not_found", "method_not_allowed"}
+    assert {code for route in ROUTES for code in route.problems} | everywhere == set(FAILURES)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_a_route_is_documented_in_full(route: Route) -> None:
+    told = operation(route)
+    assert told["summary"] and told["description"].endswith(".")
+    assert set(told["responses"]) >= {"200", *(str(FAILURES[code].status) for code in route.problems)}
+    assert told["responses"]["200"]["content"]
+    for media in told.get("requestBody", {}).get("content", {}).values():
+        assert media.get("examples") or media.get("example")
+    if route.answer_example is not None:
+        check(route.answer_example, told["responses"]["200"]["content"]["application/json"]["schema"])
+
+
+@pytest.mark.parametrize(
+    ("route", "name"), [(route, name) for route in ROUTES for name in route.examples], ids=lambda value: str(value)[:20]
+)
+def test_an_example_is_answered_as_documented(client: TestClient, route: Route, name: str) -> None:
+    example = route.examples[name]
+    told = operation(route)
+    check(example, told["requestBody"]["content"]["application/json"]["schema"])
+    if route.path == "/v1/rewards":
+        decision = {"customer": example["customer"], "decision_id": example["decision_id"]}
+        client.post("/v1/next-best-action", json=decision)
+    response = client.request(route.method, route.path, json=example)
+    assert response.status_code == 200, response.text
+    check(response.json(), told["responses"]["200"]["content"]["application/json"]["schema"])
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/v1/scores", b"{"), ("/v1/scores", b'{"customer": 7}'), ("/v1/events", b'{"customer": "a", "kind": "?"}')],
+)
+def test_a_problem_is_answered_as_documented(client: TestClient, path: str, body: bytes) -> None:
+    response: Response = client.post(path, content=body, headers={"content-type": "application/json"})
+    told = DOCUMENT["paths"][path]["post"]["responses"][str(response.status_code)]
+    (media,) = told["content"]
+    assert response.headers["content-type"] == media
+    assert response.json()["code"] in told["content"][media]["examples"]
+    check(response.json(), told["content"][media]["schema"])

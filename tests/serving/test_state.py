@@ -1,0 +1,95 @@
+"""The states in SQLite: the suite of all stores, and what only SQLite can get wrong."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from features.journey import JOURNEY
+from features.log.contract import LogBusy
+from serving.state import SqliteStateStore, StateStore, open_states
+from serving.state.sqlite import StoreUnknown
+from tests.serving.conftest import NOW
+from tests.serving.state_suite import StateStoreSuite, event, replayed, state
+
+
+class TestSqlite(StateStoreSuite):
+    """The suite on SQLite."""
+
+    def open(self, folder: Path) -> StateStore:
+        """The store in a folder."""
+        return open_states(f"sqlite:///{folder / 'waypost.db'}", JOURNEY, busy_seconds=20)
+
+    def age(self, store: StateStore) -> None:
+        """Stamp every state with another fingerprint."""
+        assert isinstance(store, SqliteStateStore)
+        with store.transaction():
+            store.log.connection.execute("UPDATE states SET fingerprint = 'another', state = zeroblob(8)")
+
+
+def opened(folder: Path, busy_seconds: float = 0.1) -> SqliteStateStore:
+    """The store in a folder, impatient."""
+    return open_states(f"sqlite:///{folder / 'waypost.db'}", JOURNEY, busy_seconds=busy_seconds)
+
+
+def test_a_log_without_states_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnknown, match=r"sqlite:///data/waypost\.db"):
+        open_states(f"parquet:{tmp_path / 'history'}", JOURNEY, busy_seconds=1)
+
+
+def test_a_locked_store_is_read_but_not_written(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.record([event(1)])
+    with closing(sqlite3.connect(tmp_path / "waypost.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for write in (store.check, lambda: store.record([event(2)])):
+            with pytest.raises(LogBusy):
+                write()
+        assert state(store, "anna") == replayed(store, "anna")
+        other.execute("ROLLBACK")
+    store.record([event(2)])
+    assert state(store, "anna") == replayed(store, "anna")
+    store.close()
+
+
+def test_events_written_by_the_log_alone_are_not_overlooked(tmp_path: Path) -> None:
+    store, other = opened(tmp_path), opened(tmp_path)
+    store.record([event(1)])
+    other.log.append([event(2)])
+    assert state(store, "anna") == replayed(store, "anna")
+    store.record([event(3)])
+    assert state(store, "anna") == replayed(store, "anna")
+    other.close()
+    store.close()
+
+
+def test_many_stale_customers_are_replayed_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.state.sqlite.FEW", 3)
+    store = opened(tmp_path)
+    store.log.append([event(number, f"c-{number % 8}", at=NOW - number) for number in range(40)], history=True)
+    assert store.heal() == 8
+    assert store.heal() == 0
+    assert all(state(store, f"c-{number}") == replayed(store, f"c-{number}") for number in range(8))
+    store.close()
+
+
+def test_a_replay_does_not_overwrite_what_was_recorded_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, live = opened(tmp_path), opened(tmp_path)
+    store.log.append([event(number, at=NOW - 9) for number in range(3)], history=True)
+    put = SqliteStateStore._put_replayed
+
+    def late(self: SqliteStateStore, *arguments: object) -> None:
+        live.record([event(50)])
+        put(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(SqliteStateStore, "_put_replayed", late)
+    store.rebuild()
+    assert state(store, "anna") == replayed(store, "anna")
+    assert JOURNEY.read(store.load("anna").states, 0, NOW)[JOURNEY.index["purchases_ever"]] == 4
+    live.close()
+    store.close()

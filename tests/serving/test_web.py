@@ -1,0 +1,104 @@
+"""The pages: text is escaped, numbers read well, and the picture is of the numbers."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from serving.routes import ROUTES
+from serving.scoreboard import Generation, Scoreboard, sweep
+from serving.web.docs import docs_page
+from serving.web.markup import Html, join, prose, tag
+from serving.web.page import duration, figure, percent
+from serving.web.report import report_page, waiting_page
+from serving.web.river import HEIGHT, LEAST, river
+from tests.serving.conftest import NOW, Place
+
+
+@pytest.fixture(scope="module")
+def generation(tmp_path_factory: pytest.TempPathFactory, champion: Path, stocked: Path) -> Generation:
+    """The shop, swept."""
+    folder = tmp_path_factory.mktemp("swept")
+    (folder / "waypost.db").write_bytes(stocked.read_bytes())
+    engine = Place(folder, champion).engine()
+    swept = sweep(engine, Scoreboard(folder / "scoreboard", engine.fold.fingerprint), NOW)
+    engine.states.close()
+    return swept
+
+
+def test_text_is_escaped_and_markup_is_not() -> None:
+    assert tag("p", "<b>", tag("i", "&"), title='"') == '<p title="&quot;">&lt;b&gt;<i>&amp;</i></p>'
+    assert tag("a", "x", download=True, hidden=False, aria_label="y") == '<a download aria-label="y">x</a>'
+    assert tag("rect", cls="bar", width=3) == '<rect class="bar" width="3"/>'
+    assert isinstance(join("a", Html("<b/>")), Html) and join("<", Html("<b/>")) == "&lt;<b/>"
+    assert prose("run `a < b` now") == "run <code>a &lt; b</code> now"
+
+
+def test_numbers_read_well() -> None:
+    assert [percent(each) for each in (None, 0.0, 0.0004, 0.021, 0.0996, 0.5, 1.0)] == [
+        "\N{EN DASH}",
+        "0 %",
+        "0 %",
+        "2.1 %",
+        "10 %",
+        "50 %",
+        "100 %",
+    ]
+    assert [duration(each) for each in (None, 0.01, 0.2, 1.5, 2.5, 45, 200)] == [
+        "\N{EN DASH}",
+        "14 min",
+        "4.8 h",
+        "36 h",
+        "2.5 days",
+        "45 days",
+        "6.6 months",
+    ]
+    assert [
+        figure(value, unit) for value, unit in ((2469.0, "customers"), (35.338, "currency"), (-47.1, "points"))
+    ] == [
+        "2,469",
+        "35.34",
+        "-47",
+    ]
+
+
+def test_the_band_is_as_thick_as_there_are_customers() -> None:
+    drawn = river([0.0, 0.5, 0.25, 0.25, 0.0], [0.0, 0.5, 0.0, 0.0, 0.0])
+    outline = re.search(r'class="flow"[^>]* d="([^"]+)"', drawn)
+    assert outline is not None
+    heights = [float(each) for each in re.findall(r",(-?[\d.]+)", outline[1])]
+    assert min(heights) == pytest.approx((HEIGHT - HEIGHT * 0.92) / 2, abs=0.1)
+    assert any(height == pytest.approx((HEIGHT - LEAST) / 2, abs=0.1) for height in heights)
+
+
+def test_the_report_shows_every_stage_segment_and_target(generation: Generation, place: Place) -> None:
+    engine = place.engine()
+    page = report_page(generation, engine.champions.require().bundle.manifest, ROUTES)
+    engine.states.close()
+    for shown in ("200 customers", "Awareness", "Advocacy", "At risk", "conversion_7d", "churn_28d", "/v1/scores"):
+        assert shown in page
+    assert page.count('class="stage ') == 5
+    assert page.count("?format=csv") == 7
+    assert "nan" not in page.lower().replace("finance", "") and "None" not in page
+
+
+def test_the_report_without_a_model_says_what_to_run(generation: Generation) -> None:
+    assert "waypost train" in report_page(generation, None, ROUTES)
+
+
+def test_an_empty_shop_has_a_page_too(tmp_path: Path, champion: Path) -> None:
+    engine = Place(tmp_path, champion).engine()
+    swept = sweep(engine, Scoreboard(tmp_path / "scoreboard", engine.fold.fingerprint), NOW)
+    engine.states.close()
+    assert "0 customers" in report_page(swept, None, ROUTES)
+    assert "being counted" in waiting_page()
+
+
+def test_the_docs_have_every_route_and_every_problem() -> None:
+    page = docs_page(ROUTES)
+    for route in ROUTES:
+        assert f'id="{route.name}"' in page
+    anchors = set(re.findall(r' id="([^"]+)"', page))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= anchors
