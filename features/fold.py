@@ -108,19 +108,21 @@ class Fold:
 
     def step(self, states: NDArray[np.void], index: int, events: NDArray[np.void]) -> None:
         """Fold EVENT rows of one customer, in log order, into states[index] in place."""
+        _check_place(states, index)
         self._compiled.step(states, index, events, 0, len(events))
 
     def read(self, states: NDArray[np.void], index: int, now: int) -> NDArray[np.float32]:
         """Features of states[index] at `now`, float32[len(names)]; the state is left as it is."""
+        _check_place(states, index)
         out = np.empty((1, len(self.names)), np.float32)
-        self._compiled.sweep(states, now, index, index + 1, out)
+        self._compiled.sweep(states[index : index + 1], now, out)
         features: NDArray[np.float32] = out[0]
         return features
 
     def sweep(self, states: NDArray[np.void], now: int) -> NDArray[np.float32]:
         """Features of all states at `now`, float32[len(states), len(names)]."""
         out = np.empty((len(states), len(self.names)), np.float32)
-        self._compiled.sweep(states, now, 0, len(states), out)
+        self._compiled.sweep(states, now, out)
         return out
 
     def replay(
@@ -172,3 +174,9 @@ class Fold:
                 f"{what} was made with features {fingerprint}, the running fold is {self.fingerprint}. "
                 "Run `waypost rebuild` for states and `waypost train` for models, or deploy the release that made it."
             )
+
+
+def _check_place(states: NDArray[np.void], index: int) -> None:
+    """Compiled code does not look where it writes; here is where it is stopped."""
+    if not 0 <= index < len(states):
+        raise IndexError(f"there is no state {index}: there are {len(states)}")

@@ -29,9 +29,9 @@ def step(states: Any, index: int, events: Any, start: int, stop: int) -> None:
         )  # fmt: skip
 
 
-def sweep(states: Any, now: int, start: int, stop: int, out: Any) -> None:
-    """Read states[start:stop] at `now` into the rows of `out`."""
-    for i in range(start, stop):
+def sweep(states: Any, now: int, out: Any) -> None:
+    """Read every state at `now` into the rows of `out`."""
+    for i in range(len(states)):
         read(states[i], now, out[i])
 
 

@@ -103,6 +103,18 @@ def test_reading_changes_nothing(events: NDArray[np.void], later: int) -> None:
     assert states.tobytes() == before
 
 
+@given(histories_of(customers=5), st.integers(0, 900 * DAY))
+@EXAMPLES
+def test_a_state_reads_the_same_wherever_it_stands(events: NDArray[np.void], later: int) -> None:
+    states = final_states(JOURNEY, histories([events]))
+    now = (int(events["received"][-1]) if len(events) else START) + later
+    together = JOURNEY.sweep(states, now)
+    for index in range(len(states)):
+        assert JOURNEY.read(states, index, now).tobytes() == together[index].tobytes()
+        JOURNEY.step(states, index, events[:0])
+    assert JOURNEY.sweep(states, now).tobytes() == together.tobytes()
+
+
 @given(histories_of(customers=1))
 @EXAMPLES
 def test_a_state_survives_storage(events: NDArray[np.void]) -> None:
@@ -130,6 +142,15 @@ def test_chunks_do_not_matter() -> None:
     pieces = replay(JOURNEY, histories(np.array_split(events, 7)), [START + 60 * DAY])
     assert whole.features.tobytes() == pieces.features.tobytes()
     assert whole.features[:, JOURNEY.index["days_since_first"]].max() > 0
+
+
+@pytest.mark.parametrize("index", [-1, 3])
+def test_a_state_that_is_not_there_is_refused(index: int) -> None:
+    states = JOURNEY.empty(3)
+    with pytest.raises(IndexError, match="there are 3"):
+        JOURNEY.step(states, index, np.zeros(1, EVENT))
+    with pytest.raises(IndexError, match="there are 3"):
+        JOURNEY.read(states, index, START)
 
 
 def test_a_state_fits_in_a_kibibyte() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from random import Random
 
 import numpy as np
 import pytest
@@ -53,9 +54,9 @@ def answer(event: Happens, log: NDArray[np.void], customer: int, cutoff: int, en
         right_kind = int(each["kind"]) in {int(kind) for kind in event.selection.kinds}
         channels = {int(channel) for channel in event.selection.channels}
         right_channel = not channels or int(each["channel"]) in channels
-        if int(each["customer"]) == customer and right_kind and right_channel:
-            if cutoff < int(each["at"]) <= cutoff + event.within:
-                return int(event.expected)
+        in_window = cutoff < int(each["at"]) <= cutoff + event.within
+        if int(each["customer"]) == customer and right_kind and right_channel and in_window:
+            return int(event.expected)
     return int(not event.expected)
 
 
@@ -73,7 +74,7 @@ def test_a_label_is_what_a_reader_of_the_log_says(log: NDArray[np.void], event: 
 @settings(max_examples=30, deadline=None)
 @given(histories_of(longest=25), questions, moments, st.randoms(use_true_random=False))
 def test_only_events_in_the_window_matter(
-    log: NDArray[np.void], event: Happens, cutoffs: list[int], draw: st.Random
+    log: NDArray[np.void], event: Happens, cutoffs: list[int], draw: Random
 ) -> None:
     cutoff = cutoffs[0]
     outside = (log["at"] <= cutoff) | (log["at"] > cutoff + event.within)

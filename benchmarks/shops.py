@@ -1,0 +1,100 @@
+"""What the benchmarks of scoring share: events as records, a model of the usual size, a store and a bundle on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.synthetic import columns_of
+from features.events import EVENT, NO_CODE, Channel, Event, Kind
+from features.journey import JOURNEY
+from features.log import open_log
+from models.bundle import Bundle
+from models.calibration import Calibration
+from models.manifest import Manifest, TargetCard
+from models.policy import Policy
+from models.recommender import Neighbours, Recommender
+from models.scorer import Scorer
+
+TREES, LEAVES = 200, 31
+TARGETS = {
+    "conversion_7d": "customers with days_since_last <= 3650",
+    "churn_28d": "customers with days_since_last <= 3650",
+}
+
+
+def events_of(number: int, customers: int, seed: int = 1) -> NDArray[np.void]:
+    """Synthetic events in arrival order as EVENT records."""
+    columns = columns_of(number, customers, seed)
+    events = np.zeros(len(columns["at"]), EVENT)
+    for name, values in columns.items():
+        events[name] = values
+    return events
+
+
+def trained_model(features: NDArray[np.float32], seed: int = 1) -> lightgbm.Booster:
+    """200 trees of 31 leaves over all features, grown on noisy labels so that every tree is full."""
+    random = np.random.default_rng(seed)
+    rows = features[random.integers(0, len(features), 20_000)]
+    known = np.nan_to_num(rows)
+    rows = (rows * random.normal(1.0, 0.2, rows.shape)).astype(np.float32)
+    signal = np.log1p(np.abs(known[:, JOURNEY.index["purchases_ever"]])) + np.sin(
+        known[:, JOURNEY.index["days_since_first"]]
+    )
+    labels = (signal + random.normal(0, 1, len(rows)) > np.median(signal)).astype(np.float32)
+    settings = {
+        "objective": "binary", "num_leaves": LEAVES, "min_data_in_leaf": 20, "learning_rate": 0.02, "feature_fraction": 0.5,
+        "seed": seed, "num_threads": 1, "verbosity": -1, "deterministic": True, "force_col_wise": True,
+    }  # fmt: skip
+    return lightgbm.train(settings, lightgbm.Dataset(rows, labels, feature_name=list(JOURNEY.names)), TREES)
+
+
+def write_shop(folder: Path, customers: int, events: int) -> list[str]:
+    """A store `waypost.db` of synthetic customers and a bundle `champion` with two models. The customers' names."""
+    records = events_of(events, customers)
+    log = open_log(folder / "waypost.db")
+    named = [_row(index, record) for index, record in enumerate(records)]
+    log.append(named, history=True)
+    log.close()
+    states = JOURNEY.empty(customers)
+    for record in records[:20_000]:
+        JOURNEY.step(states, int(record["customer"]), record.reshape(1))
+    features = JOURNEY.sweep(states, int(records["received"][-1]))
+    scorers, cards = {}, {}
+    for seed, (target, scope) in enumerate(TARGETS.items()):
+        text = trained_model(features, seed).model_to_string()
+        scorers[target] = Scorer(target, text, Calibration.platt(1.0, 0.0), JOURNEY.names)
+        cards[target] = TargetCard("benchmark", scope, 7.0, 0.5, "platt")
+    manifest = Manifest(
+        fingerprint=JOURNEY.fingerprint, features=JOURNEY.names, targets=cards, created="2026-01-01T00:00:00Z", now=0,
+        log_offset=0, git_commit="", seed=1, policy=Policy().parameters,
+    )  # fmt: skip
+    Bundle(scorers, _recommender(), manifest).save(folder / "champion")
+    return sorted({event.customer for event in named})
+
+
+def _row(index: int, record: np.void) -> Event:
+    item, category = int(record["item"]), int(record["category"])
+    return Event(
+        message_id=f"m{index}",
+        customer=f"customer-{record['customer']}",
+        kind=Kind(int(record["kind"])),
+        at=int(record["at"]),
+        received=int(record["received"]),
+        channel=Channel(int(record["channel"])),
+        item=None if item == NO_CODE else str(item),
+        category=None if category == NO_CODE else str(category),
+        quantity=float(record["quantity"]),
+        amount=float(record["amount"]),
+        score=float(record["score"]),
+    )
+
+
+def _recommender() -> Recommender:
+    size = 1_000
+    ring = (np.arange(size, dtype=np.int32) + 1) % size
+    neighbours = Neighbours(np.arange(size + 1, dtype=np.int64), ring.astype(np.int32), np.ones(size, np.float32))
+    return Recommender([str(number) for number in range(size)], neighbours, np.linspace(1, 0, size, dtype=np.float32))
