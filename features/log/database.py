@@ -1,0 +1,212 @@
+"""How a SQLite database becomes a log: opening, the schema and its version, and what SQLite's errors mean.
+
+The tables are plain and meant to be looked at: `sqlite3 data/waypost.db .schema`. Absent values are NULL, times are
+microseconds UTC, `kind` and `channel` hold the numbers of `features.events`, and `customer`, `item` and `category`
+the codes of the tables of those names.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from features.log.contract import LogBusy, LogCorrupt, LogDenied, LogError, LogFull, LogMissing, LogVersion
+
+APPLICATION = 0x57617970
+"""`PRAGMA application_id` of a log: the letters "Wayp"."""
+
+SCHEMAS = (
+    """
+    CREATE TABLE customers (code INTEGER PRIMARY KEY, name TEXT UNIQUE);
+    CREATE TABLE items (code INTEGER PRIMARY KEY, name TEXT UNIQUE);
+    CREATE TABLE categories (code INTEGER PRIMARY KEY, name TEXT UNIQUE);
+    CREATE TABLE events (
+        "offset" INTEGER PRIMARY KEY,
+        message_id TEXT NOT NULL UNIQUE,
+        customer INTEGER NOT NULL,
+        kind INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        received INTEGER NOT NULL,
+        channel INTEGER NOT NULL,
+        item INTEGER,
+        category INTEGER,
+        quantity REAL,
+        amount REAL,
+        order_id TEXT,
+        score REAL,
+        properties TEXT
+    );
+    CREATE INDEX events_by_received ON events (received);
+    CREATE INDEX events_by_customer ON events (customer, received);
+    CREATE TABLE dead_letters (
+        number INTEGER PRIMARY KEY,
+        source TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        field TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        raw BLOB NOT NULL,
+        received INTEGER NOT NULL,
+        customer TEXT
+    );
+    CREATE TABLE log ("offset" INTEGER NOT NULL, received INTEGER NOT NULL, erasures INTEGER NOT NULL);
+    INSERT INTO log VALUES (0, 0, 0);
+    """,
+)
+"""The statements that bring a database from version 0 to 1, from 1 to 2 and so on. Add at the end, never change one.
+
+Both indexes end in the offset, as every index of SQLite does, so they hold their events in log order.
+"""
+
+VERSION = len(SCHEMAS)
+"""`PRAGMA user_version` of the newest schema."""
+
+_CACHE_KIB = 65_536
+_POLL_SECONDS = 0.02
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Raise what SQLite reports about its file as a `LogError` that says what to do.
+
+    Errors of the caller's own making (a wrong statement, a wrong thread) pass as they are.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        primary = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        found = _MEANINGS.get(primary)
+        if found is None:
+            raise
+        kind, advice = found
+        raise kind(f"the log {path}: {error}; {advice.format(path=path, folder=path.parent)}") from error
+
+
+_MEANINGS: dict[int, tuple[type[LogError], str]] = {
+    sqlite3.SQLITE_BUSY: (
+        LogBusy,
+        "another process was writing for too long, and nothing was written here; try again, "
+        "and if it persists see who holds the log with: fuser {path}",
+    ),
+    sqlite3.SQLITE_LOCKED: (LogBusy, "another statement holds the log, and nothing was written here; try again"),
+    sqlite3.SQLITE_FULL: (
+        LogFull,
+        "nothing was written and nothing is lost; free some space (df -h {folder}), then try again",
+    ),
+    sqlite3.SQLITE_IOERR: (
+        LogError,
+        "the disk could not be read or written and nothing was half done; "
+        "check its space (df -h {folder}) and its health (dmesg), then try again",
+    ),
+    sqlite3.SQLITE_READONLY: (
+        LogDenied,
+        "the log and its folder must be writable for this user; see: ls -la {folder}",
+    ),
+    sqlite3.SQLITE_PERM: (LogDenied, "the log must be readable and writable for this user; see: ls -la {folder}"),
+    sqlite3.SQLITE_CANTOPEN: (
+        LogDenied,
+        "the log must be a file that this user can read and write; see: ls -la {folder}",
+    ),
+    sqlite3.SQLITE_CORRUPT: (
+        LogCorrupt,
+        "the file is damaged; restore a backup, or save what can be read with: "
+        "sqlite3 {path} .recover | sqlite3 {path}.recovered",
+    ),
+    sqlite3.SQLITE_NOTADB: (
+        LogCorrupt,
+        "the file is not a SQLite database; name another file, or move this one away: mv {path} {path}.away",
+    ),
+}
+
+
+def connect(path: Path, *, create: bool, busy_seconds: float) -> sqlite3.Connection:
+    """Open the log at `path` for reading and writing, making or upgrading its schema as needed.
+
+    Raises LogMissing when it does not exist and `create` is false, and the other LogErrors.
+    """
+    try:
+        if not path.exists():
+            if not create:
+                raise LogMissing(f"there is no event log at {path}; make one with: waypost import FILE --source NAME")
+            path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LogDenied(f"the folder of the log {path} is not to be had: {error}; name another with --store") from error
+    with explained(path):
+        connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)
+        try:
+            _prepare(connection, path, busy_seconds)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A second connection to an open log, for one long read that sees the log as it is now. Any thread may use it."""
+    with explained(path):
+        location = f"file:{quote(str(path))}?mode=ro"
+        connection = sqlite3.connect(location, uri=True, isolation_level=None, check_same_thread=False)
+        connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, busy_seconds: float) -> None:
+    _check(connection, path)
+    _write_ahead(connection, busy_seconds)
+    # FULL: a commit is on the disk before it is acknowledged. secure_delete: what is deleted is overwritten with zeros.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")
+    connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
+    if _version(connection) == VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have done the same since; only what is still missing is done here.
+        for schema in SCHEMAS[_version(connection) :]:
+            for statement in schema.split(";"):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _write_ahead(connection: sqlite3.Connection, busy_seconds: float) -> None:
+    """Switch to write-ahead mode. Two processes that open a new file at once stand in each other's way here, where
+    SQLite, unlike elsewhere, does not wait by itself."""
+    for patience in range(round(busy_seconds / _POLL_SECONDS), -1, -1):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not patience or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(_POLL_SECONDS)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a database that is not a log, or not one that this release can read, before anything in it is touched."""
+    # In this order: a log that another process makes meanwhile gets its tables and its application_id at once.
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    if application != APPLICATION:
+        if tables:
+            raise LogVersion(
+                f"{path} is a SQLite database of another program (application_id {application:#x}); "
+                "name a file that does not exist yet, or an event log, with --store"
+            )
+    elif _version(connection) > VERSION:
+        raise LogVersion(
+            f"the log {path} has schema version {_version(connection)}, and this release of Waypost knows versions "
+            f"up to {VERSION}; install the newer release that wrote it: pip install --upgrade waypost"
+        )

@@ -1,0 +1,165 @@
+"""What every store does with events alike: times clamped, records built, rows written and read, names looked for."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from math import nan
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from features.events import EVENT, NO_CODE, Channel, Event, Kind
+from features.log.contract import DeadLetter, Records
+
+COLUMNS = (
+    "offset",
+    "message_id",
+    "customer",
+    "kind",
+    "at",
+    "received",
+    "channel",
+    "item",
+    "category",
+    "quantity",
+    "amount",
+    "order_id",
+    "score",
+    "properties",
+)
+"""The columns that every store keeps, in this order."""
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class Times(NamedTuple):
+    """When the events of a batch happened and were received, as the log writes it."""
+
+    at: list[int]
+    received: list[int]
+
+
+def clamped(events: Sequence[Event], newest: int, *, history: bool) -> Times:
+    """The times of a batch: `received` never before the one before it (but in history), `at` never after `received`.
+
+    `newest` is the newest `received` in the log.
+    """
+    received: list[int] = []
+    for event in events:
+        newest = event.received if history or event.received > newest else newest
+        received.append(newest)
+    return Times([min(event.at, learnt) for event, learnt in zip(events, received, strict=True)], received)
+
+
+def plain(value: float) -> float:
+    """A number as every store gives it back: one zero and one NaN, so that what is folded live and what is replayed
+    later are the same bytes."""
+    return value + 0.0 if value == value else nan  # noqa: PLR0124  (NaN alone differs from itself)
+
+
+def records(
+    events: Sequence[Event], times: Times, customers: Sequence[int], items: Sequence[int], categories: Sequence[int]
+) -> Records:
+    """The events as the fold reads them."""
+    rows = [
+        (
+            at,
+            received,
+            plain(event.amount),
+            customer,
+            item,
+            category,
+            plain(event.quantity),
+            plain(event.score),
+            event.kind,
+            event.channel,
+            0,
+        )
+        for event, at, received, customer, item, category in zip(
+            events, times.at, times.received, customers, items, categories, strict=True
+        )
+    ]
+    return np.array(rows, EVENT)
+
+
+def stored(
+    offsets: Sequence[int],
+    events: Sequence[Event],
+    times: Times,
+    customers: Sequence[int],
+    items: Sequence[int],
+    categories: Sequence[int],
+) -> Iterator[tuple[object, ...]]:
+    """The events as a store keeps them: one tuple of `COLUMNS` each. Absent numbers are NaN here, the rest None."""
+    for offset, event, at, received, customer, item, category in zip(
+        offsets, events, times.at, times.received, customers, items, categories, strict=True
+    ):
+        yield (
+            offset,
+            event.message_id,
+            customer,
+            int(event.kind),
+            at,
+            received,
+            int(event.channel),
+            None if item == NO_CODE else item,
+            None if category == NO_CODE else category,
+            plain(event.quantity),
+            plain(event.amount),
+            event.order_id,
+            plain(event.score),
+            _encode(event.properties) if event.properties else None,
+        )
+
+
+def event(customer: str, *row: Any) -> Event:
+    """The event that a stored row spells, with names in the place of codes: `COLUMNS` after the customer."""
+    message_id, kind, at, received, channel, item, category, quantity, amount, order_id, score, properties = row
+    return Event(
+        message_id=message_id,
+        customer=customer,
+        kind=Kind(kind),
+        at=at,
+        received=received,
+        channel=Channel(channel),
+        item=item,
+        category=category,
+        quantity=nan if quantity is None else quantity,
+        amount=nan if amount is None else amount,
+        order_id=order_id,
+        score=nan if score is None else score,
+        properties=json.loads(properties) if properties else {},
+    )
+
+
+def digest(*holdings: object) -> str:
+    """What a log holds, as 16 hexadecimal digits."""
+    return blake2b(repr(holdings).encode(), digest_size=8).hexdigest()
+
+
+def check_shard(shard: int, shards: int) -> None:
+    """Raise ValueError unless `shard` is one of `shards`."""
+    if not 0 <= shard < shards:
+        raise ValueError(f"there is no shard {shard} of {shards}; expected 0 to {shards - 1} of at least 1")
+
+
+def spellings(name: str) -> tuple[bytes, ...]:
+    """The ways in which raw bytes may spell a name: as UTF-8, and as JSON escapes it."""
+    return tuple(dict.fromkeys((name.encode(), json.dumps(name)[1:-1].encode())))
+
+
+def concerns(letter: DeadLetter, customer: str) -> bool:
+    """Whether a dead letter is this customer's: by its name, or, when that is not known, by a whole word in it.
+
+    A word is whole when neither a letter or digit nor an underscore adjoins it.
+    """
+    if letter.customer is not None:
+        return letter.customer == customer
+    text = letter.raw + b"\n" + letter.reason.encode()
+    return any(
+        re.search(rb"(?<![0-9A-Za-z_])" + re.escape(spelling) + rb"(?![0-9A-Za-z_])", text)
+        for spelling in spellings(customer)
+    )

@@ -1,0 +1,133 @@
+"""Laws of every log, on random appends with late, tied, duplicate and imported events."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.events import MINUTE, Event, Kind
+from features.log import folder
+from features.log.contract import EventLog
+from tests.features.log.samples import START, Ledger, event, gathered, spelled, spelled_events
+from tests.features.log.stores import STORES
+
+Batch = tuple[list[Event], bool]
+
+numbers = st.one_of(st.just(float("nan")), st.floats(-1e6, 1e6, width=32))
+moments = st.integers(-9, 9).map(lambda number: START + number * MINUTE)
+events = st.builds(
+    event,
+    st.integers(0, 25),
+    customer=st.sampled_from(["ann", "bob", "ann ", "ü", "7"]),
+    kind=st.sampled_from(Kind),
+    at=moments,
+    received=moments,
+    item=st.none() | st.sampled_from("xyz"),
+    category=st.none() | st.sampled_from("xyz"),
+    quantity=numbers,
+    amount=numbers,
+    score=numbers,
+)
+batches = st.lists(st.tuples(st.lists(events, max_size=8), st.booleans()), max_size=6)
+
+every_store = pytest.mark.parametrize("open_store", STORES.values(), ids=STORES)
+few = settings(max_examples=15, deadline=None)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """A law says nothing of what a power failure leaves, and dozens of small commits wait for the disk for long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folder, "_synchronise", lambda path: None)
+        yield
+
+
+def filled(log: EventLog, appends: Sequence[Batch]) -> Ledger:
+    """Append to the log and to a ledger, and compare what was accepted."""
+    ledger = Ledger()
+    for batch, history in appends:
+        offset = ledger.offset
+        accepted = ledger.append(batch, history)
+        appended = log.append(batch, history=history)
+        assert appended.accepted == accepted
+        assert spelled(log, appended.records) == spelled_events(kept for at, kept in ledger.events if at > offset)
+        assert (log.offset(), log.count()) == (ledger.offset, len(ledger.events))
+    return ledger
+
+
+def check(log: EventLog, ledger: Ledger) -> None:
+    """Compare everything that can be read with the ledger."""
+    expected = ledger.in_log_order()
+    received = [kept.received for kept in expected]
+    assert spelled(log, gathered(log.scan())) == spelled_events(expected)
+    assert log.span() == ((min(received), max(received)) if received else None)
+    for until in (START - MINUTE, START):
+        assert len(gathered(log.scan(until=until))) == sum(moment <= until for moment in received)
+    for customer in {kept.customer for kept in expected} | {"nobody"}:
+        own = [kept for kept in expected if kept.customer == customer]
+        assert spelled(log, log.history(customer)) == spelled_events(own)
+        assert repr(log.events(customer, 3)) == repr(own[::-1][:3])
+
+
+@every_store
+@few
+@given(appends=batches)
+def test_a_log_holds_each_accepted_event_in_log_order(
+    open_store: Callable[[Path], EventLog], appends: list[Batch]
+) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        place = Path(home) / "log.db"
+        with closing(open_store(place)) as log:
+            ledger = filled(log, appends)
+            check(log, ledger)
+        with closing(open_store(place)) as again:
+            check(again, ledger)
+
+
+@every_store
+@few
+@given(before=batches, customer=st.sampled_from(["ann", "ü", "7"]), after=batches)
+def test_erasing_is_never_having_known(
+    open_store: Callable[[Path], EventLog], before: list[Batch], customer: str, after: list[Batch]
+) -> None:
+    with tempfile.TemporaryDirectory() as home, closing(open_store(Path(home) / "log.db")) as log:
+        ledger = filled(log, before)
+        held = len(ledger.events)
+        ledger.erase(customer)
+        assert log.erase(customer) == held - len(ledger.events)
+        codes = len(log.customers.names())
+        check(log, ledger)
+        for batch, history in after:
+            assert log.append(batch, history=history).accepted == ledger.append(batch, history)
+        check(log, ledger)
+        code = log.customers.code(customer)
+        assert code is None or code >= codes
+
+
+@few
+@given(appends=batches)
+def test_all_stores_hold_the_same_bytes(appends: list[Batch]) -> None:
+    held = set()
+    for open_store in STORES.values():
+        with tempfile.TemporaryDirectory() as home, closing(open_store(Path(home) / "log.db")) as log:
+            filled(log, appends)
+            held.add((log.digest(), gathered(log.scan()).tobytes()))
+    assert len(held) == 1
+
+
+@every_store
+@few
+@given(appends=batches, shards=st.integers(1, 4))
+def test_shards_are_the_log_parted(open_store: Callable[[Path], EventLog], appends: list[Batch], shards: int) -> None:
+    with tempfile.TemporaryDirectory() as home, closing(open_store(Path(home) / "log.db")) as log:
+        filled(log, appends)
+        whole = gathered(log.scan())
+        for shard in range(shards):
+            part = gathered(log.scan(shard=shard, shards=shards))
+            assert part.tobytes() == whole[whole["customer"] % shards == shard].tobytes()
