@@ -22,7 +22,7 @@ echo = Starlette(routes=[Route("/v1/scores", _echo, methods=["POST"])])
 class Noop:
     """Nothing at all, as BentoML does it when nobody tunes it."""
 
-    @bentoml.api(route="/v1/scores")
+    @bentoml.api(route="/v1/scores")  # type: ignore[untyped-decorator]
     async def scores(self, body: dict[str, Any]) -> dict[str, Any]:
         """The body, back again."""
         return body

@@ -76,32 +76,11 @@ def _rebuild(folder: Path) -> None:
 
 def _measure(folder: Path, names: list[str], rounds: int, seconds: int) -> tuple[dict[str, list[Load]], float]:
     JOURNEY.compile()
-    own = {
-        "WAYPOST_STORE": f"sqlite:///{folder}/waypost.db", "WAYPOST_BUNDLE": str(folder / "champion"),
-        "WAYPOST_SCOREBOARD": str(folder / "scoreboard"), "WAYPOST_WORKERS": str(WORKERS),
-    }  # fmt: skip
     ports = {name: _free_port() for name in ("waypost", "echo", "bento_noop")}
-    serve = [sys.executable, "-m", "bentoml", "serve"]
-    begun = time.perf_counter()
-    servers = [_start([*serve, "serving.service:Waypost", "--port", str(ports["waypost"])], folder, own)]
+    scripts = _scripts(folder, names)
+    servers: list[subprocess.Popen[bytes]] = []
     try:
-        _wait(f"http://127.0.0.1:{ports['waypost']}/readyz")
-        ready = time.perf_counter() - begun
-        echo = [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "benchmarks.peers:echo",
-            "--workers",
-            str(WORKERS),
-            "--log-level",
-            "warning",
-        ]
-        servers.append(_start([*echo, "--port", str(ports["echo"])], folder, {}))
-        servers.append(_start([*serve, "benchmarks.peers:Noop", "--port", str(ports["bento_noop"])], folder, {}))
-        _wait(f"http://127.0.0.1:{ports['bento_noop']}/readyz")
-        _wait(f"http://127.0.0.1:{ports['echo']}/nothing", status=404)
-        scripts = _scripts(folder, names)
+        ready = _start_all(folder, ports, servers)
         loads: dict[str, list[Load]] = {name: [] for name in ports}
         for round_number in range(rounds + 1):
             for name, port in ports.items():
@@ -118,6 +97,34 @@ def _measure(folder: Path, names: list[str], rounds: int, seconds: int) -> tuple
             server.wait(timeout=60)
 
 
+def _start_all(folder: Path, ports: dict[str, int], servers: list[subprocess.Popen[bytes]]) -> float:
+    """Start the three servers and wait for them. Seconds from the start of ours until it was ready."""
+    own = {
+        "WAYPOST_STORE": f"sqlite:///{folder}/waypost.db", "WAYPOST_BUNDLE": str(folder / "champion"),
+        "WAYPOST_SCOREBOARD": str(folder / "scoreboard"), "WAYPOST_WORKERS": str(WORKERS),
+    }  # fmt: skip
+    serve = [sys.executable, "-m", "bentoml", "serve"]
+    echo = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "benchmarks.peers:echo",
+        "--workers",
+        str(WORKERS),
+        "--log-level",
+        "warning",
+    ]
+    begun = time.perf_counter()
+    servers.append(_start([*serve, "serving.service:Waypost", "--port", str(ports["waypost"])], folder, own))
+    _wait(f"http://127.0.0.1:{ports['waypost']}/readyz")
+    ready = time.perf_counter() - begun
+    servers.append(_start([*echo, "--port", str(ports["echo"])], folder, {}))
+    servers.append(_start([*serve, "benchmarks.peers:Noop", "--port", str(ports["bento_noop"])], folder, {}))
+    _wait(f"http://127.0.0.1:{ports['bento_noop']}/readyz")
+    _wait(f"http://127.0.0.1:{ports['echo']}/nothing", status=404)
+    return ready
+
+
 def _scripts(folder: Path, names: list[str]) -> dict[str, Path]:
     """What wrk sends: every customer in turn; the default endpoint wants the same body under a name."""
     bodies = [json.dumps({"customer": name}) for name in names[:500]]
@@ -130,7 +137,7 @@ def _scripts(folder: Path, names: list[str]) -> dict[str, Path]:
 
 
 def _start(command: list[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    settings = {**os.environ, **QUIET, "BENTOML_HOME": str(folder / f"bentoml-{len(command)}"), **environment}
+    settings = {**os.environ, **QUIET, "BENTOML_HOME": str(folder / f"bentoml-{command[-1]}"), **environment}
     Path(settings["BENTOML_HOME"]).mkdir(exist_ok=True)
     quiet = subprocess.DEVNULL
     return subprocess.Popen(command, env=settings, stdout=quiet, stderr=quiet, start_new_session=True)

@@ -20,10 +20,8 @@ from models.recommender import Neighbours, Recommender
 from models.scorer import Scorer
 
 TREES, LEAVES = 200, 31
-TARGETS = {
-    "conversion_7d": "customers with days_since_last <= 3650",
-    "churn_28d": "customers with days_since_last <= 3650",
-}
+EVERYONE = "customers with days_since_last <= 3650"
+TARGETS = {"conversion_7d": EVERYONE, "churn_28d": EVERYONE}
 
 
 def events_of(number: int, customers: int, seed: int = 1) -> NDArray[np.void]:
@@ -46,8 +44,9 @@ def trained_model(features: NDArray[np.float32], seed: int = 1) -> lightgbm.Boos
     )
     labels = (signal + random.normal(0, 1, len(rows)) > np.median(signal)).astype(np.float32)
     settings = {
-        "objective": "binary", "num_leaves": LEAVES, "min_data_in_leaf": 20, "learning_rate": 0.02, "feature_fraction": 0.5,
-        "seed": seed, "num_threads": 1, "verbosity": -1, "deterministic": True, "force_col_wise": True,
+        "objective": "binary", "num_leaves": LEAVES, "min_data_in_leaf": 20, "learning_rate": 0.02,
+        "feature_fraction": 0.5, "seed": seed, "num_threads": 1, "verbosity": -1, "deterministic": True,
+        "force_col_wise": True,
     }  # fmt: skip
     return lightgbm.train(settings, lightgbm.Dataset(rows, labels, feature_name=list(JOURNEY.names)), TREES)
 

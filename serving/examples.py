@@ -44,7 +44,7 @@ EVENTS_ANSWER: dict[str, Any] = {
             "message_id": "w-3",
             "code": "invalid_amount",
             "field": "amount",
-            "detail": "expected a number of at least 0, got -5",
+            "detail": "expected a number from 0 to 1e+15, got -5",
         }
     ],
 }

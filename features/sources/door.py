@@ -13,6 +13,9 @@ from features.sources.times import iso
 LONGEST_NAME = 256
 """Characters of the longest name of a customer, item, category or order."""
 
+LARGEST = 1e15
+"""Largest number that is taken for money, pieces or a score: what is larger is no amount but an error."""
+
 LONGEST_MESSAGE_ID = 100
 """Characters of the longest message id, as in Segment's specification."""
 
@@ -69,7 +72,7 @@ def _storable(text: str, field: str) -> None:
 
 
 def number(value: object, field: str, scale: float = 1.0) -> float:
-    """A finite number of at least 0; NaN when absent.
+    """A finite number from 0 to `LARGEST`; NaN when absent.
 
     With a `scale` it is multiplied, and rounded to nine decimals: 4980 cents are 49.8, not 49.800000000000004.
     """
@@ -85,8 +88,8 @@ def number(value: object, field: str, scale: float = 1.0) -> float:
         result = round(result * scale, 9)
     if not math.isfinite(result):
         raise BadRecord(field, f"expected a finite number, got {shown(value)}")
-    if result < 0:
-        raise BadRecord(field, f"expected a number of at least 0, got {shown(value)}")
+    if not 0 <= result <= LARGEST:
+        raise BadRecord(field, f"expected a number from 0 to {LARGEST:g}, got {shown(value)}")
     return result
 
 

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from features.events import Event
-from features.log.contract import DeadLetter, EventLog
+from features.log.contract import IMPORT_BATCH, DeadLetter, EventLog
 from features.sources import door
 from features.sources.contract import BadRecord, Record, Source, SourceUnknown
 from features.sources.identities import Identities
 from features.sources.mapping import load_mapping
 
-BATCH = 20_000
+BATCH = IMPORT_BATCH
 """Events appended at a time, in one transaction."""
 
-BATCH_BYTES = 16 << 20
+BATCH_BYTES = 64 << 20
 """Bytes of records after which a batch is full, however few events they made."""
 
 Progress = Callable[[int, int], None]
