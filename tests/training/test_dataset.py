@@ -1,0 +1,84 @@
+"""Rows and slices: who is in which, and what is said when there is too little of anything."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from features.events import DAY, PURCHASE
+from features.journey import JOURNEY
+from features.replay import histories, replay
+from tests.training.shop import known, rows, world
+from tests.worlds import OPENING
+from training import dataset as module
+from training.dataset import NotEnoughHistory, Schedule, dataset, end_of, joined, sample, split
+from training.targets import TARGETS
+
+CHURN = TARGETS["churn_28d"]
+
+
+def test_rows_of_a_slice_stand_at_its_cutoffs() -> None:
+    data, cutoffs = rows("churn_28d"), split(CHURN, OPENING, world().end)
+    for part in ("fit", "stop", "calibrate", "test"):
+        found = getattr(data, part)
+        assert set(np.unique(found.cutoff).tolist()) <= set(getattr(cutoffs, part).tolist())
+        assert set(np.unique(found.labels).tolist()) == {0, 1}
+        assert len(found) == len(found.features) == len(found.customer)
+
+
+def test_only_customers_in_scope_have_rows() -> None:
+    data = rows("churn_28d")
+    everyone = joined([data.fit, data.stop, data.calibrate, data.test])
+    assert data.column(everyone, "days_since_purchase").max() <= 56.0
+
+
+def test_labels_follow_the_true_probability() -> None:
+    data = rows("conversion_7d")
+    likely = world().buys_within(data.fit.customer, data.column(data.fit, "days_since_purchase"), 7.0)
+    for low, high in ((0.0, 0.2), (0.2, 0.5), (0.5, 1.0)):
+        inside = (likely >= low) & (likely < high)
+        assert data.fit.labels[inside].mean() == pytest.approx(likely[inside].mean(), abs=0.03)
+
+
+def test_a_short_log_is_refused_with_what_it_takes() -> None:
+    with pytest.raises(NotEnoughHistory, match=r"spans 90 days; training churn_28d takes at least 168 days.*import"):
+        split(CHURN, OPENING, OPENING + 90 * DAY)
+    with pytest.raises(NotEnoughHistory):
+        split(CHURN, OPENING, OPENING + 167 * DAY)
+    assert len(split(CHURN, OPENING, OPENING + 168 * DAY).fit) == 1
+
+
+def test_the_schedule_bounds_the_cutoffs() -> None:
+    found = split(CHURN, OPENING, OPENING + 2_000 * DAY, Schedule(fit=9))
+    assert [len(found.fit), len(found.stop), len(found.calibrate), len(found.test)] == [9, 3, 3, 3]
+    assert len(np.unique(found.cutoffs)) == 18
+
+
+def test_a_slice_without_both_answers_is_refused() -> None:
+    # Three customers buy every day: nobody ever leaves.
+    moments = np.arange(OPENING, world().end, DAY)
+    orders = world().events[world().events["kind"] == int(PURCHASE)]
+    daily = np.resize(orders[:1], len(moments) * 3)
+    daily["customer"], daily["at"] = np.tile([0, 1, 2], len(moments)), np.repeat(moments, 3)
+    daily["received"] = daily["at"]
+    shop = histories([daily])
+    cutoffs = split(CHURN, OPENING, end_of(shop))
+    with pytest.raises(NotEnoughHistory, match=r"The fit rows of churn_28d are \d+, 0 of them yes; expected both"):
+        dataset(CHURN, shop, replay(JOURNEY, shop, cutoffs.cutoffs.tolist()), cutoffs, end_of(shop))
+
+
+def test_an_empty_log_has_no_end() -> None:
+    with pytest.raises(ValueError, match="no events to train on; import some with `waypost import`"):
+        end_of(histories([]))
+
+
+def test_a_sample_is_whole_customers(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sample(known(), 10, seed=1) is known()
+    monkeypatch.setattr(module, "MOST_ROWS", 400)
+    found, again, other = sample(known(), 10, 1), sample(known(), 10, 1), sample(known(), 10, 2)
+    assert len(found.customers) == 40 and found.events.tobytes() == again.events.tobytes()
+    assert found.customers.tolist() != other.customers.tolist()
+    events = world().events
+    expected = histories([events[np.isin(events["customer"], found.customers)]])
+    assert found.events.tobytes() == expected.events.tobytes()
+    assert found.starts.tolist() == expected.starts.tolist()

@@ -1,0 +1,59 @@
+"""Gates hold back what does not beat its baselines, and say by how much."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training.evaluation import Evaluation, evaluate
+from training.gates import Gate, passed, scorer_gates
+
+NAMES = ("rfm_logistic", "recency_rule", "base_rate")
+
+
+def judged(sharpness: float, shift: float = 0.0) -> Evaluation:
+    """A model that sees the truth through so much fog, beside baselines that see little."""
+    draw = np.random.default_rng(3)
+    truth = draw.uniform(0.02, 0.98, 3_000)
+    labels = (draw.random(3_000) < truth).astype(np.int8)
+    fog = np.full(3_000, labels.mean())
+    predictions = {"model": np.clip(sharpness * truth + (1 - sharpness) * fog + shift, 0.001, 0.999)}
+    predictions |= {name: fog + 0.1 * (truth - fog) + draw.normal(0, 0.1, 3_000) for name in NAMES[:2]}
+    predictions["base_rate"] = fog
+    return evaluate(predictions, labels, np.arange(3_000, dtype=np.int32), seed=1, replicates=100)
+
+
+def test_a_good_scorer_passes_every_gate() -> None:
+    gates = scorer_gates("conversion_7d", judged(1.0))
+    assert passed(gates) and len(gates) == 5
+    assert {gate.subject for gate in gates} == {"conversion_7d"}
+
+
+def test_a_scorer_that_does_not_mean_its_numbers_is_held_back() -> None:
+    failed = [gate.condition for gate in scorer_gates("conversion_7d", judged(1.0, shift=0.1)) if not gate.passed]
+    assert failed == ["calibration error, lower end of the interval"]
+
+
+def test_a_scorer_that_ranks_no_better_is_held_back() -> None:
+    failed = {gate.condition for gate in scorer_gates("conversion_7d", judged(0.0)) if not gate.passed}
+    assert failed >= {f"ROC-AUC over {name}, lower end of the interval" for name in NAMES}
+
+
+@pytest.mark.parametrize(
+    ("gate", "verdict"),
+    [
+        (Gate("t", "c", 0.1, 0.0), True),
+        (Gate("t", "c", 0.0, 0.0), False),
+        (Gate("t", "c", 0.03, 0.03, at_most=True), True),
+        (Gate("t", "c", 0.031, 0.03, at_most=True), False),
+        (Gate("t", "c", float("nan"), 0.03, at_most=True), False),
+        (Gate("t", "c", float("nan"), 0.0), False),
+    ],
+)
+def test_a_gate_is_a_number_and_a_line(gate: Gate, verdict: bool) -> None:
+    assert gate.passed is verdict
+    assert passed([gate]) is verdict
+
+
+def test_what_nothing_speaks_for_is_not_promoted() -> None:
+    assert not passed([])

@@ -1,0 +1,173 @@
+"""A whole run: from a log to a champion that loads, with its record in MLflow, and the same again to the digit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+import pytest
+from mlflow.tracking import MlflowClient
+
+from features.events import DAY
+from features.journey import JOURNEY
+from features.log import open_log
+from features.log.contract import EventLog
+from models.bundle import Bundle
+from tests.worlds import OPENING, shop
+from training import pipeline, scorers
+from training.dataset import NotEnoughHistory
+from training.gates import Gate
+from training.pipeline import train
+from training.result import TrainingResult
+from training.tracking import Recorded
+
+STARTED = OPENING + 1_000 * DAY
+
+
+@dataclass
+class Trained:
+    """A run in a folder of its own."""
+
+    log: EventLog
+    result: TrainingResult
+    steps: list[tuple[str, int, int]]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("shop"))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.delenv("MLFLOW_RUN_ID", raising=False)
+        patch.setattr(scorers, "ROUNDS", 60)
+        log = open_log("data/shop.db")
+        log.append(shop(customers=300, days=240).rows(), history=True)
+        steps: list[tuple[str, int, int]] = []
+        result = train(log, started=STARTED, seed=5, progress=lambda *step: steps.append(step))
+        yield Trained(log, result, steps)
+        log.close()
+
+
+def test_the_champion_is_what_was_judged(trained: Trained) -> None:
+    result = trained.result
+    assert result.promoted and result.folder == Path("data/champion"), [g for g in result.gates if not g.passed]
+    loaded = Bundle.load(result.folder, JOURNEY.fingerprint, JOURNEY.names)
+    assert loaded.version == result.bundle.version
+    for name, target in result.targets.items():
+        scores = loaded.scorers[name].score_many(target.data.test.features)
+        assert scores.tobytes() == target.predictions["model"].tobytes()
+        card = loaded.manifest.targets[name]
+        assert card.metrics["roc_auc"] == target.evaluation.figures["model"]["roc_auc"].value
+        assert 0 < card.base_rate < 1 and card.scope == target.data.target.scope_text
+    assert loaded.recommender.items and loaded.manifest.recommender["ndcg_at_20"] > 0
+    assert loaded.manifest.log_offset == trained.log.offset() and loaded.manifest.seed == 5
+
+
+def test_the_steps_are_told(trained: Trained) -> None:
+    assert [done for _, done, _ in trained.steps] == list(range(trained.steps[-1][2] + 1))
+    assert trained.steps[0][0] == "reading the log" and trained.steps[-1][0] == ""
+
+
+def test_the_run_is_in_mlflow(trained: Trained) -> None:
+    result = trained.result
+    run = MlflowClient("sqlite:///mlruns/mlflow.db").get_run(result.recorded.run_id)
+    assert (
+        run.data.metrics["churn_28d/roc_auc"]
+        == result.targets["churn_28d"].evaluation.figures["model"]["roc_auc"].value
+    )
+    assert run.data.metrics["recommender/ratio_to_popularity"] == pytest.approx(result.ranking.ratio.value)  # type: ignore[union-attr]
+    assert run.data.params["seed"] == "5" and run.data.params["fingerprint"] == JOURNEY.fingerprint
+    assert run.data.tags["log_offset"] == str(trained.log.offset()) and "mlflow.source.git.commit" in run.data.tags
+    assert run.inputs is not None
+    (data,) = run.inputs.dataset_inputs
+    assert data.dataset.digest == trained.log.digest()
+    files = {each.path for each in MlflowClient().list_artifacts(run.info.run_id, "plots")}
+    assert files == {
+        f"plots/{name}_{kind}.png" for name in result.targets for kind in ("calibration", "lift", "importance")
+    }
+    bundle = {each.path for each in MlflowClient().list_artifacts(run.info.run_id, "bundle")}
+    assert {"bundle/bundle.json", "bundle/recommender.npz", "bundle/churn_28d.lightgbm.txt"} <= bundle
+
+
+def test_the_champion_is_registered_and_answers(trained: Trained) -> None:
+    result = trained.result
+    assert result.recorded.alias == "champion"
+    version = MlflowClient().get_model_version_by_alias("waypost", "champion")
+    assert str(version.version) == result.recorded.version and version.tags["bundle"] == result.bundle.version
+    rows = result.targets["churn_28d"].data.test.features[:50]
+    model = mlflow.pyfunc.load_model("models:/waypost@champion")
+    given = model.predict(pd.DataFrame(rows, columns=list(JOURNEY.names)))
+    for name, scorer in result.bundle.scorers.items():
+        assert given[name].to_numpy().tobytes() == scorer.score_many(rows).tobytes()
+
+
+def test_the_trees_are_logged_with_signature_and_example(trained: Trained) -> None:
+    waypost = MlflowClient().get_experiment_by_name("waypost")
+    assert waypost is not None
+    found = {
+        each.name: each
+        for each in mlflow.search_logged_models(experiment_ids=[waypost.experiment_id], output_format="list")
+    }
+    assert set(found) == {"conversion_7d", "churn_28d", "waypost"}
+    for each in found.values():
+        described: Any = mlflow.models.get_model_info(each.model_uri)
+        assert described.signature is not None and described.saved_input_example_info is not None
+    rows = trained.result.targets["churn_28d"].data.test.features[:50]
+    booster = mlflow.lightgbm.load_model(found["churn_28d"].model_uri)
+    assert booster.predict(rows).tobytes() == trained.result.bundle.scorers["churn_28d"].raw_many(rows).tobytes()
+
+
+def test_the_same_seed_gives_the_same_figures_in_a_run_that_mlflow_opened(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = MlflowClient()
+    opened = client.create_run(client.create_experiment("elsewhere")).info.run_id
+    for name, value in {"targets": "''", "now": "''", "seed": "5"}.items():
+        client.log_param(opened, name, value)
+    monkeypatch.setenv("MLFLOW_RUN_ID", opened)
+    again = train(trained.log, started=STARTED + DAY, seed=5)
+    assert again.recorded.run_id == opened
+    assert client.get_run(opened).data.metrics["conversion_7d/roc_auc"] > 0.5
+    first, second = trained.result.to_json(), again.to_json()
+    assert first.pop("mlflow") != second.pop("mlflow")
+    assert first == second
+
+
+def test_the_report_is_tables_and_json(trained: Trained) -> None:
+    tables = trained.result.tables()
+    subjects = ["conversion_7d", "conversion_7d", "churn_28d", "churn_28d", "recommender", "gates"]
+    assert [table.title.replace(":", "").split()[0] for table in tables] == subjects
+    assert all(len(row) == len(table.columns) for table in tables for row in table.rows)
+    assert json.loads(json.dumps(trained.result.to_json(), allow_nan=False))["promoted"] is True
+
+
+def test_one_target_is_trained_and_the_other_kept(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "recommender_gates", lambda test: [Gate("recommender", "never", 0.0, 1.0)])
+    result = train(trained.log, ["conversion_7d"], started=STARTED, now=OPENING + 230 * DAY, seed=6)
+    assert not result.promoted and result.folder == Path("data/challenger") and result.recorded.alias == "challenger"
+    challenger = Bundle.load(result.folder, JOURNEY.fingerprint, JOURNEY.names)
+    assert challenger.scorers["churn_28d"].text == trained.result.bundle.scorers["churn_28d"].text
+    assert challenger.scorers["conversion_7d"].text != trained.result.bundle.scorers["conversion_7d"].text
+    assert challenger.manifest.now <= OPENING + 230 * DAY
+    champion = Bundle.load("data/champion", JOURNEY.fingerprint, JOURNEY.names)
+    assert champion.version == trained.result.bundle.version
+    assert MlflowClient().get_model_version_by_alias("waypost", "champion").tags["bundle"] == champion.version
+
+
+def test_a_target_that_cannot_be_trained_yet_is_skipped_unless_asked_for(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "record", lambda run: Recorded("nowhere", "none", "0", "none"))
+    early = OPENING + 120 * DAY
+    with pytest.raises(NotEnoughHistory, match="training churn_28d takes at least 168 days"):
+        train(trained.log, ["churn_28d"], started=STARTED, now=early)
+    with pytest.raises(NotEnoughHistory):
+        train(trained.log, started=STARTED, now=OPENING + 30 * DAY)
+    result = train(trained.log, started=STARTED, now=early, folder=Path("data/early"))
+    assert set(result.targets) == {"conversion_7d"} and "168 days" in result.skipped["churn_28d"]
+    assert result.tables()[-1].title == "not trained"

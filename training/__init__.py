@@ -1,0 +1,1 @@
+"""From the log to a registered bundle: targets, rows, models, evaluation, tracking."""

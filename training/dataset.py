@@ -1,0 +1,220 @@
+"""Rows and labels: what was known at a cutoff, what came of it, and which rows may be used for what.
+
+A row is one customer at one cutoff. Its features are what had been received at the cutoff; its label looks at
+when events happened, in (cutoff, cutoff + horizon]. Rows are split by their cutoffs, oldest to newest:
+
+    fit . . . . . . stop . . | gap: one horizon | calibrate . . | gap: one horizon | test . . . |  horizon  | end
+    `- trees are grown -'                         `- held back -'                  `- newest complete -'
+
+`stop` is the newest part of training, on which early stopping listens. The gaps hold no rows that are used, so no
+label in one slice looks past the first cutoff of the next: what is measured on `calibrate` was the future to the
+trees measured there, and what is measured on `test` was the future to everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.events import DAY, days
+from features.grammar import Happens, duration_text
+from features.replay import Histories, Snapshots
+from training.targets import Target
+
+UNKNOWN = -1
+"""Label of a row whose horizon passes the end of the log: the answer is not known yet."""
+
+OUT_OF_SCOPE = -2
+"""Label of a row of which the target is not asked."""
+
+MOST_ROWS = 2_000_000
+"""Rows that one target is trained and tested on, at most; with more, some customers are drawn to stand for all."""
+
+
+class NotEnoughHistory(ValueError):
+    """The log is too short, or too one-sided, to train and to test a target."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When customers are looked at: every `every` microseconds, counted back from the newest complete cutoff.
+
+    `test`, `calibrate` and `stop` are numbers of cutoffs; all older ones, at most `fit`, grow trees, but none in
+    the first `warm_up` of the log, when every customer looks new. `every` is no whole number of weeks, so that the
+    cutoffs fall on every day of the week.
+    """
+
+    every: int = days(6)
+    test: int = 3
+    calibrate: int = 3
+    stop: int = 3
+    fit: int = 40
+    warm_up: int = days(42)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Cutoffs of each slice, oldest first, int64 microseconds; none is in two slices."""
+
+    fit: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    calibrate: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+    @property
+    def cutoffs(self) -> NDArray[np.int64]:
+        """All of them."""
+        return np.concatenate([self.fit, self.stop, self.calibrate, self.test])
+
+
+def split(target: Target, start: int, end: int, schedule: Schedule | None = None) -> Split:
+    """The cutoffs of `target` in a log that spans `start` to `end`. Raises `NotEnoughHistory`."""
+    plan = schedule or Schedule()
+    test = _back_from(end - target.horizon, plan.test, plan.every)
+    calibrate = _back_from(int(test[0]) - target.horizon, plan.calibrate, plan.every)
+    train = _back_from(int(calibrate[0]) - target.horizon, plan.stop + plan.fit, plan.every)
+    train = train[train >= start + plan.warm_up]
+    if len(train) <= plan.stop:
+        least = plan.warm_up + 3 * target.horizon + (plan.test + plan.calibrate + plan.stop - 2) * plan.every
+        raise NotEnoughHistory(
+            f"The log spans {(end - start) / DAY:.0f} days; training {target.name} takes at least "
+            f"{duration_text(least)}: a horizon of {duration_text(target.horizon)} before each of calibration, test "
+            "and the end. Import more history with `waypost import`, or train a target with a shorter horizon."
+        )
+    return Split(train[: -plan.stop], train[-plan.stop :], calibrate, test)
+
+
+def _back_from(newest: int, number: int, every: int) -> NDArray[np.int64]:
+    return newest - every * np.arange(number - 1, -1, -1, dtype=np.int64)
+
+
+def end_of(histories: Histories) -> int:
+    """The end of the log: when its newest event was received. ValueError when there is none."""
+    if not len(histories.events):
+        raise ValueError("There are no events to train on; import some with `waypost import`.")
+    return int(histories.events["received"].max())
+
+
+def known_at(histories: Histories, cutoff: int) -> Histories:
+    """The histories as they were at `cutoff`: what had been received by then, of the customers known by then."""
+    known = histories.events["received"] <= cutoff
+    before = np.concatenate([[0], np.cumsum(known)])
+    starts = before[histories.starts]
+    present = np.diff(starts) > 0
+    return Histories(histories.events[known], histories.customers[present], np.append(starts[:-1][present], starts[-1]))
+
+
+def sample(histories: Histories, cutoffs: int, seed: int) -> Histories:
+    """All customers if they make at most `MOST_ROWS` rows at so many cutoffs, else as many as do, drawn by the seed."""
+    number = MOST_ROWS // max(cutoffs, 1)
+    if len(histories.customers) <= number:
+        return histories
+    drawn = np.random.default_rng(seed).choice(len(histories.customers), number, replace=False)
+    drawn.sort()
+    sizes = np.diff(histories.starts)
+    kept = np.zeros(len(histories.customers), bool)
+    kept[drawn] = True
+    starts = np.concatenate([[0], np.cumsum(sizes[drawn])])
+    return Histories(histories.events[np.repeat(kept, sizes)], histories.customers[drawn], starts)
+
+
+def label(target: Target, histories: Histories, snapshots: Snapshots, end: int | None = None) -> NDArray[np.int8]:
+    """The answer for every row of `snapshots`: int8, 1 yes, 0 no, `UNKNOWN` or `OUT_OF_SCOPE`.
+
+    The answer is looked for in events with cutoff < at <= cutoff + horizon, whenever they were received up to `end`,
+    the end of the log (by default the newest `received` in `histories`).
+    """
+    finish = end_of(histories) if end is None else end
+    happened = _happened(target.event, histories, snapshots)
+    labels = np.equal(happened, target.event.expected).astype(np.int8)
+    labels[snapshots.cutoff > finish - target.horizon] = UNKNOWN
+    columns = {name: snapshots.features[:, place] for place, name in enumerate(snapshots.names)}
+    labels[~np.broadcast_to(target.scope.evaluate(columns), labels.shape).astype(bool)] = OUT_OF_SCOPE
+    return labels
+
+
+def _happened(event: Happens, histories: Histories, snapshots: Snapshots) -> NDArray[np.bool_]:
+    """Whether the customer of each row had such an event in (cutoff, cutoff + within]."""
+    records, chosen = histories.events, event.selection
+    matching = np.isin(records["kind"], [int(kind) for kind in chosen.kinds])
+    if chosen.channels:
+        matching &= np.isin(records["channel"], [int(channel) for channel in chosen.channels])
+    # In order of time, the events of one window stand side by side; each window then marks its customers.
+    moments, customers = records["at"][matching], records["customer"][matching]
+    order = np.argsort(moments, kind="stable")
+    moments, customers = moments[order], customers[order]
+    codes = np.concatenate([customers, snapshots.customer])
+    seen = np.zeros(int(codes.max()) + 1 if len(codes) else 0, bool)
+    happened = np.zeros(len(snapshots.cutoff), bool)
+    for cutoff in np.unique(snapshots.cutoff).tolist():
+        first, last = np.searchsorted(moments, [cutoff, cutoff + event.within], side="right")
+        seen[customers[first:last]] = True
+        rows = np.flatnonzero(snapshots.cutoff == cutoff)
+        happened[rows] = seen[snapshots.customer[rows]]
+        seen[customers[first:last]] = False
+    return happened
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """Labelled rows: `features` float32[n, f], `labels` int8[n] of 0 and 1, and whose and when they are."""
+
+    features: NDArray[np.float32]
+    labels: NDArray[np.int8]
+    customer: NDArray[np.int32]
+    cutoff: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """All rows of one target, by slice; `names` are the columns of `features`."""
+
+    target: Target
+    names: tuple[str, ...]
+    fit: Slice
+    stop: Slice
+    calibrate: Slice
+    test: Slice
+
+    def column(self, rows: Slice, name: str) -> NDArray[np.float64]:
+        """One feature of `rows` as float64."""
+        return rows.features[:, self.names.index(name)].astype(np.float64)
+
+
+def dataset(target: Target, histories: Histories, snapshots: Snapshots, cutoffs: Split, end: int) -> Dataset:
+    """The labelled rows of `target` at `cutoffs`; rows out of scope or not known yet are dropped.
+
+    Raises `NotEnoughHistory` when a slice has not both answers.
+    """
+    labels = label(target, histories, snapshots, end)
+
+    def rows(name: str, moments: NDArray[np.int64]) -> Slice:
+        chosen = np.flatnonzero((labels >= 0) & np.isin(snapshots.cutoff, moments))
+        found = labels[chosen]
+        if not 0 < int(found.sum()) < len(found):
+            raise NotEnoughHistory(
+                f"The {name} rows of {target.name} are {len(found)}, {int(found.sum())} of them yes; expected both yes "
+                "and no. Import more customers or more history with `waypost import`."
+            )
+        return Slice(snapshots.features[chosen], found, snapshots.customer[chosen], snapshots.cutoff[chosen])
+
+    return Dataset(
+        target, snapshots.names, rows("fit", cutoffs.fit), rows("stop", cutoffs.stop),
+        rows("calibrate", cutoffs.calibrate), rows("test", cutoffs.test),
+    )  # fmt: skip
+
+
+def joined(slices: Sequence[Slice]) -> Slice:
+    """The rows of several slices as one."""
+    return Slice(
+        np.concatenate([each.features for each in slices]),
+        np.concatenate([each.labels for each in slices]),
+        np.concatenate([each.customer for each in slices]),
+        np.concatenate([each.cutoff for each in slices]),
+    )

@@ -1,0 +1,143 @@
+"""What a training run made, put together: the bundle for the server, and the record for MLflow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from features.fold import Fold
+from features.replay import Histories
+from models.bundle import Bundle, BundleError, Manifest, TargetCard
+from models.policy import Policy
+from models.recommender import Recommender
+from models.scorer import Scorer
+from training.figures import pictures
+from training.ranking import RankingEvaluation
+from training.recommenders import Taste
+from training.result import TrainedTarget, flat, metrics_of, moment
+from training.tracking import Run
+
+EXAMPLES = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Shop:
+    """What a run looks at: the log from `start` to `end`, grouped by customer; `items` are names by code."""
+
+    fold: Fold
+    histories: Histories
+    items: list[str]
+    start: int
+    end: int
+    offset: int
+    digest: str
+
+
+def bundle_of(
+    shop: Shop, trained: Mapping[str, TrainedTarget], recommender: Recommender, ranking: RankingEvaluation | None,
+    folder: Path, *, seed: int, started: int,
+) -> Bundle:  # fmt: skip
+    """The bundle: the scorers just trained, and those of the champion in `folder` for targets left alone this time."""
+    scorers, cards = _kept(shop.fold, folder, set(trained))
+    scorers |= {name: each.fitted.scorer for name, each in trained.items()}
+    cards |= {name: each.card for name, each in trained.items()}
+    manifest = Manifest(
+        fingerprint=shop.fold.fingerprint,
+        features=shop.fold.names,
+        targets=cards,
+        created=moment(started),
+        now=shop.end,
+        log_offset=shop.offset,
+        git_commit=git_commit(),
+        seed=seed,
+        recommender=flat(ranking.figures["recommender"]) if ranking is not None else {},
+        policy=Policy().parameters,
+    )
+    return Bundle(scorers, recommender, manifest)
+
+
+def _kept(fold: Fold, folder: Path, replaced: set[str]) -> tuple[dict[str, Scorer], dict[str, TargetCard]]:
+    """Scorers and cards of the champion that are not replaced; none when there is no champion of this fold."""
+    try:
+        champion = Bundle.load(folder, fold.fingerprint, fold.names)
+    except BundleError:
+        return {}, {}
+    kept = set(champion.scorers) - replaced
+    cards = {name: card for name, card in champion.manifest.targets.items() if name in kept}
+    return {name: scorer for name, scorer in champion.scorers.items() if name in kept}, cards
+
+
+def run_of(
+    shop: Shop, trained: Mapping[str, TrainedTarget], ranking: RankingEvaluation | None, bundle: Bundle,
+    *, champion: bool, started: int,
+) -> Run:  # fmt: skip
+    """The record: parameters, figures, pictures, and a few rows as the example of an input."""
+    manifest = bundle.manifest
+    first = next(iter(trained.values()))
+    tags = {
+        "bundle": bundle.version,
+        "fingerprint": manifest.fingerprint,
+        "log_digest": shop.digest,
+        "log_offset": str(shop.offset),
+        "mlflow.source.git.commit": manifest.git_commit,
+        "promoted": str(champion).lower(),
+    }
+    files: dict[str, bytes] = {"features.json": json.dumps(list(shop.fold.names), indent=1).encode()}
+    for name, each in trained.items():
+        drawn = pictures(name, each.predictions, each.data.test.labels, each.fitted.importance)
+        files |= {f"plots/{file}": content for file, content in drawn.items()}
+        files[f"importance/{name}.json"] = json.dumps(each.fitted.importance, indent=1).encode()
+    return Run(
+        name=f"{moment(shop.end)[:10]} seed {manifest.seed}",
+        parameters=_parameters(shop, trained, manifest),
+        metrics=metrics_of(trained, ranking),
+        tags=tags,
+        log_digest=shop.digest,
+        files=files,
+        example=np.ascontiguousarray(first.data.test.features[:EXAMPLES]),
+        bundle=bundle,
+        targets=tuple(trained),
+        champion=champion,
+        at=started,
+    )
+
+
+def _parameters(shop: Shop, trained: Mapping[str, TrainedTarget], manifest: Manifest) -> dict[str, object]:
+    """The settings and circumstances of the run by name; `mlflow run` has `targets`, `now` and `seed` in it already."""
+    parameters: dict[str, object] = {
+        "seed": manifest.seed,
+        "as_of": moment(shop.end),
+        "fingerprint": manifest.fingerprint,
+        "log_offset": shop.offset,
+        "log_digest": shop.digest,
+        "git_commit": manifest.git_commit,
+        "customers": len(shop.histories.customers),
+        "events": len(shop.histories.events),
+        "features": len(shop.fold.names),
+    }
+    parameters |= {f"recommender.{name}": value for name, value in asdict(Taste()).items()}
+    for name, each in trained.items():
+        parameters |= {f"lightgbm.{key}": value for key, value in each.fitted.parameters.items()}
+        newest = each.data.test.cutoff.max()
+        parameters |= {
+            f"{name}.scope": each.data.target.scope_text,
+            f"{name}.trees": each.fitted.rounds,
+            f"{name}.calibration": each.fitted.scorer.calibration.kind,
+            f"{name}.newest_cutoff": moment(int(newest)),
+        }
+    return parameters
+
+
+def git_commit() -> str:
+    """The commit of the code that runs; empty where the code does not stand in a git repository."""
+    command = ["git", "rev-parse", "HEAD"]
+    try:
+        answer = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""

@@ -1,0 +1,113 @@
+"""One training run, top to bottom: from the log to a bundle, judged, recorded and, if it earned it, promoted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from features.fold import Fold
+from features.journey import JOURNEY
+from features.log.contract import EventLog
+from features.replay import histories, replay
+from models.recommender import Neighbours, Recommender
+from training.baselines import baselines
+from training.dataset import NotEnoughHistory, Schedule, dataset, end_of, sample, split
+from training.evaluation import evaluate
+from training.gates import passed, recommender_gates, scorer_gates
+from training.packing import Shop, bundle_of, run_of
+from training.ranking import RankingEvaluation, best_taste, evaluate_recommender
+from training.recommenders import NoPurchases, fit_recommender
+from training.result import RECOMMENDER, TrainedTarget, TrainingResult
+from training.scorers import fit_scorer
+from training.targets import Target, chosen
+from training.tracking import record
+
+Progress = Callable[[str, int, int], None]
+"""Told what begins now, and how many steps are done of how many in all."""
+
+CHAMPION = Path("data") / "champion"
+
+
+def train(
+    log: EventLog, names: Sequence[str] = (), *, started: int, now: int | None = None, seed: int = 0,
+    folder: Path = CHAMPION, fold: Fold = JOURNEY, schedule: Schedule | None = None, progress: Progress | None = None,
+) -> TrainingResult:  # fmt: skip
+    """Train the targets of these names (all when none is named) and the recommender, as if it were `now`.
+
+    `started` is the time by the clock: it is written into the records and changes nothing else. `now` is by default the
+    end of the log. The same log, `now` and seed give the same figures to the digit. A bundle that passes every gate is
+    written to `folder`, any other beside it, to `challenger`. Raises `UnknownTarget`, and `NotEnoughHistory` when a
+    target that was named, or every target, cannot be trained; one that was not named is skipped with the reason.
+    """
+    targets = chosen(tuple(names))
+    tell = _counted(progress, len(targets) + 4)
+    tell("reading the log")
+    shop = _read(log, now, fold)
+    trained: dict[str, TrainedTarget] = {}
+    skipped: dict[str, str] = {}
+    for target in targets:
+        tell(f"training {target.name}")
+        try:
+            trained[target.name] = _train_target(target, shop, seed, schedule or Schedule())
+        except NotEnoughHistory as reason:
+            if names or len(skipped) == len(targets) - 1:
+                raise
+            skipped[target.name] = str(reason)
+    tell("training the recommender")
+    recommender, ranking = _train_recommender(shop, seed, skipped)
+    gates = [gate for name, each in trained.items() for gate in scorer_gates(name, each.evaluation)]
+    gates += recommender_gates(ranking) if ranking is not None else []
+    bundle = bundle_of(shop, trained, recommender, ranking, folder, seed=seed, started=started)
+    tell("recording in MLflow")
+    recorded = record(run_of(shop, trained, ranking, bundle, champion=passed(gates), started=started))
+    place = folder if passed(gates) else folder.with_name("challenger")
+    bundle.save(place)
+    tell("")
+    return TrainingResult(bundle, trained, ranking, gates, skipped, recorded, place)
+
+
+def _counted(progress: Progress | None, steps: int) -> Callable[[str], None]:
+    """Tells `progress` of each step; the last call, when all is done, says nothing new begins."""
+    done = -1
+
+    def tell(step: str) -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(step, done, steps - 1)
+
+    return tell
+
+
+def _read(log: EventLog, now: int | None, fold: Fold) -> Shop:
+    events = histories(log.scan(until=now))
+    end = end_of(events)
+    start = int(events.events["received"].min())
+    return Shop(fold, events, log.items.names(), start, end, log.offset(), log.digest())
+
+
+def _train_target(target: Target, shop: Shop, seed: int, schedule: Schedule) -> TrainedTarget:
+    """Replay, label, split by time, fit, and evaluate beside the baselines."""
+    cutoffs = split(target, shop.start, shop.end, schedule)
+    customers = sample(shop.histories, len(cutoffs.cutoffs), seed)
+    snapshots = replay(shop.fold, customers, cutoffs.cutoffs.tolist())
+    data = dataset(target, customers, snapshots, cutoffs, shop.end)
+    fitted = fit_scorer(data, seed)
+    predictions = {"model": fitted.scorer.score_many(data.test.features), **baselines(data)}
+    return TrainedTarget(data, fitted, evaluate(predictions, data.test.labels, data.test.customer, seed), predictions)
+
+
+def _train_recommender(shop: Shop, seed: int, skipped: dict[str, str]) -> tuple[Recommender, RankingEvaluation | None]:
+    """Tuned two weeks ago, judged a week ago, then fitted anew on everything: new products are in the catalogue."""
+    try:
+        taste = best_taste(shop.fold, shop.histories, shop.items, shop.end, seed)
+        ranking = evaluate_recommender(shop.fold, shop.histories, shop.items, shop.end, seed, taste)
+        if ranking is None:
+            skipped[RECOMMENDER] = "Nobody bought an item in the last week of the log: there is nothing to judge it by."
+        return fit_recommender(shop.histories, shop.items, shop.end, taste), ranking
+    except NoPurchases as reason:
+        skipped[RECOMMENDER] = str(reason)
+        nothing = Neighbours(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
+        return Recommender([], nothing, np.empty(0, np.float32)), None
