@@ -37,7 +37,11 @@ class StateTooLarge(ValueError):
 
 
 def cache_folder() -> Path:
-    """Where generated folds and their machine code are kept; created if need be."""
+    """Where generated folds and their machine code are kept; created if need be.
+
+    Where that place cannot be written, a folder of this user's own among the temporary files; never one that
+    somebody else could have filled, because what lies there is run.
+    """
     chosen = os.environ.get("WAYPOST_CACHE")
     folder = Path(chosen) if chosen else Path.home() / ".cache" / "waypost"
     try:
@@ -46,8 +50,11 @@ def cache_folder() -> Path:
             return folder
     except OSError:
         folder = Path(tempfile.gettempdir()) / f"waypost-{os.getuid()}"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return folder
+        folder.mkdir(exist_ok=True, mode=0o700)
+        status = folder.stat()
+        if status.st_uid == os.getuid() and not status.st_mode & 0o077:
+            return folder
+        return Path(tempfile.mkdtemp(prefix="waypost-"))
 
 
 class Fold:
@@ -90,7 +97,7 @@ class Fold:
     def _compiled(self) -> ModuleType:
         name = f"fold_{self.fingerprint}"
         path = cache_folder() / f"{name}.py"
-        if not path.exists():
+        if not path.exists() or path.read_text() != self.source:
             with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as draft:
                 draft.write(self.source)
             Path(draft.name).replace(path)

@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from features.aggregates.kernels import FOREVER
 from features.events import EVENT
 from features.fold import Fold
 
@@ -24,6 +25,9 @@ Progress = Callable[[int, int], None]
 """Told (customers done, customers in all) as the work goes on."""
 
 BLOCKS_PER_THREAD = 16
+
+MOST_RUNS = 8
+"""Runs of the log that are grouped side by side at most: each keeps a count of every customer."""
 
 
 @dataclass(frozen=True)
@@ -49,33 +53,77 @@ class Snapshots:
     fingerprint: str
 
 
-@njit(cache=True, nogil=True)
-def _scatter(source, places, out, first, last):  # type: ignore[no-untyped-def]
-    """Move the events of customers first..last-1 to their places, keeping their order."""
-    for i in range(len(source)):
-        customer = source[i]["customer"]
-        if first <= customer < last:
-            out[places[customer]] = source[i]
-            places[customer] += 1
-
-
 def histories(chunks: Iterable[NDArray[np.void]]) -> Histories:
     """Group EVENT chunks, given in log order, by customer: a stable counting sort over the customers' codes."""
-    parts = [np.ascontiguousarray(chunk) for chunk in chunks]
-    total = sum(map(len, parts))
-    if total == 0:
+    parts = [np.ascontiguousarray(chunk) for chunk in chunks if len(chunk)]
+    if not parts:
         return Histories(np.empty(0, EVENT), np.empty(0, np.int32), np.zeros(1, np.int64))
-    width = 1 + max(int(part["customer"].max()) for part in parts if len(part))
-    counts = np.zeros(width, np.int64)
+    if min(int(part["customer"].min()) for part in parts) < 0:
+        raise ValueError("an event has a negative customer code; expected the codes of a log, from 0")
+    width = 1 + max(int(part["customer"].max()) for part in parts)
+    runs = _runs(parts, min(thread_count(None), MOST_RUNS))
+    counts = np.zeros((len(runs), width), np.int64)
+    with ThreadPoolExecutor(len(runs)) as pool:
+        list(pool.map(_count_run, runs, counts))
+        starts, places = places_of_runs(counts)
+        if _grouped(parts):
+            events = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        else:
+            events = np.empty(starts[-1], EVENT)
+            list(pool.map(_move_run, runs, places, [events] * len(runs)))
+    present = np.flatnonzero(np.diff(starts))
+    return Histories(events, present.astype(np.int32), np.append(starts[present], starts[-1]))
+
+
+def places_of_runs(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where the events of each customer belong when threads write runs of the log to them side by side.
+
+    `counts[r, c]` is how many events run r has of customer c. Returns `starts`, int64[customers + 1], and for each
+    run the place of its first event of each customer, behind those of the runs before it.
+    """
+    totals = counts.sum(axis=0)
+    starts = np.concatenate([[0], np.cumsum(totals)])
+    return starts, starts[:-1] + np.cumsum(counts, axis=0) - counts
+
+
+def _runs(parts: list[NDArray[np.void]], number: int) -> list[list[NDArray[np.void]]]:
+    """Cut the log into at most `number` runs of about equally many events, each a list of arrays."""
+    edges = np.linspace(0, sum(map(len, parts)), number + 1).astype(int)
+    runs: list[list[NDArray[np.void]]] = [[] for _ in range(number)]
+    start = 0
     for part in parts:
-        counts += np.bincount(part["customer"], minlength=width)
-    ends = np.cumsum(counts)
-    if _grouped(parts):
-        events = np.concatenate(parts) if len(parts) > 1 else parts[0]
-    else:
-        events = _sorted_by_customer(parts, ends - counts, total)
-    present = np.flatnonzero(counts)
-    return Histories(events, present.astype(np.int32), np.concatenate([[0], ends[present]]))
+        for run, (first, last) in zip(runs, pairwise(edges - start), strict=True):
+            piece = part[max(first, 0) : max(last, 0)]
+            if len(piece):
+                run.append(piece)
+        start += len(part)
+    return [run for run in runs if run]
+
+
+def _count_run(run: list[NDArray[np.void]], counts: NDArray[np.int64]) -> None:
+    for part in run:
+        _count(part, counts)
+
+
+def _move_run(run: list[NDArray[np.void]], places: NDArray[np.int64], out: NDArray[np.void]) -> None:
+    for part in run:
+        _move(part, places, out)
+
+
+@njit(cache=True, nogil=True)
+def _count(events, counts):  # type: ignore[no-untyped-def]
+    """Count the events of each customer."""
+    for i in range(len(events)):
+        counts[events[i]["customer"]] += 1
+
+
+@njit(cache=True, nogil=True)
+def _move(events, places, out):  # type: ignore[no-untyped-def]
+    """Copy each event to its customer's next place."""
+    for i in range(len(events)):
+        customer = events[i]["customer"]
+        out[places[customer]] = events[i]
+        places[customer] += 1
 
 
 def _grouped(parts: list[NDArray[np.void]]) -> bool:
@@ -83,29 +131,17 @@ def _grouped(parts: list[NDArray[np.void]]) -> bool:
     last = -1
     for part in parts:
         codes = part["customer"]
-        if len(codes) and (codes[0] < last or np.any(codes[1:] < codes[:-1])):
+        if codes[0] < last or np.any(codes[1:] < codes[:-1]):
             return False
-        last = int(codes[-1]) if len(codes) else last
+        last = int(codes[-1])
     return True
 
 
-def _sorted_by_customer(parts: list[NDArray[np.void]], places: NDArray[np.int64], total: int) -> NDArray[np.void]:
-    events = np.empty(total, EVENT)
-    bounds = _even_bounds(np.append(places, total), _threads(None))
-
-    def move(first: int, last: int) -> None:
-        for part in parts:
-            _scatter(part, places, events, first, last)
-
-    with ThreadPoolExecutor(len(bounds)) as pool:
-        list(pool.map(lambda bound: move(*bound), bounds))
-    return events
-
-
-def _threads(threads: int | None) -> int:
-    return (
-        threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or os.cpu_count() or 1
-    )
+def thread_count(threads: int | None) -> int:
+    """`threads`, or as many as this process may run at once."""
+    if threads:
+        return threads
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _even_bounds(starts: NDArray[np.int64], parts: int) -> list[tuple[int, int]]:
@@ -121,7 +157,7 @@ def _run(
 ) -> None:  # fmt: skip
     """Replay all customers into `out` (readings at cutoffs) or, when given, `states` (final states)."""
     fold.compile()
-    workers = _threads(threads)
+    workers = thread_count(threads)
 
     def block(bound: tuple[int, int]) -> int:
         target = fold.empty(2) if states is None else states
@@ -144,9 +180,12 @@ def replay(
 ) -> Snapshots:  # fmt: skip
     """Features of every customer at every cutoff (microseconds, any order, duplicates dropped).
 
-    A snapshot holds what had been received at its cutoff, and nothing later.
+    A snapshot holds what had been received at its cutoff, and nothing later. ValueError for a cutoff that no clock
+    can show.
     """
     moments = np.unique(np.asarray(cutoffs, np.int64))
+    if len(moments) and not 0 <= moments[0] <= moments[-1] < FOREVER:
+        raise ValueError(f"cutoffs run from {moments[0]} to {moments[-1]}; expected microseconds since the epoch")
     if not len(histories.customers) or not len(moments):
         nothing = np.empty(0, np.int32)
         empty = np.empty((0, len(fold.names)), np.float32)

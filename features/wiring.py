@@ -161,7 +161,7 @@ def _update_text(aggregates: list[Aggregate]) -> str:
             lines += _block(4, members)
         elif len(kinds) > WIDE:
             name = f"KINDS_{len(tables)}"
-            tables.append(f"{name} = np.array([{', '.join(str(int(k in kinds)) for k in range(100))}], dtype=np.uint8)")
+            tables.append(f"{name} = np.array([{', '.join(str(int(k in kinds)) for k in range(256))}], dtype=np.uint8)")
             lines += [f"    if {name}[kind]:", *_block(8, members)]
     word = "if"
     for kind in Kind:

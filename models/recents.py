@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 
 from features.events import DAY
 from features.fold import Fold
+from features.journey import Journey
 
-HALF_LIVES = {"recent_views": 28 * DAY, "favourite_purchases": 84 * DAY}
+HALF_LIVES = {
+    "recent_views": 28 * DAY,
+    "favourite_purchases": Journey.memories["favourite_purchases"].parameters()["half_life"],
+}
 """The memories that count, and the time in which an item in each loses half its weight."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from features.aggregates.base import Aggregate, Reading, Row
 from features.aggregates.cart import Cart
-from features.aggregates.counts import Count, Highest, Moments, Total
+from features.aggregates.counts import Count, Moments, Total
 from features.aggregates.distinct import Distinct
 from features.aggregates.memory import Favourites, Recent
 from features.aggregates.rhythm import Rhythm
@@ -36,7 +36,6 @@ __all__ = [
     "favourites",
     "gaps",
     "happened",
-    "highest",
     "latest",
     "moments",
     "newest",
@@ -50,7 +49,7 @@ __all__ = [
 ]  # fmt: skip
 
 AGGREGATES: tuple[type[Aggregate], ...] = (
-    Count, CountWithin, DaysWithin, Total, TotalWithin, Moments, Highest, Since, Age, Latest, Earliest, Fading, Gaps,
+    Count, CountWithin, DaysWithin, Total, TotalWithin, Moments, Since, Age, Latest, Earliest, Fading, Gaps,
     Newest, Distinct, Sessions, Cart, Stages, Recent, Favourites, Rhythm,
 )  # fmt: skip
 """Every way of aggregating."""
@@ -98,11 +97,6 @@ def latest(what: Selection) -> Expr:
 def earliest(what: Selection) -> Expr:
     """A column of the first event."""
     return Reading(Earliest(_selection(what, column=True)))
-
-
-def highest(what: Selection) -> Expr:
-    """The largest value of a column."""
-    return Reading(Highest(_selection(what, column=True)))
 
 
 def fading(what: Kind | Selection, *, half_life: int) -> Expr:

@@ -67,7 +67,7 @@ class Total(Aggregate):
 
 @dataclass(frozen=True)
 class Moments(Aggregate):
-    """Running mean and standard deviation of a column (Welford 1962)."""
+    """Running mean and standard deviation of a column (Welford 1962), over its first 65,535 values."""
 
     texts: ClassVar[dict[str, str]] = {"mean": "mean {0}", "deviation": "deviation of {0}"}
     commutes: ClassVar[bool] = True
@@ -78,9 +78,10 @@ class Moments(Aggregate):
 
     @staticmethod
     def update(mean: float, spread: float, number: int, value: float) -> tuple[float, float, int]:
-        grown = number + 1 if number < 65_535 else number
-        moved = mean + (value - mean) / grown
-        return moved, spread + (value - mean) * (value - moved), grown
+        if number == 65_535:
+            return mean, spread, number
+        moved = mean + (value - mean) / (number + 1)
+        return moved, spread + (value - mean) * (value - moved), number + 1
 
     @staticmethod
     def read_mean(number: int, mean: float) -> float:
@@ -92,12 +93,12 @@ class Moments(Aggregate):
 
     def meaning_mean(self, history: Sequence[Row], now: int) -> float:
         """The arithmetic mean; unknown without a value."""
-        values = [self.value_of(row) for row in self.selected(history)]
+        values = [self.value_of(row) for row in self.selected(history)[:65_535]]
         return math.fsum(values) / len(values) if values else NAN
 
     def meaning_deviation(self, history: Sequence[Row], now: int) -> float:
         """The sample standard deviation; unknown with fewer than two values."""
-        values = [self.value_of(row) for row in self.selected(history)]
+        values = [self.value_of(row) for row in self.selected(history)[:65_535]]
         if len(values) < 2:
             return NAN
         mean = math.fsum(values) / len(values)
@@ -105,29 +106,3 @@ class Moments(Aggregate):
 
     def __str__(self) -> str:
         return str(self.selection)
-
-
-@dataclass(frozen=True)
-class Highest(Aggregate):
-    """The largest value of a column."""
-
-    commutes: ClassVar[bool] = True
-
-    def empty(self) -> Slots:
-        """No value yet."""
-        return {"top": np.float32(math.nan)}
-
-    @staticmethod
-    def update(top: float, value: float) -> float:
-        return value if not (top >= value) else top
-
-    @staticmethod
-    def read(top: float) -> float:
-        return top
-
-    def meaning(self, history: Sequence[Row], now: int) -> float:
-        """The maximum over the selected history; unknown without a value."""
-        return max((self.value_of(row) for row in self.selected(history)), default=NAN)
-
-    def __str__(self) -> str:
-        return f"highest {self.selection}"

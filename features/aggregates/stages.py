@@ -9,6 +9,9 @@ A customer is in
 - else `consideration` once there was a search, an item or list view, a wish, a cart or a checkout;
 - else `awareness`.
 
+Whether a cart was emptied is told by counting what was added and removed, event by event; the cart's own memory
+(`cart_items`) goes by item and pieces.
+
 The clock of the stage is `received`: it never runs backwards, so a late event changes the stage from the moment
 it is known. A live cart and advocacy also end by themselves; `read` and `update` see that alike.
 """

@@ -153,6 +153,28 @@ def test_a_state_that_is_not_there_is_refused(index: int) -> None:
         JOURNEY.read(states, index, START)
 
 
+def test_a_cutoff_beyond_all_clocks_is_refused() -> None:
+    with pytest.raises(ValueError, match="microseconds since the epoch"):
+        replay(JOURNEY, histories([np.zeros(1, EVENT)]), [2**62])
+
+
+def test_negative_customers_are_refused() -> None:
+    events = np.zeros(2, EVENT)
+    events["customer"] = [-1, 2]
+    with pytest.raises(ValueError, match="negative customer code"):
+        histories([events])
+
+
+@pytest.mark.parametrize("kind", [0, 17, 100, 255])
+def test_a_kind_that_is_none_only_counts_as_an_event(kind: int) -> None:
+    events = np.zeros(1, EVENT)
+    events["kind"], events["at"], events["received"] = kind, START, START
+    states = JOURNEY.empty()
+    JOURNEY.step(states, 0, events)
+    features = dict(zip(JOURNEY.names, JOURNEY.read(states, 0, START).tolist(), strict=True))
+    assert features["days_since_first"] == features["sessions_ever"] == features["purchases_ever"] == 0
+
+
 def test_a_state_fits_in_a_kibibyte() -> None:
     assert JOURNEY.state.itemsize <= STATE_LIMIT == 1024
 
