@@ -258,6 +258,9 @@ def any_of(*selections: Kind | Selection) -> Selection:
 ANY = Selection(tuple(Kind), label="any event")
 """Every event."""
 
+TOUCHPOINTS = Selection(tuple(kind for kind in Kind if kind not in (DECISION, REWARD)), label="touchpoint")
+"""Every event that tells of the customer; what we decided ourselves tells only of us."""
+
 VISITS = Selection(
     tuple(
         kind

@@ -28,7 +28,6 @@ from features.aggregates import (
     total,
 )  # fmt: skip
 from features.events import (
-    ANY,
     CART_ADD,
     CHECKOUT_START,
     COUPON_APPLY,
@@ -64,6 +63,7 @@ from features.events import (
     SURVEY_CSAT,
     SURVEY_EFFORT,
     SURVEY_NPS,
+    TOUCHPOINTS,
     UNSUBSCRIBE,
     VISITS,
     WISHLIST_ADD,
@@ -81,7 +81,7 @@ from features.grammar import maximum
 class Position(FeatureSet):
     """Position on the journey"""
 
-    stages = stages(ANY)
+    stages = stages(TOUCHPOINTS)
     stage = reading(stages, "current")
     previous_stage = reading(stages, "previous")
     days_in_stage = reading(stages, "time") / DAY
@@ -90,7 +90,7 @@ class Position(FeatureSet):
 class Recency(FeatureSet):
     """Recency and tenure"""
 
-    days_since_first = age(ANY) / DAY
+    days_since_first = age(TOUCHPOINTS) / DAY
     days_since_last = since(VISITS) / DAY
     days_since_purchase = since(PURCHASE) / DAY
     days_since_first_purchase = age(PURCHASE) / DAY
@@ -114,7 +114,7 @@ class Frequency(FeatureSet):
     purchases_fading_112d = fading(PURCHASE, half_life=days(112))
     purchases_trend = purchases_fading_14d / purchases_fading_56d
     purchases_trend_slow = purchases_fading_28d / purchases_fading_112d
-    purchases_per_day = purchases_ever / (age(ANY) / DAY + 1)
+    purchases_per_day = purchases_ever / (age(TOUCHPOINTS) / DAY + 1)
 
 
 class Monetary(FeatureSet):
@@ -245,7 +245,7 @@ class Voice(FeatureSet):
 class Habits(FeatureSet):
     """Channels and rhythm of the day and week"""
 
-    first_channel = earliest(ANY.channel)
+    first_channel = earliest(TOUCHPOINTS.channel)
     latest_channel = latest(VISITS.channel)
     share_app = count(VISITS.on(Channel.APP)) / count(VISITS)
     share_store = count(VISITS.on(Channel.STORE)) / count(VISITS)

@@ -15,6 +15,7 @@ import typer.core
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 out = Console()
 err = Console(stderr=True)
@@ -43,6 +44,8 @@ def parse_moment(text: str) -> int:
             f"{text!r} is no moment; expected ISO 8601 such as 2017-11-15 or 2017-11-15T08:00:00Z"
         ) from None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    if not 1970 < moment.year < 2200:
+        raise UsageProblem(f"{text!r} is not in the time of any log; expected a year from 1971 to 2199")
     return round(moment.timestamp()) * 1_000_000 + moment.microsecond
 
 
@@ -67,22 +70,27 @@ def finite(value: Any) -> Any:
     return value
 
 
+def print_line(text: str) -> None:
+    """One line on standard output, as it is: what others wrote is never read as markup."""
+    out.print(Text(text), soft_wrap=True)
+
+
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on standard output; columns of numbers to the right."""
-    out.print(f"[bold]{title}[/bold]", highlight=False, soft_wrap=True)
+    out.print(Text(title, "bold"), soft_wrap=True)
     table = Table()
     for index, column in enumerate(columns):
         numbers = all(isinstance(row[index], (int, float)) or str(row[index])[:1].isdigit() for row in rows)
         table.add_column(column, justify="right" if rows and numbers else "left")
     for row in rows:
-        table.add_row(*(f"{each:,}" if isinstance(each, int) else str(each) for each in row))
+        table.add_row(*(Text(f"{each:,}" if isinstance(each, int) else str(each)) for each in row))
     out.print(table)
 
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error; call what it gives with (done, in all)."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err) as progress:
         task = progress.add_task(title, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
@@ -91,7 +99,12 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
 @contextmanager
 def steps() -> Iterator[Callable[[str, int, int], None]]:
     """A bar on standard error over named steps; call what it gives with (step, done, in all)."""
-    columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<28}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=err) as progress:
         task = progress.add_task("", total=None)
         yield lambda step, done, total: progress.update(task, description=step, completed=done, total=total)
@@ -105,15 +118,15 @@ class Failing(typer.core.TyperGroup):
         try:
             return super().invoke(ctx)
         except UsageProblem as problem:
-            err.print(f"[red]error:[/red] {problem}", soft_wrap=True, highlight=False)
+            err.print(Text.assemble(("error: ", "red"), str(problem)), soft_wrap=True)
             raise typer.Exit(2) from None
         except foreseen() as problem:
-            err.print("[red]error:[/red]", str(problem), soft_wrap=True, highlight=False, markup=True)
+            err.print(Text.assemble(("error: ", "red"), str(problem)), soft_wrap=True)
             raise typer.Exit(1) from None
 
 
 def foreseen() -> tuple[type[Exception], ...]:
-    """The errors that speak to a user by themselves, of the rooms that are loaded."""
+    """The errors that speak to a user by themselves: of files, and of the rooms that are loaded."""
     names = (
         ("features.log.contract", "LogError"),
         ("features.sources.contract", "SourceError"),
@@ -127,7 +140,8 @@ def foreseen() -> tuple[type[Exception], ...]:
         ("waypost.console", "MissingExtra"),
     )
     loaded = ((sys.modules.get(module), name) for module, name in names)
-    return tuple(getattr(module, name) for module, name in loaded if module is not None and hasattr(module, name))
+    own = (getattr(module, name) for module, name in loaded if module is not None and hasattr(module, name))
+    return (OSError, *own)
 
 
 class MissingExtra(ImportError):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import typer
+from rich.text import Text
 
 from waypost.console import JsonOption, StoreOption, foreseen, iso, out, print_json
 
@@ -36,8 +37,8 @@ def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
         print_json({"well": all(check.well for check in checks), "checks": [check._asdict() for check in checks]})
     else:
         for check in checks:
-            mark = "[green]well[/green]" if check.well else "[red]look[/red]"
-            out.print(f"{mark}  {check.name:<9} {check.found}", highlight=False, soft_wrap=True)
+            mark = ("well", "green") if check.well else ("look", "red")
+            out.print(Text.assemble(mark, f"  {check.name:<9} {check.found}"), soft_wrap=True)
     if not all(check.well for check in checks):
         raise typer.Exit(1)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from waypost.console import JsonOption, StoreOption, clock, out, print_json, print_table, progress_bar
+from waypost.console import JsonOption, StoreOption, clock, print_json, print_line, print_table, progress_bar
 
 
 def import_events(
@@ -28,7 +27,9 @@ def import_events(
         with progress_bar(f"importing {path}") as progress:
             report = import_file(log, path, source, mapping, received=clock(), progress=progress)
         if as_json:
-            print_json(asdict(report))
+            print_json(
+                {**vars(report), "faults": {field or "(unreadable)": number for field, number in report.faults.items()}}
+            )
             return
         rows = [
             ("records read", report.records),
@@ -42,6 +43,6 @@ def import_events(
             faults = [(field or "(unreadable)", number) for field, number in report.faults.most_common()]
             print_table("rejected, by the field at fault", ("field", "records"), faults)
             for letter in log.dead_letters(3):
-                out.print(f"  {letter.source}:{letter.position} {letter.field}: {letter.reason}", highlight=False)
+                print_line(f"  {letter.source}:{letter.position} {letter.field}: {letter.reason}")
     finally:
         log.close()

@@ -11,6 +11,7 @@ from typing import Annotated, TextIO
 
 import typer
 
+from features.events import Stage
 from waypost.console import JsonOption, StoreOption, UsageProblem, iso, out, parse_moment, print_json, print_table
 
 app = typer.Typer(help="List the saved segments, or pull the members of one.", no_args_is_help=True)
@@ -56,7 +57,7 @@ def pull_segment(
     with swept(store, parse_moment(at) if at else None) as (engine, generation):
         rows = member_rows(engine.states.log, generation, generation.members(name))
         if as_json:
-            members = [{"customer": customer, **values} for customer, values in rows]
+            members = [{"customer": customer, **_shown(values)} for customer, values in rows]
             print_json({"as_of": iso(generation.as_of), "segment": name, "members": members})
         elif file is None:
             write_members(sys.stdout, member_columns(generation), rows)
@@ -66,12 +67,18 @@ def pull_segment(
             out.print(f"{written:,} customers of {name} in {file}", highlight=False)
 
 
+def _shown(values: dict[str, float]) -> dict[str, str | float | None]:
+    """The columns of a member as people read them: the stage by name, nothing where a value is not known."""
+    shown = {name: None if math.isnan(value) else float(f"{value:.9g}") for name, value in values.items()}
+    return {**shown, "stage": Stage(int(values["stage"])).name.lower()}
+
+
 def write_members(target: TextIO, columns: Sequence[str], rows: Iterable[tuple[str, dict[str, float]]]) -> int:
     """Write CSV with a header, empty where a value is not known. The number of members."""
     writer = csv.writer(target, lineterminator="\n")
     writer.writerow(("customer", *columns))
     written = 0
     for customer, values in rows:
-        writer.writerow([customer, *("" if math.isnan(value) else f"{value:.9g}" for value in values.values())])
+        writer.writerow([customer, *_shown(values).values()])
         written += 1
     return written

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from typing import Annotated
 
 import typer
 
-from waypost.console import JsonOption, StoreOption, out, print_json, progress_bar
+from waypost.console import JsonOption, StoreOption, UsageProblem, out, print_json, print_line, progress_bar
 
 PortOption = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on, loopback only.")]
 
@@ -20,11 +21,32 @@ def serve(
     store: StoreOption = None,
 ) -> None:
     """Serve scores, recommendations and next best actions over HTTP until it is stopped."""
+    check_place(store, host, port)
     environment = server_environment(store, workers)
     command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Waypost", "--host", host, "--port", str(port)]
     out.print(f"serving on http://{host}:{port} (stop with Ctrl-C)", highlight=False)
     sys.stdout.flush()
     os.execve(sys.executable, command, environment)
+
+
+def check_place(store: str | None, host: str, port: int) -> None:
+    """Find out before the server starts what it could only tell its log: settings, store and port."""
+    from features.log import open_log
+    from waypost.places import store_url
+
+    url = store_url(store)
+    log = open_log(url, create=True)
+    if not log.count():
+        print_line(f"{url} is empty: send events to POST /v1/events, or stop and run `waypost import`")
+    log.close()
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UsageProblem(
+                f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port"
+            ) from error
 
 
 def server_environment(store: str | None, workers: int | None) -> dict[str, str]:

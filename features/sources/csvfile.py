@@ -45,9 +45,11 @@ class CsvReading:
         path = self._lines.path
         if not first:
             raise FileUnreadable(f"{path} is empty; expected a line that names the columns")
-        found = tuple(
-            text.strip() for text in next(csv.reader([first.decode("utf-8", "replace")], delimiter=self._delimiter))
-        )
+        try:
+            names = next(csv.reader([first.decode("utf-8", "replace")], delimiter=self._delimiter))
+        except csv.Error as error:
+            raise FileUnreadable(f"{path} is no CSV file: {error}; expected a line that names the columns") from error
+        found = tuple(text.strip() for text in names)
         if header is not None and len(found) == len(header) and not set(found) & set(header):
             self._waiting.append((1, first))
             return header

@@ -47,6 +47,51 @@ def test_equals_the_general_way(
         np.testing.assert_array_equal(found.events[name], expected.events[name])
 
 
+@given(histories_of(customers=5))
+@settings(max_examples=20, deadline=None)
+def test_a_file_by_customer_is_read_as_well(tmp_path_factory: pytest.TempPathFactory, events: NDArray[np.void]) -> None:
+    by_customer = events[np.argsort(events["customer"], kind="stable")]
+    found = read_histories(write(tmp_path_factory.mktemp("log") / "events.parquet", by_customer))
+    assert found.events.tobytes() == histories([events]).events.tobytes()
+
+
+def test_columns_of_other_types_are_converted(tmp_path: Path) -> None:
+    events = some_events(50)
+    times = {name: pa.array(events[name]).cast(pa.timestamp("us", "UTC")) for name in ("at", "received")}
+    wide = {name: pa.array(events[name].astype(np.int64)) for name in ("customer", "kind", "item")}
+    double = {name: pa.array(events[name].astype(np.float64)) for name in ("quantity", "score")}
+    path = write(tmp_path / "events.parquet", events, **times, **wide, **double)
+    assert read_histories(path).events.tobytes() == histories([events]).events.tobytes()
+
+
+def test_what_a_file_does_not_have_is_absent(tmp_path: Path) -> None:
+    events = some_events(50)
+    missing: dict[str, Any] = dict.fromkeys(set(COLUMNS) - {"at", "kind", "customer"})
+    found = read_histories(write(tmp_path / "events.parquet", events, **missing)).events
+    assert (found["received"] == found["at"]).all()
+    assert (found["item"] == -1).all() and (found["category"] == -1).all() and (found["channel"] == 0).all()
+    assert all(np.isnan(found[name]).all() for name in ("quantity", "amount", "score"))
+
+
+def test_a_null_channel_is_unknown(tmp_path: Path) -> None:
+    path = write(tmp_path / "events.parquet", one_event(), channel=pa.array([None], pa.uint8()))
+    assert read_histories(path).events["channel"].tolist() == [0]
+
+
+def test_an_empty_file_has_no_histories(tmp_path: Path) -> None:
+    found = read_histories(write(tmp_path / "events.parquet", np.zeros(0, EVENT)))
+    assert (len(found.events), len(found.customers), found.starts.tolist()) == (0, 0, [0])
+
+
+def some_events(number: int) -> NDArray[np.void]:
+    """A view a second, of three customers in turn."""
+    events = np.repeat(one_event(), number)
+    events["at"] += np.arange(number) * 1_000_000
+    events["received"] = events["at"]
+    events["customer"] = np.arange(number) % 3
+    return events
+
+
 def one_event() -> NDArray[np.void]:
     events = np.zeros(1, EVENT)
     events["at"], events["received"], events["kind"] = START, START, 14
@@ -70,6 +115,10 @@ def test_what_happened_later_than_it_was_learnt_happened_then(tmp_path: Path) ->
         ({"customer": pa.array(["anna"])}, "names instead of codes"),
         ({"customer": None}, "no column customer"),
         ({"kind": pa.array([None], pa.uint8())}, "null"),
+        ({"kind": pa.array([300])}, "kind does not fit uint8"),
+        ({"kind": pa.array([1], pa.timestamp("us"))}, "kind holds timestamp"),
+        ({"received": pa.array([None], pa.int64())}, "received has 1 null values"),
+        ({"customer": pa.array([2**40])}, "customer does not fit int32"),
     ],
 )
 def test_a_bad_file_is_refused(tmp_path: Path, changed: dict[str, Any], told: str) -> None:
@@ -77,8 +126,9 @@ def test_a_bad_file_is_refused(tmp_path: Path, changed: dict[str, Any], told: st
         read_histories(write(tmp_path / "events.parquet", one_event(), **changed))
 
 
-def test_a_customer_out_of_order_is_refused(tmp_path: Path) -> None:
-    events = np.repeat(one_event(), 2)
-    events["received"][0] += 5
-    with pytest.raises(BadHistory, match="sort the file by `received`"):
+@pytest.mark.parametrize("late", [1, 6, 21])
+def test_a_customer_out_of_order_is_refused(tmp_path: Path, late: int) -> None:
+    events = some_events(50)
+    events["received"][late] += 3_600_000_000
+    with pytest.raises(BadHistory, match=rf"customer {late % 3} .* sort the file by `received`"):
         read_histories(write(tmp_path / "events.parquet", events))

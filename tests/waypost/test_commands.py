@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +59,10 @@ def test_import_counts_the_good_and_keeps_the_bad(waypost: Run, tmp_path: Path) 
     broken = waypost("import", SAMPLES / "waypost.broken.jsonl", "--source", "waypost", "--store", store)
     assert broken.exit_code == 0
     assert "by the field at fault" in broken.stdout
+    counted = json.loads(
+        waypost("import", SAMPLES / "waypost.broken.jsonl", "--source", "waypost", "--store", store, "--json").stdout
+    )
+    assert sum(counted["faults"].values()) == counted["rejected"] > 3
     log = open_log(store)
     assert len(log.dead_letters(100)) > 3
     log.close()
@@ -128,6 +133,9 @@ def test_rebuild_then_doctor_finds_all_well(waypost: Run) -> None:
         (("import", "no.jsonl", "--source", "waypost"), 1, "no.jsonl"),
         (("explain", "spend_91d"), 1, "did you mean spend_90d"),
         (("features", "--at", "yesterday", "--out", "x.parquet"), 2, "expected ISO 8601 such as 2017-11-15"),
+        (("features", "--at", "[/x]", "--out", "x.parquet"), 2, "'[/x]' is no moment"),
+        (("features", "--at", "9999-12-31", "--out", "x.parquet"), 2, "a year from 1971 to 2199"),
+        (("features", "--at", "2026-05-01", "--out", "/proc/nowhere/x.parquet"), 1, "/proc/nowhere"),
         (("segments", "pull", "rich"), 2, "there is no segment 'rich'; there are at-risk"),
         (("segments", "list", "--store", "sqlite:///nowhere.db"), 1, "waypost import"),
         (("rebuild", "--store", "mysql://shop"), 1, "mysql://shop"),
@@ -139,6 +147,31 @@ def test_mistakes_get_one_clear_line(waypost: Run, words: tuple[str, ...], code:
     assert result.exit_code == code
     assert told in " ".join(result.stderr.split())
     assert "Traceback" not in result.output
+
+
+def test_what_others_wrote_is_never_read_as_markup(waypost: Run, tmp_path: Path) -> None:
+    file = tmp_path / "[red].jsonl"
+    file.write_text('{"customer": "a", "at": "2026-01-01T00:00:00Z", "kind": "[/foo]"}\n')
+    result = waypost("import", file, "--source", "waypost", "--store", f"sqlite:///{tmp_path}/new.db")
+    assert result.exit_code == 0, result.output
+    assert "[/foo]" in result.stdout
+
+
+def test_a_file_that_is_no_table_is_refused(waypost: Run, tmp_path: Path) -> None:
+    file = tmp_path / "noise.csv"
+    file.write_bytes(bytes(range(256)) * 9)
+    result = waypost("import", file, "--source", "taobao", "--store", f"sqlite:///{tmp_path}/new.db")
+    assert result.exit_code == 1
+    assert "noise.csv" in result.stderr
+
+
+def test_serve_names_a_port_that_is_taken(waypost: Run) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        result = waypost("serve", "--port", taken.getsockname()[1])
+    assert result.exit_code == 2
+    assert "choose another with --port" in " ".join(result.stderr.split())
 
 
 def test_doctor_says_what_to_run(waypost: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
