@@ -64,9 +64,9 @@ def _days_since_purchase(data: Dataset, rows: Slice) -> NDArray[np.float64]:
 
 def _logistic(data: Dataset, columns: tuple[str, ...]) -> Predict:
     """Logistic regression on logarithms of `columns`: strength chosen on the stop rows, calibrated like the model."""
-    losses = {}
+    losses, past = {}, data.purged_fit
     for strength in STRENGTHS:
-        tried = _fitted(data, columns, data.fit, strength)
+        tried = _fitted(data, columns, past, strength)
         losses[strength] = log_loss(_probabilities(data, columns, tried, data.stop), data.stop.labels)
     best = min(losses, key=lambda strength: losses[strength])
     trained = _fitted(data, columns, joined([data.fit, data.stop]), best)

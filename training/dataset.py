@@ -3,18 +3,22 @@
 A row is one customer at one cutoff. Its features are what had been received at the cutoff; its label looks at
 when events happened, in (cutoff, cutoff + horizon]. Rows are split by their cutoffs, oldest to newest:
 
-    fit . . . . . . stop . . | gap: one horizon | calibrate . . | gap: one horizon | test . . . |  horizon  | end
-    `- trees are grown -'                         `- held back -'                  `- newest complete -'
+    purged fit . . (fit . .) stop . . | gap: one horizon | calibrate . . | gap: one horizon | test . . . | horizon | end
+    `- trees are grown -------------'                     `- held back -'                  `- newest complete -'
 
-`stop` is the newest part of training, on which early stopping listens. The gaps hold no rows that are used, so no
-label in one slice looks past the first cutoff of the next: what is measured on `calibrate` was the future to the
-trees measured there, and what is measured on `test` was the future to everything.
+The gaps hold no rows, so no label in one of the three parts looks past the first cutoff of the next: what is measured
+on `calibrate` was the future to the trees measured there, and what is measured on `test` was the future to everything.
+`stop` is the newest part of training, on which early stopping listens. Its gap is inside `fit`: while the trees that it
+is to judge are grown, the rows of `fit` whose horizon passes the first cutoff of `stop` are left out (`purged_fit`; the
+purging of de Prado, 2018). The trees that are kept are grown on all of `fit` and `stop`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,14 +81,23 @@ def split(target: Target, start: int, end: int, schedule: Schedule | None = None
     calibrate = _back_from(int(test[0]) - target.horizon, plan.calibrate, plan.every)
     train = _back_from(int(calibrate[0]) - target.horizon, plan.stop + plan.fit, plan.every)
     train = train[train >= start + plan.warm_up]
-    if len(train) <= plan.stop:
-        least = plan.warm_up + 3 * target.horizon + (plan.test + plan.calibrate + plan.stop - 2) * plan.every
+    fit, stop = train[: -plan.stop], train[-plan.stop :]
+    if not purged(fit, stop, target.horizon).any():
+        gap = -(-target.horizon // plan.every)
+        least = plan.warm_up + 3 * target.horizon + (plan.test + plan.calibrate + plan.stop - 3 + gap) * plan.every
         raise NotEnoughHistory(
             f"The log spans {(end - start) / DAY:.0f} days; training {target.name} takes at least "
-            f"{duration_text(least)}: a horizon of {duration_text(target.horizon)} before each of calibration, test "
-            "and the end. Import more history with `waypost import`, or train a target with a shorter horizon."
+            f"{duration_text(least)}: a horizon of {duration_text(target.horizon)} before each of early stopping, "
+            "calibration, test and the end. Import more history with `waypost import`, or train a target with a "
+            "shorter horizon."
         )
-    return Split(train[: -plan.stop], train[-plan.stop :], calibrate, test)
+    return Split(fit, stop, calibrate, test)
+
+
+def purged(fit: NDArray[np.int64], stop: NDArray[np.int64], horizon: int) -> NDArray[np.bool_]:
+    """Which of the cutoffs `fit` have labels that look no further than the first cutoff of `stop`."""
+    ahead: NDArray[np.bool_] = fit <= stop.min(initial=np.iinfo(np.int64).max) - horizon
+    return ahead
 
 
 def _back_from(newest: int, number: int, every: int) -> NDArray[np.int64]:
@@ -96,6 +109,21 @@ def end_of(histories: Histories) -> int:
     if not len(histories.events):
         raise ValueError("There are no events to train on; import some with `waypost import`.")
     return int(histories.events["received"].max())
+
+
+def content_digest(histories: Histories, customers: Sequence[str], items: Sequence[str]) -> str:
+    """32 hexadecimal digits that stand for these events, and for the customers and items in them by code and name.
+
+    `customers` and `items` are names by code; those that no event mentions do not matter, so that a longer log read up
+    to the same moment is the same data.
+    """
+    digest = blake2b(digest_size=16)
+    sold = np.unique(histories.events["item"])
+    for codes, names in ((histories.customers, customers), (sold[sold >= 0], items)):
+        digest.update(json.dumps([(code, names[code]) for code in codes.tolist()]).encode())
+    digest.update(np.ascontiguousarray(histories.starts).tobytes())
+    digest.update(np.ascontiguousarray(histories.events).view(np.uint8).data)
+    return digest.hexdigest()
 
 
 def known_at(histories: Histories, cutoff: int) -> Histories:
@@ -170,6 +198,10 @@ class Slice:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def where(self, chosen: NDArray[np.bool_]) -> Slice:
+        """The rows for which `chosen`, bool[n], is true."""
+        return Slice(self.features[chosen], self.labels[chosen], self.customer[chosen], self.cutoff[chosen])
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -182,6 +214,11 @@ class Dataset:
     calibrate: Slice
     test: Slice
 
+    @property
+    def purged_fit(self) -> Slice:
+        """The rows of `fit` whose labels look no further than the first cutoff of `stop`."""
+        return self.fit.where(purged(self.fit.cutoff, self.stop.cutoff, self.target.horizon))
+
     def column(self, rows: Slice, name: str) -> NDArray[np.float64]:
         """One feature of `rows` as float64."""
         return rows.features[:, self.names.index(name)].astype(np.float64)
@@ -193,21 +230,22 @@ def dataset(target: Target, histories: Histories, snapshots: Snapshots, cutoffs:
     Raises `NotEnoughHistory` when a slice has not both answers.
     """
     labels = label(target, histories, snapshots, end)
+    everyone = Slice(snapshots.features, labels, snapshots.customer, snapshots.cutoff)
 
-    def rows(name: str, moments: NDArray[np.int64]) -> Slice:
-        chosen = np.flatnonzero((labels >= 0) & np.isin(snapshots.cutoff, moments))
-        found = labels[chosen]
+    def rows(moments: NDArray[np.int64]) -> Slice:
+        return everyone.where((labels >= 0) & np.isin(snapshots.cutoff, moments))
+
+    data = Dataset(
+        target, snapshots.names, rows(cutoffs.fit), rows(cutoffs.stop), rows(cutoffs.calibrate), rows(cutoffs.test)
+    )
+    for name in ("fit", "purged_fit", "stop", "calibrate", "test"):
+        found = getattr(data, name).labels
         if not 0 < int(found.sum()) < len(found):
             raise NotEnoughHistory(
                 f"The {name} rows of {target.name} are {len(found)}, {int(found.sum())} of them yes; expected both yes "
                 "and no. Import more customers or more history with `waypost import`."
             )
-        return Slice(snapshots.features[chosen], found, snapshots.customer[chosen], snapshots.cutoff[chosen])
-
-    return Dataset(
-        target, snapshots.names, rows("fit", cutoffs.fit), rows("stop", cutoffs.stop),
-        rows("calibrate", cutoffs.calibrate), rows("test", cutoffs.test),
-    )  # fmt: skip
+    return data
 
 
 def joined(slices: Sequence[Slice]) -> Slice:

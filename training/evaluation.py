@@ -27,11 +27,6 @@ class Figure:
     low: float
     high: float
 
-    @property
-    def at_least(self) -> float:
-        """Lower end of the basic bootstrap interval: for a figure that noise pushes up, and resampling once more."""
-        return 2.0 * self.value - self.high
-
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 

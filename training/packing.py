@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from models.policy import Policy
 from models.recommender import Recommender
 from models.scorer import Scorer
 from training.figures import pictures
+from training.gates import Gate, passed
 from training.ranking import RankingEvaluation
 from training.recommenders import Taste
 from training.result import TrainedTarget, flat, metrics_of, moment
@@ -27,7 +28,10 @@ EXAMPLES = 5
 
 @dataclass(frozen=True, eq=False)
 class Shop:
-    """What a run looks at: the log from `start` to `end`, grouped by customer; `items` are names by code."""
+    """What a run looks at: the log from `start` to `end`, grouped by customer; `items` are names by code.
+
+    `digest` stands for exactly these events, and `offset` is no later than the last of them.
+    """
 
     fold: Fold
     histories: Histories
@@ -38,9 +42,18 @@ class Shop:
     digest: str
 
 
+@dataclass(frozen=True, eq=False)
+class TrainedRecommender:
+    """The recommender, how it was fitted (None when there was nothing to fit), and its test, if there was one."""
+
+    recommender: Recommender
+    taste: Taste | None
+    ranking: RankingEvaluation | None
+
+
 def bundle_of(
-    shop: Shop, trained: Mapping[str, TrainedTarget], recommender: Recommender, ranking: RankingEvaluation | None,
-    folder: Path, *, seed: int, started: int,
+    shop: Shop, trained: Mapping[str, TrainedTarget], recommended: TrainedRecommender, folder: Path,
+    *, seed: int, started: int,
 ) -> Bundle:  # fmt: skip
     """The bundle: the scorers just trained, and those of the champion in `folder` for targets left alone this time."""
     scorers, cards = _kept(shop.fold, folder, set(trained))
@@ -55,10 +68,10 @@ def bundle_of(
         log_offset=shop.offset,
         git_commit=git_commit(),
         seed=seed,
-        recommender=flat(ranking.figures["recommender"]) if ranking is not None else {},
+        recommender=flat(ranking.figures["recommender"]) if (ranking := recommended.ranking) is not None else {},
         policy=Policy().parameters,
     )
-    return Bundle(scorers, recommender, manifest)
+    return Bundle(scorers, recommended.recommender, manifest)
 
 
 def _kept(fold: Fold, folder: Path, replaced: set[str]) -> tuple[dict[str, Scorer], dict[str, TargetCard]]:
@@ -73,8 +86,8 @@ def _kept(fold: Fold, folder: Path, replaced: set[str]) -> tuple[dict[str, Score
 
 
 def run_of(
-    shop: Shop, trained: Mapping[str, TrainedTarget], ranking: RankingEvaluation | None, bundle: Bundle,
-    *, champion: bool, started: int,
+    shop: Shop, trained: Mapping[str, TrainedTarget], recommended: TrainedRecommender, bundle: Bundle,
+    gates: Sequence[Gate], *, started: int,
 ) -> Run:  # fmt: skip
     """The record: parameters, figures, pictures, and a few rows as the example of an input."""
     manifest = bundle.manifest
@@ -85,7 +98,7 @@ def run_of(
         "log_digest": shop.digest,
         "log_offset": str(shop.offset),
         "mlflow.source.git.commit": manifest.git_commit,
-        "promoted": str(champion).lower(),
+        "promoted": str(passed(gates)).lower(),
     }
     files: dict[str, bytes] = {"features.json": json.dumps(list(shop.fold.names), indent=1).encode()}
     for name, each in trained.items():
@@ -94,20 +107,23 @@ def run_of(
         files[f"importance/{name}.json"] = json.dumps(each.fitted.importance, indent=1).encode()
     return Run(
         name=f"{moment(shop.end)[:10]} seed {manifest.seed}",
-        parameters=_parameters(shop, trained, manifest),
-        metrics=metrics_of(trained, ranking),
+        parameters=_parameters(shop, trained, recommended.taste, manifest),
+        metrics=metrics_of(trained, recommended.ranking),
         tags=tags,
         log_digest=shop.digest,
         files=files,
         example=np.ascontiguousarray(first.data.test.features[:EXAMPLES]),
         bundle=bundle,
         targets=tuple(trained),
-        champion=champion,
+        gates=[{**asdict(gate), "passed": gate.passed} for gate in gates],
+        champion=passed(gates),
         at=started,
     )
 
 
-def _parameters(shop: Shop, trained: Mapping[str, TrainedTarget], manifest: Manifest) -> dict[str, object]:
+def _parameters(
+    shop: Shop, trained: Mapping[str, TrainedTarget], taste: Taste | None, manifest: Manifest
+) -> dict[str, object]:
     """The settings and circumstances of the run by name; `mlflow run` has `targets`, `now` and `seed` in it already."""
     parameters: dict[str, object] = {
         "seed": manifest.seed,
@@ -120,7 +136,8 @@ def _parameters(shop: Shop, trained: Mapping[str, TrainedTarget], manifest: Mani
         "events": len(shop.histories.events),
         "features": len(shop.fold.names),
     }
-    parameters |= {f"recommender.{name}": value for name, value in asdict(Taste()).items()}
+    if taste is not None:
+        parameters |= {f"recommender.{name}": value for name, value in asdict(taste).items()}
     for name, each in trained.items():
         parameters |= {f"lightgbm.{key}": value for key, value in each.fitted.parameters.items()}
         newest = each.data.test.cutoff.max()

@@ -13,11 +13,11 @@ from features.log.contract import EventLog
 from features.replay import histories, replay
 from models.recommender import Neighbours, Recommender
 from training.baselines import baselines
-from training.dataset import NotEnoughHistory, Schedule, dataset, end_of, sample, split
+from training.dataset import NotEnoughHistory, Schedule, content_digest, dataset, end_of, sample, split
 from training.evaluation import evaluate
 from training.gates import passed, recommender_gates, scorer_gates
-from training.packing import Shop, bundle_of, run_of
-from training.ranking import RankingEvaluation, best_taste, evaluate_recommender
+from training.packing import Shop, TrainedRecommender, bundle_of, run_of
+from training.ranking import best_taste, evaluate_recommender
 from training.recommenders import NoPurchases, fit_recommender
 from training.result import RECOMMENDER, TrainedTarget, TrainingResult
 from training.scorers import fit_scorer
@@ -56,14 +56,16 @@ def train(
                 raise
             skipped[target.name] = str(reason)
     tell("training the recommender")
-    recommender, ranking = _train_recommender(shop, seed, skipped)
+    recommended = _train_recommender(shop, seed, skipped)
+    ranking = recommended.ranking
     gates = [gate for name, each in trained.items() for gate in scorer_gates(name, each.evaluation)]
     gates += recommender_gates(ranking) if ranking is not None else []
-    bundle = bundle_of(shop, trained, recommender, ranking, folder, seed=seed, started=started)
-    tell("recording in MLflow")
-    recorded = record(run_of(shop, trained, ranking, bundle, champion=passed(gates), started=started))
+    bundle = bundle_of(shop, trained, recommended, folder, seed=seed, started=started)
     place = folder if passed(gates) else folder.with_name("challenger")
+    tell("recording in MLflow")
+    # On disk first: the registry never names a champion that cannot be served.
     bundle.save(place)
+    recorded = record(run_of(shop, trained, recommended, bundle, gates, started=started))
     tell("")
     return TrainingResult(bundle, trained, ranking, gates, skipped, recorded, place)
 
@@ -82,10 +84,14 @@ def _counted(progress: Progress | None, steps: int) -> Callable[[str], None]:
 
 
 def _read(log: EventLog, now: int | None, fold: Fold) -> Shop:
+    """The log up to `now`. The offset is asked for before the events, so that it is that of none that came since; where
+    `now` leaves events out it is their number, which is no later than the last of them."""
+    offset = log.offset()
     events = histories(log.scan(until=now))
-    end = end_of(events)
-    start = int(events.events["received"].min())
-    return Shop(fold, events, log.items.names(), start, end, log.offset(), log.digest())
+    end, number = end_of(events), len(events.events)
+    start, items = int(events.events["received"].min()), log.items.names()
+    last = offset if number >= log.count() else min(offset, number)
+    return Shop(fold, events, items, start, end, last, content_digest(events, log.customers.names(), items))
 
 
 def _train_target(target: Target, shop: Shop, seed: int, schedule: Schedule) -> TrainedTarget:
@@ -99,15 +105,15 @@ def _train_target(target: Target, shop: Shop, seed: int, schedule: Schedule) -> 
     return TrainedTarget(data, fitted, evaluate(predictions, data.test.labels, data.test.customer, seed), predictions)
 
 
-def _train_recommender(shop: Shop, seed: int, skipped: dict[str, str]) -> tuple[Recommender, RankingEvaluation | None]:
+def _train_recommender(shop: Shop, seed: int, skipped: dict[str, str]) -> TrainedRecommender:
     """Tuned two weeks ago, judged a week ago, then fitted anew on everything: new products are in the catalogue."""
     try:
         taste = best_taste(shop.fold, shop.histories, shop.items, shop.end, seed)
         ranking = evaluate_recommender(shop.fold, shop.histories, shop.items, shop.end, seed, taste)
         if ranking is None:
             skipped[RECOMMENDER] = "Nobody bought an item in the last week of the log: there is nothing to judge it by."
-        return fit_recommender(shop.histories, shop.items, shop.end, taste), ranking
+        return TrainedRecommender(fit_recommender(shop.histories, shop.items, shop.end, taste), taste, ranking)
     except NoPurchases as reason:
         skipped[RECOMMENDER] = str(reason)
         nothing = Neighbours(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
-        return Recommender([], nothing, np.empty(0, np.float32)), None
+        return TrainedRecommender(Recommender([], nothing, np.empty(0, np.float32)), None, None)

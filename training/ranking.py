@@ -30,8 +30,8 @@ MOST = 20_000
 
 METRICS = ("ndcg_at_20", "recall_at_20")
 
-NEARS = (0.03, 0.1, 0.3, 1.0)
-PRIORS = (0.001, 0.03, 0.1, 0.3)
+NEARS = (0.03, 0.1, 0.3)
+PRIORS = (0.001, 0.03, 0.3)
 """Weights of neighbours and of popularity that `best_taste` tries."""
 
 
@@ -40,7 +40,7 @@ class RankingEvaluation:
     """What one test of the recommender found.
 
     `figures[model][metric]` for the recommender and its baselines; `over[baseline][metric]` is the difference, and
-    `ratio` the recommender's NDCG over that of popularity.
+    `ratio` the recommender's NDCG over that of popularity. `taste` is how it was fitted.
     """
 
     customers: int
@@ -49,6 +49,7 @@ class RankingEvaluation:
     figures: Mapping[str, Mapping[str, Figure]]
     over: Mapping[str, Mapping[str, Figure]]
     ratio: Figure
+    taste: Taste
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,14 +78,15 @@ def evaluate_recommender(
     asked = _question(fold, histories, names, end, seed)
     if asked is None:
         return None
-    recommender = fit_recommender(asked.known, names, asked.cutoff, taste)
+    chosen = taste or Taste()
+    recommender = fit_recommender(asked.known, names, asked.cutoff, chosen)
     popular = recommender.rank_many([()], PLACES)
     rankings = {
         "recommender": recommender.rank_many(asked.recents, PLACES),
         "popularity": np.repeat(popular, len(asked.customers), axis=0),
         "own_usual": _usual(asked, recommender, names, popular[0]),
     }
-    return _judged(rankings, asked, recommender, seed)
+    return _judged(rankings, asked, recommender, chosen, seed)
 
 
 def best_taste(fold: Fold, histories: Histories, names: Sequence[str], end: int, seed: int) -> Taste:
@@ -154,7 +156,7 @@ def _usual(
 
 
 def _judged(
-    rankings: Mapping[str, NDArray[np.int32]], asked: _Question, recommender: Recommender, seed: int
+    rankings: Mapping[str, NDArray[np.int32]], asked: _Question, recommender: Recommender, taste: Taste, seed: int
 ) -> RankingEvaluation:
     truths = asked.truths(recommender)
     values = {
@@ -178,7 +180,8 @@ def _judged(
         means[model][main] / max(means["popularity"][main], least),
         samples[model][main] / np.maximum(samples["popularity"][main], least),
     )
-    return RankingEvaluation(len(asked.customers), len(recommender.items), asked.cutoff, figures, over, ratio)
+    size = len(recommender.items)
+    return RankingEvaluation(len(asked.customers), size, asked.cutoff, figures, over, ratio, taste)
 
 
 def ranking_values(

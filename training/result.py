@@ -188,6 +188,7 @@ def _ranking_json(ranking: RankingEvaluation | None) -> dict[str, Any] | None:
         "customers": ranking.customers,
         "items": ranking.items,
         "cutoff": ranking.cutoff,
+        "taste": asdict(ranking.taste),
         "figures": _figures_json(ranking.figures),
         "over": _figures_json(ranking.over),
         "ratio_to_popularity": asdict(ranking.ratio),

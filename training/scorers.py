@@ -29,6 +29,7 @@ FOLDS = 5
 """Parts of the calibration rows, by customer, on which the kinds of calibration are compared."""
 
 _EDGE = 1e-15
+_SAME_LEVEL = 1e-12
 
 
 def settings(rows: int, seed: int) -> dict[str, object]:
@@ -69,9 +70,10 @@ class FittedScorer:
 def fit_scorer(data: Dataset, seed: int) -> FittedScorer:
     """Trees and their calibration.
 
-    How many trees are right is heard on `data.stop`. So many, grown on `fit` and `stop`, are calibrated on the rows
-    held back a horizon later in `data.calibrate`. Then so many are grown anew on all three, because the newest rows
-    know most about the next; `data.test` is as far from them as `calibrate` was from the trees that were calibrated.
+    How many trees are right is heard on `data.stop` from trees that know nothing of it (`data.purged_fit`). So many,
+    grown on `fit` and `stop`, are calibrated on the rows held back a horizon later in `data.calibrate`. Then so many
+    are grown anew on all three, because the newest rows know most about the next; `data.test` is as far from them as
+    `calibrate` was from the trees that were calibrated.
     """
     parameters = settings(len(data.fit) + len(data.stop) + len(data.calibrate), seed)
     rounds, held = _rounds(data, parameters), data.calibrate
@@ -86,9 +88,9 @@ def fit_scorer(data: Dataset, seed: int) -> FittedScorer:
 
 
 def _rounds(data: Dataset, parameters: dict[str, object]) -> int:
-    """How many trees grown on the fit rows do best on the stop rows; `PATIENCE` more without progress end it."""
+    """How many trees grown on the purged fit rows do best on the stop rows; `PATIENCE` more without progress end it."""
     stopping = lightgbm.early_stopping(PATIENCE, verbose=False)
-    grown = _train_set(data, data.fit)
+    grown = _train_set(data, data.purged_fit)
     heard = _train_set(data, data.stop, reference=grown)
     return max(1, lightgbm.train(parameters, grown, ROUNDS, valid_sets=[heard], callbacks=[stopping]).best_iteration)
 
@@ -133,7 +135,8 @@ def fit_isotonic(raw: Probabilities, labels: NDArray[np.int8]) -> Calibration:
         sizes[end] += 1.0
     means = totals / sizes
     levels = isotonic_regression(means, sample_weight=sizes, y_min=0.0, y_max=1.0)
-    starts = np.flatnonzero(np.diff(levels, prepend=-1.0) != 0.0)
+    # Pools of one level are one pool, whatever rounding did to the last digit.
+    starts = np.flatnonzero(np.diff(levels, prepend=-1.0) > _SAME_LEVEL)
     centres = np.add.reduceat(places * sizes, starts) / np.add.reduceat(sizes, starts)
     knots, kept = np.unique(centres, return_index=True)
     return Calibration.isotonic(knots.tolist(), np.maximum.accumulate(levels[starts][kept]).tolist())

@@ -1,7 +1,8 @@
 """MLflow: what a training run leaves behind. The only file that knows MLflow.
 
 The store is `sqlite:///mlruns/mlflow.db` with artifacts in `mlruns/artifacts`, or wherever `MLFLOW_TRACKING_URI`
-points. `mlflow run` opens a run before it calls us; that run is used.
+points. `mlflow run` opens a run before it calls us; that run is used. An alias has no history in MLflow, so every
+move of one is also written to `promotions.jsonl` beside the store.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -44,6 +45,9 @@ STORE = "sqlite:///mlruns/mlflow.db"
 ARTIFACTS = Path("mlruns") / "artifacts"
 EXPERIMENT = "waypost"
 MODEL = "waypost"
+PROMOTIONS = "promotions.jsonl"
+PARAMETERS_AT_ONCE, METRICS_AT_ONCE = 100, 1000
+"""What MLflow takes in one call."""
 CHAMPION, CHALLENGER = "champion", "challenger"
 
 
@@ -51,7 +55,8 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 class Run:
     """What one training run has to say.
 
-    `log_digest` names the data, `files` are artifacts by name, `example` is a few rows of features, float32[n, f].
+    `log_digest` names the data, `files` are artifacts by name, `example` is a few rows of features, float32[n, f];
+    `gates` are as in the report, `at` is microseconds.
     """
 
     name: str
@@ -63,6 +68,7 @@ class Run:
     example: NDArray[np.float32]
     bundle: Bundle
     targets: tuple[str, ...]
+    gates: Sequence[Mapping[str, Any]]
     champion: bool
     at: int
 
@@ -108,7 +114,7 @@ def record(run: Run) -> Recorded:
             _write_files(run)
             uri = _write_models(run)
             _write_numbers(run, run_id)
-        registered = _register(run, run_id, uri)
+        registered = _register(run, run_id, uri, promotions_of(store))
     return Recorded(store, run_id, registered, CHAMPION if run.champion else CHALLENGER)
 
 
@@ -137,9 +143,11 @@ def _write_numbers(run: Run, run_id: str) -> None:
     parameters = [Param(key, str(value)) for key, value in run.parameters.items()]
     tags = [RunTag(key, value) for key, value in run.tags.items()]
     client = MlflowClient()
-    for start in range(0, len(metrics), 1000):
-        client.log_batch(run_id, metrics=metrics[start : start + 1000])
-    client.log_batch(run_id, params=parameters[:100], tags=tags)
+    for start in range(0, len(metrics), METRICS_AT_ONCE):
+        client.log_batch(run_id, metrics=metrics[start : start + METRICS_AT_ONCE])
+    for start in range(0, len(parameters), PARAMETERS_AT_ONCE):
+        client.log_batch(run_id, params=parameters[start : start + PARAMETERS_AT_ONCE])
+    client.log_batch(run_id, tags=tags)
     source = CodeDatasetSource({"log_digest": run.log_digest})
     events = MetaDataset(source, name="event log", digest=run.log_digest)  # type: ignore[abstract]
     mlflow.log_input(events, context="training")
@@ -184,13 +192,37 @@ def _write_models(run: Run) -> str:
     return str(logged.model_uri)
 
 
-def _register(run: Run, run_id: str, uri: str) -> str:
-    """A new version of the registered model, with the alias that it earned."""
+def promotions_of(store: str) -> Path:
+    """The log of promotions of this store: beside its database, among its files, or in `mlruns` for a server."""
+    scheme, _, path = store.partition("://")
+    if scheme == "sqlite":
+        return Path(path.removeprefix("/")).parent / PROMOTIONS
+    if scheme == "file":
+        return Path(path) / PROMOTIONS
+    return ARTIFACTS.parent / PROMOTIONS
+
+
+def _register(run: Run, run_id: str, uri: str, promotions: Path) -> str:
+    """A new version of the registered model, with the alias that it earned; both are written to `promotions`."""
     client = MlflowClient()
     if not client.search_registered_models(f"name = '{MODEL}'"):
         client.create_registered_model(MODEL, description="Waypost: scorers and recommender of a shop's customers.")
     made = client.create_model_version(MODEL, uri, run_id, description=json.dumps(dict(run.tags), indent=2))
     number = str(made.version)
     client.set_model_version_tag(MODEL, number, "bundle", run.bundle.version)
-    client.set_registered_model_alias(MODEL, CHAMPION if run.champion else CHALLENGER, number)
+    alias = CHAMPION if run.champion else CHALLENGER
+    previous = client.get_registered_model(MODEL).aliases.get(CHAMPION)
+    client.set_registered_model_alias(MODEL, alias, number)
+    line = {
+        "started": run.at,
+        "version": number,
+        "bundle": run.bundle.version,
+        "run_id": run_id,
+        "alias": alias,
+        "previous_champion": None if previous is None else str(previous),
+        "gates": list(run.gates),
+    }
+    promotions.parent.mkdir(parents=True, exist_ok=True)
+    with promotions.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
     return number

@@ -16,7 +16,7 @@ from features.grammar import Happens, happens
 from features.journey import JOURNEY, Journey
 from features.replay import Histories, Snapshots, histories
 from tests.histories import START, histories_of, of_kinds
-from training.dataset import OUT_OF_SCOPE, UNKNOWN, Schedule, known_at, label, split
+from training.dataset import OUT_OF_SCOPE, UNKNOWN, Schedule, known_at, label, purged, split
 from training.targets import TARGETS, Target, catalogue
 
 everyone = Journey.purchases_ever >= 0
@@ -99,7 +99,7 @@ def test_a_target_is_declared_in_the_grammar_over_features_that_exist(target: Ta
     assert f"`{target.name}`" in catalogue() and target.definition in catalogue()
 
 
-@given(st.integers(230, 900), st.integers(1, 5), st.integers(1, 9), st.sampled_from(sorted(TARGETS)))
+@given(st.integers(300, 900), st.integers(1, 5), st.integers(1, 9), st.sampled_from(sorted(TARGETS)))
 def test_slices_are_a_horizon_apart_and_complete(length: int, number: int, every: int, name: str) -> None:
     target, end = TARGETS[name], START + length * DAY
     plan = Schedule(every=days(every), test=number, calibrate=number, stop=number)
@@ -109,6 +109,11 @@ def test_slices_are_a_horizon_apart_and_complete(length: int, number: int, every
     for before, after in ((training, found.calibrate), ([*training, found.calibrate], found.test)):
         assert max(int(each.max()) for each in before) + target.horizon <= int(after.min())
     assert int(found.fit.max()) < int(found.stop.min())
+    # Early stopping listens to nothing that the trees it stops have seen, and leaves out no more than it must.
+    past = purged(found.fit, found.stop, target.horizon)
+    assert past.any()
+    assert int(found.fit[past].max()) + target.horizon <= int(found.stop.min())
+    assert all(cutoff + target.horizon > int(found.stop.min()) for cutoff in found.fit[~past].tolist())
     assert all(later - earlier == plan.every for earlier, later in pairwise(found.test.tolist()))
     assert found.fit.min() >= START + plan.warm_up
 

@@ -7,11 +7,22 @@ import pytest
 
 from features.events import DAY, PURCHASE
 from features.journey import JOURNEY
-from features.replay import histories, replay
+from features.replay import Histories, histories, replay
 from tests.training.shop import known, rows, world
 from tests.worlds import OPENING
 from training import dataset as module
-from training.dataset import NotEnoughHistory, Schedule, dataset, end_of, joined, sample, split
+from training.dataset import (
+    NotEnoughHistory,
+    Schedule,
+    content_digest,
+    dataset,
+    end_of,
+    joined,
+    known_at,
+    purged,
+    sample,
+    split,
+)
 from training.targets import TARGETS
 
 CHURN = TARGETS["churn_28d"]
@@ -41,11 +52,12 @@ def test_labels_follow_the_true_probability() -> None:
 
 
 def test_a_short_log_is_refused_with_what_it_takes() -> None:
-    with pytest.raises(NotEnoughHistory, match=r"spans 90 days; training churn_28d takes at least 168 days.*import"):
+    with pytest.raises(NotEnoughHistory, match=r"spans 90 days; training churn_28d takes at least 192 days.*import"):
         split(CHURN, OPENING, OPENING + 90 * DAY)
     with pytest.raises(NotEnoughHistory):
-        split(CHURN, OPENING, OPENING + 167 * DAY)
-    assert len(split(CHURN, OPENING, OPENING + 168 * DAY).fit) == 1
+        split(CHURN, OPENING, OPENING + 191 * DAY)
+    found = split(CHURN, OPENING, OPENING + 192 * DAY)
+    assert purged(found.fit, found.stop, CHURN.horizon).sum() == 1
 
 
 def test_the_schedule_bounds_the_cutoffs() -> None:
@@ -65,6 +77,35 @@ def test_a_slice_without_both_answers_is_refused() -> None:
     cutoffs = split(CHURN, OPENING, end_of(shop))
     with pytest.raises(NotEnoughHistory, match=r"The fit rows of churn_28d are \d+, 0 of them yes; expected both"):
         dataset(CHURN, shop, replay(JOURNEY, shop, cutoffs.cutoffs.tolist()), cutoffs, end_of(shop))
+
+
+@pytest.mark.parametrize("target", ["conversion_7d", "churn_28d"])
+def test_purged_rows_know_nothing_of_what_stops_the_trees(target: str) -> None:
+    data = rows(target)
+    past, horizon = data.purged_fit, data.target.horizon
+    assert 0 < len(past) < len(data.fit)
+    assert int(past.cutoff.max()) + horizon <= int(data.stop.cutoff.min())
+    kept = data.fit.cutoff + horizon <= data.stop.cutoff.min()
+    assert past.features.tobytes() == data.fit.features[kept].tobytes()
+    assert past.labels.tolist() == data.fit.labels[kept].tolist()
+    assert past.customer.tolist() == data.fit.customer[kept].tolist()
+
+
+def test_the_digest_is_that_of_the_events_and_names_used() -> None:
+    shop, items = known(), world().items
+    names = [f"customer {code}" for code in range(int(shop.customers.max()) + 1)]
+    found = content_digest(shop, names, items)
+    assert len(found) == 32 and found == content_digest(shop, names, items)
+    assert found == content_digest(shop, [*names, "a customer yet to come"], [*items, "an item yet to come"])
+    events = shop.events.copy()
+    events["amount"][0] += 0.01
+    others = [
+        content_digest(Histories(events, shop.customers, shop.starts), names, items),
+        content_digest(shop, ["someone else", *names[1:]], items),
+        content_digest(shop, names, ["something else", *items[1:]]),
+        content_digest(known_at(shop, end_of(shop) - DAY), names, items),
+    ]
+    assert len({found, *others}) == 5
 
 
 def test_an_empty_log_has_no_end() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from training.evaluation import Evaluation, evaluate
-from training.gates import Gate, passed, scorer_gates
+from training.evaluation import Evaluation, evaluate, plain_figures
+from training.gates import Gate, calibration_threshold, passed, scorer_gates
 
 NAMES = ("rfm_logistic", "recency_rule", "base_rate")
 
@@ -31,7 +33,25 @@ def test_a_good_scorer_passes_every_gate() -> None:
 
 def test_a_scorer_that_does_not_mean_its_numbers_is_held_back() -> None:
     failed = [gate.condition for gate in scorer_gates("conversion_7d", judged(1.0, shift=0.1)) if not gate.passed]
-    assert failed == ["calibration error, lower end of the interval"]
+    assert failed == ["calibration error"]
+
+
+@pytest.mark.parametrize("shift", [0.05, -0.05])
+def test_off_by_five_points_everywhere_is_too_much_for_three_thousand_rows(shift: float) -> None:
+    (failed,) = [gate for gate in scorer_gates("conversion_7d", judged(1.0, shift)) if not gate.passed]
+    assert failed.condition == "calibration error" and failed.value > failed.threshold == 0.03
+
+
+def test_a_small_test_allows_for_the_noise_of_true_probabilities() -> None:
+    thresholds = [calibration_threshold(replace(judged(1.0), rows=rows)) for rows in (300, 1_000, 1_999, 2_000, 50_000)]
+    assert thresholds == sorted(thresholds, reverse=True) and thresholds[3:] == [0.03, 0.03]
+    draw, rows = np.random.default_rng(4), 1_000
+    errors = [
+        plain_figures(np.full(rows, 0.5) + 1e-9 * np.arange(rows), labels, ("calibration_error",))["calibration_error"]
+        for labels in (draw.random((200, rows)) < 0.5).astype(np.int8)
+    ]
+    noise = (calibration_threshold(Evaluation(rows, rows, 0.5, {}, {})) - 0.03) / 2
+    assert np.mean(errors) == pytest.approx(noise, rel=0.1)
 
 
 def test_a_scorer_that_ranks_no_better_is_held_back() -> None:

@@ -17,14 +17,15 @@ from features.events import DAY
 from features.journey import JOURNEY
 from features.log import open_log
 from features.log.contract import EventLog
-from models.bundle import Bundle
+from models.bundle import Bundle, read_manifest
 from tests.worlds import OPENING, shop
-from training import pipeline, scorers
+from training import pipeline, scorers, tracking
 from training.dataset import NotEnoughHistory
 from training.gates import Gate
 from training.pipeline import train
+from training.recommenders import Taste
 from training.result import TrainingResult
-from training.tracking import Recorded
+from training.tracking import Recorded, Run, promotions_of
 
 STARTED = OPENING + 1_000 * DAY
 
@@ -45,6 +46,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.delenv("MLFLOW_RUN_ID", raising=False)
         patch.setattr(scorers, "ROUNDS", 60)
+        patch.setattr(tracking, "PARAMETERS_AT_ONCE", 10)
         log = open_log("data/shop.db")
         log.append(shop(customers=300, days=240).rows(), history=True)
         steps: list[tuple[str, int, int]] = []
@@ -75,17 +77,20 @@ def test_the_steps_are_told(trained: Trained) -> None:
 
 def test_the_run_is_in_mlflow(trained: Trained) -> None:
     result = trained.result
+    assert result.ranking is not None
     run = MlflowClient("sqlite:///mlruns/mlflow.db").get_run(result.recorded.run_id)
     assert (
         run.data.metrics["churn_28d/roc_auc"]
         == result.targets["churn_28d"].evaluation.figures["model"]["roc_auc"].value
     )
-    assert run.data.metrics["recommender/ratio_to_popularity"] == pytest.approx(result.ranking.ratio.value)  # type: ignore[union-attr]
+    assert run.data.metrics["recommender/ratio_to_popularity"] == pytest.approx(result.ranking.ratio.value)
+    assert run.data.params["recommender.near"] == str(result.ranking.taste.near)
+    assert len(run.data.params) > 2 * tracking.PARAMETERS_AT_ONCE
     assert run.data.params["seed"] == "5" and run.data.params["fingerprint"] == JOURNEY.fingerprint
     assert run.data.tags["log_offset"] == str(trained.log.offset()) and "mlflow.source.git.commit" in run.data.tags
     assert run.inputs is not None
     (data,) = run.inputs.dataset_inputs
-    assert data.dataset.digest == trained.log.digest()
+    assert data.dataset.digest == run.data.params["log_digest"] == run.data.tags["log_digest"]
     files = {each.path for each in MlflowClient().list_artifacts(run.info.run_id, "plots")}
     assert files == {
         f"plots/{name}_{kind}.png" for name in result.targets for kind in ("calibration", "lift", "importance")
@@ -104,6 +109,27 @@ def test_the_champion_is_registered_and_answers(trained: Trained) -> None:
     given = model.predict(pd.DataFrame(rows, columns=list(JOURNEY.names)))
     for name, scorer in result.bundle.scorers.items():
         assert given[name].to_numpy().tobytes() == scorer.score_many(rows).tobytes()
+
+
+def test_the_registration_is_in_the_log_of_promotions(trained: Trained) -> None:
+    first, *later = map(json.loads, Path("mlruns/promotions.jsonl").read_text(encoding="utf-8").splitlines())
+    result = trained.result
+    assert not later and first["started"] == STARTED and first["previous_champion"] is None
+    assert (first["version"], first["run_id"], first["alias"]) == ("1", result.recorded.run_id, "champion")
+    assert first["bundle"] == result.bundle.version and first["gates"] == result.to_json()["gates"]
+
+
+@pytest.mark.parametrize(
+    ("store", "place"),
+    [
+        ("sqlite:///mlruns/mlflow.db", "mlruns"),
+        ("sqlite:////srv/mlflow/store.db", "/srv/mlflow"),
+        ("file:///srv/mlruns", "/srv/mlruns"),
+        ("https://mlflow.example.org", "mlruns"),
+    ],
+)
+def test_promotions_are_written_beside_the_store(store: str, place: str) -> None:
+    assert promotions_of(store) == Path(place) / "promotions.jsonl"
 
 
 def test_the_trees_are_logged_with_signature_and_example(trained: Trained) -> None:
@@ -136,6 +162,8 @@ def test_the_same_seed_gives_the_same_figures_in_a_run_that_mlflow_opened(
     first, second = trained.result.to_json(), again.to_json()
     assert first.pop("mlflow") != second.pop("mlflow")
     assert first == second
+    promotions = Path("mlruns/promotions.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["previous_champion"] for line in promotions] == [None, "1"]
 
 
 def test_the_report_is_tables_and_json(trained: Trained) -> None:
@@ -164,10 +192,52 @@ def test_a_target_that_cannot_be_trained_yet_is_skipped_unless_asked_for(
 ) -> None:
     monkeypatch.setattr(pipeline, "record", lambda run: Recorded("nowhere", "none", "0", "none"))
     early = OPENING + 120 * DAY
-    with pytest.raises(NotEnoughHistory, match="training churn_28d takes at least 168 days"):
+    with pytest.raises(NotEnoughHistory, match="training churn_28d takes at least 192 days"):
         train(trained.log, ["churn_28d"], started=STARTED, now=early)
     with pytest.raises(NotEnoughHistory):
         train(trained.log, started=STARTED, now=OPENING + 30 * DAY)
     result = train(trained.log, started=STARTED, now=early, folder=Path("data/early"))
-    assert set(result.targets) == {"conversion_7d"} and "168 days" in result.skipped["churn_28d"]
+    assert set(result.targets) == {"conversion_7d"} and "192 days" in result.skipped["churn_28d"]
     assert result.tables()[-1].title == "not trained"
+
+
+def test_what_came_after_now_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scorers, "ROUNDS", 5)
+    runs: list[Run] = []
+
+    def keep(run: Run) -> Recorded:
+        runs.append(run)
+        return Recorded("nowhere", "none", "0", "none")
+
+    monkeypatch.setattr(pipeline, "record", keep)
+    now, rows = OPENING + 130 * DAY, shop(customers=100, days=140).rows()
+    for name, events in {"longer": rows, "shorter": [row for row in rows if row.received <= now]}.items():
+        log = open_log(str(tmp_path / f"{name}.db"))
+        log.append(events, history=True)
+        train(log, ["conversion_7d"], started=STARTED, now=now, folder=tmp_path / name / "champion")
+        log.close()
+    longer, shorter = runs
+    assert longer.bundle.version == shorter.bundle.version and longer.log_digest == shorter.log_digest
+    used = sum(row.received <= now for row in rows)
+    assert longer.bundle.manifest.log_offset == used < len(rows) and longer.parameters["events"] == used
+    assert longer.bundle.manifest.now == max(row.received for row in rows if row.received <= now)
+
+
+def test_a_bundle_is_on_disk_before_it_is_registered(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the taste that was tuned is recorded although there was nothing to judge it by."""
+    monkeypatch.setattr(scorers, "ROUNDS", 5)
+    taste = Taste(near=0.7, prior=0.2)
+    monkeypatch.setattr(pipeline, "best_taste", lambda *asked: taste)
+    monkeypatch.setattr(pipeline, "evaluate_recommender", lambda *asked: None)
+
+    def refuse(run: Run) -> Recorded:
+        versions = {read_manifest(place).version for place in tmp_path.iterdir()}
+        assert versions == {run.bundle.version}
+        assert (run.parameters["recommender.near"], run.parameters["recommender.prior"]) == (0.7, 0.2)
+        raise ConnectionError("the registry is away")
+
+    monkeypatch.setattr(pipeline, "record", refuse)
+    with pytest.raises(ConnectionError, match="away"):
+        train(trained.log, ["conversion_7d"], started=STARTED, folder=tmp_path / "champion")

@@ -15,7 +15,8 @@ from features.replay import histories
 from tests.training.shop import known, world
 from training import ranking
 from training.dataset import known_at
-from training.ranking import evaluate_recommender, ranking_values
+from training.ranking import NEARS, PRIORS, best_taste, evaluate_recommender, ranking_values
+from training.recommenders import Taste
 
 lists = st.lists(st.integers(0, 9), min_size=5, max_size=5, unique=True)
 wanted = st.sets(st.integers(-3, 9), min_size=1, max_size=8)
@@ -61,3 +62,16 @@ def test_what_comes_after_does_not_change_how_customers_are_remembered() -> None
 
 def test_a_silent_week_cannot_be_judged() -> None:
     assert evaluate_recommender(JOURNEY, known(), world().items, world().end + 30 * DAY, seed=1) is None
+
+
+def test_the_best_taste_is_the_best_of_those_tried_a_week_before() -> None:
+    items, end = world().items, world().end
+    chosen = best_taste(JOURNEY, known(), items, end, seed=1)
+
+    def ndcg(near: float, prior: float) -> float:
+        found = evaluate_recommender(JOURNEY, known(), items, end - days(7), 1, Taste(near=near, prior=prior))
+        assert found is not None
+        return found.figures["recommender"]["ndcg_at_20"].value
+
+    assert ndcg(chosen.near, chosen.prior) == max(ndcg(near, prior) for near in NEARS for prior in PRIORS)
+    assert best_taste(JOURNEY, known(), items, end + 60 * DAY, seed=1) == Taste()

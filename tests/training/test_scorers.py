@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -87,6 +87,7 @@ def level(pool: list[tuple[Fraction, Fraction]]) -> Fraction:
 
 
 @given(st.lists(st.tuples(st.integers(0, 12).map(lambda raw: raw / 16), st.integers(0, 1)), min_size=1, max_size=30))
+@example([(0.0, 0), (0.0, 0), (0.0, 1), *[(0.0625, 0)] * 4, *[(0.0625, 1)] * 2])
 def test_isotonic_is_pool_adjacent_violators(pairs: list[tuple[float, int]]) -> None:
     raw, labels = np.array([each for each, _ in pairs]), np.array([label for _, label in pairs], np.int8)
     curve = fit_isotonic(raw, labels)
