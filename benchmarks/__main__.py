@@ -1,0 +1,11 @@
+"""Every benchmark with its default size, one after the other: python -m benchmarks"""
+
+import subprocess
+import sys
+
+NAMES = ("replay", "online", "serve")
+
+if __name__ == "__main__":
+    sys.exit(
+        max(subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode for name in NAMES)
+    )

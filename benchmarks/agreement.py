@@ -1,0 +1,53 @@
+"""Whether the peers of the replay benchmark compute the same numbers as Waypost does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from benchmarks.peer_aggregates import shared_aggregates, shared_fold
+from features.aggregates.base import Aggregate
+from features.aggregates.distinct import Distinct
+from features.aggregates.times import Age, Since
+from features.parquet_histories import read_histories
+from features.replay import Snapshots, replay
+
+
+def own_answer(path: Path, cutoffs: Sequence[int]) -> Snapshots:
+    """The aggregates that peers compute, by the compiled fold: one row a customer and cutoff, in this order."""
+    return replay(shared_fold(), read_histories(path), cutoffs)
+
+
+def disagreements(own: Snapshots, table: pa.Table) -> list[str]:
+    """Where a peer's answer differs by more than the rounding of four-byte numbers; distinct counts are estimates."""
+    table = table.sort_by([("customer", "ascending"), ("cutoff", "ascending")])
+    if len(table) != len(own.customer) or not (
+        np.array_equal(table["customer"].to_numpy(), own.customer)
+        and np.array_equal(table["cutoff"].to_numpy(), own.cutoff)
+    ):
+        return [f"the rows are others: {len(table)}, expected {len(own.customer)}"]
+    found = []
+    for place, each in enumerate(shared_aggregates()):
+        wrong = int(np.sum(~_same(each, own.features[:, place].astype(float), _numbers(each, table))))
+        if wrong:
+            found.append(f"{each.name} differs in {wrong} of {len(table)} rows")
+    return found
+
+
+def _numbers(aggregate: Aggregate, table: pa.Table) -> NDArray[np.float64]:
+    """A peer's column in our units: recencies in microseconds, a sum of nothing 0."""
+    recency = isinstance(aggregate, Since | Age)
+    values: NDArray[np.float64] = (
+        table[aggregate.name].cast(pa.float64()).fill_null(np.nan if recency else 0.0).to_numpy()
+    )
+    return values * 1e6 if recency else values
+
+
+def _same(aggregate: Aggregate, own: NDArray[np.float64], peer: NDArray[np.float64]) -> NDArray[np.bool_]:
+    if isinstance(aggregate, Distinct):
+        return (np.abs(own - peer) <= 3.0 + 0.15 * peer) | (peer > aggregate.bits)
+    return np.isclose(own, peer, rtol=1e-4, atol=1e-4, equal_nan=True)

@@ -1,0 +1,73 @@
+"""What can only be measured in a process of its own: how long the fold takes to be ready, and how much memory it needs.
+
+    python -m benchmarks.fresh start
+    python -m benchmarks.fresh memory FILE.parquet CUTOFF [CUTOFF...]
+
+Prints one JSON object. `run` starts it and returns the object.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def run(*arguments: str, environment: Mapping[str, str] | None = None) -> dict[str, float]:
+    """The answer of this module in a new process."""
+    command = [sys.executable, "-m", "benchmarks.fresh", *arguments]
+    ran = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})}
+    )
+    answer: dict[str, float] = json.loads(ran.stdout)
+    return answer
+
+
+def _start() -> dict[str, float]:
+    """Seconds until numba is ready to run anything, and from then on until every entry point of the fold is."""
+    begun = time.perf_counter()
+    from numba.core.registry import cpu_target
+
+    # The imports that numba puts off until its first function runs: SciPy, CFFI and its own registries.
+    cpu_target.typing_context.refresh()
+    cpu_target.target_context.refresh()
+    ready = time.perf_counter()
+    from features.journey import JOURNEY
+
+    declared = time.perf_counter()
+    JOURNEY.compile()
+    return {
+        "start_numba_s": ready - begun,
+        "declare_s": declared - ready,
+        "compile_s": time.perf_counter() - declared,
+    }
+
+
+def _memory(path: Path, cutoffs: list[int]) -> dict[str, float]:
+    """Bytes in use before a replay from the file, and the most in use during it."""
+    from features.journey import JOURNEY
+    from features.parquet_histories import read_histories
+    from features.replay import replay
+
+    JOURNEY.compile()
+    before = _bytes("VmRSS")
+    snapshots = replay(JOURNEY, read_histories(path), cutoffs)
+    return {"before": before, "peak": _bytes("VmHWM"), "rows": len(snapshots.customer)}
+
+
+def _bytes(field: str) -> int:
+    """A field of /proc/self/status; VmHWM is the most memory that this process ever had resident."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            return int(value.split()[0]) * 1024
+    raise LookupError(f"/proc/self/status has no {field}")
+
+
+if __name__ == "__main__":
+    task, *rest = sys.argv[1:]
+    print(json.dumps(_start() if task == "start" else _memory(Path(rest[0]), [int(each) for each in rest[1:]])))
