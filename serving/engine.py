@@ -88,6 +88,7 @@ class Engine:
         self.fold = fold
         self.champions = champions
         self._stage_column = fold.index["stage"]
+        self._first_seen_column = fold.index["days_since_first"]
 
     def record(self, events: Sequence[Event]) -> Appended:
         """Append events and fold them. When this returns, they are on disk and in every later answer."""
@@ -113,7 +114,8 @@ class Engine:
         state = self.states.load(customer)
         as_of = max(now, state.received)
         items = self._recommend(champion, state, limit, as_of, exclude)
-        return Recommended(state.known, as_of, items, champion.bundle.version)
+        known = self._known(state, self.fold.read(state.states, 0, as_of))
+        return Recommended(known, as_of, items, champion.bundle.version)
 
     def decide(self, customer: str, decision_id: str, now: int, channels: Collection[Channel] | None = None) -> Decided:
         """Choose the next best action and append the decision to the log, with all its probabilities.
@@ -128,7 +130,8 @@ class Engine:
             row = dict(zip(self.fold.names, standing.features.tolist(), strict=True))
             if standing.stage is None:
                 row["stage"] = float(Stage.AWARENESS)
-            row.update(standing.scores)
+            if standing.known:  # the base rate of those we know says nothing of a stranger
+                row.update(standing.scores)
             recent = self._recent_actions(state)
             decision = champion.policy.decide(row, recent, standing.as_of, decision_id, channels)
             event = decision_event(decision, customer, standing.as_of, model_version=champion.bundle.version)
@@ -138,7 +141,7 @@ class Engine:
         else:
             as_of, version = standing.as_of, champion.bundle.version
         items = self._recommend(champion, state, SHOWN, as_of) if decision.needs_content == "items" else []
-        return Decided(decision, state.known, as_of, not accepted, items, version)
+        return Decided(decision, standing.known, as_of, not accepted, items, version)
 
     def reward(
         self, customer: str, decision_id: str, value: float, now: int, *, money: bool, reward_id: str | None
@@ -158,12 +161,16 @@ class Engine:
     def _standing(self, state: CustomerState, now: int, champion: Champion | None) -> Standing:
         as_of = max(now, state.received)
         features = self.fold.read(state.states, 0, as_of)
-        if not state.known:
+        if not self._known(state, features):
             rates = champion.base_rates if champion else {}
             return Standing(state.customer, False, as_of, features, None, rates, champion)
         scores = champion.score(features) if champion else {}
         stage = Stage(int(features[self._stage_column]))
         return Standing(state.customer, True, as_of, features, stage, scores, champion)
+
+    def _known(self, state: CustomerState, features: NDArray[np.float32]) -> bool:
+        """Whether the customer did anything; what Waypost decided for somebody tells nothing of them."""
+        return state.known and not np.isnan(features[self._first_seen_column])
 
     def _recommend(
         self, champion: Champion, state: CustomerState, limit: int, as_of: int, exclude: Collection[str] = ()

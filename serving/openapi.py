@@ -130,7 +130,8 @@ def _success(route: Route) -> Json:
             body["example"] = route.answer_example
         content["application/json"] = body
     for media, example in route.also_answers.items():
-        content[media] = {"schema": {"type": "string"}, **({"example": example} if example else {})}
+        kind = "object" if media == "application/json" else "string"
+        content[media] = {"schema": {"type": kind}, **({"example": example} if example else {})}
     return {"description": route.answer_doc, "headers": _REQUEST_ID_HEADER, "content": content}
 
 

@@ -38,7 +38,9 @@ def parse(values: Mapping[str, Any], received: int, identity: Identity | None = 
         stranger = next(key for key in values if key not in _KNOWN)
         raise BadRecord(stranger, f"unknown field; expected {', '.join(sorted(_KNOWN))} (other things: in properties)")
     message_id = door.name(get("message_id"), "message_id", door.LONGEST_MESSAGE_ID)
-    at = received if not (history or get("at")) else instant(get("at"), "at")
+    sent = get("at")
+    now = not history and (sent is None or sent == "")
+    at = received if now else instant(sent, "at")
     customer = door.name(get("customer"), "customer")
     kind = door.kind(get("kind"), "kind")
     if message_id is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import partial
 from typing import Any
@@ -14,6 +15,8 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 
 from features.events import Event, Stage
+from features.sources import door
+from features.sources.contract import BadRecord
 from insights.segments import SEGMENTS
 from serving.endpoints.shapes import number, stage_name, stamp, target_scores, version_of
 from serving.engine import Engine, Standing
@@ -39,13 +42,13 @@ from serving.worker import Worker
 ROWS = 2000
 """Rows of a CSV stream written at once."""
 
+_CURSOR = re.compile(r"(\d{8,12})-(\d{1,9})", re.ASCII)
+
 
 async def get_customer(worker: Worker, request: HttpRequest) -> Response:
     """Tell what is known of a customer."""
     query = parse_query(CustomerQuery, request.query_params)
-    customer = request.path_params["customer"].strip()
-    if not customer:
-        raise Problem("not_found", "The address names no customer; expected /v1/customers/ID.")
+    customer = _customer(request.path_params["customer"])
     now = worker.clock()
     standing, events = await worker.read(
         lambda engine: (engine.profile(customer, now), engine.states.log.events(customer, query.events))
@@ -65,6 +68,21 @@ async def get_customer(worker: Worker, request: HttpRequest) -> Response:
             events=[_event(event) for event in events],
         )
     )
+
+
+def _customer(text: str) -> str:
+    """The customer that an address names, by the rule by which events name one."""
+    try:
+        customer = door.name(text, "customer")
+    except BadRecord as fault:
+        raise Problem(
+            "invalid_request",
+            f"The customer in the address: {fault.reason}.",
+            [ProblemError(pointer="{customer}", code="invalid_customer", detail=fault.reason)],
+        ) from None
+    if customer is None:
+        raise Problem("not_found", "The address names no customer; expected /v1/customers/ID.")
+    return customer
 
 
 def _position(worker: Worker, standing: Standing) -> dict[str, Any]:
@@ -163,21 +181,21 @@ def _place(worker: Worker, cursor: str | None) -> tuple[Generation, int]:
     """The generation that a cursor speaks of, and the first place of its page."""
     if cursor is None:
         return worker.generation(), 0
-    name, _, start = cursor.partition("-")
-    if not (name.isdecimal() and start.isdecimal() and start.isascii()):
+    told = _CURSOR.fullmatch(cursor)
+    if told is None:
         detail = "is not a cursor that this server gave; send `next_cursor` as it came, or none for the first page"
         raise Problem(
             "invalid_request",
             f"?cursor: {detail}.",
             [ProblemError(pointer="?cursor", code="invalid_cursor", detail=detail)],
         )
-    generation = worker.scoreboard.generation(name)
+    generation = worker.scoreboard.generation(told[1])
     if generation is None:
         raise Problem(
             "cursor_expired",
             "The customers were swept several times since the first page. Begin again without a cursor.",
         )
-    return generation, int(start)
+    return generation, int(told[2])
 
 
 def _members(engine: Engine, generation: Generation, places: NDArray[np.int32]) -> Iterator[SegmentMember]:

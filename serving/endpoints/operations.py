@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from features.log.contract import LogError
 from serving.exchange import JSON, reply, reply_with
-from serving.problems import Problem
 from serving.schemas import LiveAnswer, ReadyAnswer, ReadyCheck
 from serving.worker import Worker
 
@@ -38,11 +37,9 @@ def _model(worker: Worker) -> ReadyCheck:
 
 async def _store(worker: Worker) -> ReadyCheck:
     try:
-        await worker.write(lambda engine: engine.states.check())
+        await worker.check_store()
     except LogError as error:
         return ReadyCheck(ok=False, detail=str(error))
-    except Problem as problem:
-        return ReadyCheck(ok=False, detail=problem.detail)
     return ReadyCheck(ok=True, detail="readable and writable")
 
 

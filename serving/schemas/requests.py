@@ -4,24 +4,48 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    RootModel,
+    StringConstraints,
+    model_validator,
+)
 
 from features.events import Channel
+from features.sources import door
+from features.sources.contract import BadRecord
 from features.sources.door import KINDS
 
 MOST_CUSTOMERS = 1000
 MOST_EVENTS = 2500
 MOST_ITEMS = 100
 
+
+def _storable(text: str) -> str:
+    """A name that passes the door by which events come in."""
+    try:
+        door.name(text, "name")
+    except BadRecord as fault:
+        raise ValueError(fault.reason) from None
+    return text
+
+
+Storable = AfterValidator(_storable)
+
 CustomerId = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=256),
+    Storable,
     Field(description="The shop's own id of the customer.", examples=["household-1"]),
 ]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256), Storable]
 ChannelName = Annotated[str, Field(json_schema_extra={"enum": [channel.name for channel in Channel]})]
-EventId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-DecisionId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=90)]
+EventId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), Storable]
+DecisionId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=90), Storable]
 
 
 class Request(BaseModel):
@@ -52,10 +76,11 @@ class EventRequest(Request):
     channel: ChannelName | None = Field(None, description="Where it happened. Upper or lower case.")
     item: Name | None = Field(None, description="The product.")
     category: Name | None = Field(None, description="The product's category.")
-    quantity: float | None = Field(None, ge=0, description="Number of pieces.")
+    quantity: float | None = Field(None, ge=0, le=door.LARGEST, description="Number of pieces.")
     amount: float | None = Field(
         None,
         ge=0,
+        le=door.LARGEST,
         description="Money in the shop's currency: the order's total for PURCHASE, price times quantity for "
         "PURCHASED_ITEM and CART_ADD.",
     )

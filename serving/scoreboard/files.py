@@ -13,8 +13,10 @@ segment goes on in the generation it began in.
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -26,12 +28,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from insights.segments import SEGMENTS
+
 CURRENT = "CURRENT"
 REPORT = "report.json"
 CUSTOMERS = "customers.npy"
 COLUMNS = "columns.npy"
 KEPT = 4
 """Generations kept on disk."""
+
+_NAME = re.compile(r"\d{8,12}", re.ASCII)
+
+
+def catalogue_digest() -> str:
+    """What tells this release's segments from those of another: their names, rules and orderings, hashed."""
+    told = [(each.name, str(each.rule), str(each.order_by), each.ordering) for each in SEGMENTS.values()]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -77,36 +89,37 @@ class Generation:
 
 
 class Scoreboard:
-    """The generations in one directory, made by the fold with this fingerprint."""
+    """The generations in one directory, made by the fold with this fingerprint and with this release's segments."""
 
     def __init__(self, directory: Path, fingerprint: str) -> None:
         self.directory = directory
         self.fingerprint = fingerprint
+        self.catalogue = catalogue_digest()
         self._seen: tuple[int, int] | None = None
         self._current: Generation | None = None
 
     def current(self) -> Generation | None:
-        """The newest generation; None when there is none, or only one of another fold."""
+        """The newest generation; None when there is none to be read, or only one of another fold or catalogue."""
         try:
             status = (self.directory / CURRENT).stat()
-        except FileNotFoundError:
+            seen = status.st_ino, status.st_mtime_ns
+            if seen != self._seen:
+                name = (self.directory / CURRENT).read_text(encoding="utf-8").strip()
+                self._current, self._seen = self.generation(name), seen
+        except (OSError, ValueError):  # missing, not readable or damaged: the next sweep replaces it
             return None
-        seen = status.st_ino, status.st_mtime_ns
-        if seen != self._seen:
-            name = (self.directory / CURRENT).read_text(encoding="utf-8").strip()
-            self._current, self._seen = self.generation(name), seen
         return self._current
 
     def generation(self, name: str) -> Generation | None:
-        """The generation of this name; None when it is gone, or was made by another fold."""
-        if not name.isalnum():
+        """The generation of this name; None when it is gone, or was made by another fold or catalogue."""
+        if not _NAME.fullmatch(name):
             return None
         if self._current is not None and self._current.name == name:
             return self._current
         try:
             report = json.loads((self.directory / name / REPORT).read_bytes())
-            fits = report["fingerprint"] == self.fingerprint
-        except (FileNotFoundError, ValueError, KeyError):  # dropped meanwhile, or damaged: the next sweep replaces it
+            fits = (report["fingerprint"], report["catalogue"]) == (self.fingerprint, self.catalogue)
+        except (OSError, ValueError, KeyError, TypeError):  # dropped meanwhile, or damaged: the next sweep replaces it
             return None
         return Generation(self.directory / name, report) if fits else None
 

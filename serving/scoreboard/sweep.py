@@ -37,8 +37,8 @@ class _Swept:
 
     customers: list[NDArray[np.int32]] = field(default_factory=list)
     columns: list[NDArray[np.float32]] = field(default_factory=list)
-    transitions: list[NDArray[Any]] = field(default_factory=list)
-    stay_days: list[NDArray[Any]] = field(default_factory=list)
+    memories: dict[str, list[NDArray[Any]]] = field(default_factory=dict)
+    """What the stages remember, by name."""
 
 
 def sweep(engine: Engine, scoreboard: Scoreboard, now: int) -> Generation:
@@ -56,13 +56,11 @@ def sweep(engine: Engine, scoreboard: Scoreboard, now: int) -> Generation:
     matrix = np.concatenate([np.empty((len(names), 0), np.float32), *swept.columns], axis=1)
     columns = dict(zip(names, matrix, strict=True))
     found = {segment.name: members(segment, columns).astype(np.int32) for segment in SEGMENTS.values()}
-    stays = {
-        "transitions": np.concatenate([np.empty((0, 25), np.uint16), *swept.transitions]),
-        "stay_days": np.concatenate([np.empty((0, 5), np.float32), *swept.stay_days]),
-    }
+    stays = {name: np.concatenate(chunks) for name, chunks in swept.memories.items()}
     report = {
         "as_of": now,
         "fingerprint": engine.fold.fingerprint,
+        "catalogue": scoreboard.catalogue,
         "model_version": champion.bundle.version if champion else None,
         "offset": offset,
         "customers": len(customers),
@@ -76,17 +74,21 @@ def sweep(engine: Engine, scoreboard: Scoreboard, now: int) -> Generation:
 
 
 def _gather(engine: Engine, champion: Champion | None, targets: Sequence[str], now: int) -> _Swept:
-    swept = _Swept()
+    """All customers who did something; whom only decisions and rewards speak of is not known."""
+    nobody = engine.fold.memory_many(engine.fold.empty(0), "stages")
+    swept = _Swept(memories={name: [nothing] for name, nothing in nobody.items()})
+    first_seen = engine.fold.index["days_since_first"]
     for chunk in engine.states.sweep():
         features = engine.fold.sweep(chunk.states, now)
-        known = champion.score_many(features) if champion else {}
-        unknown = np.full(len(features), np.nan)
-        scores = np.stack([known.get(target, unknown) for target in targets])
-        memories = engine.fold.memory_many(chunk.states, "stages")
-        swept.customers.append(chunk.customers)
+        known = ~np.isnan(features[:, first_seen])
+        features, states = features[known], chunk.states[known]
+        scored = champion.score_many(features) if champion else {}
+        unscored = np.full(len(features), np.nan)
+        scores = np.stack([scored.get(target, unscored) for target in targets])
+        swept.customers.append(chunk.customers[known])
         swept.columns.append(np.concatenate([features.T, scores.astype(np.float32)]))
-        swept.transitions.append(memories["transitions"])
-        swept.stay_days.append(memories["stay_days"])
+        for name, values in engine.fold.memory_many(states, "stages").items():
+            swept.memories[name].append(values)
     return swept
 
 

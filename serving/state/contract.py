@@ -51,6 +51,11 @@ class StateStore(Protocol):
         """The log whose events the states fold."""
         ...
 
+    @property
+    def identity(self) -> object:
+        """What tells the opened store from another put in its place meanwhile."""
+        ...
+
     def transaction(self) -> AbstractContextManager[object]:
         """All or nothing: what is loaded and recorded within is not touched by another writer meanwhile."""
         ...
@@ -84,7 +89,7 @@ class StateStore(Protocol):
         ...
 
     def check(self) -> None:
-        """Return when the store can be read and written; raises a `LogError` otherwise."""
+        """Return when the store could be written to just now; raises a `LogError` otherwise."""
         ...
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from features.events import Event
 from features.fold import Fold
 from features.log import open_log
-from features.log.contract import Appended, LogError
+from features.log.contract import Appended, LogError, LogMissing
 from features.log.database import explained
 from features.log.sqlite import SqliteLog
 from features.replay import Histories, final_states, histories
@@ -80,6 +81,9 @@ SELECT :customer, :fingerprint, :offset, :received, :state
 WHERE :offset >= (SELECT max("offset") FROM events WHERE customer = :customer)
 """
 
+# No customer has this code; the row is gone again in the transaction that adds it, yet its pages are written.
+_PROBE = "INSERT INTO states VALUES (-1, '', 0, 0, zeroblob(8192))"
+
 _SWEEP = "SELECT customer, state FROM states WHERE fingerprint = :fingerprint ORDER BY customer"
 
 
@@ -87,12 +91,14 @@ class StoreUnknown(LogError):
     """No store of states is known for this kind of log."""
 
 
-def open_states(store: str, fold: Fold, busy_seconds: float) -> SqliteStateStore:
+def open_states(store: str, fold: Fold, busy_seconds: float, *, create: bool = True) -> SqliteStateStore:
     """The states in the store at a URL or path. A write waits `busy_seconds` for other writers.
+
+    Without `create` the store must exist.
 
     Raises `StoreUnknown` for a log that keeps no states, such as Parquet files, and the other `LogError`s.
     """
-    log = open_log(store)
+    log = open_log(store, create=create)
     if not isinstance(log, SqliteLog):
         log.close()
         raise StoreUnknown(f"the log {store} keeps no states; serve from one such as sqlite:///data/waypost.db")
@@ -107,6 +113,7 @@ class SqliteStateStore:
         self.log = log
         self.fold = fold
         self._connection: sqlite3.Connection = log.connection
+        self.identity = _identity(log.path)
         with explained(log.path):
             if not self._connection.execute(
                 "SELECT 1 FROM sqlite_master WHERE name = 'states_of_the_erased'"
@@ -116,7 +123,12 @@ class SqliteStateStore:
                         self._connection.execute(statement)
 
     def transaction(self) -> AbstractContextManager[object]:
-        """All or nothing; may be nested."""
+        """All or nothing; may be nested. Raises `LogMissing` when the file is no longer the one that was opened."""
+        if _identity(self.log.path) != self.identity:
+            raise LogMissing(
+                f"the log {self.log.path} was removed or replaced while it was in use; nothing was written. Stop the "
+                f"server, put the right file in its place with no {self.log.path.name}-wal of another, and start again"
+            )
         return self.log.transaction()
 
     def load(self, customer: str) -> CustomerState:
@@ -228,13 +240,23 @@ class SqliteStateStore:
         self.log.refresh()
 
     def check(self) -> None:
-        """Return when the store can be read and written."""
+        """Return when a row could be written: a full disk shows in nothing less."""
         with self.transaction():
-            self._connection.execute("SELECT 1 FROM states LIMIT 1").fetchone()
+            self._connection.execute(_PROBE)
+            self._connection.execute("DELETE FROM states WHERE customer = -1")
 
     def close(self) -> None:
         """Close the log."""
         self.log.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file is at `path`; None when there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _statements(script: str) -> Iterator[str]:

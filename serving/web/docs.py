@@ -97,4 +97,5 @@ def _problems() -> Html:
         )
         for code, failure in FAILURES.items()
     ]
-    return section("problems", "Problems", tag("table", tag("thead", head), tag("tbody", *rows), cls="problems"))
+    table = tag("table", tag("thead", head), tag("tbody", *rows), cls="problems")
+    return section("problems", "Problems", tag("div", table, cls="scroll"))

@@ -117,10 +117,14 @@ def test_an_id_that_is_taken_is_a_conflict_and_changes_nothing(engine: Engine) -
     assert engine.states.log.count() == count
 
 
-def test_a_decision_is_possible_for_a_stranger_and_makes_him_known(engine: Engine) -> None:
+def test_a_decision_is_possible_for_a_stranger_and_leaves_him_unknown(engine: Engine) -> None:
     decided = engine.decide("nobody", "d-2", NOW)
     assert (decided.known, decided.decision.stage) == (False, Stage.AWARENESS)
-    assert engine.score("nobody", NOW).known
+    engine.reward("nobody", "d-2", 1.0, NOW, money=False, reward_id=None)
+    assert not engine.score("nobody", NOW).known and not engine.recommend("nobody", 3, NOW).known
+    assert not engine.decide("nobody", "d-3", NOW).known
+    engine.record([event("v-1", "nobody", Kind.PAGE_VIEW)])
+    assert engine.score("nobody", NOW).known and engine.recommend("nobody", 3, NOW).known
 
 
 def test_contacts_are_capped_by_what_was_decided(engine: Engine) -> None:

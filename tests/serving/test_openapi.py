@@ -93,3 +93,9 @@ def test_a_problem_is_answered_as_documented(client: TestClient, path: str, body
     assert response.headers["content-type"] == media
     assert response.json()["code"] in told["content"][media]["examples"]
     check(response.json(), told["content"][media]["schema"])
+
+
+def test_the_document_says_what_it_is_and_how_large_money_may_be() -> None:
+    content = DOCUMENT["paths"]["/openapi.json"]["get"]["responses"]["200"]["content"]
+    assert content["application/json"]["schema"] == {"type": "object"}
+    assert DOCUMENT["components"]["schemas"]["EventRequest"]["properties"]["amount"]["anyOf"][0]["maximum"] == 1e15

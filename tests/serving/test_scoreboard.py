@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from features.journey import JOURNEY
 from insights.segments import SEGMENTS
 from serving.engine import Engine
 from serving.scoreboard import Scoreboard, Sweeper, member_columns, member_rows, sweep
-from serving.scoreboard.files import KEPT
+from serving.scoreboard.files import KEPT, REPORT, catalogue_digest
 from tests.serving.conftest import NOW, Place
 
 
@@ -66,7 +67,9 @@ def test_two_processes_that_publish_at_once_both_do(engine: Engine, place: Place
     first, second = board(place), board(place)
 
     def write(folder: Path) -> None:
-        (folder / "report.json").write_text(f'{{"fingerprint": "{JOURNEY.fingerprint}"}}')
+        (folder / "report.json").write_text(
+            json.dumps({"fingerprint": JOURNEY.fingerprint, "catalogue": catalogue_digest()})
+        )
 
     def write_late(folder: Path) -> None:
         write(folder)
@@ -80,6 +83,24 @@ def test_two_processes_that_publish_at_once_both_do(engine: Engine, place: Place
 def test_a_scoreboard_of_other_features_is_none(engine: Engine, place: Place) -> None:
     sweep(engine, board(place), NOW)
     assert Scoreboard(place.folder / "scoreboard", "another").current() is None
+
+
+def test_a_scoreboard_of_other_segments_is_none(engine: Engine, place: Place) -> None:
+    generation = sweep(engine, board(place), NOW)
+    assert board(place).generation(generation.name) is not None
+    (generation.folder / REPORT).write_text(json.dumps({**generation.report, "catalogue": "another"}))
+    assert board(place).current() is None and board(place).generation(generation.name) is None
+
+
+def test_a_scoreboard_that_cannot_be_read_is_none(place: Place) -> None:
+    (place.folder / "scoreboard" / "CURRENT").mkdir(parents=True)
+    assert board(place).current() is None
+    assert board(place).generation("9" * 5000) is None
+
+
+def test_whom_only_decisions_speak_of_is_not_counted(engine: Engine, place: Place) -> None:
+    engine.decide("nobody", "d-1", NOW)
+    assert sweep(engine, board(place), NOW).count == 200
 
 
 def test_whoever_is_erased_is_not_given_out(engine: Engine, place: Place) -> None:

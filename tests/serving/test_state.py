@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from features.journey import JOURNEY
-from features.log.contract import LogBusy
+from features.log.contract import LogBusy, LogError, LogMissing
 from serving.state import SqliteStateStore, StateStore, open_states
 from serving.state.sqlite import StoreUnknown
 from tests.serving.conftest import NOW
@@ -93,3 +95,36 @@ def test_a_replay_does_not_overwrite_what_was_recorded_meanwhile(
     assert JOURNEY.read(store.load("anna").states, 0, NOW)[JOURNEY.index["purchases_ever"]] == 4
     live.close()
     store.close()
+
+
+def test_a_check_writes_and_so_finds_a_disk_without_room(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.record([event(1)])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        with pytest.raises(LogError):
+            store.check()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    store.check()
+    store.close()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_removed_or_replaced_is_not_written(tmp_path: Path, replaced: bool) -> None:
+    store = opened(tmp_path)
+    store.record([event(1)])
+    (tmp_path / "waypost.db").rename(tmp_path / "away.db")
+    if replaced:
+        shutil.copy(tmp_path / "away.db", tmp_path / "waypost.db")
+    for write in (store.check, lambda: store.record([event(2)])):
+        with pytest.raises(LogMissing, match="removed or replaced"):
+            write()
+    store.close()
+
+
+def test_a_store_is_not_made_where_one_must_be(tmp_path: Path) -> None:
+    with pytest.raises(LogMissing):
+        open_states(f"sqlite:///{tmp_path / 'waypost.db'}", JOURNEY, busy_seconds=1, create=False)
+    assert not (tmp_path / "waypost.db").exists()

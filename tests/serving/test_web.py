@@ -102,3 +102,7 @@ def test_the_docs_have_every_route_and_every_problem() -> None:
         assert f'id="{route.name}"' in page
     anchors = set(re.findall(r' id="([^"]+)"', page))
     assert set(re.findall(r'href="#([^"]+)"', page)) <= anchors
+
+
+def test_wide_tables_scroll_by_themselves() -> None:
+    assert '<div class="scroll"><table class="problems">' in docs_page(ROUTES)

@@ -47,8 +47,15 @@ def test_every_field_finds_its_place() -> None:
 
 def test_a_live_event_without_a_time_happened_now_but_history_must_say_when() -> None:
     assert parse({"customer": "ada", "kind": "LOGIN"}, NOW).at == NOW
+    assert parse({"customer": "ada", "kind": "LOGIN", "at": ""}, NOW).at == NOW
     with refused("at", "missing"):
         parse({"customer": "ada", "kind": "LOGIN"}, NOW, history=True)
+
+
+@pytest.mark.parametrize("at", [0, False, [], {}, 1.5])
+def test_what_is_no_time_is_not_taken_for_now(at: Any) -> None:
+    with refused("at", "ISO 8601"):
+        parse({"customer": "ada", "kind": "LOGIN", "at": at}, NOW)
 
 
 def test_an_event_without_an_id_gets_one_from_its_content() -> None:
