@@ -51,10 +51,13 @@ def trained_model(features: NDArray[np.float32], seed: int = 1) -> lightgbm.Boos
     return lightgbm.train(settings, lightgbm.Dataset(rows, labels, feature_name=list(JOURNEY.names)), TREES)
 
 
-def write_shop(folder: Path, customers: int, events: int) -> list[str]:
-    """A store `waypost.db` of synthetic customers and a bundle `champion` with two models. The customers' names."""
+def write_shop(folder: Path, customers: int, events: int, store: str | None = None) -> list[str]:
+    """A store (`waypost.db` unless another is named) of synthetic customers, and a bundle `champion` with two models.
+
+    Returns the customers' names.
+    """
     records = events_of(events, customers)
-    log = open_log(folder / "waypost.db")
+    log = open_log(store or folder / "waypost.db")
     named = [_row(index, record) for index, record in enumerate(records)]
     log.append(named, history=True)
     log.close()

@@ -30,6 +30,8 @@ from features.aggregates import (
 from features.events import (
     CART_ADD,
     CHECKOUT_START,
+    CONSENT_GRANT,
+    CONSENT_WITHDRAW,
     COUPON_APPLY,
     COUPON_DENY,
     DAY,
@@ -177,7 +179,7 @@ class Browsing(FeatureSet):
     views_per_purchase = count(ITEM_VIEW) / count(PURCHASE)
     wishlist_size = maximum(count(WISHLIST_ADD) - count(WISHLIST_REMOVE), 0)
     recent_views = recent(ITEM_VIEW.item, size=6)
-    favourite_purchases = favourites(PURCHASED_ITEM.item, size=19, half_life=days(84))
+    favourite_purchases = favourites(PURCHASED_ITEM.item, size=18, half_life=days(84))
 
 
 class Cart(FeatureSet):
@@ -218,6 +220,7 @@ class Contacts(FeatureSet):
     message_click_rate = count(MESSAGE_CLICK) / count(MESSAGE_DELIVER)
     days_since_message = since(MESSAGE_DELIVER) / DAY
     unsubscribed = happened(UNSUBSCRIBE) & ~(since(SUBSCRIBE) < since(UNSUBSCRIBE))
+    profiling_withdrawn = happened(CONSENT_WITHDRAW) & ~(since(CONSENT_GRANT) < since(CONSENT_WITHDRAW))
     contacts_7d = count(DECISION.on(*OUTBOUND), within=days(7))
     days_since_contact = since(DECISION.on(*OUTBOUND)) / DAY
     rewards_ever = count(REWARD)

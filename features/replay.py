@@ -81,9 +81,13 @@ def places_of_runs(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArra
     `counts[r, c]` is how many events run r has of customer c. Returns `starts`, int64[customers + 1], and for each
     run the place of its first event of each customer, behind those of the runs before it.
     """
-    totals = counts.sum(axis=0)
-    starts = np.concatenate([[0], np.cumsum(totals)])
-    return starts, starts[:-1] + np.cumsum(counts, axis=0) - counts
+    starts = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
+    places = np.empty_like(counts)
+    following = starts[:-1].copy()
+    for run, number in zip(places, counts, strict=True):  # a cumsum along columns takes four times as long
+        run[:] = following
+        following += number
+    return starts, places
 
 
 def _runs(parts: list[NDArray[np.void]], number: int) -> list[list[NDArray[np.void]]]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from features.aggregates.base import Aggregate, Row, Slots
-from features.aggregates.kernels import NAN, NEVER, elapsed, second
+from features.aggregates.kernels import NAN, NEVER, elapsed, place_of, second
 from features.events import CART_ADD, PURCHASE
 
 
@@ -21,14 +21,6 @@ def drop_line(items: Any, quantities: Any, values: Any, lines: int, place: int) 
         quantities[k] = quantities[k + 1]
         values[k] = values[k + 1]
     return lines - 1
-
-
-def find_line(items: Any, lines: int, item: int) -> int:
-    """The line of an item, -1 when it is not in the cart."""
-    for k in range(lines):
-        if items[k] == item:
-            return k
-    return -1
 
 
 @dataclass(frozen=True)
@@ -45,7 +37,7 @@ class Cart(Aggregate):
         "age": "time since the cart last changed",
     }
     size: int
-    uses: ClassVar[tuple[Callable[..., Any], ...]] = (drop_line, find_line)
+    uses: ClassVar[tuple[Callable[..., Any], ...]] = (drop_line,)
 
     def empty(self) -> Slots:
         """An empty cart."""
@@ -66,7 +58,7 @@ class Cart(Aggregate):
         changed = happened if happened > moment else moment
         if kind == PURCHASE:
             return changed, 0
-        place = find_line(items, lines, item)
+        place = place_of(items, lines, item)
         if kind == CART_ADD:
             if place < 0:
                 if lines == size:

@@ -6,6 +6,7 @@ The text of this file below the marker is copied into the generated module and c
 """
 
 import math
+from typing import Any
 
 # --- copied into every fold ---
 NAN = math.nan
@@ -82,3 +83,24 @@ def larger(left: float, right: float) -> float:
     if left != left or right != right:
         return NAN
     return left if left > right else right
+
+
+def place_of(codes: Any, size: int, code: int) -> int:
+    """Where a code stands among the first `size`, -1 when it does not."""
+    for k in range(size):
+        if codes[k] == code:
+            return k
+    return -1
+
+
+def place_of_least(moments: Any, size: int) -> int:
+    """Where the earliest of the first `size` moments stands, the first of equals.
+
+    A loop for this alone, with the least value at hand, compiles without branches; mixed with the search for a code it
+    cost an eighth of the whole fold in wrong guesses of the processor.
+    """
+    place, least = 0, moments[0]
+    for k in range(1, size):
+        if moments[k] < least:
+            place, least = k, moments[k]
+    return place

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from features.aggregates.base import Aggregate, Row, Slots
-from features.aggregates.kernels import NEVER, second
+from features.aggregates.kernels import NEVER, place_of, place_of_least, second
 from features.grammar import duration_text
 
 
@@ -30,14 +30,12 @@ class Recent(Aggregate):
     @staticmethod
     def update(codes: Any, moments: Any, at: int, value: int, size: int) -> None:
         happened = second(at)
-        place = 0
-        for k in range(size):
-            if codes[k] == value:
-                if happened > moments[k]:
-                    moments[k] = happened
-                return
-            if moments[k] < moments[place]:
-                place = k
+        place = place_of(codes, size, value)
+        if place >= 0:
+            if happened > moments[place]:
+                moments[place] = happened
+            return
+        place = place_of_least(moments, size)
         if happened >= moments[place]:
             codes[place] = value
             moments[place] = happened
@@ -102,13 +100,11 @@ class Favourites(Aggregate):
     @staticmethod
     def update(codes: Any, moments: Any, at: int, value: int, size: int, half_life: int) -> None:
         happened = at / half_life
-        place = 0
-        for k in range(size):
-            if codes[k] == value:
-                moments[k] = later_by_half_lives(float(moments[k]), happened)
-                return
-            if moments[k] < moments[place]:
-                place = k
+        place = place_of(codes, size, value)
+        if place >= 0:
+            moments[place] = later_by_half_lives(float(moments[place]), happened)
+            return
+        place = place_of_least(moments, size)
         if happened >= moments[place]:
             codes[place] = value
             moments[place] = happened

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import serve
-from benchmarks.serve import Load
+from benchmarks.servers import Load, wrk
 
 WRK = """Running 5s test @ http://127.0.0.1:3000/v1/scores
   1 threads and 16 connections
@@ -41,7 +41,7 @@ def test_without_wrk_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> N
 def test_it_reads_what_wrk_says(monkeypatch: pytest.MonkeyPatch, tail: str, failed: str, expected: Load) -> None:
     answer = subprocess.CompletedProcess([], 0, stdout=WRK.format(tail=tail, failed=failed))
     monkeypatch.setattr(subprocess, "run", lambda *arguments, **options: answer)
-    assert serve._wrk("http://127.0.0.1:1/", Path("script.lua"), 1) == expected
+    assert wrk("http://127.0.0.1:1/", Path("script.lua"), 1, 16) == expected
 
 
 def test_the_claims_are_medians_of_ratios_within_a_round(capsys: pytest.CaptureFixture[str]) -> None:

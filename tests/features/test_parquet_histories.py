@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from features.events import EVENT
-from features.parquet_histories import BadHistory, read_histories
+from features.parquet_histories import BATCH, BadHistory, read_histories
 from features.replay import histories
 from tests.histories import START, histories_of
 
 COLUMNS = [name for name in EVENT.names or () if name != "_reserved"]
 
 
-def write(path: Path, events: NDArray[np.void], *, nulls: bool = False, **changed: Any) -> Path:
-    """The events as a Parquet file of small row groups; with `nulls`, what is absent is null."""
+def write(path: Path, events: NDArray[np.void], *, nulls: bool = False, group: int = 7, **changed: Any) -> Path:
+    """The events as a Parquet file with row groups of `group` rows; with `nulls`, what is absent is null."""
     arrays = {}
     for name in COLUMNS:
         values = np.ascontiguousarray(events[name])
@@ -30,7 +30,7 @@ def write(path: Path, events: NDArray[np.void], *, nulls: bool = False, **change
         arrays[name] = pa.array(values, mask=absent if nulls and name != "customer" else None)
     arrays.update(changed)
     table = pa.table({name: array for name, array in arrays.items() if array is not None})
-    pq.write_table(table, path, row_group_size=7)
+    pq.write_table(table, path, row_group_size=group)
     return path
 
 
@@ -53,6 +53,22 @@ def test_a_file_by_customer_is_read_as_well(tmp_path_factory: pytest.TempPathFac
     by_customer = events[np.argsort(events["customer"], kind="stable")]
     found = read_histories(write(tmp_path_factory.mktemp("log") / "events.parquet", by_customer))
     assert found.events.tobytes() == histories([events]).events.tobytes()
+
+
+@pytest.mark.parametrize("group", [BATCH - 1, BATCH, 3 * BATCH + 1])
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("nulls", [True, False])
+def test_row_groups_of_several_batches(tmp_path: Path, group: int, threads: int, nulls: bool) -> None:
+    random, events = np.random.default_rng(group), some_events(2_000)
+    events["customer"] = random.geometric(0.1, len(events)) - 1
+    events["item"] = random.integers(-1, 5, len(events))
+    events["category"] = random.integers(-1, 3, len(events))
+    for name in ("quantity", "amount", "score"):
+        events[name] = random.choice([np.nan, 0.0, 1.5], len(events))
+    found = read_histories(write(tmp_path / "events.parquet", events, nulls=nulls, group=group), threads=threads)
+    expected = histories([events])
+    assert found.starts.tolist() == expected.starts.tolist()
+    assert found.events.tobytes() == expected.events.tobytes()
 
 
 def test_columns_of_other_types_are_converted(tmp_path: Path) -> None:

@@ -1,0 +1,103 @@
+"""Servers for the benchmarks that need one: started on a free port, waited for, loaded with wrk, stopped."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+QUIET = {"BENTOML_DO_NOT_TRACK": "True", "DO_NOT_TRACK": "true"}
+SERVE = [sys.executable, "-m", "bentoml", "serve"]
+READY_SECONDS = 90.0
+
+
+class Load(NamedTuple):
+    """What wrk saw in one run: requests a second, the 99th percentile in milliseconds, answers that were no 2xx."""
+
+    throughput: float
+    p99: float
+    failures: int
+
+
+def require_wrk() -> None:
+    """End the program, with the command that helps, when wrk is missing."""
+    if shutil.which("wrk") is None:
+        sys.exit("this benchmark drives the servers with wrk, which is missing: apt install wrk")
+
+
+def start(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a server in a process group of its own. What it says goes to `log`, if there is one."""
+    settings = {**os.environ, **QUIET, "BENTOML_HOME": str(folder / f"bentoml-{command[-1]}"), **environment}
+    Path(settings["BENTOML_HOME"]).mkdir(exist_ok=True)
+    with (log or Path(os.devnull)).open("ab") as told:
+        return subprocess.Popen(command, env=settings, stdout=told, stderr=told, start_new_session=True)
+
+
+def start_waypost(
+    folder: Path, port: int, store: str, *, workers: int, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start our server over a store and the bundle in `folder/champion`; its log is `folder/server.log`."""
+    own = {
+        "WAYPOST_STORE": store, "WAYPOST_BUNDLE": str(folder / "champion"), "WAYPOST_KEYS": str(folder / "keys.json"),
+        "WAYPOST_SCOREBOARD": str(folder / "scoreboard"), "WAYPOST_WORKERS": str(workers), **(environment or {}),
+    }  # fmt: skip
+    command = [*SERVE, "serving.service:Waypost", "--host", "127.0.0.1", "--port", str(port)]
+    return start(command, folder, own, folder / "server.log")
+
+
+def stop(server: subprocess.Popen[bytes]) -> None:
+    """Stop a server as an operator would, and wait until it is gone."""
+    if server.poll() is None:
+        os.killpg(server.pid, signal.SIGTERM)
+    server.wait(timeout=60)
+
+
+def wait_for(url: str, status: int = 200) -> None:
+    """Return when the address answers with `status`; end the program when it does not within 90 s."""
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                found = answer.status
+        except urllib.error.HTTPError as error:
+            found = error.code
+        except OSError:
+            found = 0
+        if found == status:
+            return
+        time.sleep(0.02)
+    sys.exit(f"{url} did not answer {status} within {READY_SECONDS:.0f} s")
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+_UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+
+
+def wrk(url: str, script: Path, seconds: int, connections: int) -> Load:
+    """Ask `url` over and over, from `connections` connections at once, as the Lua script says."""
+    command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--latency", "-s", str(script), url]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    tail = re.search(r"99%\s+([\d.]+)(us|ms|s)", text)
+    failed = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
+    if rate is None or tail is None:
+        sys.exit(f"wrk said something unexpected:\n{text}")
+    return Load(float(rate[1]), float(tail[1]) * _UNITS[tail[2]], int(failed[1]) if failed else 0)
