@@ -1,4 +1,4 @@
-"""What every event log promises, whatever stores it: append exactly once, scan in log order, erase.
+"""What every event log promises, whatever stores it: append exactly once, scan in log order, join ids, erase.
 
 The *log order* is `(received, offset)`: when an event was learnt, then the order of arrival. Names of customers,
 items and categories are kept once, as dense integer codes beside the events; a code means something in one log
@@ -76,6 +76,45 @@ class Vocabulary(Protocol):
         ...
 
 
+MERGE = np.dtype(
+    [("received", np.int64), ("offset", np.int64), ("member", np.int32), ("profile", np.int32), ("undone", np.uint8)],
+    align=True,
+)
+"""A merge as it stands in the log: from then on `member` is part of `profile`, or, when `undone`, no longer.
+
+Both are customers' codes. A profile has one level: a member is never the profile of another.
+"""
+
+MOST_JOINED = 5
+"""Most ids that join one profile. Beyond, an id stays a customer of its own."""
+
+
+class Erased(NamedTuple):
+    """What an erasure removed: how many events, dead letters and merges, and the ids of the profile."""
+
+    customers: list[str]
+    events: int
+    dead_letters: int
+    merges: int
+    first_received: int
+    """When the first removed event was learnt; 0 when there was none. Whatever was trained later may have seen it."""
+
+    @property
+    def rows(self) -> int:
+        """All rows removed."""
+        return self.events + self.dead_letters + self.merges
+
+
+class Training(NamedTuple):
+    """A model that was trained on this log."""
+
+    version: str
+    until: int
+    """The newest `received` it was trained on, microseconds UTC."""
+    at: int
+    """When it was trained, microseconds UTC."""
+
+
 class Appended(NamedTuple):
     """What became of the events of one `append`."""
 
@@ -87,6 +126,8 @@ class Appended(NamedTuple):
     """Offset of the first accepted event; 0 when none was accepted."""
     last_offset: int
     """Offset of the last accepted event; 0 when none was accepted."""
+    merges: NDArray[np.void]
+    """The merges that accepted events brought about, `MERGE` records. Their offsets are among those given out."""
 
     @property
     def accepted_count(self) -> int:
@@ -117,6 +158,8 @@ class DeadLetter:
     """When it came, microseconds UTC."""
     customer: str | None = None
     """The customer it speaks of, when that much could be read: erasing the customer removes it."""
+    number: int = 0
+    """The log's own number of the letter; 0 until it is kept."""
 
 
 class EventLog(Protocol):
@@ -147,6 +190,29 @@ class EventLog(Protocol):
         Live events get `received` no earlier than the newest in the log, so that for them log order is the order of
         appending. With `history`, for imports of the past, `received` stays as given. Either way `at` is never after
         `received`. Of two events with one `message_id`, within the batch or across, the first stays.
+
+        An accepted event that joins ids (`features.identity.joined`) merges them, by the rules of that module, in the
+        same transaction. An event of an erased customer that was received before the erasure is a duplicate: it had
+        its turn.
+        """
+        ...
+
+    def unmerge(self, customer: str, received: int) -> list[str]:
+        """Take a member out of its profile, or, given the profile, all its members. The members taken out.
+
+        From then on everybody's history is what it would be had they never been merged. The same two are not merged
+        again by later events. Empty when there is nothing to take apart.
+        """
+        ...
+
+    def merges(self) -> NDArray[np.void]:
+        """Every merge and its undoing that is still in the log: `MERGE` records, in log order."""
+        ...
+
+    def profile(self, customer: str) -> list[str]:
+        """All ids of the profile that a customer belongs to now, the profile's own first; itself when never merged.
+
+        Empty when the log does not know the customer.
         """
         ...
 
@@ -159,11 +225,17 @@ class EventLog(Protocol):
         ...
 
     def history(self, customer: str) -> Records:
-        """All events of one customer, in log order; empty when the customer is unknown."""
+        """All events of the profile that a customer belongs to now, in log order; empty when there is none.
+
+        Records carry the code of the id under which they came.
+        """
         ...
 
     def events(self, customer: str, limit: int) -> list[Event]:
-        """The newest `limit` events of one customer with names and properties, newest first."""
+        """The newest `limit` events of a customer's profile with names and properties, newest first.
+
+        Each names the id under which it came.
+        """
         ...
 
     def count(self) -> int:
@@ -178,21 +250,38 @@ class EventLog(Protocol):
         """The newest offset ever given out; 0 when nothing was ever appended. Never goes back."""
         ...
 
-    def erase(self, customer: str) -> int:
-        """Remove every trace of a customer: events, dead letters that speak of it, and its name. The rows removed.
+    def erase(self, customer: str, now: int) -> Erased:
+        """Remove every trace of a customer's profile: events, merges, dead letters that speak of it, and its names.
 
         Dead letters that name their customer are matched by it; the others are removed when their raw bytes contain
-        the name as a whole word. Erasing an unknown customer removes such letters alone. Afterwards no file of the
-        log holds the name of the customer, in used space or unused.
+        a name as a whole word. Erasing an unknown customer removes such letters alone. Afterwards no file of the
+        log holds a name of the customer, in used space or unused; what stays is a salted digest of each name and
+        `now`, so that what was received earlier does not come back by an import.
         """
         ...
 
-    def reject(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep records that could not become events."""
+    def reject(self, letters: Sequence[DeadLetter]) -> int:
+        """Keep records that could not become events. How many are new.
+
+        The same record, at the same position of the same source, is kept once: what is imported or sent again adds
+        nothing.
+        """
         ...
 
-    def dead_letters(self, limit: int) -> list[DeadLetter]:
-        """The newest `limit` dead letters, newest first."""
+    def dead_letters(self, limit: int, *, after: int = 0, source: str | None = None) -> list[DeadLetter]:
+        """The oldest `limit` dead letters with a number above `after`, oldest first; of one source when it is named."""
+        ...
+
+    def settle(self, letters: Sequence[DeadLetter]) -> int:
+        """Remove dead letters that have become events, by their numbers. How many there were."""
+        ...
+
+    def trained(self, training: Training) -> None:
+        """Note that a model was trained on this log."""
+        ...
+
+    def trainings(self) -> list[Training]:
+        """Every model trained on this log, oldest first."""
         ...
 
     def digest(self) -> str:

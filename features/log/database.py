@@ -15,6 +15,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from features.log.contract import LogBusy, LogCorrupt, LogDenied, LogError, LogFull, LogMissing, LogVersion
+from features.log.letters_sqlite import raw_digest
+from features.log.rows import identified
 
 APPLICATION = 0x57617970
 """`PRAGMA application_id` of a log: the letters "Wayp"."""
@@ -55,11 +57,54 @@ SCHEMAS = (
     CREATE TABLE log ("offset" INTEGER NOT NULL, received INTEGER NOT NULL, erasures INTEGER NOT NULL);
     INSERT INTO log VALUES (0, 0, 0);
     """,
+    """
+    CREATE TABLE merges (
+        "offset" INTEGER PRIMARY KEY,
+        received INTEGER NOT NULL,
+        member INTEGER NOT NULL,
+        profile INTEGER NOT NULL,
+        undone INTEGER NOT NULL
+    );
+    CREATE INDEX merges_by_member ON merges (member);
+    CREATE INDEX merges_by_profile ON merges (profile);
+    CREATE TABLE members (member INTEGER PRIMARY KEY, profile INTEGER NOT NULL);
+    CREATE INDEX members_by_profile ON members (profile);
+    CREATE TABLE users (customer INTEGER PRIMARY KEY);
+    CREATE INDEX events_about_people ON events (kind) WHERE kind BETWEEN 90 AND 93;
+    INSERT INTO users SELECT DISTINCT customer FROM events WHERE kind = 90 AND identified(properties);
+    ALTER TABLE dead_letters RENAME TO earlier_letters;
+    CREATE TABLE dead_letters (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        source TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        field TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        raw BLOB NOT NULL,
+        received INTEGER NOT NULL,
+        customer TEXT,
+        digest BLOB NOT NULL,
+        UNIQUE (source, position, digest)
+    );
+    INSERT OR IGNORE INTO dead_letters
+        SELECT number, source, position, field, reason, raw, received, customer, raw_digest(raw)
+        FROM earlier_letters ORDER BY number;
+    DROP TABLE earlier_letters;
+    CREATE TABLE tombstones (digest BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE trainings (version TEXT PRIMARY KEY, until INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
+    ALTER TABLE log ADD COLUMN erased INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE log ADD COLUMN salt BLOB;
+    UPDATE log SET salt = randomblob(16);
+    """,
 )
 """The statements that bring a database from version 0 to 1, from 1 to 2 and so on. Add at the end, never change one.
 
-Both indexes end in the offset, as every index of SQLite does, so they hold their events in log order.
+The indexes of the events end in the offset, as every index of SQLite does, so they hold their events in log order.
+`log.erased` is the newest moment at which a customer was erased.
 """
+
+ABOUT_PEOPLE = "kind BETWEEN 90 AND 93"
+"""Which events have an index by their kind: the rare ones, of who somebody is and of consent. A query that is to use it
+names this very condition beside the kind."""
 
 VERSION = len(SCHEMAS)
 """`PRAGMA user_version` of the newest schema."""
@@ -162,6 +207,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, busy_seconds: float) ->
     connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
     if _version(connection) == VERSION:
         return
+    connection.create_function("identified", 1, identified, deterministic=True)
+    connection.create_function("raw_digest", 1, raw_digest, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have done the same since; only what is still missing is done here.

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from features.log.contract import LogBusy, LogCorrupt, LogDenied, LogError, LogFull, LogMissing, LogVersion
 
-VERSION = 1
+VERSION = 2
 """Version of the layout, in `log.json`."""
 
 _POLL_SECONDS = 0.02
@@ -42,6 +42,12 @@ class Manifest:
     """The newest `received` ever appended."""
     erasures: int = 0
     """How many customers were erased."""
+    erased: int = 0
+    """The newest moment at which one was erased."""
+    letters: int = 0
+    """The newest number ever given to a dead letter."""
+    salt: str = ""
+    """Of the digests that erased names leave, hexadecimal; made with the first write."""
 
 
 @contextmanager

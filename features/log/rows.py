@@ -146,6 +146,19 @@ def check_shard(shard: int, shards: int) -> None:
         raise ValueError(f"there is no shard {shard} of {shards}; expected 0 to {shards - 1} of at least 1")
 
 
+def identified(properties: str | None) -> bool:
+    """Whether an `IDENTIFY` with these properties, as they are stored, says that its customer's id is a user id.
+
+    What `features.identity.identifies` says of the event.
+    """
+    return not (properties and json.loads(properties).get("anonymous"))
+
+
+def quoted(value: object) -> str:
+    """A value as it stands in the stored properties of an event."""
+    return _encode(value)
+
+
 def spellings(name: str) -> tuple[bytes, ...]:
     """The ways in which raw bytes may spell a name: as UTF-8, and as JSON escapes it."""
     return tuple(dict.fromkeys((name.encode(), json.dumps(name)[1:-1].encode())))

@@ -28,6 +28,12 @@ def has_remnants(database: Path, needles: Iterable[bytes]) -> bool:
         return any(_in_a_gap(content, needle, size) for needle in needles if len(needle) >= SHORTEST)
 
 
+def holds(database: Path, needles: Iterable[bytes]) -> bool:
+    """Whether any needle stands anywhere in the file. Reads it once each."""
+    with database.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return any(content.find(needle) >= 0 for needle in needles)
+
+
 def _in_a_gap(content: mmap.mmap, needle: bytes, size: int) -> bool:
     place = content.find(needle)
     while place >= 0:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from features.events import EVENT, NO_CODE, Event
-from features.log import rows, scrub
-from features.log.contract import CHUNK, Appended, DeadLetter, LogBusy, Records
+from features.events import EVENT, NO_CODE, Event, Kind
+from features.log import letters_sqlite, rows, scrub, tombstones
+from features.log.contract import CHUNK, Appended, DeadLetter, Erased, LogBusy, Records, Training
 from features.log.database import connect, connect_reader, explained
+from features.log.membership import NO_MERGES, NOTHING, named
+from features.log.membership_sqlite import SqliteMembers, mentions
 from features.log.vocabulary import SqliteVocabulary
 
 _INSERT = f"INSERT INTO events VALUES ({','.join('?' * 14)}) ON CONFLICT (message_id) DO NOTHING"
@@ -24,9 +26,9 @@ _RECORD = (
 )
 """The columns of `EVENT`, in its order; SQLite's NULL becomes NaN on its way into an array."""
 
-_LETTER = "source, position, field, reason, raw, received, customer"
-
 _LATEST = 2**63 - 1
+
+_ASKED_AT_ONCE = 500
 
 
 class SqliteLog:
@@ -43,6 +45,7 @@ class SqliteLog:
         self.customers = SqliteVocabulary(self.connection, self.path, "customers")
         self.items = SqliteVocabulary(self.connection, self.path, "items")
         self.categories = SqliteVocabulary(self.connection, self.path, "categories")
+        self._members = SqliteMembers(self.connection, self.customers)
         self._depth = 0
         self._erasures = -1
         self._erased: list[str] = []
@@ -74,30 +77,80 @@ class SqliteLog:
     def append(self, events: Sequence[Event], *, history: bool = False) -> Appended:
         """Add the events that the log does not have yet; inside a `transaction`, as a part of it."""
         if not events:
-            return Appended([], np.empty(0, EVENT), 0, 0)
+            return NOTHING
+        with self.transaction() as connection:
+            last, newest, erased = connection.execute('SELECT "offset", received, erased FROM log').fetchone()
+            if erased and min(event.received for event in events) < erased:
+                living = self._living(events)
+                kept = [event for event in living if event is not None]
+                appended = self._append(kept, last, newest, history=history) if kept else NOTHING
+                new = iter(appended.accepted)
+                return appended._replace(accepted=[event is not None and next(new) for event in living])
+            return self._append(events, last, newest, history=history)
+
+    def _append(self, events: Sequence[Event], last: int, newest: int, *, history: bool) -> Appended:
+        offsets: Sequence[int] = range(last + 1, last + 1 + len(events))
+        times = rows.clamped(events, newest, history=history)
+        codes = (
+            self.customers.intern([event.customer for event in events]),
+            self.items.intern([event.item for event in events]),
+            self.categories.intern([event.category for event in events]),
+        )
+        records = rows.records(events, times, *codes)
+        inserted = self.connection.executemany(_INSERT, rows.stored(offsets, events, times, *codes)).rowcount
+        if inserted == len(events):
+            accepted = [True] * len(events)
+        else:
+            new = {row[0] for row in self.connection.execute('SELECT "offset" FROM events WHERE "offset" > ?', (last,))}
+            accepted = [offset in new for offset in offsets]
+            offsets = sorted(new)
+            records = records[np.array(accepted)]
+            events = [event for event, is_new in zip(events, accepted, strict=True) if is_new]
+        if not inserted:
+            return NOTHING._replace(accepted=accepted)
+        merges = self._join(events, records, offsets[-1])
+        newest = max(newest, int(records["received"].max()))
+        self.connection.execute('UPDATE log SET "offset" = ?, received = ?', (offsets[-1] + len(merges), newest))
+        return Appended(accepted, records, offsets[0], offsets[-1], merges)
+
+    def _join(self, events: Sequence[Event], records: Records, offset: int) -> NDArray[np.void]:
+        """Do what accepted events say of ids. The merges, with the offsets that follow `offset`."""
+        places = np.flatnonzero(records["kind"] == Kind.IDENTIFY)
+        if not len(places):
+            return NO_MERGES
+        return self._members.join([events[place] for place in places.tolist()], records[places], offset)
+
+    def _living(self, events: Sequence[Event]) -> list[Event | None]:
+        """The events, None in the place of those that were received before their customer was erased."""
+        salt = self.connection.execute("SELECT salt FROM log").fetchone()[0]
+        names = {tombstones.digest(salt, name): name for name in named(events)}
+        digests = list(names)
+        erased: dict[str, int] = {}
+        for start in range(0, len(digests), _ASKED_AT_ONCE):
+            asked = digests[start : start + _ASKED_AT_ONCE]
+            query = f"SELECT digest, at FROM tombstones WHERE digest IN ({','.join('?' * len(asked))})"
+            erased.update((names[digest], at) for digest, at in self.connection.execute(query, asked))
+        return tombstones.living(events, erased)
+
+    def unmerge(self, customer: str, received: int) -> list[str]:
+        """Take a member, or all members of a profile, out of it; inside a `transaction`, as a part of it."""
         with self.transaction() as connection:
             last, newest = connection.execute('SELECT "offset", received FROM log').fetchone()
-            offsets: Sequence[int] = range(last + 1, last + 1 + len(events))
-            times = rows.clamped(events, newest, history=history)
-            codes = (
-                self.customers.intern([event.customer for event in events]),
-                self.items.intern([event.item for event in events]),
-                self.categories.intern([event.category for event in events]),
-            )
-            records = rows.records(events, times, *codes)
-            inserted = connection.executemany(_INSERT, rows.stored(offsets, events, times, *codes)).rowcount
-            if inserted == len(events):
-                accepted = [True] * len(events)
-            else:
-                new = {row[0] for row in connection.execute('SELECT "offset" FROM events WHERE "offset" > ?', (last,))}
-                accepted = [offset in new for offset in offsets]
-                offsets = sorted(new)
-                records = records[np.array(accepted)]
-            if not inserted:
-                return Appended(accepted, records, 0, 0)
-            newest = max(newest, int(records["received"].max()))
-            connection.execute('UPDATE log SET "offset" = ?, received = ?', (offsets[-1], newest))
-        return Appended(accepted, records, offsets[0], offsets[-1])
+            undone = self._members.unmerge(customer, max(received, newest), last)
+            if len(undone):
+                newest = int(undone["received"][-1])
+                connection.execute('UPDATE log SET "offset" = ?, received = ?', (last + len(undone), newest))
+            return [self.customers.name(code) for code in undone["member"].tolist()]
+
+    def merges(self) -> NDArray[np.void]:
+        """Every merge and its undoing that is still in the log, in log order."""
+        with explained(self.path):
+            return self._members.merges()
+
+    def profile(self, customer: str) -> list[str]:
+        """All ids of the profile that a customer belongs to now, the profile's own first; none of an unknown one."""
+        with explained(self.path):
+            return [self.customers.name(code) for code in self._members.codes(customer)]
 
     def scan(self, *, shard: int = 0, shards: int = 1, until: int | None = None) -> Iterator[Records]:
         """The log in log order, by a reader of its own: it neither waits for writers nor sees what they add meanwhile.
@@ -115,25 +168,26 @@ class SqliteLog:
                 yield np.array(chunk, EVENT)
 
     def history(self, customer: str) -> Records:
-        """All events of one customer, in log order; empty when the customer is unknown."""
+        """All events of a customer's profile, in log order; empty when there is none."""
         with explained(self.path):
-            code = self.customers.find(customer)
+            codes = self._members.codes(customer)
             found = self.connection.execute(
-                f'SELECT {_RECORD} FROM events WHERE customer = ? ORDER BY received, "offset"', (code,)
+                f'SELECT {_RECORD} FROM events WHERE {_of(codes)} ORDER BY received, "offset"', codes
             )
             return np.array(found.fetchall(), EVENT)
 
     def events(self, customer: str, limit: int) -> list[Event]:
-        """The newest `limit` events of one customer with names and properties, newest first."""
+        """The newest `limit` events of a customer's profile with names and properties, newest first."""
         with explained(self.path):
+            codes = self._members.codes(customer)
             found = self.connection.execute(
-                "SELECT message_id, kind, at, received, channel, items.name, categories.name, quantity, amount, "
-                "order_id, score, properties FROM events "
+                "SELECT customers.name, message_id, kind, at, received, channel, items.name, categories.name, "
+                "quantity, amount, order_id, score, properties FROM events JOIN customers ON customers.code = customer "
                 "LEFT JOIN items ON items.code = item LEFT JOIN categories ON categories.code = category "
-                'WHERE customer = ? ORDER BY received DESC, "offset" DESC LIMIT ?',
-                (self.customers.find(customer), limit),
+                f'WHERE {_of(codes)} ORDER BY received DESC, "offset" DESC LIMIT ?',
+                (*codes, limit),
             )
-            return [rows.event(customer, *row) for row in found]
+            return [rows.event(*row) for row in found]
 
     def count(self) -> int:
         """How many events the log holds."""
@@ -153,8 +207,8 @@ class SqliteLog:
         with explained(self.path):
             return int(self.connection.execute('SELECT "offset" FROM log').fetchone()[0])
 
-    def erase(self, customer: str) -> int:
-        """Remove every trace of a customer and overwrite its bytes on the disk. The rows removed.
+    def erase(self, customer: str, now: int) -> Erased:
+        """Remove every trace of a customer's profile and overwrite its bytes on the disk.
 
         Inside a `transaction` the overwriting follows its commit. It waits for scans that are under way; when they
         take longer than writers wait for each other, LogBusy says so: then the customer is gone from the log, and
@@ -162,29 +216,53 @@ class SqliteLog:
         the file shows that it must be.
         """
         with self.transaction() as connection:
-            removed = self._erase_letters(customer)
-            code = self.customers.find(customer)
-            if code is not None:
-                removed += connection.execute("DELETE FROM events WHERE customer = ?", (code,)).rowcount
+            codes = self._members.codes(customer)
+            names = [self.customers.name(code) for code in codes]
+            letters = letters_sqlite.erase(connection, names or [customer])
+            first = connection.execute(f"SELECT min(received) FROM events WHERE {_of(codes)}", codes).fetchone()[0]
+            events = connection.execute(f"DELETE FROM events WHERE {_of(codes)}", codes).rowcount
+            merges = self._members.erase(codes)
+            for code in codes:
                 self.customers.erase(code)
-                connection.execute("UPDATE log SET erasures = erasures + 1")
-            self._erased.append(customer)
-        return removed
+            self._bury(names or [customer], now)
+            connection.execute("UPDATE log SET erasures = erasures + ?", (len(codes),))
+        return Erased(names, events, letters, merges, first or 0)
 
-    def reject(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep records that could not become events; inside a `transaction`, as a part of it."""
+    def _bury(self, names: Sequence[str], now: int) -> None:
+        """Leave a salted digest of each name, and nothing else of it."""
+        self._members.unname(names)
+        salt = self.connection.execute("SELECT salt FROM log").fetchone()[0]
+        self.connection.executemany(
+            "INSERT INTO tombstones VALUES (?, ?) ON CONFLICT (digest) DO UPDATE SET at = max(at, excluded.at)",
+            [(tombstones.digest(salt, name), now) for name in names],
+        )
+        self.connection.execute("UPDATE log SET erased = max(erased, ?)", (now,))
+        self._erased += names
+
+    def reject(self, letters: Sequence[DeadLetter]) -> int:
+        """Keep records that could not become events, each once; inside a `transaction`, as a part of it."""
         with self.transaction() as connection:
-            connection.executemany(
-                f"INSERT INTO dead_letters ({_LETTER}) VALUES (?, ?, ?, ?, ?, ?, ?)", map(astuple, letters)
-            )
+            return letters_sqlite.keep(connection, letters)
 
-    def dead_letters(self, limit: int) -> list[DeadLetter]:
-        """The newest `limit` dead letters, newest first."""
+    def dead_letters(self, limit: int, *, after: int = 0, source: str | None = None) -> list[DeadLetter]:
+        """The oldest `limit` dead letters numbered above `after`, oldest first; of one source when it is named."""
         with explained(self.path):
-            found = self.connection.execute(
-                f"SELECT {_LETTER} FROM dead_letters ORDER BY number DESC LIMIT ?", (limit,)
-            )
-            return [DeadLetter(*row) for row in found]
+            return letters_sqlite.kept(self.connection, limit, after, source)
+
+    def settle(self, letters: Sequence[DeadLetter]) -> int:
+        """Remove dead letters that have become events; inside a `transaction`, as a part of it."""
+        with self.transaction() as connection:
+            return letters_sqlite.remove(connection, (letter.number for letter in letters))
+
+    def trained(self, training: Training) -> None:
+        """Note that a model was trained on this log."""
+        with self.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO trainings VALUES (?, ?, ?)", training)
+
+    def trainings(self) -> list[Training]:
+        """Every model trained on this log, oldest first."""
+        with explained(self.path):
+            return [Training(*row) for row in self.connection.execute("SELECT * FROM trainings ORDER BY at, version")]
 
     def digest(self) -> str:
         """A short hexadecimal digest of how much the log holds: equal for logs built by the same appends."""
@@ -216,23 +294,18 @@ class SqliteLog:
         for vocabulary in (self.customers, self.items, self.categories):
             vocabulary.forget()
 
-    def _erase_letters(self, customer: str) -> int:
-        query = f"SELECT number, {_LETTER} FROM dead_letters WHERE customer IS NULL OR customer = ?"
-        found = [
-            (number,)
-            for number, *letter in self.connection.execute(query, (customer,))
-            if rows.concerns(DeadLetter(*letter), customer)
-        ]
-        self.connection.executemany("DELETE FROM dead_letters WHERE number = ?", found)
-        return len(found)
-
     def _overwrite_erased(self) -> None:
         if not self._erased:
             return
-        needles = [spelling for customer in self._erased for spelling in rows.spellings(customer)]
+        names = list(self._erased)
         self._erased.clear()
         self._checkpoint()
-        if scrub.has_remnants(self.path, needles):
+        # Whether events of others mention an erased id shows in the file, which is read faster than they are.
+        if scrub.holds(self.path, [mention.encode() for name in names for mention in mentions(name)]):
+            with self.transaction():
+                self._members.unname(names, everywhere=True)
+            self._checkpoint()
+        if scrub.has_remnants(self.path, [spelling for name in names for spelling in rows.spellings(name)]):
             self.connection.execute("VACUUM")
             self._checkpoint()
 
@@ -244,3 +317,8 @@ class SqliteLog:
                 f"the log {self.path}: the customer is erased, but a scan (a training run, an export) still holds old "
                 f"pages in {self.path.name}-wal; erase the same customer again when it is over"
             )
+
+
+def _of(codes: Sequence[int]) -> str:
+    """The condition on events to be of these customers. One alone is found by the index without sorting."""
+    return "customer = ?" if len(codes) == 1 else f"customer IN ({','.join('?' * len(codes))})"

@@ -28,7 +28,7 @@ class FolderVocabulary:
         self._names: list[str | None] = []
         self._codes: dict[str, int] = {}
         self._added: list[str] = []
-        self._erased: int | None = None
+        self._erased: list[int] = []
         self._commit = 0
 
     def code(self, name: str) -> int | None:
@@ -56,7 +56,7 @@ class FolderVocabulary:
 
     def refresh(self) -> None:
         """Have in memory what the log holds now, and nothing that is not committed."""
-        self._added, self._erased = [], None
+        self._added, self._erased = [], []
         commit = folder.load(self._log).commit
         if self._commit != commit:
             self._names = [name for path in folder.listed(self._log, [self._folder]) for name in self._read(path)]
@@ -71,18 +71,18 @@ class FolderVocabulary:
         fresh = {name: code for code, name in enumerate(self._added, len(self._names))}
         return [NO_CODE if name is None else fresh[name] if name in fresh else self._codes[name] for name in names]
 
-    def erase(self, code: int, commit: int) -> None:
-        """Write all names for `commit`, without the one behind `code`."""
-        names = [None if at == code else name for at, name in enumerate(self._names)]
+    def erase(self, codes: Sequence[int], commit: int) -> None:
+        """Write all names for `commit`, without those behind `codes`."""
+        names = [None if at in codes else name for at, name in enumerate(self._names)]
         self._write(folder.whole(self._folder, commit), names, 0)
-        self._erased = code
+        self._erased = list(codes)
 
     def committed(self, commit: int) -> None:
         """Do in memory what `intern` and `erase` wrote, now that it is part of the log."""
-        if self._erased is not None:
-            self._codes.pop(self._names[self._erased] or "", None)
-            self._names[self._erased] = None
+        for code in self._erased:
+            self._codes.pop(self._names[code] or "", None)
+            self._names[code] = None
         self._codes.update((name, code) for code, name in enumerate(self._added, len(self._names)))
         self._names += self._added
-        self._added, self._erased = [], None
+        self._added, self._erased = [], []
         self._commit = commit

@@ -1,6 +1,24 @@
-"""The customers' states: what a store of them promises (`contract`), and the store beside the SQLite log (`sqlite`)."""
+"""The customers' states: what a store of them promises (`contract`), beside the SQLite log (`sqlite`) and beside the
+PostgreSQL log (`postgres`)."""
 
+from features.fold import Fold
+from features.log import is_postgres
+from serving.state import sqlite
 from serving.state.contract import CustomerState, StateStore
-from serving.state.sqlite import SqliteStateStore, open_states
+from serving.state.sqlite import SqliteStateStore
 
 __all__ = ["CustomerState", "SqliteStateStore", "StateStore", "open_states"]
+
+
+def open_states(store: str, fold: Fold, busy_seconds: float, *, create: bool = True) -> StateStore:
+    """The states in the store at a URL or path. A write waits `busy_seconds` for other writers.
+
+    Without `create` the store must exist.
+
+    Raises `sqlite.StoreUnknown` for a log that keeps no states, such as Parquet files, and the other `LogError`s.
+    """
+    if is_postgres(store):
+        from serving.state.postgres import PostgresStateStore
+
+        return PostgresStateStore(store, fold, busy_seconds, create=create)
+    return sqlite.open_states(store, fold, busy_seconds, create=create)

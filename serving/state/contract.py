@@ -1,8 +1,8 @@
 """What every store of states promises: a customer's state is always the fold of all its events in the log.
 
-A state is a cache of the log and nothing more. It carries the fingerprint of the fold that made it and the newest
-offset of the log it has seen; when either does not fit any more (another release, an import of the past), it is not
-migrated but replayed from the customer's own events.
+A customer of several ids (`features.identity`) is one profile with one state. A state is a cache of the log and nothing
+more. It carries the fingerprint of the fold that made it and the newest offset of the log it has seen; when either does
+not fit any more (another release, an import of the past), it is never migrated, it is replayed from its events.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from features.events import Event
-from features.log.contract import Appended, EventLog
+from features.events import Event, Kind
+from features.log.contract import Appended, Erased, EventLog
 
 Progress = Callable[[int, int], None]
 """Told how many of how many customers are done."""
@@ -56,32 +56,57 @@ class StateStore(Protocol):
         """What tells the opened store from another put in its place meanwhile."""
         ...
 
+    @property
+    def instant(self) -> bool:
+        """Whether `load` takes microseconds and never waits, so that an event loop may call it."""
+        ...
+
     def transaction(self) -> AbstractContextManager[object]:
         """All or nothing: what is loaded and recorded within is not touched by another writer meanwhile."""
         ...
 
     def load(self, customer: str) -> CustomerState:
-        """The state of a customer with every event recorded so far, by whichever process."""
+        """The state of a customer's profile with every event recorded so far, by whichever process.
+
+        All ids of a profile have one state.
+        """
         ...
 
     def record(self, events: Sequence[Event]) -> Appended:
-        """Append events and fold them into their customers' states: one transaction, on disk when it returns."""
+        """Append events and fold them into their customers' states: one transaction, on disk when it returns.
+
+        Where they merge ids, the profile is replayed in the same transaction.
+        """
+        ...
+
+    def unmerge(self, customer: str, received: int) -> list[str]:
+        """Take a member out of its profile, or, given the profile, all its members. The members taken out.
+
+        All that were in the profile are replayed in the same transaction.
+        """
+        ...
+
+    def customers_with(self, kind: Kind, after: int) -> list[str]:
+        """The customers with an event of `kind` whose offset is above `after`, each once: for rare kinds."""
         ...
 
     def heal(self, progress: Progress | None = None) -> int:
-        """Replay the customers whose stored state is missing or does not fit any more. How many there were."""
+        """Replay the profiles whose stored state is missing or does not fit any more. How many there were."""
         ...
 
     def rebuild(self, progress: Progress | None = None) -> int:
-        """Replay every customer of the log. How many there are."""
+        """Replay every profile of the log. How many there are."""
         ...
 
     def sweep(self, number: int = 8192) -> Iterator[StateChunk]:
-        """All stored states of the running fold, by rising customer code, at most `number` at a time."""
+        """All stored states of the running fold, by rising customer code, at most `number` at a time.
+
+        A profile has one, under its own code; its members have none.
+        """
         ...
 
-    def erase(self, customer: str) -> int:
-        """Remove a customer's state and every trace of it in the log. The rows removed."""
+    def erase(self, customer: str, now: int) -> Erased:
+        """Remove the state of a customer's profile and every trace of it in the log."""
         ...
 
     def refresh(self) -> None:

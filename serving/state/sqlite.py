@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.events import Event
+from features.events import Event, Kind
 from features.fold import Fold
 from features.log import open_log
-from features.log.contract import Appended, LogError, LogMissing
-from features.log.database import explained
+from features.log.contract import Appended, Erased, LogError, LogMissing
+from features.log.database import ABOUT_PEOPLE, explained
 from features.log.sqlite import SqliteLog
 from features.replay import Histories, final_states, histories
 from serving.state.contract import CustomerState, Progress, StateChunk
+from serving.state.sqlite_statements import (
+    INVOLVED,
+    LOAD,
+    LOAD_MANY,
+    NEWEST,
+    PROBE,
+    PROFILES,
+    PUT,
+    PUT_REPLAYED,
+    SCHEMA,
+    STALE,
+    SWEEP,
+)
 
 SHARD_EVENTS = 20_000_000
 """Most events replayed at once: about 2 GB of memory."""
@@ -31,60 +45,7 @@ HEALED_AT_ONCE = 50
 BATCH = 1000
 """Replayed states written in one transaction: likewise."""
 
-# A state has folded every event of its customer up to `offset`. Live events come after it in log order and are seen by
-# their offset; an event of the past (an import) and an erasure remove the state, whoever wrote them.
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS states (
-    customer INTEGER PRIMARY KEY,
-    fingerprint TEXT NOT NULL,
-    "offset" INTEGER NOT NULL,
-    received INTEGER NOT NULL,
-    state BLOB NOT NULL
-);
-CREATE TRIGGER IF NOT EXISTS states_of_the_past AFTER INSERT ON events
-WHEN NEW.received < (SELECT received FROM log)
-BEGIN DELETE FROM states WHERE customer = NEW.customer; END;
-CREATE TRIGGER IF NOT EXISTS states_of_the_erased AFTER DELETE ON events
-BEGIN DELETE FROM states WHERE customer = OLD.customer; END
-"""
-
-_LOAD = """
-SELECT customers.code, states.received, states.state
-FROM customers LEFT JOIN states ON states.customer = customers.code
-    AND states.fingerprint = :fingerprint
-    AND states."offset" >= (
-        SELECT "offset" FROM events WHERE customer = customers.code ORDER BY received DESC, "offset" DESC LIMIT 1
-    )
-WHERE customers.name = :name
-"""
-
-_STALE = """
-SELECT customers.name
-FROM (SELECT customer, max("offset") AS newest FROM events GROUP BY customer) AS present
-JOIN customers ON customers.code = present.customer
-LEFT JOIN states ON states.customer = present.customer
-WHERE states.customer IS NULL OR states.fingerprint != :fingerprint OR states."offset" < present.newest
-LIMIT :limit
-"""
-
-_PUT = """
-INSERT INTO states (customer, fingerprint, "offset", received, state) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (customer) DO UPDATE SET
-    fingerprint = excluded.fingerprint, "offset" = excluded."offset", received = excluded.received,
-    state = excluded.state
-"""
-
-# What was replayed while others wrote counts only for customers about whom nothing was written since.
-_PUT_REPLAYED = """
-INSERT OR REPLACE INTO states (customer, fingerprint, "offset", received, state)
-SELECT :customer, :fingerprint, :offset, :received, :state
-WHERE :offset >= (SELECT max("offset") FROM events WHERE customer = :customer)
-"""
-
-# No customer has this code; the row is gone again in the transaction that adds it, yet its pages are written.
-_PROBE = "INSERT INTO states VALUES (-1, '', 0, 0, zeroblob(8192))"
-
-_SWEEP = "SELECT customer, state FROM states WHERE fingerprint = :fingerprint ORDER BY customer"
+ASKED_AT_ONCE = 512
 
 
 class StoreUnknown(LogError):
@@ -106,6 +67,13 @@ def open_states(store: str, fold: Fold, busy_seconds: float, *, create: bool = T
     return SqliteStateStore(log, fold)
 
 
+class _Folded(NamedTuple):
+    """A state, and the places of the new events to fold into it."""
+
+    state: bytes
+    places: list[int]
+
+
 class SqliteStateStore:
     """A `StateStore` in the database of a `SqliteLog`."""
 
@@ -113,14 +81,18 @@ class SqliteStateStore:
         self.log = log
         self.fold = fold
         self._connection: sqlite3.Connection = log.connection
+        self._blank = fold.empty().tobytes()
         self.identity = _identity(log.path)
         with explained(log.path):
-            if not self._connection.execute(
-                "SELECT 1 FROM sqlite_master WHERE name = 'states_of_the_erased'"
-            ).fetchone():
+            if not self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (NEWEST,)).fetchone():
                 with log.transaction():
-                    for statement in _statements(_SCHEMA):
+                    for statement in SCHEMA:
                         self._connection.execute(statement)
+
+    @property
+    def instant(self) -> bool:
+        """A state is a page or two of a file away, and readers never wait."""
+        return True
 
     def transaction(self) -> AbstractContextManager[object]:
         """All or nothing; may be nested. Raises `LogMissing` when the file is no longer the one that was opened."""
@@ -132,12 +104,12 @@ class SqliteStateStore:
         return self.log.transaction()
 
     def load(self, customer: str) -> CustomerState:
-        """The state of a customer with every event recorded so far, by whichever process."""
+        """The state of a customer's profile with every event recorded so far, by whichever process."""
         with explained(self.log.path):
-            row = self._connection.execute(_LOAD, {"name": customer, "fingerprint": self.fold.fingerprint}).fetchone()
+            row = self._connection.execute(LOAD, (self.fold.fingerprint, customer)).fetchone()
         if row is None:
             return CustomerState(customer, False, 0, self.fold.empty())
-        _, received, state = row
+        received, state = row
         if state is None:
             return self._replayed(customer)
         return CustomerState(customer, True, received, np.frombuffer(state, self.fold.state))
@@ -152,43 +124,109 @@ class SqliteStateStore:
     def record(self, events: Sequence[Event]) -> Appended:
         """Append events to the log and fold them into their customers' states, in one transaction."""
         with self.transaction():
-            before = {name: self.load(name) for name in sorted({event.customer for event in events})}
+            before = self._stored(list(dict.fromkeys(event.customer for event in events)))
             appended = self.log.append(events)
+            if not len(appended.records):
+                return appended
             names = [event.customer for event, new in zip(events, appended.accepted, strict=True) if new]
-            for name, records in _by_customer(names, appended.records).items():
-                states = before[name].states.copy()
-                self.fold.step(states, 0, records)
-                self._put(records, appended.last_offset, states)
+            joined = {code for merge in appended.merges for code in (int(merge["member"]), int(merge["profile"]))}
+            replayed: dict[str, None] = dict.fromkeys(map(self.log.customers.name, sorted(joined)))
+            folded: dict[int, _Folded] = {}
+            for place, (name, code) in enumerate(zip(names, appended.records["customer"].tolist(), strict=True)):
+                profile, state = before.get(name) or (code, self._blank)
+                if state is None or profile in joined:
+                    replayed[name] = None
+                elif profile in folded:
+                    folded[profile].places.append(place)
+                else:
+                    folded[profile] = _Folded(state, [place])
+            self._step(folded, appended)
+            self._replay(replayed)
         return appended
 
-    def _put(self, records: NDArray[np.void], offset: int, states: NDArray[np.void]) -> None:
-        newest = records[-1]
-        row = int(newest["customer"]), self.fold.fingerprint, offset, int(newest["received"]), states.tobytes()
-        self._connection.execute(_PUT, row)
+    def _stored(self, names: Sequence[str]) -> dict[str, tuple[int, bytes | None]]:
+        """The code of each known customer's profile, and its state if there is one that fits."""
+        found: dict[str, tuple[int, bytes | None]] = {}
+        for start in range(0, len(names), ASKED_AT_ONCE):
+            asked = list(names[start : start + ASKED_AT_ONCE])
+            # As many marks as the next power of two: few statements, each prepared once.
+            asked += asked[:1] * ((1 << (len(asked) - 1).bit_length()) - len(asked))
+            query = LOAD_MANY.format(",".join("?" * len(asked)))
+            for name, profile, state in self._connection.execute(query, (self.fold.fingerprint, *asked)):
+                found[name] = profile, state
+        return found
+
+    def _step(self, folded: dict[int, _Folded], appended: Appended) -> None:
+        """Fold the accepted events at the places of each profile into its state."""
+        profiles = sorted(folded)
+        states = np.frombuffer(bytearray().join(folded[profile].state for profile in profiles), self.fold.state)
+        places = [place for profile in profiles for place in folded[profile].places]
+        records = appended.records[places]
+        received = records["received"].tolist()
+        size, stop = self.fold.state.itemsize, 0
+        rows = []
+        for index, profile in enumerate(profiles):
+            start, stop = stop, stop + len(folded[profile].places)
+            self.fold.step(states, index, records[start:stop])
+            rows.append((profile, received[stop - 1]))
+        raw = states.tobytes()
+        self._connection.executemany(
+            PUT,
+            (
+                (profile, self.fold.fingerprint, appended.last_offset, learnt, raw[index * size : (index + 1) * size])
+                for index, (profile, learnt) in enumerate(rows)
+            ),
+        )
+
+    def _replay(self, customers: Iterable[str]) -> None:
+        """Replay the profiles of some customers from the log, inside a transaction."""
+        profiles = {names[0] for names in map(self.log.profile, customers) if names}
+        for profile in sorted(profiles):
+            events = self.log.history(profile)
+            code = self.log.customers.code(profile)
+            if len(events):
+                states = self.fold.empty()
+                self.fold.step(states, 0, events)
+                learnt = int(events["received"][-1])
+                row = code, self.fold.fingerprint, self.log.offset(), learnt, states.tobytes()
+                self._connection.execute(PUT, row)
+
+    def unmerge(self, customer: str, received: int) -> list[str]:
+        """Take a member, or all members of a profile, out of it, and replay all that were in it."""
+        with self.transaction():
+            concerned = self.log.profile(customer)
+            out = self.log.unmerge(customer, received)
+            if out:
+                self._replay(concerned)
+        return out
+
+    def customers_with(self, kind: Kind, after: int) -> list[str]:
+        """The customers with an event of `kind` whose offset is above `after`, each once: for rare kinds."""
+        indexed = f"{ABOUT_PEOPLE} AND" if Kind.IDENTIFY <= kind <= Kind.CONSENT_GRANT else ""
+        query = (
+            "SELECT DISTINCT customers.name FROM events JOIN customers ON customers.code = customer "
+            f'WHERE {indexed} kind = {int(kind)} AND "offset" > ?'
+        )
+        with explained(self.log.path):
+            return [row[0] for row in self._connection.execute(query, (after,))]
 
     def heal(self, progress: Progress | None = None) -> int:
-        """Replay the customers whose state is missing or does not fit any more. How many there were."""
+        """Replay the profiles whose state is missing or does not fit any more. How many there were."""
         with explained(self.log.path):
-            asked = {"fingerprint": self.fold.fingerprint, "limit": FEW + 1}
-            stale = [row[0] for row in self._connection.execute(_STALE, asked)]
-        if len(stale) > FEW:
+            found = self._connection.execute(STALE, (self.fold.fingerprint, FEW + 1)).fetchall()
+        if len(found) > FEW:
             return self.rebuild(progress)
-        for start in range(0, len(stale), HEALED_AT_ONCE):
-            with self.transaction():
-                for name in stale[start : start + HEALED_AT_ONCE]:
-                    self._heal(name)
+        stale = sorted({names[0] for (name,) in found if (names := self.log.profile(name))})
+        self._heal(stale)
         return len(stale)
 
-    def _heal(self, customer: str) -> None:
-        """Replay one customer, inside a transaction."""
-        events = self.log.history(customer)
-        if len(events):
-            states = self.fold.empty()
-            self.fold.step(states, 0, events)
-            self._put(events, self.log.offset(), states)
+    def _heal(self, customers: Sequence[str]) -> None:
+        for start in range(0, len(customers), HEALED_AT_ONCE):
+            with self.transaction():
+                self._replay(customers[start : start + HEALED_AT_ONCE])
 
     def rebuild(self, progress: Progress | None = None) -> int:
-        """Replay every customer of the log, some millions of events at a time. How many customers there are."""
+        """Replay every profile of the log, some millions of events at a time. How many there are."""
         total = self.log.count()
         shards = 1 + total // SHARD_EVENTS
         done = 0
@@ -196,44 +234,51 @@ class SqliteStateStore:
             offset = self.log.offset()
             replayed = histories(self.log.scan(shard=shard, shards=shards))
             states = final_states(self.fold, replayed)
-            self._put_replayed(replayed, states, offset)
-            done += len(replayed.customers)
+            done += self._put_replayed(replayed, states, offset)
             if progress:
                 progress(done, done * shards // (shard + 1))
+        # Those of several ids have no shard of their own; they are few.
+        with explained(self.log.path):
+            rows = self._connection.execute(PROFILES).fetchall()
+        self._heal([name for (name,) in rows])
+        done += len(rows)
+        if progress and rows:
+            progress(done, done)
         return done
 
-    def _put_replayed(self, replayed: Histories, states: NDArray[np.void], offset: int) -> None:
+    def _put_replayed(self, replayed: Histories, states: NDArray[np.void], offset: int) -> int:
+        """Store the replayed states of customers without merges. How many customers there are without any."""
         received = replayed.events["received"][replayed.starts[1:] - 1]
-        for start in range(0, len(states), BATCH):
+        with explained(self.log.path):
+            involved = np.array(self._connection.execute(INVOLVED).fetchall(), np.int32).ravel()
+        alone = np.flatnonzero(~np.isin(replayed.customers, involved))
+        size, raw = self.fold.state.itemsize, states.view(np.uint8).data
+        for start in range(0, len(alone), BATCH):
             rows = [
                 {
-                    "customer": customer,
+                    "customer": int(replayed.customers[place]),
                     "fingerprint": self.fold.fingerprint,
                     "offset": offset,
-                    "received": learnt,
-                    "state": state.tobytes(),
+                    "received": int(received[place]),
+                    "state": raw[place * size : (place + 1) * size],
                 }
-                for customer, learnt, state in zip(
-                    replayed.customers[start : start + BATCH].tolist(),
-                    received[start : start + BATCH].tolist(),
-                    states[start : start + BATCH],
-                    strict=True,
-                )
+                for place in alone[start : start + BATCH].tolist()
             ]
             with self.transaction():
-                self._connection.executemany(_PUT_REPLAYED, rows)
+                self._connection.executemany(PUT_REPLAYED, rows)
+        return len(alone)
 
     def sweep(self, number: int = 8192) -> Iterator[StateChunk]:
         """All stored states of the running fold, by rising customer code, at most `number` at a time."""
         with explained(self.log.path):
-            rows = self._connection.execute(_SWEEP, {"fingerprint": self.fold.fingerprint})
+            rows = self._connection.execute(SWEEP, (self.fold.fingerprint,))
             while some := rows.fetchmany(number):
                 customers, states = zip(*some, strict=True)
                 yield StateChunk(np.array(customers, np.int32), np.frombuffer(b"".join(states), self.fold.state))
 
-    def erase(self, customer: str) -> int:
-        """Remove a customer's state and every trace of it in the log. The rows removed of the log."""
-        return self.log.erase(customer)
+    def erase(self, customer: str, now: int) -> Erased:
+        """Remove the state of a customer's profile and every trace of it in the log."""
+        return self.log.erase(customer, now)
 
     def refresh(self) -> None:
         """Forget the names kept in memory of whom another process has erased."""
@@ -242,7 +287,7 @@ class SqliteStateStore:
     def check(self) -> None:
         """Return when a row could be written: a full disk shows in nothing less."""
         with self.transaction():
-            self._connection.execute(_PROBE)
+            self._connection.execute(PROBE)
             self._connection.execute("DELETE FROM states WHERE customer = -1")
 
     def close(self) -> None:
@@ -257,25 +302,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _statements(script: str) -> Iterator[str]:
-    """The statements of a script; a trigger's body stays whole."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-    if statement.strip():
-        yield statement
-
-
-def _by_customer(names: Sequence[str], records: NDArray[np.void]) -> dict[str, NDArray[np.void]]:
-    """The records of each customer, in the order given; by rising customer name, as every writer locks them."""
-    places: dict[str, list[int]] = {}
-    for place, name in enumerate(names):
-        places.setdefault(name, []).append(place)
-    if len(places) == 1:
-        return {names[0]: records}
-    return {name: records[places[name]] for name in sorted(places)}

@@ -27,6 +27,16 @@ def event(
     return Event(f"m-{number}", customer, kind, at, at, amount=amount)
 
 
+def identify(number: int, customer: str, other: str, at: int = NOW) -> Event:
+    """An event that says that `other` is the same customer."""
+    return Event(f"m-{number}", customer, Kind.IDENTIFY, at, at, properties={"anonymous_id": other})
+
+
+def swept(store: StateStore) -> dict[int, bytes]:
+    """All stored states by their codes, in bytes."""
+    return {int(code): each.tobytes() for chunk in store.sweep(3) for code, each in zip(*chunk, strict=True)}
+
+
 def replayed(store: StateStore, customer: str) -> bytes:
     """The state of a customer by a replay of the log, in bytes."""
     states = JOURNEY.empty()
@@ -138,7 +148,7 @@ class StateStoreSuite(ABC):
         other = self.open(tmp_path)
         store.record([event(1), event(2, "ben")])
         assert other.load("anna").known
-        store.erase("anna")
+        store.erase("anna", NOW)
         assert not store.load("anna").known
         assert not other.load("anna").known
         assert sum(len(chunk.customers) for chunk in store.sweep()) == 1
@@ -161,37 +171,122 @@ class StateStoreSuite(ABC):
         assert store.rebuild(lambda done, total: told.append((done, total))) == 7
         assert told[-1] == (7, 7)
         assert {name: state(store, name) for name in recorded} == recorded
-        swept = {int(code): each.tobytes() for chunk in store.sweep(3) for code, each in zip(*chunk, strict=True)}
-        assert swept == {store.log.customers.code(name): bytes_ for name, bytes_ in recorded.items()}
+        assert swept(store) == {store.log.customers.code(name): bytes_ for name, bytes_ in recorded.items()}
 
-    @settings(max_examples=25, deadline=None)
+    def test_all_ids_of_a_profile_have_one_state(self, store: StateStore, tmp_path: Path) -> None:
+        other = self.open(tmp_path)
+        store.record([event(1, "visitor", amount=3), event(2, "anna", amount=4), event(3, "ben")])
+        assert len(store.record([identify(4, "anna", "visitor"), event(5, "visitor", amount=5)]).merges) == 1
+        for each in (store, other):
+            loaded = each.load("visitor")
+            assert (loaded.customer, loaded.known) == ("visitor", True)
+            assert JOURNEY.read(loaded.states, 0, NOW)[JOURNEY.index["spend_ever"]] == 12
+            assert state(each, "anna") == state(each, "visitor") == replayed(store, "anna")
+        codes = [store.log.customers.code(name) for name in ("anna", "ben")]
+        assert list(swept(store)) == sorted(code for code in codes if code is not None)
+        assert store.heal() == 0
+        other.close()
+
+    def test_events_of_a_profile_are_folded_whatever_their_id(self, store: StateStore, tmp_path: Path) -> None:
+        other = self.open(tmp_path)
+        store.record([event(1, "visitor"), identify(2, "anna", "visitor"), identify(3, "anna", "phone")])
+        for number in range(4, 20, 4):
+            store.record([event(number, "visitor"), event(number + 1, "anna"), event(number + 2, "phone")])
+            other.log.append([event(number + 3, ("visitor", "anna", "phone")[number // 4 % 3])])
+            assert state(store, "anna") == state(other, "phone") == replayed(store, "visitor")
+        assert JOURNEY.read(store.load("anna").states, 0, NOW)[JOURNEY.index["purchases_ever"]] == 17
+        other.close()
+
+    def test_merge_then_unmerge_is_never_merged(self, store: StateStore, tmp_path: Path) -> None:
+        (tmp_path / "twin").mkdir()
+        twin = self.open(tmp_path / "twin")
+        plain = Event("m-5", "anna", Kind.IDENTIFY, NOW, NOW)
+        for each, said in ((store, identify(5, "anna", "visitor")), (twin, plain)):
+            each.record([event(1, "visitor"), event(2, "anna", Kind.CART_ADD), event(3, "ben")])
+            each.record([event(4, "visitor"), said, event(6, "visitor")])
+        assert state(store, "visitor") != state(twin, "visitor")
+        assert store.unmerge("anna", NOW) == ["visitor"]
+        assert store.unmerge("anna", NOW) == twin.unmerge("anna", NOW) == []
+        for each in (store, twin):
+            each.record([event(7, "visitor"), event(8, "anna")])
+        for name in ("anna", "visitor", "ben"):
+            assert state(store, name) == state(twin, name) == replayed(twin, name)
+        assert swept(store) == swept(twin)
+        twin.close()
+
+    def test_unmerging_one_member_leaves_the_others(self, store: StateStore) -> None:
+        store.record([event(1, "x"), event(2, "y"), identify(3, "anna", "x"), identify(4, "anna", "y")])
+        assert store.unmerge("x", NOW) == ["x"]
+        assert state(store, "x") == replayed(store, "x") != state(store, "y")
+        assert state(store, "y") == state(store, "anna") == replayed(store, "anna")
+        assert (store.heal(), len(swept(store))) == (0, 2)
+
+    def test_a_merge_by_an_import_is_in_the_next_state(self, store: StateStore) -> None:
+        store.record([event(1, "visitor"), event(2, "anna")])
+        store.log.append([identify(3, "anna", "visitor", NOW - DAY), event(4, "visitor", at=NOW - DAY)], history=True)
+        assert state(store, "anna") == state(store, "visitor") == replayed(store, "anna")
+        assert store.heal() == 1
+        store.record([event(5, "visitor")])
+        store.log.unmerge("anna", NOW)
+        assert state(store, "anna") == replayed(store, "anna") != state(store, "visitor") == replayed(store, "visitor")
+        assert store.heal() == 2
+
+    def test_a_rebuild_knows_profiles(self, store: StateStore) -> None:
+        store.record([event(number, f"c-{number}") for number in range(6)])
+        store.record([identify(7, "c-1", "c-4"), identify(8, "c-1", "c-2"), event(9, "c-4")])
+        before = swept(store)
+        assert len(before) == 4
+        self.age(store)
+        told: list[tuple[int, int]] = []
+        assert store.rebuild(lambda done, total: told.append((done, total))) == 4
+        assert (told[-1], swept(store)) == ((4, 4), before)
+        self.age(store)
+        assert (store.heal(), store.heal(), swept(store)) == (4, 0, before)
+
+    def test_an_erasure_takes_the_whole_profile(self, store: StateStore) -> None:
+        store.record([event(1, "visitor"), identify(2, "anna", "visitor"), event(3, "ben")])
+        erased = store.erase("visitor", NOW + 1)
+        assert (erased.customers, erased.events, erased.merges) == (["anna", "visitor"], 2, 1)
+        assert [store.load(name).known for name in ("anna", "visitor", "ben")] == [False, False, True]
+        assert len(swept(store)) == 1
+        assert store.record([event(1, "visitor"), event(9, "anna", at=NOW + 1)]).accepted == [False, True]
+        assert state(store, "anna") == replayed(store, "anna")
+
+    @settings(max_examples=40, deadline=None)
     @given(data=st.data())
     def test_a_state_is_the_fold_of_the_log_whatever_happens(
         self, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
         store = self.open(tmp_path_factory.mktemp("states"))
-        names = st.sampled_from(["anna", "ben", "carla"])
-        made = st.builds(
-            event,
-            st.integers(0, 30),
-            names,
-            st.sampled_from(KINDS),
-            st.integers(NOW - 60 * DAY, NOW),
-            st.sampled_from([1.0, 2.5, 40.0]),
-        )
-        for step in data.draw(st.lists(st.sampled_from(["record", "import", "heal", "erase", "age"]), max_size=12)):
+        names = st.sampled_from(["anna", "ben", "carla", "dora"])
+        numbers, moments = st.integers(0, 40), st.integers(NOW - 60 * DAY, NOW)
+        plain = st.builds(event, numbers, names, st.sampled_from(KINDS), moments, st.sampled_from([1.0, 2.5, 40.0]))
+        made = st.lists(plain | st.builds(identify, numbers, names, names, moments), max_size=5)
+        steps = st.sampled_from(["record", "merge", "import", "unmerge", "heal", "rebuild", "erase", "age"])
+        for step in data.draw(st.lists(steps, max_size=12)):
             if step == "record":
-                store.record(data.draw(st.lists(made, max_size=5)))
+                store.record(data.draw(made))
+            elif step == "merge":
+                store.record([identify(data.draw(st.integers(100, 200)), data.draw(names), data.draw(names))])
             elif step == "import":
-                store.log.append(data.draw(st.lists(made, max_size=5)), history=True)
+                store.log.append(data.draw(made), history=True)
+            elif step == "unmerge":
+                store.unmerge(data.draw(names), data.draw(moments))
             elif step == "heal":
                 store.heal()
+            elif step == "rebuild":
+                store.rebuild()
             elif step == "erase":
-                store.erase(data.draw(names))
+                store.erase(data.draw(names), data.draw(moments))
             else:
                 self.age(store)
-            for name in ("anna", "ben", "carla"):
+            for name in ("anna", "ben", "carla", "dora"):
                 assert state(store, name) == replayed(store, name)
+            for code in swept(store):
+                assert store.log.customers.code(store.log.profile(store.log.customers.name(code))[0]) == code
+        store.heal()
+        names_now = [name for name in store.log.customers.names() if len(store.log.history(name))]
+        assert len(swept(store)) == len({store.log.profile(name)[0] for name in names_now})
         store.close()
 
     def test_writers_at_once_lose_nothing(self, store: StateStore, tmp_path: Path) -> None:

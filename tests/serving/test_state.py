@@ -7,15 +7,16 @@ import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from features.journey import JOURNEY
 from features.log.contract import LogBusy, LogError, LogMissing
-from serving.state import SqliteStateStore, StateStore, open_states
-from serving.state.sqlite import StoreUnknown
+from serving.state import SqliteStateStore, StateStore
+from serving.state.sqlite import StoreUnknown, open_states
 from tests.serving.conftest import NOW
-from tests.serving.state_suite import StateStoreSuite, event, replayed, state
+from tests.serving.state_suite import StateStoreSuite, event, identify, replayed, state, swept
 
 
 class TestSqlite(StateStoreSuite):
@@ -68,6 +69,36 @@ def test_events_written_by_the_log_alone_are_not_overlooked(tmp_path: Path) -> N
     store.close()
 
 
+def test_a_database_of_an_earlier_release_learns_of_merges(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.record([event(1), event(2, "x"), identify(3, "anna", "x")])
+    for trigger in ("states_of_the_past", "states_of_the_merged"):
+        store.log.connection.execute(f"DROP TRIGGER {trigger}")
+    store.log.connection.execute(
+        "CREATE TRIGGER states_of_the_past AFTER INSERT ON events WHEN NEW.received < (SELECT received FROM log) "
+        "BEGIN DELETE FROM states WHERE customer = NEW.customer; END"
+    )
+    store.close()
+    again = opened(tmp_path)
+    again.log.append([event(4, "x", at=NOW - 9)], history=True)
+    assert state(again, "anna") == replayed(again, "anna")
+    again.log.append([event(5, "x")])
+    assert state(again, "x") == replayed(again, "x")
+    again.log.unmerge("anna", NOW)
+    assert state(again, "anna") == replayed(again, "anna")
+    again.close()
+
+
+def test_a_batch_of_more_customers_than_are_asked_for_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.state.sqlite.ASKED_AT_ONCE", 4)
+    store = opened(tmp_path)
+    for start in (0, 30):
+        store.record([event(start + number, f"c-{number % 11}", at=NOW + start + number) for number in range(30)])
+    assert all(state(store, f"c-{number}") == replayed(store, f"c-{number}") for number in range(11))
+    assert store.heal() == 0
+    store.close()
+
+
 def test_many_stale_customers_are_replayed_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("serving.state.sqlite.FEW", 3)
     store = opened(tmp_path)
@@ -83,15 +114,18 @@ def test_a_replay_does_not_overwrite_what_was_recorded_meanwhile(
 ) -> None:
     store, live = opened(tmp_path), opened(tmp_path)
     store.log.append([event(number, at=NOW - 9) for number in range(3)], history=True)
+    store.log.append([event(4, "x", at=NOW - 9), event(5, "y", at=NOW - 9)], history=True)
     put = SqliteStateStore._put_replayed
 
-    def late(self: SqliteStateStore, *arguments: object) -> None:
-        live.record([event(50)])
-        put(self, *arguments)  # type: ignore[arg-type]
+    def late(self: SqliteStateStore, *arguments: Any) -> int:
+        live.record([event(50), event(51, "x"), identify(52, "y", "x")])
+        return put(self, *arguments)
 
     monkeypatch.setattr(SqliteStateStore, "_put_replayed", late)
     store.rebuild()
-    assert state(store, "anna") == replayed(store, "anna")
+    for name in ("anna", "x", "y"):
+        assert state(store, name) == replayed(store, name)
+    assert len(swept(store)) == 2
     assert JOURNEY.read(store.load("anna").states, 0, NOW)[JOURNEY.index["purchases_ever"]] == 4
     live.close()
     store.close()

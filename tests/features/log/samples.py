@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from features.events import EVENT, MINUTE, Channel, Event, Kind, days
-from features.log.contract import EventLog, Records
+from features.identity import identifies, joined, names_nobody
+from features.log.contract import MOST_JOINED, EventLog, Records
 
 START = 1_700_000_000_000_000
 """A moment in November 2023, microseconds UTC."""
@@ -20,6 +21,12 @@ def event(number: int, customer: str = "ann", **changes: Any) -> Event:
     moment = START + number * MINUTE
     plain = Event(f"message-{number}", customer, Kind.ITEM_VIEW, at=moment, received=moment, channel=Channel.WEB)
     return replace(plain, **changes)
+
+
+def identify(number: int, customer: str, other: str | None = None, key: str = "anonymous_id", **said: Any) -> Event:
+    """An event that says who a customer is, and that `other` is the same one."""
+    properties = said if other is None else {key: other, **said}
+    return event(number, customer, kind=Kind.IDENTIFY, properties=properties)
 
 
 def shop(number: int, customers: int = 20, seed: int = 0) -> list[Event]:
@@ -54,30 +61,95 @@ class Ledger:
     """Offset and event, in order of appending."""
     offset: int = 0
     received: int = 0
+    profiles: dict[str, str] = field(default_factory=dict)
+    """The profile of each member."""
+    apart: set[tuple[str, str]] = field(default_factory=set)
+    """Members and the profiles they were taken out of."""
+    users: set[str] = field(default_factory=set)
+    erased: dict[str, int] = field(default_factory=dict)
+    """When each name was erased."""
 
     def append(self, events: Sequence[Event], history: bool) -> list[bool]:
         """Which of `events` are new."""
         accepted = []
         known = {kept.message_id for _, kept in self.events}
-        base, newest = self.offset, self.received
-        for place, each in enumerate(events):
+        base, newest, place = self.offset, self.received, 0
+        merging: list[Event] = []
+        for each in events:
+            if each.received < self.erased.get(each.customer, 0):
+                accepted.append(False)
+                continue
+            place += 1
             newest = each.received if history else max(each.received, newest)
             accepted.append(each.message_id not in known)
             if accepted[-1]:
                 known.add(each.message_id)
-                self.offset = base + place + 1
+                self.offset = base + place
                 self.received = max(self.received, newest)
-                kept = replace(each, received=newest, at=min(each.at, newest), amount=each.amount + 0.0)
+                gone = {name for name, moment in self.erased.items() if each.received < moment}
+                kept = unnamed(replace(each, received=newest, at=min(each.at, newest), amount=each.amount + 0.0), gone)
                 self.events.append((self.offset, replace(kept, quantity=kept.quantity + 0.0, score=kept.score + 0.0)))
+                merging.append(kept)
+        for each in merging:
+            self._join(each)
         return accepted
 
-    def erase(self, customer: str) -> None:
-        """Drop the events of a customer."""
-        self.events = [(offset, kept) for offset, kept in self.events if kept.customer != customer]
+    def _join(self, event: Event) -> None:
+        if identifies(event):
+            self.users.add(event.customer)
+        member, profile = joined(event), self.profiles.get(event.customer, event.customer)
+        if member is None or names_nobody(event.customer):
+            return
+        full = list(self.profiles.values()).count(profile) >= MOST_JOINED
+        if {member} & (self.users | {profile} | set(self.profiles)) or (member, profile) in self.apart or full:
+            return
+        self.profiles[member] = profile
+        self.users.add(profile)
+        self.offset += 1
+
+    def profile(self, customer: str) -> set[str]:
+        """All ids of a customer's profile."""
+        own = self.profiles.get(customer, customer)
+        return {own, *(member for member, profile in self.profiles.items() if profile == own)}
+
+    def unmerge(self, customer: str, received: int) -> set[str]:
+        """Take a member, or all members of a profile, out of it."""
+        out = self.profile(customer) - {customer}
+        out = {customer} if customer in self.profiles else out
+        for member in out:
+            self.apart.add((member, self.profiles.pop(member)))
+        self.offset += len(out)
+        self.received = max(self.received, received) if out else self.received
+        return out
+
+    def erase(self, customer: str, now: int) -> set[str]:
+        """Drop a customer's profile: its names."""
+        names = self.profile(customer)
+        self.events = [(offset, unnamed(kept, names)) for offset, kept in self.events if kept.customer not in names]
+        self.profiles = {member: profile for member, profile in self.profiles.items() if member not in names}
+        self.apart = {pair for pair in self.apart if not names & set(pair)}
+        self.users -= names
+        self.erased.update(dict.fromkeys(names, now))
+        return names
+
+    def history(self, customer: str) -> list[Event]:
+        """The events of a customer's profile in log order."""
+        names = self.profile(customer)
+        return [kept for kept in self.in_log_order() if kept.customer in names]
 
     def in_log_order(self) -> list[Event]:
         """The events by `(received, offset)`."""
         return [kept for _, kept in sorted(self.events, key=lambda row: (row[1].received, row[0]))]
+
+
+def unnamed(event: Event, names: set[str]) -> Event:
+    """An event that joins no id of `names`."""
+    if event.kind is not Kind.IDENTIFY:
+        return event
+    joins = ("previous_id", "anonymous_id")
+    return replace(
+        event, properties={key: said for key, said in event.properties.items() if key not in joins or said not in names}
+    )
 
 
 def gathered(chunks: Iterable[Records]) -> Records:

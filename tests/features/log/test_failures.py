@@ -207,8 +207,8 @@ def test_a_damaged_manifest_is_named(tmp_path: Path, text: str) -> None:
 def test_a_newer_layout_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "log"
     with closing(ParquetLog(path)):
-        (path / "log.json").write_text('{"version": 2, "colour": "blue"}')
-    with pytest.raises(LogVersion, match="version 2, and this release of Waypost knows versions up to 1"):
+        (path / "log.json").write_text('{"version": 3, "colour": "blue"}')
+    with pytest.raises(LogVersion, match="version 3, and this release of Waypost knows versions up to 2"):
         ParquetLog(path)
 
 

@@ -19,12 +19,15 @@ from tests.features.log.stores import STORES
 
 Batch = tuple[list[Event], bool]
 
+NAMES = ("ann", "bob", "ann ", "ü", "7")
+
+names = st.sampled_from(NAMES)
 numbers = st.one_of(st.just(float("nan")), st.floats(-1e6, 1e6, width=32))
 moments = st.integers(-9, 9).map(lambda number: START + number * MINUTE)
-events = st.builds(
+plain = st.builds(
     event,
     st.integers(0, 25),
-    customer=st.sampled_from(["ann", "bob", "ann ", "ü", "7"]),
+    customer=names,
     kind=st.sampled_from(Kind),
     at=moments,
     received=moments,
@@ -34,6 +37,13 @@ events = st.builds(
     amount=numbers,
     score=numbers,
 )
+said = st.fixed_dictionaries(
+    {}, optional={"anonymous_id": names, "previous_id": names, "anonymous": st.booleans(), "group_id": st.just("g")}
+)
+joins = st.builds(
+    event, st.integers(26, 40), customer=names, kind=st.just(Kind.IDENTIFY), received=moments, properties=said
+)
+events = plain | joins
 batches = st.lists(st.tuples(st.lists(events, max_size=8), st.booleans()), max_size=6)
 
 every_store = pytest.mark.parametrize("open_store", STORES.values(), ids=STORES)
@@ -70,9 +80,13 @@ def check(log: EventLog, ledger: Ledger) -> None:
     for until in (START - MINUTE, START):
         assert len(gathered(log.scan(until=until))) == sum(moment <= until for moment in received)
     for customer in {kept.customer for kept in expected} | {"nobody"}:
-        own = [kept for kept in expected if kept.customer == customer]
+        own = ledger.history(customer)
         assert spelled(log, log.history(customer)) == spelled_events(own)
         assert repr(log.events(customer, 3)) == repr(own[::-1][:3])
+    for customer in NAMES:
+        if log.customers.code(customer) is not None:
+            assert set(log.profile(customer)) == ledger.profile(customer)
+            assert log.profile(customer)[0] == ledger.profiles.get(customer, customer)
 
 
 @every_store
@@ -99,8 +113,10 @@ def test_erasing_is_never_having_known(
     with tempfile.TemporaryDirectory() as home, closing(open_store(Path(home) / "log.db")) as log:
         ledger = filled(log, before)
         held = len(ledger.events)
-        ledger.erase(customer)
-        assert log.erase(customer) == held - len(ledger.events)
+        known = log.profile(customer)
+        erased = ledger.erase(customer, START)
+        assert set(known) in (erased, set())
+        assert log.erase(customer, START).events == held - len(ledger.events)
         codes = len(log.customers.names())
         check(log, ledger)
         for batch, history in after:
@@ -110,6 +126,27 @@ def test_erasing_is_never_having_known(
         assert code is None or code >= codes
 
 
+@every_store
+@few
+@given(data=st.data())
+def test_merges_come_and_go_by_the_rules(open_store: Callable[[Path], EventLog], data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as home, closing(open_store(Path(home) / "log.db")) as log:
+        ledger = Ledger()
+        for step in data.draw(st.lists(st.sampled_from(["append", "join", "unmerge", "erase"]), max_size=8)):
+            customer, moment = data.draw(names), data.draw(moments)
+            if step in ("append", "join"):
+                batch = data.draw(st.lists(joins if step == "join" else events, max_size=6))
+                history = data.draw(st.booleans())
+                assert log.append(batch, history=history).accepted == ledger.append(batch, history)
+            elif step == "unmerge":
+                assert set(log.unmerge(customer, moment)) == ledger.unmerge(customer, moment)
+            else:
+                log.erase(customer, moment)
+                ledger.erase(customer, moment)
+            assert log.offset() == ledger.offset
+        check(log, ledger)
+
+
 @few
 @given(appends=batches)
 def test_all_stores_hold_the_same_bytes(appends: list[Batch]) -> None:
@@ -117,7 +154,8 @@ def test_all_stores_hold_the_same_bytes(appends: list[Batch]) -> None:
     for open_store in STORES.values():
         with tempfile.TemporaryDirectory() as home, closing(open_store(Path(home) / "log.db")) as log:
             filled(log, appends)
-            held.add((log.digest(), gathered(log.scan()).tobytes()))
+            merges = tuple(log.merges().tolist())
+            held.add((log.digest(), gathered(log.scan()).tobytes(), merges))
     assert len(held) == 1
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from features.log import open_log
+from features.log import open_log, shown
 from features.log.contract import LogError, LogMissing
 from features.log.parquet import ParquetLog
 from features.log.sqlite import SqliteLog
@@ -36,7 +36,7 @@ def test_parquet_by_url_and_folder(tmp_path: Path) -> None:
         assert log.count() == 1
 
 
-@pytest.mark.parametrize("place", ["postgresql://localhost/shop", "history", "mysql:x"])
+@pytest.mark.parametrize("place", ["mysql://localhost/shop", "history", "mysql:x"])
 def test_other_places_are_refused(place: str) -> None:
     with pytest.raises(LogError, match=r"does not say what kind of log it is; expected sqlite:///"):
         open_log(place)
@@ -46,3 +46,10 @@ def test_other_places_are_refused(place: str) -> None:
 def test_a_log_that_must_exist(tmp_path: Path, place: str) -> None:
     with pytest.raises(LogMissing, match="waypost import"):
         open_log(place.format(tmp_path), create=False)
+
+
+def test_a_place_is_shown_without_its_password() -> None:
+    assert (
+        shown("postgresql://ann:secret@db.example:5433/shop?sslmode=require") == "postgresql://ann@db.example:5433/shop"
+    )
+    assert shown("sqlite:///data/log.db") == "sqlite:///data/log.db"

@@ -13,6 +13,7 @@ import pytest
 from features.log import folder, merge
 from features.log.contract import LogBusy, LogDenied
 from features.log.parquet import ParquetLog
+from tests.features.log.erasure_suite import LATER
 from tests.features.log.samples import event, gathered, shop
 from tests.features.log.suite import EventLogSuite
 
@@ -68,10 +69,11 @@ def test_the_same_appends_make_the_same_bytes(log: ParquetLog, tmp_path: Path) -
     with closing(ParquetLog(tmp_path / "twin", partitions=4)) as twin:
         for each in (log, twin):
             each.append(shop(100), history=True)
-            each.erase("customer-2")
+            each.erase("customer-2", LATER)
         assert data_files(log) == data_files(twin)
-        for name in (*data_files(log), "log.json"):
-            assert (log.path / name).read_bytes() == (twin.path / name).read_bytes()
+        for name in data_files(log):
+            if not name.startswith("tombstones"):  # of which each log has its own, by its salt
+                assert (log.path / name).read_bytes() == (twin.path / name).read_bytes()
 
 
 def test_partitions_are_fixed_when_the_log_is_made(log: ParquetLog) -> None:
@@ -83,10 +85,11 @@ def test_partitions_are_fixed_when_the_log_is_made(log: ParquetLog) -> None:
 def test_erasing_rewrites_one_partition(log: ParquetLog) -> None:
     log.append(shop(200), history=True)
     before = set(data_files(log))
-    log.erase("customer-3")
+    log.erase("customer-3", LATER)
     after = set(data_files(log))
     assert len(before - after) == 2  # the partition and the customers' names
-    assert {Path(name).name for name in after - before} == {"whole-00000002.parquet"}
+    assert len(after - before) == 3  # and a tombstone
+    assert {Path(name).stem for name in after - before} == {"whole-00000002", "part-00000002"}
 
 
 def test_what_a_dead_writer_left_counts_for_nothing(log: ParquetLog, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +117,7 @@ def test_a_write_that_fails_leaves_no_name_behind(log: ParquetLog, monkeypatch: 
         with pytest.raises(LogDenied):
             log.append([event(3, "cid")])
         with pytest.raises(LogDenied):
-            log.erase("ann")
+            log.erase("ann", LATER)
     log.append([event(4, "dan")])
     assert log.customers.names() == ["ann", "bob", "dan"]
     assert log.append([event(3, "ann")]).records["customer"].tolist() == [0]
@@ -127,7 +130,7 @@ def test_a_scan_that_an_erasure_overtakes_says_so(log: ParquetLog, monkeypatch: 
         assert log.offset() == 20 * (number + 1)
     scan = log.scan()
     next(scan)
-    log.erase("customer-3")
+    log.erase("customer-3", LATER)
     with pytest.raises(LogBusy, match="read it again"):
         list(scan)
 
@@ -141,7 +144,7 @@ def test_an_erasure_between_two_looks_hides_nothing(log: ParquetLog, monkeypatch
         manifest = load(path)
         if not removed:
             removed.append(0)
-            removed[0] = log.erase("customer-3")
+            removed[0] = log.erase("customer-3", LATER).events
         return manifest
 
     reader = ParquetLog(log.path)
@@ -152,8 +155,10 @@ def test_an_erasure_between_two_looks_hides_nothing(log: ParquetLog, monkeypatch
 def test_the_manifest_says_how_far_the_log_has_come(log: ParquetLog) -> None:
     log.append([event(1), event(2)])
     manifest = json.loads((log.path / "log.json").read_text())
+    assert len(bytes.fromhex(manifest.pop("salt"))) == 16
     assert manifest == {
-        "version": 1, "partitions": 4, "commit": 1, "offset": 2, "received": event(2).received, "erasures": 0,
+        "version": 2, "partitions": 4, "commit": 1, "offset": 2, "received": event(2).received, "erasures": 0,
+        "erased": 0, "letters": 0,
     }  # fmt: skip
 
 

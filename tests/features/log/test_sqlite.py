@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from features.log import vocabulary
+from features.log.database import ABOUT_PEOPLE
 from features.log.sqlite import SqliteLog
+from tests.features.log.erasure_suite import LATER
+from tests.features.log.letter_suite import LETTER
 from tests.features.log.samples import event, gathered, shop
-from tests.features.log.suite import LETTER, EventLogSuite
+from tests.features.log.suite import EventLogSuite
 
 
 class TestSqlite(EventLogSuite):
@@ -79,7 +82,7 @@ def test_an_inner_transaction_fails_by_itself(log: SqliteLog) -> None:
 def test_an_erasure_can_be_undone_until_it_is_committed(log: SqliteLog) -> None:
     log.append([event(1, "ann")])
     with pytest.raises(KeyError), log.transaction():
-        assert log.erase("ann") == 1
+        assert log.erase("ann", LATER).events == 1
         raise KeyError
     assert (log.customers.code("ann"), log.count()) == (0, 1)
 
@@ -87,7 +90,7 @@ def test_an_erasure_can_be_undone_until_it_is_committed(log: SqliteLog) -> None:
 def test_a_transaction_sees_names_that_were_erased_elsewhere(log: SqliteLog, tmp_path: Path) -> None:
     log.append([event(1, "ann")])
     with closing(SqliteLog(tmp_path / "log.db")) as other:
-        other.erase("ann")
+        other.erase("ann", LATER)
     assert log.customers.code("ann") == 0
     log.refresh()
     assert log.customers.code("ann") is None
@@ -123,7 +126,7 @@ def test_an_abandoned_scan_holds_nothing(log: SqliteLog) -> None:
     scan = log.scan()
     next(scan)
     scan.close()  # type: ignore[attr-defined]
-    assert log.erase("customer-1") > 0
+    assert log.erase("customer-1", LATER).events > 0
 
 
 def test_the_cache_of_names_is_bounded(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,6 +166,8 @@ def test_the_columns_can_be_queried_plainly(log: SqliteLog) -> None:
         ("SELECT * FROM events WHERE customer = 1 ORDER BY received, \"offset\"", "events_by_customer"),
         ("SELECT * FROM events WHERE received <= 1 ORDER BY received, \"offset\"", "events_by_received"),
         ("SELECT code FROM customers WHERE name = 'x'", "sqlite_autoindex_customers"),
+        (f"SELECT * FROM events WHERE {ABOUT_PEOPLE} AND kind = 90 AND \"offset\" > 7", "events_about_people"),
+        ("SELECT * FROM merges WHERE member = 1 OR profile = 1", "merges_by_profile"),
     ],
 )  # fmt: skip
 def test_reads_follow_an_index_without_sorting(log: SqliteLog, query: str, index: str) -> None:

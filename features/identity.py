@@ -1,0 +1,44 @@
+"""Which ids are one customer: what joins them, and which ids join nothing.
+
+A shop meets a visitor under an anonymous id first and learns who it is later. The event that says so (an `IDENTIFY`
+that names the anonymous id, or an alias that names the previous one) merges the two: from that moment on, and never
+for a moment before it, the profile's history is that of both. Each event stays filed under the id it came with, so
+that a merge can be undone.
+
+A log merges a `member` into the `profile` of an event when all of this holds:
+
+- neither names nobody (`names_nobody`);
+- the member is no user id (no event ever identified it, nothing ever joined it): a profile has at most one;
+- the member is in no profile yet, and was not taken out of this one;
+- the profile has fewer than `features.log.contract.MOST_JOINED` members. A profile that is a member itself stands for
+  the one it belongs to.
+"""
+
+from __future__ import annotations
+
+import re
+
+from features.events import Event, Kind
+
+_NOBODY = re.compile(r"[0-]*|-1|null|none|nil|nan|undefined|anonymous|unknown|guest|(false|true)", re.IGNORECASE)
+
+
+def names_nobody(identity: str) -> bool:
+    """Whether an id is one that broken senders give to everybody, such as `null`, `-1` or a row of zeros."""
+    return _NOBODY.fullmatch(identity) is not None
+
+
+def joined(event: Event) -> str | None:
+    """The other id that an event declares to be the same customer; None when it declares none."""
+    if event.kind is not Kind.IDENTIFY or event.properties.get("group_id"):
+        return None
+    for name in ("previous_id", "anonymous_id"):
+        other = event.properties.get(name)
+        if isinstance(other, str) and other and other != event.customer and not names_nobody(other):
+            return other
+    return None
+
+
+def identifies(event: Event) -> bool:
+    """Whether an event says that its customer's id is a user id, and not an anonymous one."""
+    return event.kind is Kind.IDENTIFY and not event.properties.get("anonymous")

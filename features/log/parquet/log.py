@@ -1,0 +1,337 @@
+"""The event log as Parquet files, spread over folders by a hash of the customer: the store of a long history.
+
+Any engine reads it: `events/customer_hash=NN/*.parquet` holds the columns of `features.log.rows.COLUMNS`, `customers`,
+`items` and `categories` the names behind the codes, and `merges` the ids that were merged. `features.log.folder` says
+which files count.
+
+Made for few and large appends: each writes one file to every partition that it touches. The first append of a process
+reads the message id of every event, and from then on the process holds 16 bytes for each: its BLAKE2b digest, by which
+duplicates are told (two different ids have the same one with a chance of about 10^-21 in a log of a billion events).
+Reading one customer costs a read of its partition.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from features.events import Event, Kind
+from features.log import folder, merge, rows, tombstones
+from features.log.contract import Appended, DeadLetter, Erased, Records, Training
+from features.log.membership import NO_MERGES, NOTHING, named
+from features.log.parquet import letters as letter_files
+from features.log.parquet.members import FolderMembers
+from features.log.parquet.partitions import Partitions
+from features.log.parquet.tables import (
+    EVENTS,
+    FIELDS,
+    LOG_ORDER,
+    TOMBSTONES,
+    TRAININGS,
+    explained,
+    plain,
+    read,
+    read_all,
+    read_names,
+    records_of,
+    table_of,
+    write,
+    write_names,
+)
+from features.log.vocabulary_files import FolderVocabulary
+
+Digests: TypeAlias = NDArray[np.bytes_]
+
+
+class ParquetLog:
+    """A log in a folder of Parquet files. See `features.log.contract.EventLog` for what the methods promise."""
+
+    def __init__(
+        self, path: str | Path, *, create: bool = True, partitions: int = 16, busy_seconds: float = 30.0
+    ) -> None:
+        """Open the log in folder `path`; without `create` it must exist. A new one is spread over `partitions`."""
+        self.path = Path(path).absolute()
+        manifest = folder.open_folder(self.path, create=create, partitions=partitions, busy_seconds=busy_seconds)
+        self.customers = FolderVocabulary(self.path, "customers", read_names, write_names)
+        self.items = FolderVocabulary(self.path, "items", read_names, write_names)
+        self.categories = FolderVocabulary(self.path, "categories", read_names, write_names)
+        self._vocabularies = (self.customers, self.items, self.categories)
+        self._partitions = Partitions(self.path, manifest.partitions)
+        self._members = FolderMembers(self.path, self._partitions.files)
+        self._busy_seconds = busy_seconds
+        self._seen = _digests([])
+        self._seen_commit = 0
+
+    def append(self, events: Sequence[Event], *, history: bool = False) -> Appended:
+        """Add the events that the log does not have yet, as one commit."""
+        if not events:
+            return NOTHING
+        with self._writing() as manifest:
+            living = self._living(events, manifest)
+            kept = [event for event in living if event is not None]
+            appended = self._append(kept, manifest, history=history) if kept else NOTHING
+            new = iter(appended.accepted)
+            return appended._replace(accepted=[event is not None and next(new) for event in living])
+
+    def _append(self, events: Sequence[Event], manifest: folder.Manifest, *, history: bool) -> Appended:
+        commit = manifest.commit + 1
+        times = rows.clamped(events, manifest.received, history=history)
+        digests = _digests([event.message_id for event in events])
+        accepted = self._unseen(digests, manifest.commit)
+        identifying = [place for place, event in enumerate(events) if accepted[place] and event.kind is Kind.IDENTIFY]
+        who = [events[place] for place in identifying]
+        others = self._members.declared(who)
+        interned = self.customers.intern([*(event.customer for event in events), *others.values()], commit)
+        codes = (
+            interned[: len(events)],
+            self.items.intern([event.item for event in events], commit),
+            self.categories.intern([event.category for event in events], commit),
+        )
+        records = rows.records(events, times, *codes)
+        if not accepted.any():
+            return NOTHING._replace(accepted=accepted.tolist())
+        offsets = np.arange(manifest.offset + 1, manifest.offset + 1 + len(events))
+        table = table_of(rows.stored(offsets.tolist(), events, times, *codes), EVENTS)
+        offsets = offsets[accepted]
+        merges = NO_MERGES
+        if who:
+            members = dict(zip(others, interned[len(events) :], strict=True))
+            merges = self._members.join(who, records[identifying], members, int(offsets[-1]), commit)
+        self._partitions.add(table, events, accepted, commit)
+        newest = max(manifest.received, int(records[accepted]["received"].max()))
+        moved = replace(manifest, commit=commit, offset=int(offsets[-1]) + len(merges), received=newest)
+        self._settle(moved, digests[accepted], merges)
+        return Appended(accepted.tolist(), records[accepted], int(offsets[0]), int(offsets[-1]), merges)
+
+    def _living(self, events: Sequence[Event], manifest: folder.Manifest) -> Sequence[Event | None]:
+        """The events, None in the place of those that were received before their customer was erased."""
+        if not manifest.erased or min(event.received for event in events) >= manifest.erased:
+            return events
+        found = read_all(self.path, "tombstones", TOMBSTONES).to_pydict()
+        erased: dict[bytes, int] = {}
+        for digest, at in zip(found["digest"], found["at"], strict=True):
+            erased[digest] = max(at, erased.get(digest, 0))
+        salt = bytes.fromhex(manifest.salt)
+        return tombstones.living(events, {name: erased.get(tombstones.digest(salt, name), 0) for name in named(events)})
+
+    def unmerge(self, customer: str, received: int) -> list[str]:
+        """Take a member, or all members of a profile, out of it."""
+        with self._writing() as manifest:
+            code = self.customers.code(customer)
+            if code is None or len(self._members.codes(code)) < 2:
+                return []
+            commit, newest = manifest.commit + 1, max(received, manifest.received)
+            undone = self._members.unmerge(code, newest, manifest.offset, commit)
+            moved = replace(manifest, commit=commit, offset=manifest.offset + len(undone), received=newest)
+            self._settle(moved, merges=undone)
+            return [self.customers.name(member) for member in undone["member"].tolist()]
+
+    def merges(self) -> NDArray[np.void]:
+        """Every merge and its undoing that is still in the log, in log order."""
+        with explained(self.path):
+            return self._members.merges()
+
+    def profile(self, customer: str) -> list[str]:
+        """All ids of the profile that a customer belongs to now, the profile's own first; none of an unknown one."""
+        with explained(self.path):
+            return [self.customers.name(code) for code in self._codes(customer)]
+
+    def scan(self, *, shard: int = 0, shards: int = 1, until: int | None = None) -> Iterator[Records]:
+        """The log in log order. In memory are the row groups that overlap in time with the chunk."""
+        rows.check_shard(shard, shards)
+
+        def take(path: Path, group: int) -> merge.Rows:
+            with pq.ParquetFile(path) as file:
+                found = records_of(file.read_row_group(group, columns=[*FIELDS, "offset"]))
+            chosen = found.records["customer"] % shards == shard
+            if until is not None:
+                chosen &= found.records["received"] <= until
+            return merge.Rows(found.records[chosen], found.offsets[chosen])
+
+        with explained(self.path):
+            blocks = [
+                merge.Block(first, partial(take, path, group))
+                for path, group, first, _ in self._partitions.groups()
+                if until is None or first <= until
+            ]
+            yield from merge.in_log_order(blocks)
+
+    def history(self, customer: str) -> Records:
+        """All events of a customer's profile, in log order; empty when there is none."""
+        with explained(self.path):
+            return records_of(self._events_of(customer).sort_by(LOG_ORDER)).records
+
+    def events(self, customer: str, limit: int) -> list[Event]:
+        """The newest `limit` events of a customer's profile with names and properties, newest first."""
+        with explained(self.path):
+            newest = self._events_of(customer).sort_by([(column, "descending") for column, _ in LOG_ORDER])
+            newest = newest.slice(0, limit).drop_columns(["offset"])
+            found = newest.cast(plain(newest.schema)).to_pylist()
+        for row in found:
+            for column, names in (("item", self.items), ("category", self.categories)):
+                row[column] = None if row[column] is None else names.name(row[column])
+        return [rows.event(self.customers.name(row.pop("customer")), *row.values()) for row in found]
+
+    def count(self) -> int:
+        """How many events the log holds."""
+        with explained(self.path):
+            return sum(pq.read_metadata(path).num_rows for path in self._partitions.files())
+
+    def span(self) -> tuple[int, int] | None:
+        """The first and the last `received` in the log; None when it is empty."""
+        with explained(self.path):
+            moments = [(first, last) for _, _, first, last in self._partitions.groups()]
+        return (min(first for first, _ in moments), max(last for _, last in moments)) if moments else None
+
+    def offset(self) -> int:
+        """The newest offset ever given out; 0 when nothing was ever appended."""
+        return folder.load(self.path).offset
+
+    def erase(self, customer: str, now: int) -> Erased:
+        """Remove every trace of a customer's profile: what holds any of it is written anew.
+
+        The old files are deleted; a scan under way that still needs them ends with LogBusy.
+        """
+        with self._writing() as manifest:
+            commit = manifest.commit + 1
+            codes = self._codes(customer)
+            names = [self.customers.name(code) for code in codes]
+            gone = names or [customer]
+            received = self._partitions.erase(codes, gone, commit)
+            letters = letter_files.kept(self.path)
+            others = [each for each in letters if not any(rows.concerns(each, name) for name in gone)]
+            if len(others) < len(letters):
+                letter_files.rewrite(self.path, others, commit)
+            merges = self._members.erase(codes, commit)
+            if codes:
+                self.customers.erase(codes, commit)
+            salt = bytes.fromhex(manifest.salt)
+            buried = table_of([(tombstones.digest(salt, name), now) for name in gone], TOMBSTONES)
+            write(folder.part(self.path / "tombstones", commit), buried)
+            self._seen_commit = -1  # the message ids of the erased events may come again
+            erasures, erased = manifest.erasures + len(codes), max(manifest.erased, now)
+            self._settle(replace(manifest, commit=commit, erasures=erasures, erased=erased))
+            self._members.forget()
+            folder.sweep(self.path, commit)
+        return Erased(names, len(received), len(letters) - len(others), merges, min(received, default=0))
+
+    def reject(self, letters: Sequence[DeadLetter]) -> int:
+        """Keep records that could not become events, each once."""
+        if not letters:
+            return 0
+        with self._writing() as manifest:
+            known = letter_files.kept(self.path)
+            newest = max([manifest.letters, *(letter.number for letter in known)])
+            added = letter_files.added(letters, known, newest)
+            if added:
+                letter_files.add(self.path, added, manifest.commit + 1)
+                self._settle(replace(manifest, commit=manifest.commit + 1, letters=added[-1].number))
+        return len(added)
+
+    def dead_letters(self, limit: int, *, after: int = 0, source: str | None = None) -> list[DeadLetter]:
+        """The oldest `limit` dead letters numbered above `after`, oldest first; of one source when it is named."""
+        with explained(self.path):
+            known = letter_files.kept(self.path)
+        return [each for each in known if each.number > after and source in (None, each.source)][:limit]
+
+    def settle(self, letters: Sequence[DeadLetter]) -> int:
+        """Remove dead letters that have become events, by their numbers."""
+        numbers = {letter.number for letter in letters}
+        with self._writing() as manifest:
+            known = letter_files.kept(self.path)
+            left = [letter for letter in known if letter.number not in numbers]
+            if len(left) < len(known):
+                newest = max([manifest.letters, *(letter.number for letter in known)])
+                letter_files.rewrite(self.path, left, manifest.commit + 1)
+                self._settle(replace(manifest, commit=manifest.commit + 1, letters=newest))
+                folder.sweep(self.path, manifest.commit + 1)
+        return len(known) - len(left)
+
+    def trained(self, training: Training) -> None:
+        """Note that a model was trained on this log."""
+        with self._writing() as manifest:
+            write(folder.part(self.path / "trainings", manifest.commit + 1), table_of([training], TRAININGS))
+            self._settle(replace(manifest, commit=manifest.commit + 1))
+
+    def trainings(self) -> list[Training]:
+        """Every model trained on this log, oldest first."""
+        with explained(self.path):
+            found = read_all(self.path, "trainings", TRAININGS).to_pylist()
+        newest = {row["version"]: Training(**row) for row in found}
+        return sorted(newest.values(), key=lambda training: (training.at, training.version))
+
+    def digest(self) -> str:
+        """A short hexadecimal digest of how much the log holds: equal for logs built by the same appends."""
+        manifest = folder.load(self.path)
+        return rows.digest(self.count(), self.span(), manifest.offset, manifest.received, manifest.erasures)
+
+    def close(self) -> None:
+        """Nothing is held open between calls."""
+
+    @contextmanager
+    def _writing(self) -> Iterator[folder.Manifest]:
+        """The log for this writer alone, with what dead writers left swept away, and up to date in memory."""
+        with explained(self.path), folder.sole_writer(self.path, self._busy_seconds):
+            manifest = folder.load(self.path)
+            folder.sweep(self.path, manifest.commit)
+            for vocabulary in self._vocabularies:
+                vocabulary.refresh()
+            self._members.refresh()
+            salt = manifest.salt or secrets.token_hex(tombstones.SALT_BYTES)
+            try:
+                yield replace(manifest, version=folder.VERSION, salt=salt)
+            except BaseException:
+                self._members.forget()
+                raise
+
+    def _settle(
+        self, manifest: folder.Manifest, added: Digests | None = None, merges: NDArray[np.void] = NO_MERGES
+    ) -> None:
+        """Commit what was written, and have it in memory too."""
+        folder.save(self.path, manifest)
+        for vocabulary in self._vocabularies:
+            vocabulary.committed(manifest.commit)
+        self._members.committed(manifest.commit, merges)
+        if self._seen_commit == manifest.commit - 1:
+            if added is not None:
+                added = np.sort(added)
+                self._seen = np.insert(self._seen, np.searchsorted(self._seen, added), added)
+            self._seen_commit = manifest.commit
+
+    def _unseen(self, digests: Digests, commit: int) -> NDArray[np.bool_]:
+        """Which of `digests` are new in the log at `commit`; of those that stand twice in the batch, the first."""
+        if self._seen_commit != commit:
+            stored = [read(path, ["message_id"])["message_id"].to_pylist() for path in self._partitions.files()]
+            self._seen = np.sort(np.concatenate([_digests([]), *map(_digests, stored)]))
+            self._seen_commit = commit
+        unseen = np.zeros(len(digests), np.bool_)
+        unseen[np.unique(digests, return_index=True)[1]] = True
+        if len(self._seen):
+            place = np.searchsorted(self._seen, digests)
+            unseen &= self._seen[np.minimum(place, len(self._seen) - 1)] != digests
+        return unseen
+
+    def _codes(self, customer: str) -> list[int]:
+        """All codes of a customer's profile, the profile's own first; none of an unknown customer."""
+        self.customers.refresh()
+        self._members.refresh()
+        code = self.customers.code(customer)
+        return [] if code is None else self._members.codes(code)
+
+    def _events_of(self, customer: str) -> pa.Table:
+        return self._partitions.of({code: self.customers.name(code) for code in self._codes(customer)})
+
+
+def _digests(ids: Sequence[str]) -> Digests:
+    return np.array([blake2b(each.encode(), digest_size=16).digest() for each in ids], "S16")

@@ -1,0 +1,126 @@
+"""Profiles in a log of files: the merges in a folder, and all of who is whose member in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from features.events import Event, Kind
+from features.log import folder
+from features.log.contract import MERGE, Records
+from features.log.membership import NO_MERGES, Join, Membership, declared, merges
+from features.log.parquet.tables import MERGES, read, read_all, table_of, write
+from features.log.rows import identified
+
+
+class FolderMembers:
+    """Who is whose member in the log at `path`, whose files of events `event_files` lists."""
+
+    def __init__(self, path: Path, event_files: Callable[[], list[Path]]) -> None:
+        self._path = path
+        self._event_files = event_files
+        self._merges = NO_MERGES
+        self._membership = Membership()
+        self._commit = 0
+        self._users_commit = -1
+
+    def refresh(self) -> None:
+        """Have in memory what the log holds now."""
+        commit = folder.load(self._path).commit
+        if self._commit == commit:
+            return
+        found = read_all(self._path, "merges", MERGES)
+        self._merges = np.array(list(zip(*found.to_pydict().values(), strict=True)), MERGE)
+        self._merges.sort(order="offset")
+        self._membership = Membership()
+        for merge in self._merges:
+            self._take(int(merge["member"]), int(merge["profile"]), bool(merge["undone"]))
+        self._commit = commit
+        self._users_commit = -1
+
+    def codes(self, code: int) -> list[int]:
+        """All codes of a customer's profile, the profile's own first."""
+        own = self._membership.profiles.get(code, code)
+        return [own, *sorted(member for member, profile in self._membership.profiles.items() if profile == own)]
+
+    def merges(self) -> NDArray[np.void]:
+        """Every merge and its undoing, in log order."""
+        self.refresh()
+        return np.sort(self._merges, order=["received", "offset"])
+
+    def declared(self, events: Sequence[Event]) -> dict[int, str]:
+        """The other ids that events of kind IDENTIFY join to their customers, by their places."""
+        return {place: other for place, event in enumerate(events) if (other := declared(event)) is not None}
+
+    def join(
+        self, events: Sequence[Event], records: Records, members: dict[int, int], offset: int, commit: int
+    ) -> NDArray[np.void]:
+        """Write for `commit` what accepted events of kind IDENTIFY say of ids. The merges, behind `offset`.
+
+        `members` are the codes of the ids that they join, by their places.
+        """
+        self._know_users()
+        joins = [Join(place, int(records["customer"][place]), member) for place, member in members.items()]
+        found = merges(self._membership.apply(events, records, joins), offset, undone=False)
+        self._write(found, commit)
+        return found
+
+    def unmerge(self, code: int, received: int, offset: int, commit: int) -> NDArray[np.void]:
+        """Write for `commit` that a member, or all of a profile, are taken out. The entries, behind `offset`."""
+        profile, *members = self.codes(code)
+        out = members if code == profile else [code]
+        undone = merges([(received, member, profile) for member in out], offset, undone=True)
+        self._write(undone, commit)
+        return undone
+
+    def erase(self, codes: Collection[int], commit: int) -> int:
+        """Write for `commit` the merges without those of some customers. How many they had."""
+        asked = list(codes)
+        theirs = np.isin(self._merges["member"], asked) | np.isin(self._merges["profile"], asked)
+        if theirs.any():
+            write(folder.whole(self._path / "merges", commit), table_of(self._merges[~theirs].tolist(), MERGES))
+        return int(theirs.sum())
+
+    def forget(self) -> None:
+        """Read everything again before it is used: what is in memory may not be what the log holds."""
+        self._commit = -1
+
+    def committed(self, commit: int, written: NDArray[np.void]) -> None:
+        """Count on what `join` or `unmerge` wrote, now that it is part of the log."""
+        if self._commit != commit - 1:
+            self.forget()
+            return
+        for merge in written[written["undone"] == 1]:
+            self._take(int(merge["member"]), int(merge["profile"]), undone=True)
+        self._merges = np.concatenate([self._merges, written])
+        self._users_commit = commit if self._users_commit == self._commit else -1
+        self._commit = commit
+
+    def _take(self, member: int, profile: int, undone: bool) -> None:
+        known = self._membership
+        if undone:
+            known.profiles.pop(member, None)
+            known.apart.add((member, profile))
+        else:
+            known.profiles[member] = profile
+            known.users.add(profile)
+        known.sizes[profile] = known.sizes.get(profile, 0) + (-1 if undone else 1)
+
+    def _know_users(self) -> None:
+        """Have in memory whom an event ever identified; events that are being appended must not be committed yet."""
+        if self._users_commit == self._commit:
+            return
+        for path in self._event_files():
+            found = read(path, ["customer", "kind", "properties"])
+            found = found.filter(pc.equal(found["kind"], int(Kind.IDENTIFY)))
+            pairs = zip(found["customer"].to_pylist(), found["properties"].to_pylist(), strict=True)
+            self._membership.users.update(code for code, properties in pairs if identified(properties))
+        self._users_commit = self._commit
+
+    def _write(self, found: NDArray[np.void], commit: int) -> None:
+        if len(found):
+            write(folder.part(self._path / "merges", commit), table_of(found.tolist(), MERGES))

@@ -1,0 +1,331 @@
+"""The event log in a PostgreSQL database: for more than one machine, or a database that is there already."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.events import EVENT, NO_CODE, Event, Kind
+from features.log import rows, tombstones
+from features.log.contract import CHUNK, Appended, DeadLetter, Erased, Records, Training
+from features.log.membership import NO_MERGES, named
+from features.log.postgres import erasing, letters
+from features.log.postgres.arrays import Column, numbers, texts
+from features.log.postgres.errors import explained
+from features.log.postgres.members import CODES, PostgresMembers
+from features.log.postgres.session import Head, Session
+from features.log.postgres.vocabulary import PostgresVocabulary, intern
+
+_QUOTED = [f'"{name}"' for name in rows.COLUMNS]
+
+_INSERT = f"""
+INSERT INTO events
+SELECT "offset", message_id, customer, kind, at, received, channel,
+    nullif(item, {NO_CODE}), nullif(category, {NO_CODE}),
+    nullif(quantity, 'NaN'), nullif(amount, 'NaN'), order_id, nullif(score, 'NaN'), properties
+FROM unnest(
+    %b::int8[], %b::text[], %b::int4[], %b::int2[], %b::int8[], %b::int8[], %b::int2[],
+    %b::int4[], %b::int4[], %b::float8[], %b::float8[], %b::text[], %b::float8[], %b::text[]
+) AS given ({", ".join(_QUOTED)})
+ON CONFLICT (message_id) DO NOTHING RETURNING "offset"
+"""
+
+RECORD = (
+    f"at, received, coalesce(amount, 'NaN'), customer, coalesce(item, {NO_CODE}), coalesce(category, {NO_CODE}), "
+    "coalesce(quantity, 'NaN'), coalesce(score, 'NaN'), kind, channel, 0"
+)
+"""The columns of `EVENT`, in its order."""
+
+_LATEST = 2**63 - 1
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+NOTHING = Appended([], np.empty(0, EVENT), 0, 0, NO_MERGES)
+"""What comes of an append that adds nothing."""
+
+
+class PostgresLog:
+    """A log in one schema of a PostgreSQL database, with every commit on the server's disk before `append` returns.
+
+    Any number of processes on any number of machines may open the same log, each its own `PostgresLog`. One writes at
+    a time: a writing transaction begins by locking the one row of the table `log`, so that the order of commits is that
+    of the offsets, codes have no gaps, and no two writers can wait for each other in a circle. Readers never wait. A
+    connection that the server drops is made anew by the next call. See `features.log.contract.EventLog` for what the
+    methods promise.
+    """
+
+    def __init__(self, url: str, *, create: bool = True, busy_seconds: float = 30.0) -> None:
+        """Open the log at `url`; without `create` it must exist. A writer waits `busy_seconds` for another one."""
+        self.session = Session(url, create=create, busy_seconds=busy_seconds)
+        self.place = self.session.place
+        self.customers = PostgresVocabulary(self.session, "customers")
+        self.items = PostgresVocabulary(self.session, "items")
+        self.categories = PostgresVocabulary(self.session, "categories")
+        self._members = PostgresMembers(self.session, self.customers)
+        self._remembered = (-1, 0)
+        self._head = Head(0, 0, 0, 0)
+        self._remnants = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """All or nothing: what happens inside, here and through the session, is committed at the end or not at all.
+
+        Holds the log's only write lock, so keep it short. Transactions nest: an inner one that fails is undone by
+        itself. Raises LogBusy when the lock is not to be had, and LogFull and the like when the commit fails.
+        """
+        before = self._head
+        head = self.session.begin()
+        try:
+            if head is not None:
+                self._head = head
+                self._compare(head)
+            yield self.session
+            self.session.commit()
+        except BaseException:
+            self._head = before
+            self._forget()
+            self.session.roll_back()
+            self._remnants &= self.session.depth > 0
+            raise
+        if self._remnants and not self.session.depth:
+            self._remnants = False
+            erasing.rewrite_remnants(self.session)
+
+    def append(self, events: Sequence[Event], *, history: bool = False) -> Appended:
+        """Add the events that the log does not have yet; inside a `transaction`, as a part of it."""
+        if not events:
+            return NOTHING
+        with self.transaction():
+            head = self._head
+            if head.erased and min(event.received for event in events) < head.erased:
+                living = self._living(events)
+                kept = [event for event in living if event is not None]
+                appended = self._append(kept, head, history=history) if kept else NOTHING
+                new = iter(appended.accepted)
+                return appended._replace(accepted=[event is not None and next(new) for event in living])
+            return self._append(events, head, history=history)
+
+    def _append(self, events: Sequence[Event], head: Head, *, history: bool) -> Appended:
+        offsets = range(head.offset + 1, head.offset + 1 + len(events))
+        times = rows.clamped(events, head.received, history=history)
+        codes = intern(
+            self.session,
+            [
+                (self.customers, [event.customer for event in events]),
+                (self.items, [event.item for event in events]),
+                (self.categories, [event.category for event in events]),
+            ],
+        )
+        records = rows.records(events, times, *codes)
+        new = {offset for (offset,) in self.session.run(_INSERT, _columns(offsets, events, records))}
+        accepted = [offset in new for offset in offsets]
+        if not new:
+            return NOTHING._replace(accepted=accepted)
+        if len(new) < len(events):
+            records = records[np.array(accepted)]
+            events = [event for event, is_new in zip(events, accepted, strict=True) if is_new]
+        last = max(new)
+        merges = self._join(events, records, last)
+        self._move(last + len(merges), max(head.received, int(records["received"].max())))
+        return Appended(accepted, records, min(new), last, merges)
+
+    def _join(self, events: Sequence[Event], records: Records, offset: int) -> NDArray[np.void]:
+        """Do what accepted events say of ids. The merges, with the offsets that follow `offset`."""
+        places = np.flatnonzero(records["kind"] == Kind.IDENTIFY)
+        if not len(places):
+            return NO_MERGES
+        return self._members.join([events[place] for place in places.tolist()], records[places], offset)
+
+    def _living(self, events: Sequence[Event]) -> list[Event | None]:
+        """The events, None in the place of those that were received before their customer was erased."""
+        names = {tombstones.digest(self._salt(), name): name for name in named(events)}
+        found = self.session.run("SELECT digest, at FROM tombstones WHERE digest = ANY(%b::bytea[])", (list(names),))
+        return tombstones.living(events, {names[digest]: at for digest, at in found})
+
+    def _salt(self) -> bytes:
+        return bytes(self.session.run("SELECT salt FROM log")[0][0])
+
+    def unmerge(self, customer: str, received: int) -> list[str]:
+        """Take a member, or all members of a profile, out of it; inside a `transaction`, as a part of it."""
+        with self.transaction():
+            head = self._head
+            out, undone = self._members.unmerge(customer, max(received, head.received), head.offset)
+            if out:
+                self._move(head.offset + len(undone), int(undone["received"][-1]))
+            return out
+
+    def _move(self, offset: int, received: int) -> None:
+        self.session.later('UPDATE log SET "offset" = %b::int8, received = %b::int8', (offset, received))
+        self._head = self._head._replace(offset=offset, received=received)
+
+    def merges(self) -> NDArray[np.void]:
+        """Every merge and its undoing that is still in the log, in log order."""
+        return self._members.merges()
+
+    def profile(self, customer: str) -> list[str]:
+        """All ids of the profile that a customer belongs to now, the profile's own first; none of an unknown one."""
+        return [name for _, name in self._members.profile(customer)]
+
+    def scan(self, *, shard: int = 0, shards: int = 1, until: int | None = None) -> Iterator[Records]:
+        """The log in log order, through a cursor of a connection of its own: what is added meanwhile is not seen.
+
+        The server hands out one chunk at a time; neither side holds more of it.
+        """
+        rows.check_shard(shard, shards)
+        last = _LATEST if until is None else until
+        with explained(self.place), closing(self.session.connect()) as reader:
+            reader.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
+            with reader.transaction(), reader.cursor("scan", binary=True) as cursor:
+                cursor.execute(
+                    f"SELECT {RECORD} FROM events WHERE received <= %s AND customer %% %s = %s "
+                    'ORDER BY received, "offset"',
+                    (last, shards, shard),
+                )
+                while chunk := cursor.fetchmany(CHUNK):
+                    yield np.array(chunk, EVENT)
+
+    def history(self, customer: str) -> Records:
+        """All events of a customer's profile, in log order; empty when there is none."""
+        found = self.session.run(
+            f'SELECT {RECORD} FROM events WHERE customer IN ({CODES}) ORDER BY received, "offset"', (customer,)
+        )
+        return np.array(found, EVENT)
+
+    def events(self, customer: str, limit: int) -> list[Event]:
+        """The newest `limit` events of a customer's profile with names and properties, newest first."""
+        found = self.session.run(
+            "SELECT customers.name, message_id, kind, at, received, channel, items.name, categories.name, quantity, "
+            "amount, order_id, score, properties FROM events JOIN customers ON customers.code = customer "
+            "LEFT JOIN items ON items.code = item LEFT JOIN categories ON categories.code = category "
+            f'WHERE customer IN ({CODES}) ORDER BY received DESC, "offset" DESC LIMIT %b::int8',
+            (customer, limit),
+        )
+        return [rows.event(*row) for row in found]
+
+    def count(self) -> int:
+        """How many events the log holds."""
+        with self.session.unhurried():
+            return int(self.session.run("SELECT count(*) FROM events")[0][0])
+
+    def span(self) -> tuple[int, int] | None:
+        """The first and the last `received` in the log; None when it is empty."""
+        ((first, last),) = self.session.run("SELECT min(received), max(received) FROM events")
+        return None if first is None else (first, last)
+
+    def offset(self) -> int:
+        """The newest offset ever given out; 0 when nothing was ever appended."""
+        return self.session.head().offset
+
+    def erase(self, customer: str, now: int) -> Erased:
+        """Remove every trace of a customer's profile, from the files of its tables too (see `erasing`).
+
+        Inside a `transaction` the files are rewritten after its commit. A scan under way keeps the old rows: when it
+        outlasts the wait, LogBusy says so; then the customer is gone, and erasing it again completes the work.
+        """
+        with self.transaction() as session:
+            session.later("SET LOCAL statement_timeout = 0")
+            profile = self._members.profile(customer)
+            codes, names = [code for code, _ in profile], [name for _, name in profile]
+            touched = {"customers", "dead_letters"}
+            if erasing.events_spell(session, names, codes):
+                touched.add("events")
+            dead = letters.erase(session, names or [customer])
+            found = session.run("DELETE FROM events WHERE customer = ANY(%b::int4[]) RETURNING received", (codes,))
+            merges = self._members.erase(codes)
+            self.customers.erase(codes)
+            if self._bury(names or [customer], now):
+                touched.add("events")
+            session.run("UPDATE log SET erasures = erasures + %b::int8", (len(codes),))
+            erasing.note_remnants(session, sorted(touched))
+            self._remnants = True
+        return Erased(names, len(found), dead, merges, min((row[0] for row in found), default=0))
+
+    def _bury(self, names: Sequence[str], now: int) -> bool:
+        """Leave a salted digest of each name, and nothing else of it. Whether another's events had it."""
+        salt = self._salt()
+        self.session.run_many(
+            [
+                (
+                    "INSERT INTO tombstones SELECT unnest(%b::bytea[]), %b::int8 "
+                    "ON CONFLICT (digest) DO UPDATE SET at = greatest(tombstones.at, excluded.at)",
+                    ([tombstones.digest(salt, name) for name in names], now),
+                ),
+                ("UPDATE log SET erased = greatest(erased, %b::int8)", (now,)),
+            ]
+        )
+        self._head = self._head._replace(erased=max(self._head.erased, now))
+        return self._members.unname(names)
+
+    def reject(self, letters_: Sequence[DeadLetter]) -> int:
+        """Keep records that could not become events, each once; inside a `transaction`, as a part of it."""
+        with self.transaction() as session:
+            return letters.keep(session, letters_)
+
+    def dead_letters(self, limit: int, *, after: int = 0, source: str | None = None) -> list[DeadLetter]:
+        """The oldest `limit` dead letters numbered above `after`, oldest first; of one source when it is named."""
+        return letters.kept(self.session, limit, after, source)
+
+    def settle(self, letters_: Sequence[DeadLetter]) -> int:
+        """Remove dead letters that have become events; inside a `transaction`, as a part of it."""
+        with self.transaction() as session:
+            return letters.remove(session, [letter.number for letter in letters_])
+
+    def trained(self, training: Training) -> None:
+        """Note that a model was trained on this log."""
+        with self.transaction() as session:
+            session.run(
+                "INSERT INTO trainings VALUES (%b::text, %b::int8, %b::int8) "
+                "ON CONFLICT (version) DO UPDATE SET until = excluded.until, at = excluded.at",
+                training,
+            )
+
+    def trainings(self) -> list[Training]:
+        """Every model trained on this log, oldest first."""
+        return [Training(*row) for row in self.session.run("SELECT version, until, at FROM trainings ORDER BY 3, 1")]
+
+    def digest(self) -> str:
+        """A short hexadecimal digest of how much the log holds: equal for logs built by the same appends."""
+        offset, received, erasures, _ = self.session.head()
+        return rows.digest(self.count(), self.span(), offset, received, erasures)
+
+    def refresh(self) -> None:
+        """Forget the names kept in memory if another connection has erased one. A transaction begins with this."""
+        self._compare(self.session.head())
+
+    def close(self) -> None:
+        """Close the connection; closing twice is harmless."""
+        self.session.close()
+
+    def _compare(self, head: Head) -> None:
+        remembered = (head.erasures, self.session.reconnections)
+        if remembered != self._remembered:
+            self._forget()
+            self._remembered = remembered
+
+    def _forget(self) -> None:
+        for vocabulary in (self.customers, self.items, self.categories):
+            vocabulary.forget()
+
+
+def _columns(offsets: Sequence[int], events: Sequence[Event], records: Records) -> list[Column]:
+    """The events as `_INSERT` takes them: `rows.COLUMNS`, `NO_CODE` and NaN standing for what is absent."""
+    return [
+        numbers(offsets, "int8"),
+        texts([event.message_id for event in events]),
+        numbers(records["customer"], "int4"),
+        numbers(records["kind"], "int2"),
+        numbers(records["at"], "int8"),
+        numbers(records["received"], "int8"),
+        numbers(records["channel"], "int2"),
+        numbers(records["item"], "int4"),
+        numbers(records["category"], "int4"),
+        numbers([rows.plain(event.quantity) for event in events], "float8"),
+        numbers(records["amount"], "float8"),
+        texts([event.order_id for event in events]),
+        numbers([rows.plain(event.score) for event in events], "float8"),
+        texts([_encode(event.properties) if event.properties else None for event in events]),
+    ]

@@ -1,0 +1,248 @@
+"""A connection to a log's database that comes back by itself, and transactions under the log's one write lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple, TypeVar
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from features.log.contract import LogBusy, LogMissing
+from features.log.postgres import schema
+from features.log.postgres.arrays import Column, ColumnDumper
+from features.log.postgres.errors import LogUnavailable, explained, shown
+from features.log.postgres.schema import Connection
+
+STATEMENT_SECONDS = 60.0
+"""Longest statement of the server's daily work. Scans, counts and rebuilds take the time they need."""
+
+IDLE_SECONDS = 60
+"""How long a writer may hold the log and do nothing before the server takes it from it: it has hung, or was stopped."""
+
+# A server or a network that has gone silent is given up after about half a minute.
+_ALIVE = {
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+    "connect_timeout": "5",
+}
+
+_SETTINGS = {
+    "default_transaction_isolation": "'read committed'",
+    "idle_in_transaction_session_timeout": f"'{IDLE_SECONDS}s'",
+    "jit": "off",
+}
+
+# The daily work looks up keys. Without a word the planner reads whole tables while it thinks that they are small, and
+# it learns of their growth a minute late.
+_HURRIED: dict[str, object] = dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin"), "off")
+_UNHURRIED: dict[str, object] = {**dict.fromkeys(_HURRIED, "on"), "statement_timeout": 0}
+
+# A commit that was acknowledged is on the disk, whatever the server's own setting; one that asks for more stays.
+_DURABLE = """
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
+"""
+
+_HEAD = 'SELECT "offset", received, erasures, erased FROM log'
+
+Row = tuple[Any, ...]
+Cursor = psycopg.Cursor[Row]
+Statement = tuple[str, Sequence[object]]
+Result = TypeVar("Result")
+
+
+class Head(NamedTuple):
+    """The one row of the table `log`: how far the log has come."""
+
+    offset: int
+    """The newest offset given out."""
+    received: int
+    """The newest `received` ever given out."""
+    erasures: int
+    """How many customers were erased."""
+    erased: int
+    """When the last one was."""
+
+
+class Session:
+    """One connection, replaced by a new one when the server has dropped it.
+
+    What is asked outside of a transaction is asked once more over a new connection; what is lost inside a transaction
+    is undone, and raises `LogUnavailable`. A new connection must lead to the same log as the first.
+    """
+
+    def __init__(self, url: str, *, create: bool, busy_seconds: float) -> None:
+        self.place = shown(url)
+        self.busy_seconds = busy_seconds
+        self.reconnections = 0
+        self.depth = 0
+        self._url = url
+        self._said = conninfo_to_dict(url)
+        self._hurried = {**_HURRIED, "statement_timeout": round((STATEMENT_SECONDS + busy_seconds) * 1000)}
+        self._queue: list[Statement] = []
+        with explained(self.place):
+            self.connection = self.connect()
+            try:
+                schema.prepare(self.connection, self.place, create=create)
+                self.identity = self._identity(self.connection)
+            except BaseException:
+                self.connection.close()
+                raise
+
+    def connect(self) -> Connection:
+        """Another connection to the same database."""
+        defaults = {**_ALIVE, "application_name": "waypost", "client_encoding": "UTF8"}
+        connection: Connection = psycopg.connect(
+            make_conninfo(self._url, **{**defaults, **self._said}), autocommit=True
+        )
+        connection.adapters.register_dumper(Column, ColumnDumper)
+        settings = {**_SETTINGS, "lock_timeout": max(1, round(self.busy_seconds * 1000)), **self._hurried}
+        script = [*(f"SET {name} = {value}" for name, value in settings.items()), _DURABLE]
+        try:
+            connection.execute(";".join(script).encode())
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def run(self, statement: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """The rows that a statement returns. Parameters are sent and rows returned in binary."""
+        return self.run_many([(statement, parameters)])[0]
+
+    def run_many(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        """The rows of several statements, in one round trip to the server."""
+        asked, self._queue = [*self._queue, *statements], []
+        with explained(self.place):
+            cursors = self._kept(lambda: self._send(asked))
+            answered = cursors[len(cursors) - len(statements) :]
+            return [cursor.fetchall() if cursor.description else [] for cursor in answered]
+
+    def run_script(self, statements: str) -> None:
+        """Run several statements at once, without parameters."""
+        with explained(self.place):
+            self._kept(lambda: self.connection.execute(statements.encode()))
+
+    def later(self, statement: str, parameters: Sequence[object] = ()) -> None:
+        """Send a statement along with the next one, or with the commit. Inside a transaction; the rows are lost."""
+        self._queue.append((statement, parameters))
+
+    def _send(self, statements: Sequence[Statement]) -> list[Cursor]:
+        if len(statements) == 1:
+            return [self._execute(*statements[0])]
+        with self.connection.pipeline():
+            return [self._execute(*statement) for statement in statements]
+
+    def _execute(self, statement: str, parameters: Sequence[object]) -> Cursor:
+        return self.connection.execute(statement.encode(), parameters, binary=True)
+
+    def _kept(self, ask: Callable[[], Result]) -> Result:
+        """The answer, over a new connection when the old one turns out to be lost."""
+        if self.depth:
+            return ask()
+        if not self.connection.closed:
+            try:
+                return ask()
+            except psycopg.OperationalError:
+                if not self.connection.closed:
+                    raise
+        self._reconnect()
+        return ask()
+
+    def _reconnect(self) -> None:
+        self.connection.close()
+        connection = self.connect()
+        try:
+            schema.prepare(connection, self.place, create=False)
+            if self._identity(connection) != self.identity:
+                raise LogMissing(
+                    f"the log {self.place} was removed or replaced while it was in use; nothing was written. Put the "
+                    "right database in its place and start the server again"
+                )
+        except BaseException:
+            connection.close()
+            raise
+        self.connection = connection
+        self.reconnections += 1
+
+    @staticmethod
+    def _identity(connection: Connection) -> str:
+        (identity,) = connection.execute("SELECT identity::text FROM log").fetchone() or ("",)
+        return str(identity)
+
+    def begin(self) -> Head | None:
+        """Open a transaction and hold the log: nobody else writes until it ends. How far the log has come.
+
+        Within a transaction this is a savepoint, and the answer None.
+        """
+        if self.depth:
+            self.later(f"SAVEPOINT level_{self.depth}")
+            self.depth += 1
+            return None
+        with explained(self.place):
+            try:
+                head = self._kept(self._begin)
+            except BaseException:
+                self._undo()
+                raise
+        self.depth = 1
+        return head
+
+    def _begin(self) -> Head:
+        # Both in one message: a writer waits for the lock, not for the network.
+        cursor = self.connection.execute(f"BEGIN; {_HEAD} FOR UPDATE".encode())
+        cursor.nextset()
+        return Head(*cursor.fetchone() or (0, 0, 0, 0))
+
+    def head(self) -> Head:
+        """How far the log has come."""
+        return Head(*self.run(_HEAD)[0])
+
+    def commit(self) -> None:
+        """End the innermost transaction well; the outermost is on the server's disk when this returns."""
+        if self.depth > 1:
+            self.later(f"RELEASE level_{self.depth - 1}")
+        else:
+            asked, self._queue = [*self._queue, ("COMMIT", ())], []
+            with explained(self.place):
+                said = self._send(asked)[-1].statusmessage
+            if said != "COMMIT":  # of a transaction in which something has failed the server makes a rollback
+                raise LogBusy(f"the log {self.place} answered {said} to COMMIT; nothing was written, try again")
+        self.depth -= 1
+
+    def roll_back(self) -> None:
+        """Undo the innermost transaction."""
+        self.depth -= 1
+        savepoint = f"SAVEPOINT level_{self.depth}"
+        if not self.depth:
+            self._undo()
+        elif (savepoint, ()) in self._queue:
+            del self._queue[self._queue.index((savepoint, ())) :]
+        else:
+            self._queue.clear()
+            # Where even that fails everything is lost, which the outermost transaction finds out.
+            with suppress(psycopg.Error):
+                self.connection.execute(f"ROLLBACK TO {savepoint}; RELEASE {savepoint}".encode())
+
+    def _undo(self) -> None:
+        """Undo everything; of a connection that is lost the server does it."""
+        self._queue.clear()
+        if not self.connection.closed and self.connection.info.transaction_status:
+            with suppress(psycopg.Error):
+                self.connection.execute(b"ROLLBACK")
+
+    @contextmanager
+    def unhurried(self) -> Iterator[None]:
+        """What is asked within may read whole tables, and take as long as it needs. Outside of a transaction."""
+        self.run_many([(f"SET {name} = {value}", ()) for name, value in _UNHURRIED.items()])
+        try:
+            yield
+        finally:
+            with suppress(LogUnavailable):
+                self.run_many([(f"SET {name} = {value}", ()) for name, value in self._hurried.items()])
+
+    def close(self) -> None:
+        """Close the connection; closing twice is harmless."""
+        self.connection.close()

@@ -1,0 +1,133 @@
+"""The table of the states in PostgreSQL, the triggers that keep it true, and the statements on it.
+
+A state lies under the code of its profile and has folded every event of the profile up to `offset`. Live events of the
+profile's own id come after it in log order and are seen by their offset. Everything else that makes a state untrue
+(an event of the past, an event of a member, a merge or its undoing, an erasure) removes it, whoever wrote that.
+"""
+
+from __future__ import annotations
+
+from features.log.postgres.log import RECORD
+
+# A state is overwritten again and again: with room left in its page, that touches no index.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS states (
+    customer integer PRIMARY KEY,
+    fingerprint text NOT NULL,
+    "offset" bigint NOT NULL,
+    received bigint NOT NULL,
+    state bytea NOT NULL
+) WITH (fillfactor = 50);
+ALTER TABLE states ALTER state SET STORAGE PLAIN, ALTER state SET STATISTICS 0;
+
+CREATE OR REPLACE FUNCTION forget_states_of_the_past() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM states WHERE customer IN (
+        SELECT coalesce(members.profile, added.customer)
+        FROM added LEFT JOIN members ON members.member = added.customer
+        WHERE added.received < (SELECT received FROM log) OR members.member IS NOT NULL
+    );
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER states_of_the_past AFTER INSERT ON events REFERENCING NEW TABLE AS added
+FOR EACH STATEMENT EXECUTE FUNCTION forget_states_of_the_past();
+
+CREATE OR REPLACE FUNCTION forget_states_of_the_erased() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM states WHERE customer IN (SELECT customer FROM removed);
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER states_of_the_erased AFTER DELETE ON events REFERENCING OLD TABLE AS removed
+FOR EACH STATEMENT EXECUTE FUNCTION forget_states_of_the_erased();
+
+CREATE OR REPLACE FUNCTION forget_states_of_the_merged() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM states WHERE customer IN (SELECT member FROM added UNION SELECT profile FROM added);
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER states_of_the_merged AFTER INSERT ON merges REFERENCING NEW TABLE AS added
+FOR EACH STATEMENT EXECUTE FUNCTION forget_states_of_the_merged();
+"""
+
+NEWEST = "states_of_the_merged"
+"""The trigger that a database has when it has all of the schema."""
+
+_FITTING = """
+FROM customers LEFT JOIN members ON members.member = customers.code
+LEFT JOIN states ON states.customer = coalesce(members.profile, customers.code)
+    AND states.fingerprint = %b::text
+    AND states."offset" >= (
+        SELECT "offset" FROM events WHERE customer = coalesce(members.profile, customers.code)
+        ORDER BY received DESC, "offset" DESC LIMIT 1
+    )
+"""
+
+LOAD = f"SELECT states.received, states.state {_FITTING} WHERE customers.name = %b::text"
+"""The state of a customer's profile, NULL when there is none that fits; no row when the log does not know the name."""
+
+LOAD_MANY = f"""
+SELECT customers.name, coalesce(members.profile, customers.code), states.state {_FITTING}
+WHERE customers.name = ANY(%b::text[])
+"""
+"""Likewise of many, each with the code of its profile."""
+
+HISTORIES = f"""
+WITH own AS (
+    SELECT DISTINCT coalesce(profile, code) AS profile FROM customers LEFT JOIN members ON member = code
+    WHERE name = ANY(%b::text[])
+), codes AS (
+    SELECT profile, profile AS code FROM own
+    UNION ALL SELECT profile, member FROM members JOIN own USING (profile)
+)
+SELECT profile, {RECORD} FROM events JOIN codes ON codes.code = events.customer ORDER BY profile, received, "offset"
+"""
+"""The events of the profiles of some customers, one profile after the other, each in log order."""
+
+STALE = """
+SELECT customers.name
+FROM (SELECT customer, max("offset") AS newest FROM events GROUP BY customer) AS present
+JOIN customers ON customers.code = present.customer
+LEFT JOIN members ON members.member = present.customer
+LEFT JOIN states ON states.customer = coalesce(members.profile, present.customer)
+WHERE states.customer IS NULL OR states.fingerprint != %b::text OR states."offset" < present.newest
+LIMIT %b::int8
+"""
+
+_OVERWRITE = """
+ON CONFLICT (customer) DO UPDATE SET
+    fingerprint = excluded.fingerprint, "offset" = excluded."offset", received = excluded.received,
+    state = excluded.state
+"""
+
+PUT = f"""
+INSERT INTO states (customer, fingerprint, "offset", received, state)
+SELECT customer, %b::text, %b::int8, received, state
+FROM unnest(%b::int4[], %b::int8[], %b::bytea[]) AS put (customer, received, state) {_OVERWRITE}
+"""
+"""The states of some profiles, by rising code."""
+
+PUT_REPLAYED = f"""
+WITH at AS (SELECT %b::text AS fingerprint, %b::int8 AS "offset")
+INSERT INTO states (customer, fingerprint, "offset", received, state)
+SELECT customer, fingerprint, "offset", received, state
+FROM at, unnest(%b::int4[], %b::int8[], %b::bytea[]) AS put (customer, received, state)
+WHERE at."offset" >= (SELECT max("offset") FROM events WHERE events.customer = put.customer)
+    AND NOT EXISTS (SELECT FROM members WHERE put.customer IN (member, profile)) {_OVERWRITE}
+"""
+"""What was replayed while others wrote counts only for customers about whom nothing was written since."""
+
+# No customer has this code; the row is gone again in the transaction that adds it, yet its pages are written.
+PROBE = "INSERT INTO states VALUES (-1, '', 0, 0, decode(repeat('00', 4096), 'hex'))"
+
+SWEEP = """
+SELECT customer, state FROM states WHERE fingerprint = %b::text AND customer > %b::int4 ORDER BY customer LIMIT %b::int8
+"""
+
+PROFILES = "SELECT name FROM customers WHERE code IN (SELECT profile FROM members) ORDER BY code"
+
+INVOLVED = "SELECT member FROM members UNION SELECT profile FROM members"
+
+CUSTOMERS_WITH = """
+SELECT DISTINCT customers.name FROM events JOIN customers ON customers.code = customer
+WHERE {known} kind = {kind} AND "offset" > %b::int8
+"""

@@ -1,0 +1,96 @@
+"""The table of the states in SQLite, the triggers that keep it true, and the statements on it.
+
+A state lies under the code of its profile and has folded every event of the profile up to `offset`. Live events of the
+profile's own id come after it in log order and are seen by their offset. Everything else that makes a state untrue
+(an event of the past, an event of a member, a merge or its undoing, an erasure) removes it, whoever wrote that.
+"""
+
+from __future__ import annotations
+
+SCHEMA = (
+    """
+    CREATE TABLE IF NOT EXISTS states (
+        customer INTEGER PRIMARY KEY,
+        fingerprint TEXT NOT NULL,
+        "offset" INTEGER NOT NULL,
+        received INTEGER NOT NULL,
+        state BLOB NOT NULL
+    )
+    """,
+    "DROP TRIGGER IF EXISTS states_of_the_past",
+    "DROP TRIGGER IF EXISTS states_of_the_erased",
+    """
+    CREATE TRIGGER states_of_the_erased AFTER DELETE ON events
+    BEGIN DELETE FROM states WHERE customer = OLD.customer; END
+    """,
+    """
+    CREATE TRIGGER states_of_the_merged AFTER INSERT ON merges
+    BEGIN DELETE FROM states WHERE customer IN (NEW.member, NEW.profile); END
+    """,
+    # Once for each append, whose last act it is to move the log's offset.
+    """
+    CREATE TRIGGER states_of_the_past AFTER UPDATE OF "offset" ON log
+    BEGIN
+        DELETE FROM states WHERE customer IN (
+            SELECT coalesce(members.profile, events.customer)
+            FROM events LEFT JOIN members ON members.member = events.customer
+            WHERE events."offset" > OLD."offset" AND (events.received < OLD.received OR members.member IS NOT NULL)
+        );
+    END
+    """,
+)
+
+NEWEST = "states_of_the_merged"
+"""What a database has when it has all of the schema."""
+
+_FITTING = """
+FROM customers LEFT JOIN members ON members.member = customers.code
+LEFT JOIN states ON states.customer = coalesce(members.profile, customers.code)
+    AND states.fingerprint = ?
+    AND states."offset" >= (
+        SELECT "offset" FROM events WHERE customer = coalesce(members.profile, customers.code)
+        ORDER BY received DESC, "offset" DESC LIMIT 1
+    )
+"""
+
+LOAD = f"SELECT states.received, states.state {_FITTING} WHERE customers.name = ?"
+"""The state of a customer's profile, NULL when there is none that fits; no row when the log does not know the name."""
+
+LOAD_MANY = f"""
+SELECT customers.name, coalesce(members.profile, customers.code), states.state {_FITTING} WHERE customers.name IN ({{}})
+"""
+"""Likewise of many, each with the code of its profile."""
+
+STALE = """
+SELECT customers.name
+FROM (SELECT customer, max("offset") AS newest FROM events GROUP BY customer) AS present
+JOIN customers ON customers.code = present.customer
+LEFT JOIN members ON members.member = present.customer
+LEFT JOIN states ON states.customer = coalesce(members.profile, present.customer)
+WHERE states.customer IS NULL OR states.fingerprint != ? OR states."offset" < present.newest
+LIMIT ?
+"""
+
+PUT = """
+INSERT INTO states (customer, fingerprint, "offset", received, state) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (customer) DO UPDATE SET
+    fingerprint = excluded.fingerprint, "offset" = excluded."offset", received = excluded.received,
+    state = excluded.state
+"""
+
+PUT_REPLAYED = """
+INSERT OR REPLACE INTO states (customer, fingerprint, "offset", received, state)
+SELECT :customer, :fingerprint, :offset, :received, :state
+WHERE :offset >= (SELECT max("offset") FROM events WHERE customer = :customer)
+    AND NOT EXISTS (SELECT 1 FROM members WHERE member = :customer OR profile = :customer)
+"""
+"""What was replayed while others wrote counts only for customers about whom nothing was written since."""
+
+# No customer has this code; the row is gone again in the transaction that adds it, yet its pages are written.
+PROBE = "INSERT INTO states VALUES (-1, '', 0, 0, zeroblob(8192))"
+
+SWEEP = "SELECT customer, state FROM states WHERE fingerprint = ? ORDER BY customer"
+
+PROFILES = "SELECT name FROM customers WHERE code IN (SELECT profile FROM members) ORDER BY code"
+
+INVOLVED = "SELECT member FROM members UNION SELECT profile FROM members"
