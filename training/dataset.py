@@ -1,7 +1,9 @@
 """Rows and labels: what was known at a cutoff, what came of it, and which rows may be used for what.
 
-A row is one customer at one cutoff. Its features are what had been received at the cutoff; its label looks at
-when events happened, in (cutoff, cutoff + horizon]. Rows are split by their cutoffs, oldest to newest:
+A row is one customer at one cutoff. Its features are what had been received at the cutoff, merges of ids included; its
+label looks at when events happened, in (cutoff, cutoff + horizon], to whom the customer turned out to be: a visitor who
+logged in and bought did convert. Who has withdrawn the consent to be profiled has no rows. Rows are split by their
+cutoffs, oldest to newest:
 
     purged fit . . (fit . .) stop . . | gap: one horizon | calibrate . . | gap: one horizon | test . . . | horizon | end
     `- trees are grown -------------'                     `- held back -'                  `- newest complete -'
@@ -23,9 +25,12 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from features.events import DAY, days
+from features.events import CONSENT_WITHDRAW, DAY, days
+from features.fold import Fold
 from features.grammar import Happens, duration_text
-from features.replay import Histories, Snapshots
+from features.profiles import Past
+from features.reigns import circles
+from features.replay import Histories, Snapshots, final_states, histories
 from training.targets import Target
 
 UNKNOWN = -1
@@ -33,6 +38,9 @@ UNKNOWN = -1
 
 OUT_OF_SCOPE = -2
 """Label of a row of which the target is not asked."""
+
+WITHDRAWN = "profiling_withdrawn"
+"""The feature that tells who has withdrawn the consent to be profiled."""
 
 MOST_ROWS = 2_000_000
 """Rows that one target is trained and tested on, at most; with more, some customers are drawn to stand for all."""
@@ -104,91 +112,111 @@ def _back_from(newest: int, number: int, every: int) -> NDArray[np.int64]:
     return newest - every * np.arange(number - 1, -1, -1, dtype=np.int64)
 
 
-def end_of(histories: Histories) -> int:
+def end_of(past: Past) -> int:
     """The end of the log: when its newest event was received. ValueError when there is none."""
-    if not len(histories.events):
+    newest = [int(events["received"].max()) for events in past.parts if len(events)]
+    if not newest:
         raise ValueError("There are no events to train on; import some with `waypost import`.")
-    return int(histories.events["received"].max())
+    return max(newest)
 
 
-def content_digest(histories: Histories, customers: Sequence[str], items: Sequence[str]) -> str:
-    """32 hexadecimal digits that stand for these events, and for the customers and items in them by code and name.
+def content_digest(past: Past, customers: Sequence[str], items: Sequence[str]) -> str:
+    """32 hexadecimal digits that stand for these events and merges, and for their customers and items by code and name.
 
     `customers` and `items` are names by code; those that no event mentions do not matter, so that a longer log read up
     to the same moment is the same data.
     """
     digest = blake2b(digest_size=16)
-    sold = np.unique(histories.events["item"])
-    for codes, names in ((histories.customers, customers), (sold[sold >= 0], items)):
+    known, sold = (np.unique(np.concatenate([part[name] for part in past.parts])) for name in ("customer", "item"))
+    for codes, names in ((known, customers), (sold[sold >= 0], items)):
         digest.update(json.dumps([(code, names[code]) for code in codes.tolist()]).encode())
-    digest.update(np.ascontiguousarray(histories.starts).tobytes())
-    digest.update(np.ascontiguousarray(histories.events).view(np.uint8).data)
+    for events in past.parts:
+        digest.update(np.ascontiguousarray(events).view(np.uint8).data)
+    merges = past.merges[np.argsort(past.merges["offset"], kind="stable")]
+    for name in ("received", "member", "profile", "undone"):
+        digest.update(np.ascontiguousarray(merges[name]).data)
     return digest.hexdigest()
 
 
-def known_at(histories: Histories, cutoff: int) -> Histories:
-    """The histories as they were at `cutoff`: what had been received by then, of the customers known by then."""
-    known = histories.events["received"] <= cutoff
-    before = np.concatenate([[0], np.cumsum(known)])
-    starts = before[histories.starts]
-    present = np.diff(starts) > 0
-    return Histories(histories.events[known], histories.customers[present], np.append(starts[:-1][present], starts[-1]))
+def consenting(fold: Fold, known: Histories, now: int) -> Histories:
+    """The histories of those who have not withdrawn, by `now`, the consent to be profiled."""
+    events = known.events
+    withdrew = np.unique(events["customer"][events["kind"] == int(CONSENT_WITHDRAW)])
+    if not len(withdrew):
+        return known
+    asked = histories([events[np.isin(events["customer"], withdrew)]])
+    gone = fold.sweep(final_states(fold, asked), now)[:, fold.index[WITHDRAWN]] > 0
+    return histories([events[~np.isin(events["customer"], asked.customers[gone])]])
 
 
-def sample(histories: Histories, cutoffs: int, seed: int) -> Histories:
-    """All customers if they make at most `MOST_ROWS` rows at so many cutoffs, else as many as do, drawn by the seed."""
-    number = MOST_ROWS // max(cutoffs, 1)
-    if len(histories.customers) <= number:
-        return histories
-    drawn = np.random.default_rng(seed).choice(len(histories.customers), number, replace=False)
-    drawn.sort()
-    sizes = np.diff(histories.starts)
-    kept = np.zeros(len(histories.customers), bool)
-    kept[drawn] = True
-    starts = np.concatenate([[0], np.cumsum(sizes[drawn])])
-    return Histories(histories.events[np.repeat(kept, sizes)], histories.customers[drawn], starts)
+def sample(past: Past, cutoffs: int, seed: int) -> Past:
+    """All customers if they make at most `MOST_ROWS` rows at so many cutoffs, else as many as do, drawn by the seed.
+
+    Ids that were ever joined are drawn together.
+    """
+    number, apart = MOST_ROWS // max(cutoffs, 1), past.apart
+    codes, circle = circles(past.merges)
+    alone, everyone = len(apart.customers), len(apart.customers) + int(circle.max(initial=-1)) + 1
+    if everyone <= number:
+        return past
+    drawn = np.sort(np.random.default_rng(seed).choice(everyone, number, replace=False))
+    kept = np.isin(apart.events["customer"], apart.customers[drawn[drawn < alone]])
+    chosen = codes[np.isin(circle, drawn[drawn >= alone] - alone)]
+    joined = past.joined[np.isin(past.joined["customer"], chosen)]
+    return Past(histories([apart.events[kept]]), joined, past.merges)
 
 
-def label(target: Target, histories: Histories, snapshots: Snapshots, end: int | None = None) -> NDArray[np.int8]:
+def label(target: Target, past: Past, snapshots: Snapshots, end: int | None = None) -> NDArray[np.int8]:
     """The answer for every row of `snapshots`: int8, 1 yes, 0 no, `UNKNOWN` or `OUT_OF_SCOPE`.
 
     The answer is looked for in events with cutoff < at <= cutoff + horizon, whenever they were received up to `end`,
-    the end of the log (by default the newest `received` in `histories`).
+    the end of the log (by default the newest `received` in `past`), of the profile that the customer belongs to then.
     """
-    finish = end_of(histories) if end is None else end
-    happened = _happened(target.event, histories, snapshots)
+    finish = end_of(past) if end is None else end
+    happened = _happened(target.event, past, snapshots)
     labels = np.equal(happened, target.event.expected).astype(np.int8)
     labels[snapshots.cutoff > finish - target.horizon] = UNKNOWN
     columns = {name: snapshots.features[:, place] for place, name in enumerate(snapshots.names)}
     labels[~np.broadcast_to(target.scope.evaluate(columns), labels.shape).astype(bool)] = OUT_OF_SCOPE
+    if WITHDRAWN in columns:
+        labels[columns[WITHDRAWN] > 0] = OUT_OF_SCOPE
     return labels
 
 
-def _happened(event: Happens, histories: Histories, snapshots: Snapshots) -> NDArray[np.bool_]:
-    """Whether the customer of each row had such an event in (cutoff, cutoff + within]."""
-    records, chosen = histories.events, event.selection
-    matching = np.isin(records["kind"], [int(kind) for kind in chosen.kinds])
-    if chosen.channels:
-        matching &= np.isin(records["channel"], [int(channel) for channel in chosen.channels])
+def _happened(event: Happens, past: Past, snapshots: Snapshots) -> NDArray[np.bool_]:
+    """Whether whoever each row speaks of had such an event in (cutoff, cutoff + within]."""
+    records = np.concatenate([part[_matching(event, part)] for part in past.parts])
     # In order of time, the events of one window stand side by side; each window then marks its customers.
-    moments, customers = records["at"][matching], records["customer"][matching]
-    order = np.argsort(moments, kind="stable")
-    moments, customers = moments[order], customers[order]
-    codes = np.concatenate([customers, snapshots.customer])
+    records = records[np.argsort(records["at"], kind="stable")]
+    moments, customers = records["at"], past.people(records["customer"])
+    people = past.people(snapshots.customer)
+    codes = np.concatenate([customers, people])
     seen = np.zeros(int(codes.max()) + 1 if len(codes) else 0, bool)
     happened = np.zeros(len(snapshots.cutoff), bool)
     for cutoff in np.unique(snapshots.cutoff).tolist():
         first, last = np.searchsorted(moments, [cutoff, cutoff + event.within], side="right")
         seen[customers[first:last]] = True
         rows = np.flatnonzero(snapshots.cutoff == cutoff)
-        happened[rows] = seen[snapshots.customer[rows]]
+        happened[rows] = seen[people[rows]]
         seen[customers[first:last]] = False
     return happened
 
 
+def _matching(event: Happens, records: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Which records are such an event."""
+    chosen = event.selection
+    matching: NDArray[np.bool_] = np.isin(records["kind"], [int(kind) for kind in chosen.kinds])
+    if chosen.channels:
+        matching &= np.isin(records["channel"], [int(channel) for channel in chosen.channels])
+    return matching
+
+
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """Labelled rows: `features` float32[n, f], `labels` int8[n] of 0 and 1, and whose and when they are."""
+    """Labelled rows: `features` float32[n, f], `labels` int8[n] of 0 and 1, and whose and when they are.
+
+    `customer` is the profile in the end: rows of one person, under whichever id, stay together when rows are parted.
+    """
 
     features: NDArray[np.float32]
     labels: NDArray[np.int8]
@@ -224,13 +252,13 @@ class Dataset:
         return rows.features[:, self.names.index(name)].astype(np.float64)
 
 
-def dataset(target: Target, histories: Histories, snapshots: Snapshots, cutoffs: Split, end: int) -> Dataset:
+def dataset(target: Target, past: Past, snapshots: Snapshots, cutoffs: Split, end: int) -> Dataset:
     """The labelled rows of `target` at `cutoffs`; rows out of scope or not known yet are dropped.
 
     Raises `NotEnoughHistory` when a slice has not both answers.
     """
-    labels = label(target, histories, snapshots, end)
-    everyone = Slice(snapshots.features, labels, snapshots.customer, snapshots.cutoff)
+    labels = label(target, past, snapshots, end)
+    everyone = Slice(snapshots.features, labels, past.people(snapshots.customer), snapshots.cutoff)
 
     def rows(moments: NDArray[np.int64]) -> Slice:
         return everyone.where((labels >= 0) & np.isin(snapshots.cutoff, moments))

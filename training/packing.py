@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from features.fold import Fold
-from features.replay import Histories
+from features.profiles import Past
 from models.bundle import Bundle, BundleError, Manifest, TargetCard
 from models.policy import Policy
 from models.recommender import Recommender
@@ -28,13 +28,13 @@ EXAMPLES = 5
 
 @dataclass(frozen=True, eq=False)
 class Shop:
-    """What a run looks at: the log from `start` to `end`, grouped by customer; `items` are names by code.
+    """What a run looks at: the log from `start` to `end`, ready to be replayed; `items` are names by code.
 
-    `digest` stands for exactly these events, and `offset` is no later than the last of them.
+    `digest` stands for exactly these events and merges, and `offset` is no later than the last of the events.
     """
 
     fold: Fold
-    histories: Histories
+    past: Past
     items: list[str]
     start: int
     end: int
@@ -132,8 +132,8 @@ def _parameters(
         "log_offset": shop.offset,
         "log_digest": shop.digest,
         "git_commit": manifest.git_commit,
-        "customers": len(shop.histories.customers),
-        "events": len(shop.histories.events),
+        "customers": len(shop.past.customers),
+        "events": shop.past.count,
         "features": len(shop.fold.names),
     }
     if taste is not None:

@@ -9,11 +9,11 @@ import numpy as np
 
 from features.fold import Fold
 from features.journey import JOURNEY
-from features.log.contract import EventLog
-from features.replay import histories, replay
+from features.log.contract import EventLog, Training
+from features.profiles import known_at, read_past, replay_profiles
 from models.recommender import Neighbours, Recommender
 from training.baselines import baselines
-from training.dataset import NotEnoughHistory, Schedule, content_digest, dataset, end_of, sample, split
+from training.dataset import NotEnoughHistory, Schedule, consenting, content_digest, dataset, end_of, sample, split
 from training.evaluation import evaluate
 from training.gates import passed, recommender_gates, scorer_gates
 from training.packing import Shop, TrainedRecommender, bundle_of, run_of
@@ -62,6 +62,8 @@ def train(
     gates += recommender_gates(ranking) if ranking is not None else []
     bundle = bundle_of(shop, trained, recommended, folder, seed=seed, started=started)
     place = folder if passed(gates) else folder.with_name("challenger")
+    # Before there is a bundle to be served: an erasure names every model that has seen the customer.
+    log.trained(Training(bundle.version, shop.end, started))
     tell("recording in MLflow")
     # On disk first: the registry never names a champion that cannot be served.
     bundle.save(place)
@@ -87,18 +89,19 @@ def _read(log: EventLog, now: int | None, fold: Fold) -> Shop:
     """The log up to `now`. The offset is asked for before the events, so that it is that of none that came since; where
     `now` leaves events out it is their number, which is no later than the last of them."""
     offset = log.offset()
-    events = histories(log.scan(until=now))
-    end, number = end_of(events), len(events.events)
-    start, items = int(events.events["received"].min()), log.items.names()
+    past = read_past(log, now)
+    end, number = end_of(past), past.count
+    start = min(int(events["received"].min()) for events in past.parts if len(events))
+    items = log.items.names()
     last = offset if number >= log.count() else min(offset, number)
-    return Shop(fold, events, items, start, end, last, content_digest(events, log.customers.names(), items))
+    return Shop(fold, past, items, start, end, last, content_digest(past, log.customers.names(), items))
 
 
 def _train_target(target: Target, shop: Shop, seed: int, schedule: Schedule) -> TrainedTarget:
     """Replay, label, split by time, fit, and evaluate beside the baselines."""
     cutoffs = split(target, shop.start, shop.end, schedule)
-    customers = sample(shop.histories, len(cutoffs.cutoffs), seed)
-    snapshots = replay(shop.fold, customers, cutoffs.cutoffs.tolist())
+    customers = sample(shop.past, len(cutoffs.cutoffs), seed)
+    snapshots = replay_profiles(shop.fold, customers, cutoffs.cutoffs.tolist())
     data = dataset(target, customers, snapshots, cutoffs, shop.end)
     fitted = fit_scorer(data, seed)
     predictions = {"model": fitted.scorer.score_many(data.test.features), **baselines(data)}
@@ -108,11 +111,12 @@ def _train_target(target: Target, shop: Shop, seed: int, schedule: Schedule) -> 
 def _train_recommender(shop: Shop, seed: int, skipped: dict[str, str]) -> TrainedRecommender:
     """Tuned two weeks ago, judged a week ago, then fitted anew on everything: new products are in the catalogue."""
     try:
-        taste = best_taste(shop.fold, shop.histories, shop.items, shop.end, seed)
-        ranking = evaluate_recommender(shop.fold, shop.histories, shop.items, shop.end, seed, taste)
+        taste = best_taste(shop.fold, shop.past, shop.items, shop.end, seed)
+        ranking = evaluate_recommender(shop.fold, shop.past, shop.items, shop.end, seed, taste)
         if ranking is None:
             skipped[RECOMMENDER] = "Nobody bought an item in the last week of the log: there is nothing to judge it by."
-        return TrainedRecommender(fit_recommender(shop.histories, shop.items, shop.end, taste), taste, ranking)
+        known = consenting(shop.fold, known_at(shop.past, shop.end), shop.end)
+        return TrainedRecommender(fit_recommender(known, shop.items, shop.end, taste), taste, ranking)
     except NoPurchases as reason:
         skipped[RECOMMENDER] = str(reason)
         nothing = Neighbours(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from features.events import PURCHASED_ITEM, days
 from features.fold import Fold
+from features.profiles import Past, known_at
 from features.replay import Histories, final_states
 from models.recents import recent_items
 from models.recommender import Recommender
-from training.dataset import known_at
+from training.dataset import consenting
 from training.evaluation import REPLICATES, Figure, resamplings
 from training.recommenders import Taste, fit_recommender, weighed
 
@@ -54,11 +55,15 @@ class RankingEvaluation:
 
 @dataclass(frozen=True, eq=False)
 class _Question:
-    """Customers at a cutoff, what they are remembered by, and what they bought in the horizon after it."""
+    """Customers at a cutoff, what they are remembered by, and what they bought in the horizon after it.
+
+    `people` are the profiles they turned out to belong to.
+    """
 
     known: Histories
     cutoff: int
     customers: NDArray[np.int32]
+    people: NDArray[np.int32]
     recents: list[list[tuple[str, float]]]
     bought: list[set[str]]
 
@@ -69,13 +74,13 @@ class _Question:
 
 
 def evaluate_recommender(
-    fold: Fold, histories: Histories, names: Sequence[str], end: int, seed: int, taste: Taste | None = None
+    fold: Fold, past: Past, names: Sequence[str], end: int, seed: int, taste: Taste | None = None
 ) -> RankingEvaluation | None:
     """The recommender of a week ago beside popularity and each customer's own usual, all as of then.
 
     None when nobody known a week ago bought an item since.
     """
-    asked = _question(fold, histories, names, end, seed)
+    asked = _question(fold, past, names, end, seed)
     if asked is None:
         return None
     chosen = taste or Taste()
@@ -89,12 +94,12 @@ def evaluate_recommender(
     return _judged(rankings, asked, recommender, chosen, seed)
 
 
-def best_taste(fold: Fold, histories: Histories, names: Sequence[str], end: int, seed: int) -> Taste:
+def best_taste(fold: Fold, past: Past, names: Sequence[str], end: int, seed: int) -> Taste:
     """The weights of neighbours and of popularity that would have been best a week before the week that is judged.
 
     The default when nobody bought anything in that week.
     """
-    asked = _question(fold, histories, names, end - HORIZON, seed)
+    asked = _question(fold, past, names, end - HORIZON, seed)
     if asked is None:
         return Taste()
     fitted = fit_recommender(asked.known, names, asked.cutoff, Taste(near=1.0))
@@ -108,33 +113,38 @@ def best_taste(fold: Fold, histories: Histories, names: Sequence[str], end: int,
     return Taste(near=near, prior=prior)
 
 
-def _question(fold: Fold, histories: Histories, names: Sequence[str], end: int, seed: int) -> _Question | None:
+def _question(fold: Fold, past: Past, names: Sequence[str], end: int, seed: int) -> _Question | None:
     """The customers known a horizon before `end` who bought something in it; None when there are none."""
     cutoff = end - HORIZON
-    known = known_at(histories, cutoff)
-    bought = _bought_next(histories, known, cutoff, seed)
-    if not bought:
+    known = consenting(fold, known_at(past, cutoff), cutoff)
+    bought = _bought_next(past, cutoff)
+    asked = np.isin(past.people(known.customers), list(bought))
+    if not asked.any():
         return None
-    customers = np.array(sorted(bought), np.int32)
-    states = final_states(fold, known)[np.searchsorted(known.customers, customers)]
+    if np.count_nonzero(asked) > MOST:
+        drawn = np.random.default_rng(seed).choice(known.customers[asked], MOST, replace=False)
+        asked &= np.isin(known.customers, drawn)
+    customers = known.customers[asked]
+    states, people = final_states(fold, known)[asked], past.people(customers)
     recents = [recent_items(fold, states, row, names.__getitem__, cutoff) for row in range(len(states))]
-    items = [{names[code] for code in bought[customer]} for customer in customers.tolist()]
-    return _Question(known, cutoff, customers, recents, items)
+    items = [{names[code] for code in bought[person]} for person in people.tolist()]
+    return _Question(known, cutoff, customers, people, recents, items)
 
 
-def _bought_next(histories: Histories, known: Histories, cutoff: int, seed: int) -> dict[int, set[int]]:
-    """The codes of the items each known customer bought in the horizon after the cutoff."""
-    events = histories.events
-    after = (events["at"] > cutoff) & (events["at"] <= cutoff + HORIZON)
-    rows = events[after & (events["kind"] == int(PURCHASED_ITEM)) & (events["item"] >= 0)]
-    customers = np.intersect1d(np.unique(rows["customer"]), known.customers)
-    if len(customers) > MOST:
-        customers = np.random.default_rng(seed).choice(customers, MOST, replace=False)
-    rows = rows[np.isin(rows["customer"], customers)]
+def _bought_next(past: Past, cutoff: int) -> dict[int, set[int]]:
+    """The codes of the items that each profile bought in the horizon after the cutoff."""
+    rows = np.concatenate([part[_buys(part, cutoff)] for part in past.parts])
     bought: dict[int, set[int]] = {}
-    for customer, item in zip(rows["customer"].tolist(), rows["item"].tolist(), strict=True):
-        bought.setdefault(customer, set()).add(item)
+    for person, item in zip(past.people(rows["customer"]).tolist(), rows["item"].tolist(), strict=True):
+        bought.setdefault(person, set()).add(item)
     return bought
+
+
+def _buys(events: NDArray[np.void], cutoff: int) -> NDArray[np.bool_]:
+    """Which events are a purchase of an item in the horizon after the cutoff."""
+    after = (events["at"] > cutoff) & (events["at"] <= cutoff + HORIZON)
+    buys: NDArray[np.bool_] = after & (events["kind"] == int(PURCHASED_ITEM)) & (events["item"] >= 0)
+    return buys
 
 
 def _usual(
@@ -162,7 +172,7 @@ def _judged(
     values = {
         name: dict(zip(METRICS, ranking_values(ranked, truths), strict=True)) for name, ranked in rankings.items()
     }
-    weights = np.concatenate(list(resamplings(asked.customers, seed, REPLICATES)))
+    weights = np.concatenate(list(resamplings(asked.people, seed, REPLICATES)))
     shares = weights / weights.sum(axis=1, keepdims=True)
     samples = {name: {key: shares @ each for key, each in by.items()} for name, by in values.items()}
     means = {name: {key: float(each.mean()) for key, each in by.items()} for name, by in values.items()}

@@ -31,9 +31,12 @@ def write_features(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the point-in-time features of every customer known at a moment to Parquet."""
+    """Write the point-in-time features of every customer known at a moment to Parquet.
+
+    Ids that were one profile then are one row. Who had withdrawn the consent to be profiled has none.
+    """
     from features.journey import JOURNEY
-    from features.replay import histories, replay
+    from features.profiles import replay_log
     from waypost.places import existing_log
 
     with needs("training"):
@@ -43,20 +46,17 @@ def write_features(
     fields = [("customer", pa.string()), ("as_of", pa.timestamp("us", "UTC"))]
     fields += [(name, pa.float32()) for name in JOURNEY.names]
     schema = pa.schema(fields, metadata={"fingerprint": JOURNEY.fingerprint, "log": log.digest()})
-    shards = 1 + log.count() // SHARD
-    rows = 0
+    withdrawn, rows = JOURNEY.index["profiling_withdrawn"], 0
     file.parent.mkdir(parents=True, exist_ok=True)
     with pq.ParquetWriter(file, schema) as writer, progress_bar("features") as progress:
-        for shard in range(shards):
-            past = histories(log.scan(shard=shard, shards=shards, until=moment))
-            snapshots = replay(JOURNEY, past, [moment])
-            customers = [log.customers.name(code) for code in snapshots.customer.tolist()]
-            columns = [customers, snapshots.cutoff, *snapshots.features.T]
+        for snapshots in replay_log(JOURNEY, log, [moment], most=SHARD, progress=progress):
+            kept = ~(snapshots.features[:, withdrawn] > 0)
+            customers = [log.customers.name(code) for code in snapshots.customer[kept].tolist()]
+            columns = [customers, snapshots.cutoff[kept], *snapshots.features[kept].T]
             writer.write_table(
                 pa.table([pa.array(each, of.type) for each, of in zip(columns, schema, strict=True)], schema)
             )
             rows += len(customers)
-            progress(shard + 1, shards)
     log.close()
     result = {"file": str(file), "customers": rows, "features": len(JOURNEY.names), "as_of": iso(moment)}
     if as_json:

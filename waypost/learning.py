@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from serving.champion import Champion
     from training.result import TrainingResult
 
+POLITENESS = 10
+"""How much a training run steps back (`nice`): a server on the same machine answers first."""
+
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of every random draw; the same seed, the same figures.")]
 
 
@@ -44,6 +48,7 @@ def train(
     with needs("training"):
         from training.pipeline import train as run
     log = existing_log(store)
+    os.nice(POLITENESS)
     try:
         with steps() as progress:
             result = run(
@@ -72,7 +77,10 @@ def score(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score every customer known at a moment with the champion, and write Parquet."""
+    """Score every customer known at a moment with the champion, and write Parquet.
+
+    Who had withdrawn the consent to be profiled is left out.
+    """
     from features.journey import JOURNEY
     from serving.champion import Champions
     from waypost.places import bundle_folder, existing_log
@@ -103,15 +111,17 @@ def _scored(log: EventLog, champion: Champion, moment: int) -> Any:
 
     from features.events import Stage
     from features.journey import JOURNEY
-    from features.replay import histories, replay
+    from features.profiles import read_past, replay_profiles
 
     with progress_bar("replaying") as progress:
-        snapshots = replay(JOURNEY, histories(log.scan(until=moment)), [moment], progress=progress)
-    stages = snapshots.features[:, JOURNEY.index["stage"]].astype(int)
-    scores = champion.score_many(snapshots.features)
+        snapshots = replay_profiles(JOURNEY, read_past(log, moment), [moment], progress=progress)
+    kept = ~(snapshots.features[:, JOURNEY.index["profiling_withdrawn"]] > 0)
+    features = snapshots.features[kept]
+    stages = features[:, JOURNEY.index["stage"]].astype(int)
+    scores = champion.score_many(features)
     columns: dict[str, Any] = {
-        "customer": [log.customers.name(code) for code in snapshots.customer.tolist()],
-        "as_of": pa.array(snapshots.cutoff, pa.timestamp("us", "UTC")),
+        "customer": [log.customers.name(code) for code in snapshots.customer[kept].tolist()],
+        "as_of": pa.array(snapshots.cutoff[kept], pa.timestamp("us", "UTC")),
         "stage": [Stage(stage).name.lower() for stage in stages],
         **{target: pa.array(values, from_pandas=True) for target, values in scores.items()},
     }

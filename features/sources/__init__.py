@@ -1,6 +1,6 @@
 """Raw records of each known format to events, and the import of files. CATALOGUE: one adapter file per source."""
 
-from features.sources import complete_journey, ga4, rees46, segment, taobao, waypost
+from features.sources import complete_journey, ga4, measurement, rees46, segment, taobao, waypost
 from features.sources.contract import (
     BadRecord,
     FileUnreadable,
@@ -13,7 +13,8 @@ from features.sources.importing import ImportReport, find_source, import_file
 from features.sources.mapping import load_mapping
 
 SOURCES: dict[str, Source] = {
-    module.SOURCE.name: module.SOURCE for module in (complete_journey, ga4, segment, rees46, taobao, waypost)
+    module.SOURCE.name: module.SOURCE
+    for module in (complete_journey, ga4, measurement, segment, rees46, taobao, waypost)
 }
 """Every source by name; any other format is described by a mapping (`load_mapping`)."""
 

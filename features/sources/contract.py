@@ -127,3 +127,5 @@ class Source:
     sample: Path
     """File or folder of which every record parses. Beside `NAME.csv` lie `NAME.broken.csv`, of which every record is at
     fault, and `NAME.broken.faults`, which says where and in which field."""
+    keeps: tuple[str, ...] = ()
+    """Names of properties that somebody chose to keep, beyond those that are kept anyway (`privacy.NAMES`)."""

@@ -13,6 +13,9 @@ from features.sources.times import iso
 LONGEST_NAME = 256
 """Characters of the longest name of a customer, item, category or order."""
 
+MOST_PROPERTIES = 10_000
+"""Properties of one event, as in Segment's specification."""
+
 LARGEST = 1e15
 """Largest number that is taken for money, pieces or a score: what is larger is no amount but an error."""
 
@@ -76,6 +79,8 @@ def number(value: object, field: str, scale: float = 1.0) -> float:
 
     With a `scale` it is multiplied, and rounded to nine decimals: 4980 cents are 49.8, not 49.800000000000004.
     """
+    if type(value) is float and scale == 1.0 and 0.0 <= value <= LARGEST:
+        return value
     if value is None or value == "":
         return math.nan
     if isinstance(value, bool):
@@ -128,6 +133,8 @@ def properties(value: object, field: str) -> dict[str, Any]:
         return {}
     if not isinstance(value, dict):
         raise BadRecord(field, f"expected an object, got {shown(value)}")
+    if len(value) > MOST_PROPERTIES:
+        raise BadRecord(field, f"{len(value)} properties, expected at most {MOST_PROPERTIES}")
     return value
 
 

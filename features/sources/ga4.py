@@ -59,7 +59,18 @@ def parse(
     values: Mapping[str, Any], received: int, identity: Identity | None = None, history: bool = False
 ) -> list[Event]:
     """The events of one row: for a purchase its order and each line, for a cart change one event a product."""
-    params = _params(values.get("event_params"))
+    return told(values, _params(values.get("event_params")), "ga4", received, identity, history)
+
+
+def told(
+    values: Mapping[str, Any],
+    params: Mapping[str, Any],
+    prefix: str,
+    received: int,
+    identity: Identity | None,
+    history: bool,
+) -> list[Event]:
+    """The events of a row whose parameters are `params`; `prefix` begins the ids that are made."""
     name = door.name(values.get("event_name"), "event_name")
     if name is None:
         raise BadRecord("event_name", "missing: every row has an event name")
@@ -68,11 +79,9 @@ def parse(
     at = instant(values.get("event_timestamp"), "event_timestamp", "us")
     order = _order_id(values, params)
     if kind is Kind.PURCHASE and order:
-        found = content_id("ga4-order", f"{customer}", order)
-    else:
-        found = identity() if identity else of_values("ga4", values, received)
-    lines = _lines(values.get("items"))
-    channel = _channel(name, values, params)
+        identity = partial(content_id, "ga4-order", f"{customer}", order)
+    found = identity() if identity else of_values(prefix, {**values, "event_params": params}, received)
+    lines, channel = _lines(values.get("items")), _channel(name, values, params)
     kept = {key: value for key in _KEPT if (value := params.get(key, values.get(key))) is not None}
     each = lines if lines and kind in _EACH_ITEM else [_whole(kind, name, values, params, lines)]
     try:

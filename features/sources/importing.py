@@ -15,12 +15,16 @@ from features.sources import door
 from features.sources.contract import BadRecord, Record, Source, SourceUnknown
 from features.sources.identities import Identities
 from features.sources.mapping import load_mapping
+from features.sources.privacy import DEFAULT, Privacy
 
 BATCH = IMPORT_BATCH
 """Events appended at a time, in one transaction."""
 
 BATCH_BYTES = 64 << 20
 """Bytes of records after which a batch is full, however few events they made."""
+
+EXAMPLES = 3
+"""Most rejected records that a report tells of one by one."""
 
 Progress = Callable[[int, int], None]
 """Called after each batch with how much is done and how much there is in all: bytes of a text file, else rows."""
@@ -40,9 +44,13 @@ class ImportReport:
     skipped: int = 0
     """Records left out on purpose, by the source's or the mapping's own rule."""
     rejected: int = 0
-    """Records kept as dead letters."""
+    """Records kept as dead letters: those that were kept at an earlier import too."""
+    dropped: int = 0
+    """Properties dropped, because no list allows their names (`features.sources.privacy`)."""
     faults: Counter[str] = field(default_factory=Counter)
     """How many records were rejected for each field; the empty name counts those that could not be read at all."""
+    examples: list[str] = field(default_factory=list)
+    """The first few rejected records: where each stood, its field at fault and the reason."""
 
 
 def find_source(name: str, mapping: str | Path | None = None) -> Source:
@@ -73,15 +81,17 @@ def import_file(
     *,
     received: int,
     progress: Progress | None = None,
+    privacy: Privacy = DEFAULT,
 ) -> ImportReport:
     """Append the events of a file to the log as history, in bounded memory, and keep its bad records as dead letters.
 
     `received` is now, microseconds UTC: nothing may have happened later than a day after it. Importing a file twice,
-    or again after a failure, adds only what is missing. Raises SourceError, or LogError.
+    or again after a failure, adds only what is missing. `privacy` says which properties may be kept, besides those
+    that the source itself keeps. Raises SourceError, or LogError.
     """
     found = source if isinstance(source, Source) else find_source(source, mapping)
     reading = found.read(Path(path))
-    importer = _Importer(log, found, received)
+    importer = _Importer(log, found, received, privacy)
     for record in reading:
         importer.take(record)
         if importer.is_full():
@@ -97,11 +107,12 @@ def import_file(
 class _Importer:
     """One import under way: the batch that is being filled, and the counts."""
 
-    def __init__(self, log: EventLog, source: Source, received: int) -> None:
+    def __init__(self, log: EventLog, source: Source, received: int, privacy: Privacy) -> None:
         self.report = ImportReport(source.name)
         self._log = log
         self._source = source
         self._parse = source.parse
+        self._clean = privacy.keeping(source.keeps).clean
         self._received = received
         self._identities = Identities(source.name)
         self._events: list[Event] = []
@@ -117,12 +128,16 @@ class _Importer:
             return
         self._identities.raw = record.raw
         try:
-            events = self._parse(record.values, self._received, self._identities, True)
+            cleaned = [
+                self._clean(event) for event in self._parse(record.values, self._received, self._identities, True)
+            ]
         except BadRecord as bad:
             self._reject(record, bad)
             return
-        if events:
-            self._events += events
+        if cleaned:
+            for event, dropped in cleaned:
+                self._events.append(event)
+                self.report.dropped += dropped
         else:
             self.report.skipped += 1
 
@@ -145,6 +160,8 @@ class _Importer:
 
     def _reject(self, record: Record, bad: BadRecord) -> None:
         self.report.faults[bad.field] += 1
+        if len(self.report.examples) < EXAMPLES:
+            self.report.examples.append(f"{self._source.name}:{record.position} {bad.field}: {bad.reason}")
         self._letters.append(
             DeadLetter(
                 source=self._source.name,

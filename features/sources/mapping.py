@@ -87,6 +87,7 @@ def load_mapping(path: Path) -> Source:
         ),
         parse=rows.parse,
         sample=SAMPLES / "mappings" / f"{path.stem}.csv",
+        keeps=tuple(text.get("properties", ())),
     )
 
 

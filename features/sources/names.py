@@ -51,6 +51,12 @@ SEGMENT: Mapping[str, Kind] = {
     "Email Marked as Spam": Kind.MESSAGE_SPAM,
     "Unsubscribed": Kind.UNSUBSCRIBE,
     "Experiment Viewed": Kind.EXPERIMENT_VIEW,
+    # consent to be profiled
+    "Consent Withdrawn": Kind.CONSENT_WITHDRAW,
+    "Consent Denied": Kind.CONSENT_WITHDRAW,
+    "Consent Revoked": Kind.CONSENT_WITHDRAW,
+    "Consent Granted": Kind.CONSENT_GRANT,
+    "Consent Given": Kind.CONSENT_GRANT,
     # mobile, accounts, live chat: Segment's other specifications
     "Application Opened": Kind.SESSION_START,
     "Application Crashed": Kind.ERROR,
@@ -94,6 +100,9 @@ GA4: Mapping[str, Kind] = {
     "notification_receive": Kind.MESSAGE_DELIVER,
     "notification_open": Kind.MESSAGE_CLICK,
     "app_exception": Kind.ERROR,
+    # ours, for want of GA4's own
+    "consent_withdrawn": Kind.CONSENT_WITHDRAW,
+    "consent_granted": Kind.CONSENT_GRANT,
     # these accompany a session_start or page_view, which are counted
     "first_visit": Kind.OTHER,
     "first_open": Kind.OTHER,

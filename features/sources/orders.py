@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import fsum, isnan
+from math import fsum, isnan, nan
 from typing import Any
 
 from features.events import Event, Kind
@@ -19,12 +19,20 @@ _TOTALS = (Kind.PURCHASE, Kind.REFUND, Kind.ORDER_UPDATE, Kind.ORDER_CANCEL, Kin
 
 def single(kind: Kind, properties: Mapping[str, Any], field: str = "properties") -> Line:
     """The product that the properties of an event speak of. A cart change without a quantity moves one piece."""
-    item = None
-    for column in ("product_id", "sku"):
-        item = item or door.name(properties.get(column), f"{field}.{column}")
-    category = door.name(properties.get("category"), f"{field}.category")
-    pieces = door.number(properties.get("quantity"), f"{field}.quantity")
-    price = door.number(properties.get("price"), f"{field}.price")
+    get = properties.get
+    item = category = None
+    pieces = price = nan
+    # Asked for in this way, what is absent costs nothing: most events have few of these.
+    if (value := get("product_id")) is not None:
+        item = door.name(value, f"{field}.product_id")
+    if item is None and (value := get("sku")) is not None:
+        item = door.name(value, f"{field}.sku")
+    if (value := get("category")) is not None:
+        category = door.name(value, f"{field}.category")
+    if (value := get("quantity")) is not None:
+        pieces = door.number(value, f"{field}.quantity")
+    if (value := get("price")) is not None:
+        price = door.number(value, f"{field}.price")
     if isnan(pieces) and kind in _COUNTED:
         pieces = 1.0
     return item, category, pieces, price * (1.0 if isnan(pieces) else pieces)
@@ -57,7 +65,9 @@ def total(kind: Kind, properties: Mapping[str, Any], products: Sequence[Line], m
         return door.number(properties.get("discount"), "properties.discount")
     names = ("revenue", "value", "subtotal") if kind in _TOTALS else ("revenue",)
     for name in names:
-        if not isnan(amount := door.number(properties.get(name), f"properties.{name}")):
+        if (value := properties.get(name)) is not None and not isnan(
+            amount := door.number(value, f"properties.{name}")
+        ):
             return amount
     if products:
         return fsum(line[3] for line in products)

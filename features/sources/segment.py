@@ -5,20 +5,21 @@ The shapes are those of the HTTP tracking API v1 and of the e-commerce specifica
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from math import nan
 from typing import Any
 
 from features.events import Channel, Event, Kind
-from features.sources import door
+from features.identity import names_nobody
+from features.sources import consent, door
 from features.sources.channels import acquisition, referral
-from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Record, Source, shown
+from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Source, shown
 from features.sources.identities import of_values
 from features.sources.names import CHANNEL_OF_NAME, SEGMENT, folded
-from features.sources.orders import lines, purchased, single, total
-from features.sources.readers import read
+from features.sources.orders import Line, lines, purchased, single, total
+from features.sources.segment_batch import MessageReading, within
 from features.sources.times import instant
 
 COLUMNS = (
@@ -30,8 +31,14 @@ COLUMNS = (
         "properties", "`product_id` (or `sku`), `category`, `price`, `quantity`, `revenue`, `order_id`, `products`..."
     ),
     Column("timestamp, originalTimestamp, sentAt, receivedAt", "when: `receivedAt - (sentAt - originalTimestamp)`"),
-    Column("context", "`campaign`, `page.referrer`, `channel` and `device.type` give the channel"),
-    Column("traits, groupId, previousId, name", "kept in the properties"),
+    Column(
+        "context",
+        "`campaign`, `page.referrer`, `channel` and `device.type` give the channel, `consent.categoryPreferences` the"
+        " consent",
+    ),
+    Column("groupId", "the group of a group message, kept as `group_id`"),
+    Column("previousId", "the id that an alias message joins to the customer, kept as `previous_id`"),
+    Column("traits, name", "kept in the properties; of the traits, `profiling_consent` and `consent` are understood"),
     Column("batch", "a line may also be a whole batch: its messages, with `sentAt` and `context` of the batch"),
 )
 
@@ -40,91 +47,131 @@ _EVENTS = {folded(name): kind for name, kind in SEGMENT.items()} | {
 }
 _CHANNELS = {folded(name): channel for name, channel in CHANNEL_OF_NAME.items()}
 _CONTEXT_CHANNELS = {"browser": Channel.WEB, "mobile": Channel.APP, "client": Channel.WEB}
-_NOBODY = re.compile(r"[0-]*|-1|null|anonymous|undefined", re.IGNORECASE)
+_PREFERENCES = ("segment consent preference", "segment consent preference updated")
+_CONSENTS = (Kind.CONSENT_WITHDRAW, Kind.CONSENT_GRANT)
 _PEOPLE = ("identify", "group", "alias")
+_NEEDED = {"group": "groupId", "alias": "previousId"}
 _FIELDS = {"customer": "userId", "at": "timestamp", "score": "properties.rating"}
-_TAKEN = frozenset(("product_id", "category", "quantity", "order_id"))
+_TAKEN = ("product_id", "category", "quantity", "order_id")
 
 
 def parse(
     values: Mapping[str, Any], received: int, identity: Identity | None = None, history: bool = False
 ) -> list[Event]:
-    """The events of one message: for a completed order the order and its lines, else one."""
-    kind, name = _kind(values)
+    """The events of one message: an order and its lines, else one; and what it says of consent."""
+    context = within(values, "context")
+    kind, name = _kind(values, context)
     properties = door.properties(values.get("properties"), "properties")
-    customer = _customer(values)
+    customer, anonymous = _customer(values)
     at = _when(values, received, history)
     found = door.name(values.get("messageId"), "messageId", door.LONGEST_MESSAGE_ID)
     if found is None:
         found = identity() if identity else of_values("segment", values, received)
-    order = door.name(properties.get("order_id"), "properties.order_id")
-    item, category, pieces, money = single(kind, properties)
-    products = lines(properties.get("products"), "properties.products") if kind in (Kind.PURCHASE, Kind.REFUND) else ()
-    if kind is Kind.OTHER:
-        category = name
-    if kind is Kind.PURCHASE:
-        pieces = sum(line[2] for line in products) if products else pieces
-    score = door.number(properties.get("rating", properties.get("score")), "properties.rating")
     try:
-        event = door.admit(
-            found,
-            customer,
-            kind,
-            at,
-            received,
-            history,
-            _channel(values, name),
-            item,
-            category,
-            pieces,
-            total(kind, properties, products, money),
-            order or (found if products else None),
-            score,
-            _kept(values, kind, customer, properties),
-        )
+        event, products = _event(found, customer, kind, name, at, received, history, values, context, properties)
     except BadRecord as bad:
         raise bad.named(_FIELDS) from None
+    if kind is Kind.IDENTIFY:
+        return _identified(event, values, anonymous, context)
+    if "consent" in context and consent.of_context(context) is Kind.CONSENT_WITHDRAW and kind not in _CONSENTS:
+        return [_consent(event, Kind.CONSENT_WITHDRAW)]
     return purchased(event, products) if kind is Kind.PURCHASE else [event]
 
 
-def messages(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The messages of a batch, each with what the batch says for all of them. Raises BadRecord."""
-    batch = body.get("batch")
-    if not isinstance(batch, list):
-        raise BadRecord("batch", f"expected a list of messages, got {shown(batch)}")
-    context = _object(body, "context")
-    shared = {key: body[key] for key in ("sentAt", "receivedAt", "integrations") if key in body}
-    found = []
-    for index, message in enumerate(batch):
-        if not isinstance(message, dict):
-            raise BadRecord(f"batch[{index}]", f"expected an object, got {shown(message)}")
-        whole = shared | message
-        if context:
-            whole["context"] = {**context, **_object(message, "context")}
-        found.append(whole)
-    return found
+def _event(
+    message_id: str,
+    customer: str,
+    kind: Kind,
+    name: str,
+    at: int,
+    received: int,
+    history: bool,
+    values: Mapping[str, Any],
+    context: Mapping[str, Any],
+    properties: dict[str, Any],
+) -> tuple[Event, Sequence[Line]]:
+    """The event of a message, and the lines of its order."""
+    order = door.name(properties.get("order_id"), "properties.order_id")
+    score = properties.get("rating", properties.get("score"))
+    item, category, pieces, money = single(kind, properties)
+    products: Sequence[Line] = ()
+    if kind is Kind.PURCHASE or kind is Kind.REFUND:
+        products = lines(properties.get("products"), "properties.products")
+    if kind is Kind.OTHER:
+        category = name
+    if kind is Kind.PURCHASE and products:
+        pieces = sum(line[2] for line in products)
+    event = door.admit(
+        message_id,
+        customer,
+        kind,
+        at,
+        received,
+        history,
+        _channel(values, context, name),
+        item,
+        category,
+        pieces,
+        total(kind, properties, products, money),
+        order or (message_id if products else None),
+        nan if score is None else door.number(score, "properties.rating"),
+        _kept(values, context, kind, customer, properties),
+    )
+    return event, products
 
 
-def _kind(values: Mapping[str, Any]) -> tuple[Kind, str]:
+def _identified(event: Event, values: Mapping[str, Any], anonymous: bool, context: Mapping[str, Any]) -> list[Event]:
+    """Who it is, and with it what the traits or the context say of consent.
+
+    The ids are joined before a consent is withdrawn, so that it is withdrawn for all of them.
+    """
+    if anonymous:
+        event = replace(event, properties={**event.properties, "anonymous": True})
+    traits = event.properties.get("traits")
+    told = (consent.of_traits(traits) if isinstance(traits, dict) else None) or consent.of_context(context)
+    if told is None or values.get("type") == "group":
+        return [event]
+    said = _consent(event, told)
+    return [said, event] if told is Kind.CONSENT_GRANT else [event, said]
+
+
+def _consent(event: Event, kind: Kind) -> Event:
+    """What the message of `event` says of consent, as an event of its own."""
+    return Event(f"{event.message_id}:consent", event.customer, kind, event.at, event.received, event.channel)
+
+
+def _kind(values: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[Kind, str]:
     """The kind and the name of a message."""
     what = values.get("type")
     if what == "track":
         name = door.name(values.get("event"), "event")
         if name is None:
             raise BadRecord("event", "missing: a track message names its event")
-        return _EVENTS.get(folded(name), Kind.OTHER), name
+        kind, _ = _meaning(name)
+        return (kind, name) if kind is not None else (consent.of_context(context) or Kind.OTHER, name)
     if what in ("page", "screen"):
         return Kind.PAGE_VIEW, what
     if what in _PEOPLE:
+        needed = _NEEDED.get(what)
+        if needed and door.name(values.get(needed), needed) is None:
+            raise BadRecord(needed, f"missing: every {what} message has one")
         return Kind.IDENTIFY, what
     raise BadRecord("type", f"expected identify, track, page, screen, group or alias, got {shown(what)}")
 
 
-def _customer(values: Mapping[str, Any]) -> str:
+@lru_cache(maxsize=4_096)
+def _meaning(name: str) -> tuple[Kind | None, Channel | None]:
+    """The kind that an event's name stands for, None when its context decides, and the channel that it tells."""
+    word = folded(name)
+    return None if word in _PREFERENCES else _EVENTS.get(word, Kind.OTHER), _CHANNELS.get(word)
+
+
+def _customer(values: Mapping[str, Any]) -> tuple[str, bool]:
+    """Who, and whether that is an anonymous id."""
     for field in ("userId", "anonymousId"):
         found = door.name(values.get(field), field)
-        if found and not _NOBODY.fullmatch(found):
-            return found
+        if found and not names_nobody(found):
+            return found, field == "anonymousId"
     raise BadRecord(
         "userId", f"no customer: userId is {shown(values.get('userId'))}, and anonymousId names nobody either"
     )
@@ -139,7 +186,7 @@ def _when(values: Mapping[str, Any], received: int, history: bool) -> int:
     came = values.get("receivedAt") if history else None
     ours = instant(came, "receivedAt") if came is not None else None if history else received
     if original is not None and sent is not None and ours is not None:
-        return ours - (instant(sent, "sentAt") - instant(original, field))
+        return ours - (_sent(sent) - instant(original, field))
     for field in ("timestamp", "originalTimestamp"):
         if values.get(field) is not None:
             return instant(values[field], field)
@@ -148,84 +195,92 @@ def _when(values: Mapping[str, Any], received: int, history: bool) -> int:
     return ours
 
 
-def _channel(values: Mapping[str, Any], name: str) -> Channel:
-    context = _object(values, "context")
+def _sent(value: object) -> int:
+    """When a message was sent; all of one batch were sent together."""
+    return _sent_text(value) if type(value) is str else instant(value, "sentAt")
+
+
+@lru_cache(maxsize=64)
+def _sent_text(text: str) -> int:
+    return instant(text, "sentAt")
+
+
+def _channel(values: Mapping[str, Any], context: Mapping[str, Any], name: str) -> Channel:
+    _, found = _meaning(name)
     said = context.get("channel") or values.get("channel")
     said = folded(said) if isinstance(said, str) else ""
-    found = _CHANNELS.get(folded(name)) or door.CHANNELS.get(said.upper().replace(" ", "_"))
+    if said and not found:
+        found = door.CHANNELS.get(said.upper().replace(" ", "_"))
     if found:
         return found
-    campaign = _object(context, "campaign")
-    found = acquisition(str(campaign.get("source") or ""), str(campaign.get("medium") or ""))
-    if found:
-        return found
-    page = _object(context, "page")
-    came_from = page.get("referrer") or _object(context, "referrer").get("url")
-    return referral(str(came_from or ""), str(page.get("url") or "")) or _platform(context, page, said, name)
+    if "campaign" in context:
+        campaign = within(context, "campaign")
+        found = acquisition(str(campaign.get("source") or ""), str(campaign.get("medium") or ""))
+        if found:
+            return found
+    page = within(context, "page")
+    came_from = page.get("referrer") or within(context, "referrer").get("url")
+    visited = referral(str(came_from), str(page.get("url") or "")) if came_from else None
+    return visited or _platform(context, page, said, name)
 
 
 def _platform(context: Mapping[str, Any], page: Mapping[str, Any], said: str, name: str) -> Channel:
     if said in _CONTEXT_CHANNELS:
         return _CONTEXT_CHANNELS[said]
-    if name == "screen" or str(_object(context, "device").get("type") or "").casefold() in ("ios", "android"):
+    if name == "screen" or str(within(context, "device").get("type") or "").casefold() in ("ios", "android"):
         return Channel.APP
-    if page or _object(context, "library").get("name") == "analytics.js":
+    if page or within(context, "library").get("name") == "analytics.js":
         return Channel.WEB
     return Channel.UNKNOWN
 
 
-def _object(values: Mapping[str, Any], field: str) -> Mapping[str, Any]:
-    """An object within; senders that put a text there mean nothing we could use."""
-    value = values.get(field)
-    return value if isinstance(value, dict) else {}
-
-
-def _kept(values: Mapping[str, Any], kind: Kind, customer: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in properties.items() if key not in _TAKEN}
+def _kept(
+    values: Mapping[str, Any], context: Mapping[str, Any], kind: Kind, customer: str, properties: Mapping[str, Any]
+) -> dict[str, Any]:
+    kept = dict(properties)
+    for key in _TAKEN:
+        kept.pop(key, None)
     if kind is Kind.PURCHASE:
         kept.pop("products", None)
-    context = _object(values, "context")
-    said = {
-        "name": values.get("name"),
-        "traits": values.get("traits") or (context.get("traits") if kind is Kind.IDENTIFY else None),
-        "group_id": values.get("groupId"),
-        "previous_id": values.get("previousId"),
-        "campaign": context.get("campaign"),
-        "anonymous_id": values.get("anonymousId") if values.get("anonymousId") != customer else None,
-    }
-    return kept | {key: value for key, value in said.items() if value}
+    if name := values.get("name"):
+        kept["name"] = name
+    if traits := values.get("traits") or (context.get("traits") if kind is Kind.IDENTIFY else None):
+        kept["traits"] = traits
+    if group := values.get("groupId"):
+        kept["group_id"] = group
+    if campaign := context.get("campaign"):
+        kept["campaign"] = campaign
+    if kind is Kind.IDENTIFY:  # no other event joins ids, so none need tell of a second one
+        kept |= _others(values, customer)
+    return kept
 
 
-class _Reading:
-    """JSON lines, with batches taken apart."""
-
-    def __init__(self, path: Path) -> None:
-        self._records = read(path)
-        self.total = self._records.total
-        self.done = self._records.done
-
-    def __iter__(self) -> Iterator[Record]:
-        for record in self._records:
-            if "batch" not in record.values:
-                yield record
-                continue
-            try:
-                each = messages(record.values)
-            except BadRecord as bad:
-                yield record._replace(fault=bad)
-                continue
-            for message in each:
-                yield Record(record.position, json.dumps(message).encode(), message)
+def _others(values: Mapping[str, Any], customer: str) -> dict[str, Any]:
+    """The ids beside the customer's own that a message says are the same customer's."""
+    said = {"previous_id": values.get("previousId"), "anonymous_id": values.get("anonymousId")}
+    return {name: other for name, other in said.items() if other and other != customer}
 
 
 SOURCE = Source(
     name="segment",
     doc="""Messages of Segment's tracking API, one JSON object a line, as its archives hold them and as its client
 libraries (and RudderStack's) send them. An order is one `PURCHASE` with `revenue`, never `total`, and one
-`PURCHASED_ITEM` a product. Ids that name nobody (`null`, `anonymous`, zeros) are not customers.""",
+`PURCHASED_ITEM` a product. Ids that name nobody (`null`, `anonymous`, zeros) are not customers.
+
+An `identify` with both ids, and an `alias`, join them. Consent to be profiled is withdrawn or granted
+
+- by the track events `Consent Withdrawn`, `Consent Denied`, `Consent Revoked`, `Consent Granted` and `Consent Given`,
+- by `Segment Consent Preference Updated`, by the trait `profiling_consent` or `consent` of an `identify`, and by an
+  `identify` with `context.consent.categoryPreferences`: a category of profiling (profiling, personalization,
+  targeting, marketing, C0004) that is false withdraws, and true grants; where there is none, all that are not
+  necessary must agree,
+- by `context.consent.categoryPreferences` of any other message, which can only withdraw; then nothing else is taken
+  from that message.
+
+It becomes an event of its own, `CONSENT_WITHDRAW` or `CONSENT_GRANT`, with the message's id and `:consent`.""",
     columns=COLUMNS,
     customer=("userId", "anonymousId"),
-    read=_Reading,
+    read=MessageReading,
     parse=parse,
     sample=SAMPLES / "segment.jsonl",
 )

@@ -21,6 +21,8 @@ def instant(value: object, field: str, unit: str = "iso", zone: tzinfo = UTC) ->
     `unit` is `iso` (ISO 8601 text), `s`, `ms` or `us` (numbers since the epoch), or a pattern of `strptime` such as
     `%d.%m.%Y %H:%M`. Text without an offset, and table columns without a zone, are local times of `zone`.
     """
+    if type(value) is str and unit == "iso" and value:
+        return _micros(_iso(value, field), zone)
     if isinstance(value, datetime):
         return _micros(value, zone)
     if value is None or value == "":

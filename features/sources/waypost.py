@@ -25,7 +25,7 @@ COLUMNS = (
     Column("amount", "money in the shop's currency, at least 0: the order's total, or price x quantity"),
     Column("order_id", "the order"),
     Column("score", "the answer to a survey, or the stars of a review"),
-    Column("properties", "an object with anything else"),
+    Column("properties", "an object with anything else, as far as its names may be kept"),
 )
 
 _KNOWN = frozenset(column.name for column in COLUMNS)

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from features.events import DAY, Channel, Kind, any_of, days
 from features.grammar import Happens, happens
 from features.journey import JOURNEY, Journey
+from features.log.contract import MERGE
+from features.profiles import Past, known_at, past_of
 from features.replay import Histories, Snapshots, histories
 from tests.histories import START, histories_of, of_kinds
-from training.dataset import OUT_OF_SCOPE, UNKNOWN, Schedule, known_at, label, purged, split
+from training.dataset import OUT_OF_SCOPE, UNKNOWN, Schedule, label, purged, split
 from training.targets import TARGETS, Target, catalogue
 
 everyone = Journey.purchases_ever >= 0
@@ -46,6 +48,11 @@ def snapshots(log: NDArray[np.void], cutoffs: list[int], purchases: float = 1.0)
     return Snapshots(whose, when, features, ("purchases_ever",), "none")
 
 
+def alone(log: NDArray[np.void]) -> Past:
+    """The log of customers who have one id each."""
+    return past_of([log], np.empty(0, MERGE))
+
+
 def answer(event: Happens, log: NDArray[np.void], customer: int, cutoff: int, end: int) -> int:
     """What a reader of the log says, event by event."""
     if cutoff + event.within > end:
@@ -64,7 +71,7 @@ def answer(event: Happens, log: NDArray[np.void], customer: int, cutoff: int, en
 @given(histories_of(longest=25), questions, moments)
 def test_a_label_is_what_a_reader_of_the_log_says(log: NDArray[np.void], event: Happens, cutoffs: list[int]) -> None:
     log = of_kinds(log, [Kind.PURCHASE, Kind.ITEM_VIEW, Kind.SEARCH])
-    rows, shop = snapshots(log, cutoffs), histories([log])
+    rows, shop = snapshots(log, cutoffs), alone(log)
     end = int(log["received"].max()) if len(log) else START
     found = label(Target("asked", event, everyone, ""), shop, rows, end)
     pairs = zip(rows.customer.tolist(), rows.cutoff.tolist(), strict=True)
@@ -81,7 +88,7 @@ def test_only_events_in_the_window_matter(
     kept = log[~outside | np.array([draw.random() < 0.5 for _ in log], bool)]
     end = START + 10_000 * DAY
     target, rows = Target("asked", event, everyone, ""), snapshots(log, [cutoff])
-    assert label(target, histories([log]), rows, end).tolist() == label(target, histories([kept]), rows, end).tolist()
+    assert label(target, alone(log), rows, end).tolist() == label(target, alone(kept), rows, end).tolist()
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
@@ -89,7 +96,10 @@ def test_who_is_out_of_scope_is_never_labelled(target: Target) -> None:
     nothing_known = np.full((2, len(JOURNEY.names)), np.nan, np.float32)
     cutoff = np.full(2, START, np.int64)
     rows = Snapshots(np.array([0, 1], np.int32), cutoff, nothing_known, JOURNEY.names, JOURNEY.fingerprint)
-    assert label(target, histories([]), rows, START + days(365)).tolist() == [OUT_OF_SCOPE, OUT_OF_SCOPE]
+    assert label(target, past_of([], np.empty(0, MERGE)), rows, START + days(365)).tolist() == [
+        OUT_OF_SCOPE,
+        OUT_OF_SCOPE,
+    ]
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
@@ -128,7 +138,7 @@ def test_what_was_known_at_a_cutoff_is_the_log_up_to_it(log: NDArray[np.void], c
         )  # fmt: skip
 
     cutoff = cutoffs[0]
-    assert same(known_at(histories([log]), cutoff), histories([log[log["received"] <= cutoff]]))
+    assert same(known_at(alone(log), cutoff), histories([log[log["received"] <= cutoff]]))
 
 
 def test_absence_and_presence_are_opposite() -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 
+import numpy as np
+
 from features.journey import JOURNEY
-from features.replay import Histories, histories, replay
+from features.log.contract import MERGE
+from features.profiles import Past, past_of, replay_profiles
+from features.replay import Histories
 from tests.worlds import World, shop
 from training.dataset import Dataset, dataset, split
 from training.targets import TARGETS
@@ -18,9 +22,14 @@ def world() -> World:
 
 
 @cache
+def past() -> Past:
+    """Its log, in which nobody has two ids."""
+    return past_of([world().events], np.empty(0, MERGE))
+
+
 def known() -> Histories:
     """Its log by customer."""
-    return histories([world().events])
+    return past().apart
 
 
 @cache
@@ -29,4 +38,4 @@ def rows(target: str) -> Dataset:
     asked = TARGETS[target]
     end = world().end
     cutoffs = split(asked, int(known().events["received"].min()), end)
-    return dataset(asked, known(), replay(JOURNEY, known(), cutoffs.cutoffs.tolist()), cutoffs, end)
+    return dataset(asked, past(), replay_profiles(JOURNEY, past(), cutoffs.cutoffs.tolist()), cutoffs, end)

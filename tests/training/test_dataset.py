@@ -7,8 +7,10 @@ import pytest
 
 from features.events import DAY, PURCHASE
 from features.journey import JOURNEY
-from features.replay import Histories, histories, replay
-from tests.training.shop import known, rows, world
+from features.log.contract import MERGE
+from features.profiles import past_of, replay_profiles
+from features.replay import histories
+from tests.training.shop import past, rows, world
 from tests.worlds import OPENING
 from training import dataset as module
 from training.dataset import (
@@ -18,7 +20,6 @@ from training.dataset import (
     dataset,
     end_of,
     joined,
-    known_at,
     purged,
     sample,
     split,
@@ -73,10 +74,10 @@ def test_a_slice_without_both_answers_is_refused() -> None:
     daily = np.resize(orders[:1], len(moments) * 3)
     daily["customer"], daily["at"] = np.tile([0, 1, 2], len(moments)), np.repeat(moments, 3)
     daily["received"] = daily["at"]
-    shop = histories([daily])
+    shop = past_of([daily], np.empty(0, MERGE))
     cutoffs = split(CHURN, OPENING, end_of(shop))
     with pytest.raises(NotEnoughHistory, match=r"The fit rows of churn_28d are \d+, 0 of them yes; expected both"):
-        dataset(CHURN, shop, replay(JOURNEY, shop, cutoffs.cutoffs.tolist()), cutoffs, end_of(shop))
+        dataset(CHURN, shop, replay_profiles(JOURNEY, shop, cutoffs.cutoffs.tolist()), cutoffs, end_of(shop))
 
 
 @pytest.mark.parametrize("target", ["conversion_7d", "churn_28d"])
@@ -92,31 +93,32 @@ def test_purged_rows_know_nothing_of_what_stops_the_trees(target: str) -> None:
 
 
 def test_the_digest_is_that_of_the_events_and_names_used() -> None:
-    shop, items = known(), world().items
+    shop, items = past(), world().items
     names = [f"customer {code}" for code in range(int(shop.customers.max()) + 1)]
     found = content_digest(shop, names, items)
     assert len(found) == 32 and found == content_digest(shop, names, items)
     assert found == content_digest(shop, [*names, "a customer yet to come"], [*items, "an item yet to come"])
-    events = shop.events.copy()
+    events, merge = shop.apart.events.copy(), np.array([(end_of(shop), 9, 0, 1, 0)], MERGE)
     events["amount"][0] += 0.01
     others = [
-        content_digest(Histories(events, shop.customers, shop.starts), names, items),
+        content_digest(past_of([events], shop.merges), names, items),
+        content_digest(past_of([shop.apart.events], merge), names, items),
         content_digest(shop, ["someone else", *names[1:]], items),
         content_digest(shop, names, ["something else", *items[1:]]),
-        content_digest(known_at(shop, end_of(shop) - DAY), names, items),
+        content_digest(past_of([events[events["received"] < end_of(shop) - DAY]], shop.merges), names, items),
     ]
-    assert len({found, *others}) == 5
+    assert len({found, *others}) == 6
 
 
 def test_an_empty_log_has_no_end() -> None:
     with pytest.raises(ValueError, match="no events to train on; import some with `waypost import`"):
-        end_of(histories([]))
+        end_of(past_of([], np.empty(0, MERGE)))
 
 
 def test_a_sample_is_whole_customers(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sample(known(), 10, seed=1) is known()
+    assert sample(past(), 10, seed=1) is past()
     monkeypatch.setattr(module, "MOST_ROWS", 400)
-    found, again, other = sample(known(), 10, 1), sample(known(), 10, 1), sample(known(), 10, 2)
+    found, again, other = (sample(past(), 10, seed).apart for seed in (1, 1, 2))
     assert len(found.customers) == 40 and found.events.tobytes() == again.events.tobytes()
     assert found.customers.tolist() != other.customers.tolist()
     events = world().events

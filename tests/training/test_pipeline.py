@@ -70,6 +70,12 @@ def test_the_champion_is_what_was_judged(trained: Trained) -> None:
     assert loaded.manifest.log_offset == trained.log.offset() and loaded.manifest.seed == 5
 
 
+def test_the_log_knows_what_was_trained_on_it(trained: Trained) -> None:
+    noted, span = trained.log.trainings()[0], trained.log.span()
+    assert span is not None
+    assert (noted.version, noted.until, noted.at) == (trained.result.bundle.version, span[1], STARTED)
+
+
 def test_the_steps_are_told(trained: Trained) -> None:
     assert [done for _, done, _ in trained.steps] == list(range(trained.steps[-1][2] + 1))
     assert trained.steps[0][0] == "reading the log" and trained.steps[-1][0] == ""

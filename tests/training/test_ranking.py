@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from features.events import DAY, days
 from features.journey import JOURNEY
+from features.profiles import known_at
 from features.replay import histories
-from tests.training.shop import known, world
+from tests.training.shop import past, world
 from training import ranking
-from training.dataset import known_at
 from training.ranking import NEARS, PRIORS, best_taste, evaluate_recommender, ranking_values
 from training.recommenders import Taste
 
@@ -37,7 +37,7 @@ def test_ndcg_and_recall_mean_what_they_say(cases: list[tuple[list[int], set[int
 
 
 def test_the_recommender_beats_popularity_where_customers_have_tastes() -> None:
-    found = evaluate_recommender(JOURNEY, known(), world().items, world().end, seed=1)
+    found = evaluate_recommender(JOURNEY, past(), world().items, world().end, seed=1)
     assert found is not None and found.customers > 100 and found.items == len(world().items)
     assert found.ratio.low > 1.3
     assert found.over["popularity"]["ndcg_at_20"].low > 0
@@ -46,7 +46,7 @@ def test_the_recommender_beats_popularity_where_customers_have_tastes() -> None:
 
 def test_a_judgement_is_reproducible_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranking, "MOST", 50)
-    first, again = (evaluate_recommender(JOURNEY, known(), world().items, world().end, seed=1) for _ in range(2))
+    first, again = (evaluate_recommender(JOURNEY, past(), world().items, world().end, seed=1) for _ in range(2))
     assert first is not None and again is not None and first.customers == again.customers == 50
     assert first.figures == again.figures
 
@@ -56,22 +56,22 @@ def test_what_comes_after_does_not_change_how_customers_are_remembered() -> None
     events = world().events
     cutoff = world().end - days(7)
     assert (
-        known_at(known(), cutoff).events.tobytes() == histories([events[events["received"] <= cutoff]]).events.tobytes()
+        known_at(past(), cutoff).events.tobytes() == histories([events[events["received"] <= cutoff]]).events.tobytes()
     )
 
 
 def test_a_silent_week_cannot_be_judged() -> None:
-    assert evaluate_recommender(JOURNEY, known(), world().items, world().end + 30 * DAY, seed=1) is None
+    assert evaluate_recommender(JOURNEY, past(), world().items, world().end + 30 * DAY, seed=1) is None
 
 
 def test_the_best_taste_is_the_best_of_those_tried_a_week_before() -> None:
     items, end = world().items, world().end
-    chosen = best_taste(JOURNEY, known(), items, end, seed=1)
+    chosen = best_taste(JOURNEY, past(), items, end, seed=1)
 
     def ndcg(near: float, prior: float) -> float:
-        found = evaluate_recommender(JOURNEY, known(), items, end - days(7), 1, Taste(near=near, prior=prior))
+        found = evaluate_recommender(JOURNEY, past(), items, end - days(7), 1, Taste(near=near, prior=prior))
         assert found is not None
         return found.figures["recommender"]["ndcg_at_20"].value
 
     assert ndcg(chosen.near, chosen.prior) == max(ndcg(near, prior) for near in NEARS for prior in PRIORS)
-    assert best_taste(JOURNEY, known(), items, end + 60 * DAY, seed=1) == Taste()
+    assert best_taste(JOURNEY, past(), items, end + 60 * DAY, seed=1) == Taste()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from features.events import EVENT, Event
-from features.log.contract import Appended, DeadLetter, EventLog
+from features.log.contract import MERGE, Appended, DeadLetter, EventLog
 from features.sources import BadRecord, ImportReport, Source, import_file
 
 NOW = 1_800_000_000_000_000
@@ -35,10 +35,11 @@ class Ledger:
                 self._ids.add(event.message_id)
                 self.events.append(event)
         self.batches.append(len(events))
-        return Appended(accepted, np.zeros(sum(accepted), EVENT), 0, 0)
+        return Appended(accepted, np.zeros(sum(accepted), EVENT), 0, 0, np.zeros(0, MERGE))
 
-    def reject(self, letters: Sequence[DeadLetter]) -> None:
+    def reject(self, letters: Sequence[DeadLetter]) -> int:
         self.letters += letters
+        return len(letters)
 
 
 def take(

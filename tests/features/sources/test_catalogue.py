@@ -29,7 +29,7 @@ def beside(sample: Path, ending: str) -> Path:
 
 def test_the_catalogue_goes_by_name() -> None:
     assert [source.name for source in SOURCES.values()] == list(SOURCES)
-    assert set(SOURCES) == {"complete_journey", "ga4", "segment", "rees46", "taobao", "waypost"}
+    assert set(SOURCES) == {"complete_journey", "ga4", "measurement", "segment", "rees46", "taobao", "waypost"}
 
 
 @pytest.mark.parametrize("path", MAPPINGS, ids=lambda path: path.stem)

@@ -7,14 +7,16 @@ import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from features.events import Event
-from features.log.contract import Appended, LogFull
+from features.events import EVENT, Event
+from features.log.contract import MERGE, Appended, LogFull
 from features.log.sqlite import SqliteLog
 from features.sources import SOURCES, FileUnreadable, SourceUnknown, find_source, import_file
 from features.sources import importing as module
 from features.sources.identities import Identities
+from features.sources.privacy import Privacy
 from tests.features.sources.ledger import NOW, Ledger, take
 
 ROOT = Path(__file__).parents[3]
@@ -37,7 +39,8 @@ def test_good_records_go_in_and_bad_ones_are_kept(tmp_path: Path) -> None:
     assert (report.records, report.accepted, report.rejected, report.duplicates) == (4, 2, 2, 0)
     assert report.faults == {"at": 1, "": 1}
     assert log.count() == 2, "two equal lines are two events"
-    second, first = log.dead_letters(10)
+    assert [example.split(":")[:2] for example in report.examples] == [["waypost", "2 at"], ["waypost", "3 "]]
+    first, second = log.dead_letters(10)
     assert (first.source, first.position, first.field, first.customer) == ("waypost", 2, "at", "ada")
     assert first.raw == b'{"customer":"ada","kind":"LOGIN","at":"never"}'
     assert (second.position, second.field, second.raw, second.received) == (3, "", b"oops", NOW)
@@ -105,7 +108,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, monkeypatch: pytest.
 
     class Sink(Ledger):
         def append(self, events: Sequence[Event], *, history: bool = False) -> Appended:
-            return Appended([True] * len(events), [None] * len(events), 0, 0)  # type: ignore[arg-type]
+            return Appended([True] * len(events), np.zeros(len(events), EVENT), 0, 0, np.zeros(0, MERGE))
 
     def peak(number: int) -> int:
         path = write(tmp_path / f"{number}.jsonl", number)
@@ -167,3 +170,20 @@ def test_reading_text_needs_neither_pandas_nor_pyarrow() -> None:
     code = "import sys, features.sources; print(sorted({'pandas', 'pyarrow', 'numba'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert found.stdout.strip() == "[]"
+
+
+def test_personal_fields_stay_outside_and_what_a_mapping_lists_is_kept(tmp_path: Path) -> None:
+    line = '{"customer":"ada","kind":"LOGIN","at":"2026-03-01","properties":{"coupon":"A","email":"a@b.example"}}'
+    (tmp_path / "events.jsonl").write_text(line)
+    report, ledger = take(tmp_path / "events.jsonl", "waypost")
+    assert (report.accepted, report.dropped, ledger.events[0].properties) == (1, 1, {"coupon": "A"})
+    (tmp_path / "shop.csv").write_text("who,day,mood,email\nada,2026-03-01,blue,a@b.example\n")
+    mapping = tmp_path / "shop.toml"
+    columns = '[columns]\ncustomer = "who"\nat = "day"\n[constants]\nkind = "LOGIN"\n'
+    mapping.write_text(f'name = "shop"\nproperties = ["mood"]\n{columns}')
+    report, ledger = take(tmp_path / "shop.csv", "mapping", mapping)
+    assert (report.dropped, ledger.events[0].properties) == (0, {"mood": "blue"})
+    ledger = Ledger()
+    private = Privacy(hashed=("mood",), key=b"k")
+    import_file(ledger, tmp_path / "shop.csv", "mapping", mapping, received=NOW, privacy=private)  # type: ignore[arg-type]
+    assert ledger.events[0].properties == {"mood": private.digest("blue")}

@@ -9,7 +9,8 @@ import pytest
 
 from features.events import Channel, Event, Kind
 from features.sources.names import SEGMENT
-from features.sources.segment import messages, parse
+from features.sources.segment import parse
+from features.sources.segment_batch import messages
 from features.sources.times import instant
 from tests.features.sources.ledger import NOW, refused, take
 from tests.features.sources.real_data import shared
@@ -203,3 +204,23 @@ def test_what_client_libraries_really_send(client: str, tmp_path: Path) -> None:
     report, ledger = take(line, "segment")
     assert (report.accepted, report.rejected) == (6, 0)
     assert {event.customer for event in ledger.events} == {"u1"}
+
+
+def test_a_group_and_an_alias_say_of_what() -> None:
+    with refused("groupId", "missing"):
+        only({"type": "group", "userId": "ada"})
+    with refused("previousId", "missing"):
+        only({"type": "alias", "userId": "ada", "previousId": None})
+
+
+def test_an_event_has_at_most_ten_thousand_properties() -> None:
+    only(track("Cart Viewed", {f"p{number}": 1 for number in range(10_000)}))
+    with refused("properties", "10001 properties"):
+        only(track("Cart Viewed", {f"p{number}": 1 for number in range(10_001)}))
+
+
+@pytest.mark.parametrize(
+    "written", ["2027-01-15T07:59:50.000Z", "2027-01-15T07:59:50.000000+00:00", "2027-01-15T08:59:50.000+01:00"]
+)
+def test_all_three_forms_of_a_time_are_understood(written: str) -> None:
+    assert only(track("Cart Viewed", timestamp=written)).at == NOW - 10 * SECOND
