@@ -1,11 +1,11 @@
-"""The one Starlette application: every route of the table, every failure as a problem, every answer counted."""
+"""The one Starlette application: every route behind its door, every failure as a problem, every answer counted."""
 
 from __future__ import annotations
 
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from prometheus_client import Histogram
 from starlette.applications import Starlette
@@ -14,19 +14,31 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from features.log.contract import LogError
 from serving import metrics
 from serving.champion import ModelMissing
+from serving.cors import Origins
+from serving.doors import Doors
 from serving.exchange import request_id
 from serving.failures import note_failure
+from serving.logs import REQUEST_ID
 from serving.openapi import document
 from serving.problems import Problem, store_problem
-from serving.route import Endpoint, Route
+from serving.route import ROUTE, Endpoint, Route
 from serving.worker import Worker
 
-HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+)
+"""On every answer. Pages carry a content security policy besides (`web.page.POLICY`)."""
+
+NO_STORE = (b"cache-control", b"no-store")
+"""On every answer that may hold customers' data, unless its endpoint says otherwise."""
 
 CLIENT_CLOSED = 499
 """Status, by nginx's custom, of a request whose client did not wait for the answer."""
@@ -34,13 +46,21 @@ CLIENT_CLOSED = 499
 logger = logging.getLogger("waypost")
 
 
-def application(worker: Worker, routes: Sequence[Route]) -> ASGIApp:
-    """The application that answers `routes` out of `worker`.
+def application(worker: Worker, routes: Sequence[Route], framework: ASGIApp | None = None) -> ASGIApp:
+    """The application that answers `routes` out of `worker`; those without an endpoint `framework` answers, if given.
 
     It is one Starlette application; the routes without parameters are found in a table before it, which halves what
-    the framework takes of a score.
+    the framework takes of a score. No route is reached but through `Doors.enter`.
     """
-    served = [(route, _answering(worker, route.path, route.endpoint)) for route in routes if route.endpoint]
+    shift = worker.settings.clock_shift
+    doors = Doors(worker.settings, lambda: worker.clock() - shift)
+    origins = Origins(worker.settings.allowed_origins, {route.path for route in routes if route.scope == "write"})
+    passing = _passing(framework) if framework else None
+    served = [
+        (route, _answering(worker, doors, origins, route, endpoint))
+        for route in routes
+        if (endpoint := route.endpoint or passing)
+    ]
     app = Starlette(
         # An id may hold a slash, which arrives decoded.
         routes=[
@@ -52,12 +72,16 @@ def application(worker: Worker, routes: Sequence[Route]) -> ASGIApp:
     app.router.redirect_slashes = False
     app.state.openapi = json.dumps(document(routes), ensure_ascii=False).encode()
     app.state.routes = routes
+    app.state.doors = doors
     direct = {(route.method, route.path): answer for route, answer in served if not route.path_parameters}
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         answer = direct.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
         if answer is None:
-            await app(scope, receive, send)
+            preflight = origins.preflight(scope) if scope.get("method") == "OPTIONS" else None
+            if preflight:
+                preflight.raw_headers.extend(HEADERS)
+            await (preflight or app)(scope, receive, send)
         else:
             scope["app"] = app
             response = await answer(HttpRequest(scope, receive, send))
@@ -66,14 +90,57 @@ def application(worker: Worker, routes: Sequence[Route]) -> ASGIApp:
     return dispatch
 
 
-def _answering(worker: Worker, path: str, endpoint: Endpoint) -> Callable[[HttpRequest], Awaitable[Response]]:
-    """The endpoint as Starlette calls it: failures become problems, and the time is taken."""
+def with_headers(app: ASGIApp, headers: Iterable[tuple[bytes, bytes]] = HEADERS) -> ASGIApp:
+    """`app`, with `headers` on each of its answers."""
+    added = list(headers)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_more(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), *added]}
+            await send(message)
+
+        await app(scope, receive, send_more)
+
+    return answer
+
+
+class _Passed(Response):
+    """An answer that another application gives, with the headers of ours."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__()
+        self.raw_headers = []
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await with_headers(self._app, self.raw_headers)(scope, receive, send)
+
+
+def _passing(app: ASGIApp) -> Endpoint:
+    """An endpoint that leaves the answer to `app`."""
+
+    async def answer(worker: Worker, request: HttpRequest) -> Response:
+        return _Passed(app)
+
+    return answer
+
+
+def _answering(
+    worker: Worker, doors: Doors, origins: Origins, route: Route, endpoint: Endpoint
+) -> Callable[[HttpRequest], Awaitable[Response]]:
+    """The endpoint as Starlette calls it: behind its door, failures become problems, and the time is taken."""
     timers: dict[int, Histogram] = {}
+    path, private, shared = route.path, route.scope != "open", route.scope == "write"
 
     async def answer(request: HttpRequest) -> Response:
         begun = time.perf_counter()
-        identity = request_id(request.scope)
+        scope = request.scope
+        identity = request_id(scope)
+        REQUEST_ID.set(identity)
         try:
+            scope[ROUTE] = route
+            doors.enter(route, scope)
             response = await endpoint(worker, request)
         except ClientDisconnect:
             response = Response(status_code=CLIENT_CLOSED)
@@ -82,7 +149,12 @@ def _answering(worker: Worker, path: str, endpoint: Endpoint) -> Callable[[HttpR
             if problem.failure.status >= 500 and not isinstance(error, Problem | ModelMissing):
                 note_failure(logger, f"request {identity} to {path}", error)
             response = problem.response(request.url.path, identity)
-        response.raw_headers.extend((*HEADERS, (b"x-request-id", identity.encode())))
+        headers = response.raw_headers
+        headers.extend((*HEADERS, (b"x-request-id", identity.encode())))
+        if private and not any(name == b"cache-control" for name, _ in headers):
+            headers.append(NO_STORE)
+        if shared:
+            headers.extend(origins.headers(scope))
         timer = timers.get(response.status_code)
         if timer is None:
             timer = timers[response.status_code] = metrics.REQUEST_SECONDS.labels(path, str(response.status_code))

@@ -1,4 +1,4 @@
-"""The four sentences of the server, without HTTP: record, score, recommend, decide (and reward what was decided).
+"""The four sentences of the server, without HTTP: take, score, recommend, decide (and reward what was decided).
 
 Everything is given `now`. No answer is older than the newest event that went into it: where the clock is behind,
 `as_of` is the moment that event was learnt.
@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 
 from features.events import Channel, Event, Kind, Stage
 from features.fold import Fold
-from features.log.contract import Appended
-from models.policy import Decision, decision_event, reward_event
+from features.identity import joined
+from models.actions import DO_NOTHING
+from models.policy import Decision, Policy, decision_event, reward_event
 from models.recents import recent_items
 from models.recommender import Recommendation
 from serving.champion import Champion, Champions
+from serving.consent import CONSENTS, Consents, stranger, withdrawn
+from serving.intake import Intake, Outcome, Taken
 from serving.state import CustomerState, StateStore, open_states
 
 SHOWN = 10
@@ -28,6 +31,10 @@ SHOWN = 10
 
 NEAR, FAR = 100, 10_000
 """How many of a customer's newest events are looked through for an earlier decision: first few, then many."""
+
+
+IN_PEACE = Policy(actions=(DO_NOTHING,))
+"""The policy for those who withdrew the consent to be profiled."""
 
 
 class UnknownDecision(LookupError):
@@ -62,7 +69,10 @@ class Recommended(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision in the log. `repeated` when it was made earlier; then `decision` has no considered actions."""
+    """A decision in the log. `repeated` when it was made earlier; then `decision` has no considered actions.
+
+    To do nothing for a customer who withdrew the consent to be profiled is not in the log.
+    """
 
     decision: Decision
     known: bool
@@ -87,31 +97,83 @@ class Engine:
         self.states = states
         self.fold = fold
         self.champions = champions
+        self.consents = Consents(states)
         self._stage_column = fold.index["stage"]
         self._first_seen_column = fold.index["days_since_first"]
 
-    def record(self, events: Sequence[Event]) -> Appended:
-        """Append events and fold them. When this returns, they are on disk and in every later answer."""
-        return self.states.record(events)
+    def take(self, intakes: Sequence[Intake]) -> list[Taken]:
+        """Write what several requests bring, in one transaction, and fold it: what became of each, in their order.
+
+        Events of customers who withdrew the consent to be profiled are withheld. When this returns outside of a
+        transaction, the rest is on disk and in every later answer.
+        """
+        with self.states.transaction():
+            letters = [letter for intake in intakes for letter in intake.letters]
+            if letters:
+                self.states.log.reject(letters)
+            outcomes, joining = self._record([event for intake in intakes for event in intake.events])
+        taken = []
+        start = 0
+        for intake in intakes:
+            stop = start + len(intake.events)
+            taken.append(Taken(outcomes[start:stop], sum(start <= place < stop for place in joining)))
+            start = stop
+        return taken
+
+    def _record(self, events: Sequence[Event]) -> tuple[list[Outcome], list[int]]:
+        """Append and fold what may be; the outcome of each event, and the places of those that merged two ids.
+
+        Where an event may change who has withdrawn, it ends a run, and those after it are judged anew.
+        """
+        self.consents.refresh()
+        outcomes: list[Outcome] = []
+        joining: list[int] = []
+        while len(outcomes) < len(events):
+            start = len(outcomes)
+            turn = next((i for i in range(start, len(events)) if self.consents.turns(events[i])), len(events) - 1)
+            run = events[start : turn + 1]
+            told, merged = self._record_run(run)
+            outcomes += told
+            joining += (start + place for place in merged)
+            if len(outcomes) < len(events):
+                self.consents.look()
+        return outcomes, joining
+
+    def _record_run(self, events: Sequence[Event]) -> tuple[list[Outcome], list[int]]:
+        silent = self.consents.withdrawn(events)
+        places = [
+            place
+            for place, event in enumerate(events)
+            if not silent or event.customer not in silent or event.kind in CONSENTS
+        ]
+        appended = self.states.record([events[place] for place in places])
+        outcomes: list[Outcome] = ["withheld"] * len(events)
+        for place, accepted in zip(places, appended.accepted, strict=True):
+            outcomes[place] = "accepted" if accepted else "duplicate"
+        if not len(appended.merges):
+            return outcomes, []
+        first = {joined(events[place]): place for place in reversed(places) if outcomes[place] == "accepted"}
+        names = map(self.states.log.customers.name, appended.merges["member"].tolist())
+        return outcomes, [first[name] for name in names if name in first]
 
     def score(self, customer: str, now: int) -> Standing:
         """Features and scores of one customer. Raises `ModelMissing` when there is no model."""
         champion = self.champions.require()
-        return self._standing(self.states.load(customer), now, champion)
+        return self._standing(self._load(customer), now, champion)
 
     def score_many(self, customers: Sequence[str], now: int) -> list[Standing]:
         """Features and scores of several customers, in the order given, as `score` would give each."""
         champion = self.champions.require()
-        return [self._standing(self.states.load(customer), now, champion) for customer in customers]
+        return [self._standing(self._load(customer), now, champion) for customer in customers]
 
     def profile(self, customer: str, now: int) -> Standing:
         """As `score`, but without scores rather than without an answer when there is no model."""
-        return self._standing(self.states.load(customer), now, self.champions.current)
+        return self._standing(self._load(customer), now, self.champions.current)
 
     def recommend(self, customer: str, limit: int, now: int, exclude: Collection[str] = ()) -> Recommended:
         """The best `limit` items, none of them in `exclude`. Raises `ModelMissing` when there is no model."""
         champion = self.champions.require()
-        state = self.states.load(customer)
+        state = self._load(customer)
         as_of = max(now, state.received)
         items = self._recommend(champion, state, limit, as_of, exclude)
         known = self._known(state, self.fold.read(state.states, 0, as_of))
@@ -126,6 +188,8 @@ class Engine:
         champion = self.champions.require()
         with self.states.transaction():
             state = self.states.load(customer)
+            if withdrawn(state):
+                return self._leave_in_peace(customer, decision_id, now, champion)
             standing = self._standing(state, now, champion)
             row = dict(zip(self.fold.names, standing.features.tolist(), strict=True))
             if standing.stage is None:
@@ -148,15 +212,30 @@ class Engine:
     ) -> tuple[str, int, bool]:
         """Append what came of a decision: the action rewarded, the moment, and whether the reward is new.
 
-        Raises `UnknownDecision` when the customer has no such decision.
+        Of a customer who withdrew the consent to be profiled no reward is kept. Raises `UnknownDecision` when the
+        customer has no such decision.
         """
         decided = self._find_decision(customer, decision_id)
         if decided is None or decided.category is None:
             raise UnknownDecision(decision_id)
         as_of = max(now, decided.received)
+        if withdrawn(self.states.load(customer)):
+            return decided.category, as_of, False
         identity = reward_id or f"{decision_id}:reward"
         event = reward_event(identity, decision_id, decided.category, customer, value, as_of, money=money)
         return decided.category, as_of, self.states.record([event]).accepted[0]
+
+    def _load(self, customer: str) -> CustomerState:
+        """The state to answer from: a stranger's, for a customer who withdrew the consent to be profiled."""
+        state = self.states.load(customer)
+        return stranger(customer, self.fold) if withdrawn(state) else state
+
+    def _leave_in_peace(self, customer: str, decision_id: str, now: int, champion: Champion) -> Decided:
+        """The decision to do nothing, which is not recorded either."""
+        standing = self._standing(stranger(customer, self.fold), now, champion)
+        row = dict(zip(self.fold.names, standing.features.tolist(), strict=True)) | {"stage": float(Stage.AWARENESS)}
+        decision = IN_PEACE.decide(row, {}, standing.as_of, decision_id)
+        return Decided(decision, False, standing.as_of, False, [], champion.bundle.version)
 
     def _standing(self, state: CustomerState, now: int, champion: Champion | None) -> Standing:
         as_of = max(now, state.received)

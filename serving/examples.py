@@ -38,6 +38,7 @@ EVENTS_ANSWER: dict[str, Any] = {
     **_STAMP,
     "accepted": 1,
     "duplicates": 0,
+    "withheld": 0,
     "rejected": [
         {
             "index": 1,
@@ -47,6 +48,82 @@ EVENTS_ANSWER: dict[str, Any] = {
             "detail": "expected a number from 0 to 1e+15, got -5",
         }
     ],
+}
+
+BATCHES: dict[str, Any] = {
+    "visit": {
+        "batch": [
+            {"type": "identify", "userId": "household-1", "anonymousId": "a-17", "traits": {"plan": "gold"}},
+            {
+                "type": "track",
+                "userId": "household-1",
+                "messageId": "s-1",
+                "event": "Order Completed",
+                "properties": {
+                    "order_id": "order-8",
+                    "revenue": 39.9,
+                    "products": [{"product_id": "item-42", "price": 39.9, "quantity": 1}],
+                },
+                "timestamp": "2026-03-01T12:00:00.000Z",
+            },
+        ],
+        "sentAt": "2026-03-01T12:00:01.000Z",
+    }
+}
+SEGMENT_MESSAGES: dict[str, dict[str, Any]] = {
+    "identify": {"userId": "household-1", "anonymousId": "a-18", "messageId": "s-2", "traits": {"plan": "gold"}},
+    "track": {
+        "userId": "household-1",
+        "messageId": "s-3",
+        "event": "Product Viewed",
+        "properties": {"product_id": "item-42", "price": 39.9},
+    },
+    "page": {"anonymousId": "a-17", "messageId": "s-4", "name": "Home", "properties": {"path": "/"}},
+    "screen": {"anonymousId": "a-17", "messageId": "s-5", "name": "Start"},
+    "group": {"userId": "household-1", "messageId": "s-6", "groupId": "family-3"},
+    "alias": {"userId": "household-1", "messageId": "s-7", "previousId": "a-16"},
+}
+TRACKING_ANSWER: dict[str, Any] = {
+    "success": True,
+    "accepted": 1,
+    "duplicates": 0,
+    "withheld": 0,
+    "rejected": [
+        {
+            "index": 1,
+            "messageId": "s-8",
+            "code": "invalid_timestamp",
+            "message": "timestamp: 'noon' is not an ISO 8601 time, such as 2026-03-01T12:00:00Z",
+        }
+    ],
+}
+
+MEASUREMENTS: dict[str, Any] = {
+    "purchase": {
+        "client_id": "1790000000.1780000000",
+        "user_id": "household-1",
+        "timestamp_micros": "1772366400000000",
+        "events": [
+            {
+                "name": "purchase",
+                "params": {
+                    "transaction_id": "order-9",
+                    "currency": "EUR",
+                    "value": 39.9,
+                    "items": [{"item_id": "item-42", "price": 39.9, "quantity": 1}],
+                },
+            }
+        ],
+    }
+}
+VALIDATION_ANSWER: dict[str, Any] = {
+    "validationMessages": [
+        {
+            "fieldPath": "event.name",
+            "description": "missing: every row has an event name",
+            "validationCode": "VALUE_REQUIRED",
+        }
+    ]
 }
 
 SCORES: dict[str, Any] = {
@@ -121,3 +198,8 @@ REWARDS: dict[str, Any] = {
 REWARD_ANSWER: dict[str, Any] = {**_STAMP, "decision_id": "page-81f3", "action": "cross_sell", "accepted": True}
 
 SEGMENT_CSV = "customer,stage,lapsing,conversion_7d,churn_28d,…\nhousehold-1,retention,0,0.41,0.61,…\n"
+
+EXPORT = (
+    '{"record":"customer","customer":"household-1","ids":["household-1","visitor-7"],"known":true,…}\n'
+    '{"record":"event","message_id":"m-1","customer":"visitor-7","kind":"ITEM_VIEW","at":"2026-06-01T12:00:00Z",…}\n'
+)

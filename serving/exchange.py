@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -14,10 +15,11 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Scope
 
+from serving.limits import DEEPEST, too_deep
 from serving.problems import Problem
+from serving.route import ROUTE
 from serving.schemas import Answer, ProblemError, Request
 
-MOST_BYTES = 1024 * 1024
 MOST_ERRORS = 20
 BODY_SECONDS = 5.0
 JSON = "application/json"
@@ -36,28 +38,42 @@ def request_id(scope: Scope) -> str:
     return os.urandom(8).hex()
 
 
-async def read_body(request: HttpRequest, accepted: Sequence[str] = (JSON,)) -> tuple[bytes, str]:
-    """The body and its media type. Raises a `Problem` for a type not `accepted`, an encoding, or a body too large.
+async def read_body(
+    request: HttpRequest, accepted: Sequence[str] = (JSON,), too_large: str = "body_too_large"
+) -> tuple[bytes, str]:
+    """The body, unpacked, and its media type. Raises a `Problem` for a type not `accepted`, an encoding, or its size.
 
-    A body announced too large is not read; one without a length is read up to the limit.
+    A body announced larger than its route takes is not read; one without a length, or packed, is read and unpacked up
+    to the limit and not a byte further. `too_large` is the code of that problem. Raises `malformed_json` for a body
+    nested too deep.
     """
+    most = request.scope[ROUTE].most_bytes
     headers = dict(request.scope["headers"])
     media = _media(headers.get(b"content-type"), accepted)
-    encoding = str(headers.get(b"content-encoding", b"identity"), "latin-1")
-    if encoding.lower() != "identity":
+    encoding = headers.get(b"content-encoding", b"identity").lower()
+    if encoding not in (b"identity", b"gzip"):
         raise Problem(
             "unsupported_encoding",
-            f"Content-Encoding is {shorten(repr(encoding))}; expected none. Send the body uncompressed.",
-            headers={"Accept-Encoding": "identity"},
+            f"Content-Encoding is {shorten(repr(str(encoding, 'latin-1')))}; expected gzip, or none.",
+            headers={"Accept-Encoding": "gzip, identity"},
         )
     length = headers.get(b"content-length", b"")
-    if length.isdigit() and int(length) > MOST_BYTES:
-        raise _too_large(f"{int(length):,} bytes")
     try:
+        if length.isdigit() and int(length) > most:
+            raise _TooLarge(f"{int(length):,} bytes")
         async with asyncio.timeout(BODY_SECONDS):
-            return await _received(request), media
+            body = await _received(request, most)
+        if encoding == b"gzip":
+            body = unpacked(body, most)
     except TimeoutError:
         raise Problem("body_too_slow", f"The body did not arrive within {BODY_SECONDS} s. Send it again.") from None
+    except _TooLarge as size:
+        raise Problem(
+            too_large, f"The body has {size}; at most {most:,} are read. Send several smaller requests."
+        ) from None
+    if too_deep(body):
+        raise malformed(f"it is nested deeper than {DEEPEST} levels")
+    return body, media
 
 
 def _media(header: bytes | None, accepted: Sequence[str]) -> str:
@@ -73,24 +89,40 @@ def _media(header: bytes | None, accepted: Sequence[str]) -> str:
     return media
 
 
-async def _received(request: HttpRequest) -> bytes:
+async def _received(request: HttpRequest, most: int) -> bytes:
     body = b""
     while True:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         part: bytes = message.get("body", b"")
-        if len(body) + len(part) > MOST_BYTES:
-            raise _too_large(f"more than {MOST_BYTES:,} bytes")
+        if len(body) + len(part) > most:
+            raise _TooLarge(f"more than {most:,} bytes")
         body = body + part if body else part
         if not message.get("more_body", False):
             return body
 
 
-def _too_large(size: str) -> Problem:
-    return Problem(
-        "body_too_large", f"The body has {size}; at most {MOST_BYTES:,} are read. Send several smaller requests."
-    )
+class _TooLarge(Exception):
+    """The body is larger than its route takes; the message says how large."""
+
+
+def unpacked(packed: bytes, most: int) -> bytes:
+    """What was packed with gzip, up to `most` bytes: unpacking stops there, so a bomb costs no memory.
+
+    Raises a `Problem` for what is no gzip, breaks off, or goes on after its end.
+    """
+    stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        whole = stream.decompress(packed, most + 1)
+    except zlib.error as error:
+        raise Problem("malformed_gzip", f"The body is not gzip: {error}. Send it packed, or as it is.") from None
+    if len(whole) > most:
+        raise _TooLarge(f"more than {most:,} bytes when unpacked")
+    if not stream.eof or stream.unused_data:
+        fault = "goes on after its end" if stream.eof else "breaks off before its end"
+        raise Problem("malformed_gzip", f"The gzip data {fault}. Send the body again, as one stream.")
+    return whole
 
 
 def parse(model: type[RequestModel], body: bytes) -> RequestModel:

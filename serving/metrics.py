@@ -14,6 +14,9 @@ MODEL_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0
 EVENTS = Counter("waypost_events_ingested", "Events sent, by kind and by what became of them.", ["type", "outcome"])
 DUPLICATES = Counter("waypost_events_deduplicated", "Events whose message_id the log already had.")
 DEAD_LETTERS = Counter("waypost_dead_letters", "Events kept as dead letters, by the field at fault.", ["reason"])
+PROPERTIES_DROPPED = Counter(
+    "waypost_properties_dropped", "Properties that were dropped before the log, because no list allows their names."
+)
 REQUEST_SECONDS = Histogram(
     "waypost_http_request_duration_seconds",
     "Time from the request's head to its answer.",
@@ -40,3 +43,27 @@ MODEL = Gauge(
     "waypost_model_info", "1 for the model bundle in use.", ["model", "version", "run_id"], multiprocess_mode="max"
 )
 BUILD = Gauge("waypost_build_info", "1 for the running release.", ["version", "fingerprint"], multiprocess_mode="max")
+WITHHELD = Counter("waypost_events_withheld", "Events not written because the customer withdrew consent.")
+MERGES = Counter("waypost_identity_merges", "Events that declare two ids to be one customer, by outcome.", ["outcome"])
+COMMIT_REQUESTS = Histogram(
+    "waypost_commit_requests", "Requests written by one commit.", buckets=(1, 2, 4, 8, 16, 32, 64)
+)
+COMMIT_SECONDS = Histogram(
+    "waypost_commit_duration_seconds", "Time to write and commit one group of requests.", buckets=SECONDS
+)
+WRITES_WAITING = Gauge(
+    "waypost_writes_waiting", "Requests that wait to be written or are being written.", multiprocess_mode="livesum"
+)
+STORE_ERRORS = Counter("waypost_store_errors", "Failures of the store, by kind.", ["kind"])
+STORE_FREE_BYTES = Gauge(
+    "waypost_store_free_bytes", "Room left on the disk of a store in files.", multiprocess_mode="mostrecent"
+)
+REBUILT = Gauge(
+    "waypost_rebuild_done_ratio",
+    "Share of the customers whose states fit the running features; 1 when the rebuild is done.",
+    multiprocess_mode="mostrecent",
+)
+AUDITED = Counter("waypost_audited_customers", "Customers recomputed from the log and compared with their states.")
+MISMATCHES = Gauge(
+    "waypost_audit_mismatches", "Customers whose states were not the fold of their events.", multiprocess_mode="livemax"
+)

@@ -25,11 +25,21 @@ DESCRIPTION = (
 )
 TAGS = {
     "events": "What customers did.",
+    "segment": "What customers did, as Segment's and RudderStack's clients tell it.",
+    "measurement": "What customers did, as GA4's Measurement Protocol tells it.",
     "answers": "What to expect of a customer, and what to do.",
     "customers": "What is known of a customer, and of all.",
     "operations": "Whether the server is well.",
     "pages": "For people.",
 }
+SECURITY = {
+    "basic": {"type": "http", "scheme": "basic", "description": "The key as the user, with an empty password."},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The key as the token."},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The key."},
+    "query": {"type": "apiKey", "in": "query", "name": "api_secret", "description": "The key, for GA4's clients only."},
+}
+"""The ways to send a key. Segment's clients may put it in the body besides, which OpenAPI has no word for."""
+
 Json = dict[str, Any]
 
 
@@ -50,7 +60,7 @@ def document(routes: Sequence[Route]) -> Json:
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
-        "components": {"schemas": schemas, "headers": {"RequestId": _REQUEST_ID}},
+        "components": {"schemas": schemas, "headers": {"RequestId": _REQUEST_ID}, "securitySchemes": SECURITY},
     }
 
 
@@ -86,8 +96,16 @@ def _operation(route: Route) -> Json:
         operation["requestBody"] = {"required": True, "content": _request_content(route, route.request)}
     success = _success(route)
     also = {str(status): {**success, "description": text} for status, text in route.also_statuses.items()}
-    operation["responses"] = {"200": success, **also, **_failures(route.problems)}
+    operation["security"] = _security(route)
+    operation["responses"] = {str(route.success): success, **also, **_failures(route.failures)}
     return operation
+
+
+def _security(route: Route) -> list[Json]:
+    """The ways in: none is asked of an open route; of the others a key of this scope, or an administrator's."""
+    if route.scope == "open":
+        return []
+    return [{way: [route.scope]} for way in SECURITY if way != "query" or route.key_in == "query"]
 
 
 def _parameters(route: Route) -> list[Json]:
@@ -132,7 +150,7 @@ def _success(route: Route) -> Json:
     for media, example in route.also_answers.items():
         kind = "object" if media == "application/json" else "string"
         content[media] = {"schema": {"type": kind}, **({"example": example} if example else {})}
-    return {"description": route.answer_doc, "headers": _REQUEST_ID_HEADER, "content": content}
+    return {"description": route.answer_doc, "headers": _REQUEST_ID_HEADER, **({"content": content} if content else {})}
 
 
 def _failures(codes: Iterable[str]) -> Json:
@@ -146,6 +164,11 @@ def _failure(status: int, codes: Sequence[str]) -> Json:
     headers: Json = dict(_REQUEST_ID_HEADER)
     if any(FAILURES[code].retry for code in codes):
         headers["Retry-After"] = {"description": "Seconds to wait before trying again.", "schema": {"type": "integer"}}
+    if status == 401:
+        headers["WWW-Authenticate"] = {"description": "Asks for Basic authentication.", "schema": {"type": "string"}}
+    if status == 429:
+        text = "The same, under the name that Segment's clients know."
+        headers["X-RateLimit-Reset"] = {"description": text, "schema": {"type": "integer"}}
     return {
         "description": " ".join(f"`{code}`: {FAILURES[code].doc}" for code in codes),
         "headers": headers,
@@ -167,6 +190,7 @@ def _problem_example(code: str) -> Mapping[str, Any]:
         "detail": failure.doc,
         "instance": "/v1/…",
         "code": code,
+        "message": failure.doc,
         "errors": [],
         "request_id": "4f1c2a9be07d3356",
     }

@@ -28,7 +28,11 @@ class Failure(NamedTuple):
 
 
 FAILURES: dict[str, Failure] = {
-    "malformed_json": Failure(400, "The body is not JSON", "The body could not be read as JSON. Nothing was done."),
+    "malformed_json": Failure(
+        400,
+        "The body is not JSON",
+        "The body could not be read, or is nested deeper than 64 levels. Nothing was done.",
+    ),
     "not_found": Failure(404, "No such address", "No route has this path. `/docs` lists them."),
     "unknown_segment": Failure(404, "No such segment", "`GET /v1/segments` lists the segments there are."),
     "unknown_decision": Failure(
@@ -41,10 +45,14 @@ FAILURES: dict[str, Failure] = {
     "cursor_expired": Failure(
         410, "The cursor is too old", "The page's sweep is no longer kept. Begin again without a cursor."
     ),
-    "body_too_large": Failure(413, "The body is too large", "Bodies may have up to 1 MiB. Send several requests."),
+    "body_too_large": Failure(
+        413, "The body is too large", "The body is larger than its route reads. Send several requests."
+    ),
     "body_too_slow": Failure(408, "The body came too slowly", "The body must arrive within 5 s. Nothing was done."),
     "unsupported_media_type": Failure(415, "Wrong content type", "Send `Content-Type: application/json`."),
-    "unsupported_encoding": Failure(415, "Wrong content encoding", "Send the body without `Content-Encoding`."),
+    "unsupported_encoding": Failure(
+        415, "Wrong content encoding", "Send the body as it is, or with `Content-Encoding: gzip`."
+    ),
     "invalid_request": Failure(
         422,
         "The request does not fit",
@@ -76,6 +84,32 @@ FAILURES: dict[str, Failure] = {
     ),
     "overloaded": Failure(
         503, "Too many writes wait", "More writes wait than the server queues. Try again.", retry=True
+    ),
+    "key_missing": Failure(
+        401, "No key", "The request holds no key. Send one as `Authorization: Bearer KEY`, or as the user of Basic."
+    ),
+    "key_unknown": Failure(401, "Unknown key", "The key is none of this server's, or has expired or been revoked."),
+    "scope_missing": Failure(403, "The key does not open this", "The key is known, but its scope is another."),
+    "keys_required": Failure(
+        403, "Keys are needed", "Without keys only this machine itself is answered. Run `waypost keys create`."
+    ),
+    "rate_limited": Failure(
+        429,
+        "Too many requests",
+        "The caller asked more often than WAYPOST_REQUESTS_PER_SECOND allows. Nothing was done.",
+        retry=True,
+    ),
+    "malformed_gzip": Failure(400, "The body is not gzip", "The body could not be unpacked. Nothing was done."),
+    "message_too_large": Failure(
+        400,
+        "The message or the batch is too large",
+        "A message may have up to 32 KB and a batch up to 500 KB, unpacked. Nothing was done.",
+    ),
+    "too_many_messages": Failure(
+        400, "Too many messages", "A batch may have up to 2500 messages. Nothing was done; send several."
+    ),
+    "not_a_message": Failure(
+        400, "Not a message", "The JSON was read, but it is no object, or its `batch` is no list. Nothing was done."
     ),
 }
 
@@ -111,6 +145,7 @@ class Problem(Exception):
             detail=self.detail,
             instance=instance,
             code=self.code,
+            message=self.detail,
             errors=list(self.errors),
             request_id=request_id,
         )

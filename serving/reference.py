@@ -23,6 +23,9 @@ def markdown() -> str:
         "answer, and `/openapi.json` is the OpenAPI 3.1 document. Every answer about customers carries `as_of`, the",
         "moment it speaks of, and `model`, the version of the bundle and the fingerprint of the features.",
         "",
+        "Once there are keys ([how to make them](howto/keys.md)), each route but the open ones needs one of its scope,",
+        'or of `admin`; the examples leave out `-u "$KEY:"`.',
+        "",
         "## Routes",
         "",
     ]
@@ -36,7 +39,7 @@ def markdown() -> str:
 
 
 def _route(route: Route) -> Iterable[str]:
-    yield from (f"**`{route.method} {route.path}`** {route.summary}. {route.doc}", "")
+    yield from (f"**`{route.method} {route.path}`** {route.summary}. {route.doc}{_scope(route)}", "")
     if route.examples:
         example = json.dumps(next(iter(route.examples.values())), ensure_ascii=False)
         yield from (
@@ -45,6 +48,10 @@ def _route(route: Route) -> Iterable[str]:
             "```",
             "",
         )
+
+
+def _scope(route: Route) -> str:
+    return " Open." if route.scope == "open" else f" Scope `{route.scope}`."
 
 
 def _problems() -> Iterable[str]:

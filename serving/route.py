@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel
 from starlette.requests import Request as HttpRequest
@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 
 Endpoint = Callable[["Worker", HttpRequest], Awaitable[Response]]
 
+Scope = Literal["open", "write", "read", "admin"]
+"""Who may call a route: anybody, a key that writes, a key that reads; a key of an administrator may call all."""
+
+KeyPlace = Literal["header", "body", "query"]
+"""Where a key may stand: in a header, in the field `writeKey` of the body too, or in `api_secret` of the query too."""
+
+ROUTE = "waypost.route"
+"""Where the scope of a request keeps its `Route`."""
+
+AT_THE_DOOR = ("key_missing", "key_unknown", "scope_missing", "keys_required", "rate_limited")
+"""Problems of every route that is not open."""
+
 
 @dataclass(frozen=True)
 class Route:
@@ -24,10 +36,13 @@ class Route:
 
     `endpoint` is None for a path that the framework answers. `path_parameters` maps a name to its description and
     an example; `also_reads` and `also_answers` map further media types to an example, `also_statuses` further statuses
-    under which the same body comes to what they mean.
+    under which the same body comes to what they mean. `key_in` is where a key may stand beside the headers; with `body`
+    the endpoint hands it to `doors.authorize_body_key`. Bodies have up to `most_bytes`. `success` is the status of an
+    answer that is no failure; 204 has no body.
     """
 
     name: str
+    scope: Scope
     method: str
     path: str
     endpoint: Endpoint | None
@@ -45,3 +60,11 @@ class Route:
     also_reads: Mapping[str, str] = field(default_factory=dict)
     also_answers: Mapping[str, str] = field(default_factory=dict)
     also_statuses: Mapping[int, str] = field(default_factory=dict)
+    success: int = 200
+    key_in: KeyPlace = "header"
+    most_bytes: int = 1024 * 1024
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Every way a request can fail here: at the door, or behind it."""
+        return self.problems if self.scope == "open" else (*AT_THE_DOOR, *self.problems)

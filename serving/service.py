@@ -24,8 +24,9 @@ from serving.settings import BadSetting, read_settings
 if TYPE_CHECKING:
     from serving.worker import Worker
 
-FRAMEWORK_PATHS = frozenset({"/metrics", "/healthz", "/schema.json", "/docs.json"})
-"""Paths that BentoML answers; every other path is ours, if only to say that there is nothing."""
+FRAMEWORK_PATHS = frozenset({"/healthz", "/schema.json", "/docs.json"})
+"""Open paths that BentoML answers; every other path is ours, if only to say that there is nothing. The metrics are
+BentoML's too, behind our door."""
 
 try:
     SETTINGS = read_settings(os.environ)
@@ -47,22 +48,33 @@ def worker() -> Worker:
     return Worker(SETTINGS, JOURNEY, clock)
 
 
+def _last(send: Any) -> Any:
+    """`send` for the last answer of a connection: its client opens another, to a server that is not stopping."""
+
+    async def closing(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await send(message)
+
+    return closing
+
+
 class FastService(bentoml.Service):  # type: ignore[misc]
     """A BentoML service that answers our routes itself and passes on the framework's own."""
 
     def to_asgi(self, is_main: bool = True) -> Any:
         """The ASGI application of one worker process."""
-        from serving.application import application
+        from serving.application import application, with_headers
         from serving.routes import ROUTES
 
         framework = super().to_asgi(is_main)
-        ours = application(worker(), ROUTES)
+        ours, others = application(worker(), ROUTES, framework), with_headers(framework)
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] == "http" and scope["path"] not in FRAMEWORK_PATHS:
                 await ours(scope, receive, send)
             else:
-                await framework(scope, receive, send)
+                await others(scope, receive, send)
 
         return app
 
@@ -83,8 +95,12 @@ class Waypost:
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:
         """Open the store and load the champion, once per worker process."""
-        logging.getLogger("waypost").setLevel(logging.INFO)
+        from serving.logs import set_up_logs
+        from serving.stopping import GentleStop
+
+        set_up_logs(SETTINGS.log)
         await worker().open()
+        GentleStop(SETTINGS.scoreboard, SETTINGS.drain_seconds, worker().stop).install()
         # What is loaded now lives as long as the process: the collector need not look at it again, and rarely at all.
         gc.collect()
         gc.freeze()

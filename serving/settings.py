@@ -5,12 +5,17 @@ Relative paths are relative to the folder the server is started in.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from features.events import days
+from features.sources.privacy import Privacy
+
+SHORTEST_KEY = 16
+"""Characters of the shortest key for digests."""
 
 
 class Setting(NamedTuple):
@@ -35,6 +40,36 @@ SETTINGS = (
     Setting(
         "WAYPOST_CLOCK_SHIFT_DAYS", "0", "Days added to the clock, to serve a log of the past as if it ended today."
     ),
+    Setting("WAYPOST_KEYS", "data/keys.json", "File of the keys that open the server; `waypost keys` writes it."),
+    Setting(
+        "WAYPOST_REQUESTS_PER_SECOND",
+        "10000",
+        "Requests a second of one key, or of one address without keys, over all workers; 0 for no limit.",
+    ),
+    Setting(
+        "WAYPOST_ALLOWED_ORIGINS",
+        "",
+        "Origins of web pages that may send events, such as `https://shop.example`, separated by commas; `*` for all.",
+    ),
+    Setting(
+        "WAYPOST_KEEP_PROPERTIES",
+        "",
+        "Names of properties to keep beyond those of commerce (docs/howto/segment.md), separated by commas.",
+    ),
+    Setting(
+        "WAYPOST_HASH_PROPERTIES",
+        "",
+        "Names of properties to keep as a digest under WAYPOST_PRIVACY_KEY, such as `email`, separated by commas.",
+    ),
+    Setting("WAYPOST_PRIVACY_KEY", "", "The secret of those digests, of at least 16 characters; keep it for ever."),
+    Setting("WAYPOST_LOG", "text", "Form of the server's log lines: `text` for people, `json` for machines."),
+    Setting("WAYPOST_AUDIT_SECONDS", "15", "Time between two customers audited in the background; 0 audits nobody."),
+    Setting(
+        "WAYPOST_DRAIN_SECONDS",
+        "1",
+        "How long a server that is told to stop goes on answering while it says that it is not ready.",
+    ),
+    Setting("WAYPOST_HISTORY", "", "A second log that erasures reach too, such as `parquet:data/history`."),
 )
 
 
@@ -50,6 +85,15 @@ class Settings:
     busy_seconds: float
     clock_shift: int
     """In microseconds."""
+    keys: Path
+    requests_per_second: float
+    allowed_origins: tuple[str, ...]
+    privacy: Privacy
+    log: str
+    audit_seconds: float
+    drain_seconds: float
+    history: str
+    """Empty for none."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -63,7 +107,50 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         sweep_seconds=_number(values, "WAYPOST_SWEEP_SECONDS", least=0),
         busy_seconds=_number(values, "WAYPOST_BUSY_SECONDS", least=0),
         clock_shift=days(_number(values, "WAYPOST_CLOCK_SHIFT_DAYS", least=-36_500)),
+        keys=Path(values["WAYPOST_KEYS"]),
+        requests_per_second=_number(values, "WAYPOST_REQUESTS_PER_SECOND", least=0),
+        allowed_origins=_origins(values["WAYPOST_ALLOWED_ORIGINS"]),
+        privacy=read_privacy(values),
+        log=_choice(values, "WAYPOST_LOG", ("text", "json")),
+        audit_seconds=_number(values, "WAYPOST_AUDIT_SECONDS", least=0),
+        drain_seconds=_number(values, "WAYPOST_DRAIN_SECONDS", least=0),
+        history=values["WAYPOST_HISTORY"],
     )
+
+
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(each.strip().rstrip("/") for each in text.split(",") if each.strip())
+    for origin in origins:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise BadSetting(
+                f"WAYPOST_ALLOWED_ORIGINS has {origin!r}; expected origins such as https://shop.example, separated by "
+                "commas, or *"
+            )
+    return origins
+
+
+def _choice(values: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    if values[name] not in choices:
+        raise BadSetting(f"{name} is {values[name]!r}; expected {' or '.join(choices)}")
+    return values[name]
+
+
+def read_privacy(environment: Mapping[str, str]) -> Privacy:
+    """What may be kept of properties, as `environment` says. Raises `BadSetting` naming the variable at fault."""
+    keep, hashed = (
+        tuple(each.strip() for each in environment.get(name, "").split(",") if each.strip())
+        for name in ("WAYPOST_KEEP_PROPERTIES", "WAYPOST_HASH_PROPERTIES")
+    )
+    key = environment.get("WAYPOST_PRIVACY_KEY", "").strip()
+    if hashed and len(key) < SHORTEST_KEY:
+        raise BadSetting(
+            f"WAYPOST_HASH_PROPERTIES needs WAYPOST_PRIVACY_KEY with at least {SHORTEST_KEY} characters, and it has "
+            f"{len(key)}; make one with `openssl rand -hex 32`"
+        )
+    return Privacy(keep, hashed, key.encode())
 
 
 def _number(values: Mapping[str, str], name: str, *, least: float, whole: bool = False) -> float:

@@ -1,78 +1,44 @@
-"""One process of the server: reads on the event loop, writes in a thread of its own, sweeps in another."""
+"""One process of the server: reads on the event loop, writes in a thread of its own, upkeep and sweeps in others."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
+from features.events import Kind
 from features.fold import Fold
-from features.log.contract import LogBusy, LogError, LogMissing
+from features.identity import joined
+from features.log.contract import LogBusy, LogError, LogFull
 from serving import __version__, metrics
 from serving.champion import Champions
+from serving.desk import Desk
 from serving.engine import Engine
 from serving.failures import note_failure
-from serving.problems import Problem, store_problem
+from serving.intake import Intake, Taken
+from serving.opening import Opening
+from serving.problems import Problem
 from serving.scoreboard import Generation, Scoreboard, Sweeper
 from serving.settings import Settings
-from serving.state import open_states
-
-MOST_WAITING = 512
-"""Writes that may wait in one worker; more are refused, so that memory stays flat when the store is slow."""
+from serving.upkeep import Upkeep
+from serving.writer import Writer
 
 HEARTBEAT_SECONDS = 1.0
-"""Rest before a sweep that the store put off is tried again, and between two looks for a new champion."""
+"""Rest between two looks at the store and for a new champion, and before what the store put off is tried again."""
 
 FAILED_SECONDS = 30.0
-"""Rest after a look for a new champion that failed in a way nobody thought of, so that the log does not fill."""
+"""Rest after background work that failed in a way nobody thought of, so that the log does not fill."""
 
 CHECK_SECONDS = 1.0
 """Longest wait of the readiness check for other writers."""
 
+PROMPT_SECONDS = 2.0
+"""How long the start waits for states to be rebuilt: a small shop is ready at once."""
+
 Result = TypeVar("Result")
 logger = logging.getLogger("waypost")
-
-
-class Desk:
-    """An engine in a thread of its own; whatever is asked of it is answered in order.
-
-    What has waited `patience` seconds for its turn is refused at once with `LogBusy`: else, while the store is locked,
-    each of those who wait would wait for the lock again, one after the other.
-    """
-
-    def __init__(self, name: str, open_engine: Callable[[], Engine], patience: float = float("inf")) -> None:
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"waypost-{name}")
-        self._open = open_engine
-        self._patience = patience
-        self._engine: Engine | None = None
-        self.waiting = 0
-
-    async def ask(self, question: Callable[[Engine], Result]) -> Result:
-        """Answer `question` in the desk's thread, opening the store first when it is not open."""
-        self.waiting += 1
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._executor, self._answer, question, time.monotonic())
-        finally:
-            self.waiting -= 1
-
-    def _answer(self, question: Callable[[Engine], Result], asked: float) -> Result:
-        waited = time.monotonic() - asked
-        if waited > self._patience:
-            raise LogBusy(f"waited {waited:.1f} s for earlier writes; nothing was written, try again")
-        if self._engine is None:
-            self._engine = self._open()
-        self._engine.states.refresh()
-        return question(self._engine)
-
-    async def close(self) -> None:
-        """Finish what was asked, then close the store."""
-        if self._engine is not None:
-            await asyncio.get_running_loop().run_in_executor(self._executor, self._engine.states.close)
-        self._executor.shutdown()
 
 
 class Worker:
@@ -84,54 +50,99 @@ class Worker:
         self.clock = clock
         self.champions = Champions(settings.bundle, fold)
         self.scoreboard = Scoreboard(settings.scoreboard, fold.fingerprint)
-        self._rounds = Sweeper(self.scoreboard, settings.sweep_seconds)
+        self.upkeep = Upkeep(settings.scoreboard, fold, settings.audit_seconds, seed=clock())
+        self.opening = Opening(settings, fold, self.champions)
         self.store_fault: LogError | None = None
+        self.stopping = False
+        """Whether the server was told to stop: it still answers, and says that it is not ready."""
+        self._rounds = Sweeper(self.scoreboard, settings.sweep_seconds)
+        self._instant: bool | None = None
+        """Whether the event loop may read by itself; None until the store was opened once."""
         self._engine: Engine | None = None
-        self._store_identity: object = None
         busy, check = settings.busy_seconds, min(settings.busy_seconds, CHECK_SECONDS)
-        self._writer = Desk("writer", self._open_engine, patience=busy)
-        self._checker = Desk("checker", lambda: self._open_engine(check), patience=check)
-        self._reader = Desk("reader", self._open_engine)
-        self._sweeper = Desk("sweeper", self._open_engine)
+        self._writer = Writer(self.opening.engine, patience=busy)
+        self._checker = Desk("checker", lambda: self.opening.engine(check), patience=check)
+        self._reader = Desk("reader", self.opening.engine)
+        self._sweeper = Desk("sweeper", self.opening.engine)
+        self._keeper = Desk("keeper", self.opening.engine)
         self._background: list[asyncio.Task[None]] = []
         self._told_problem = ""
         self._told_fault = ""
 
     async def open(self) -> None:
-        """Load the fold, the champion and the store, and start sweeping. A fault of model or store is not fatal."""
+        """Load the fold, the champion and the store, and start the upkeep. A fault of model or store is not fatal."""
         self.fold.compile()
         self._look_for_champion()
         metrics.BUILD.labels(__version__, self.fold.fingerprint).set(1)
         self._open_store()
-        self._background = [asyncio.create_task(self._keep_champion()), asyncio.create_task(self._keep_fresh())]
+        rebuilt = asyncio.Event()
+        self._background = [
+            asyncio.create_task(self._again("the upkeep", lambda: self._keep_states(rebuilt))),
+            asyncio.create_task(self._again("the look for a new model", self._keep_champion)),
+            asyncio.create_task(self._again("the look at the store", self._keep_store)),
+        ]
+        if self.settings.sweep_seconds:
+            self._background.append(asyncio.create_task(self._again("the sweep", lambda: self._keep_fresh(rebuilt))))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(rebuilt.wait(), PROMPT_SECONDS)
+
+    def stop(self) -> None:
+        """Say from now on that the server is not ready, while it goes on answering."""
+        self.stopping = True
 
     async def close(self) -> None:
-        """Stop sweeping, finish the writes that wait, close the store."""
+        """Finish the writes that wait, end the background work, close the store."""
+        self.stop()
         for task in self._background:
             task.cancel()
-        for desk in (self._sweeper, self._writer, self._checker, self._reader):
+        self.upkeep.stop()
+        await self._writer.close()
+        for desk in (self._sweeper, self._keeper, self._checker, self._reader):
             await desk.close()
         self._rounds.release()
+        self.upkeep.release()
         if self._engine is not None:
             self._engine.states.close()
             self._engine = None
 
-    @property
-    def engine(self) -> Engine:
-        """The engine that reads on the event loop: only for what takes microseconds."""
+    async def record(self, intake: Intake) -> Taken:
+        """Write what a request brings; returns once it is on the disk and in every later answer.
+
+        Raises a `Problem` when too many writes wait already, or a `LogError`; then nothing of it was written.
+        """
+        taken = await self._writer.take(intake)
+        withheld = taken.outcomes.count("withheld")
+        if withheld:
+            metrics.WITHHELD.inc(withheld)
+        declared = sum(event.kind is Kind.IDENTIFY and joined(event) is not None for event in intake.events)
+        if declared:
+            metrics.MERGES.labels("merged").inc(taken.merges)
+            metrics.MERGES.labels("unchanged").inc(declared - taken.merges)
+        return taken
+
+    def write(self, sentence: Callable[[Engine], Result], *, alone: bool = True) -> Awaitable[Result]:
+        """Answer `sentence` in the thread that writes; unless `alone`, in one commit with other requests.
+
+        Raises a `Problem` when too many writes wait already, a `LogError`, or the sentence's own error.
+        """
+        return self._writer.ask(sentence, alone=alone)
+
+    async def ask(self, question: Callable[[Engine], Result]) -> Result:
+        """Answer a question about a few customers: at once where the store never waits, else beside the event loop.
+
+        Raises a `LogError`, or the question's own error.
+        """
+        if not self._instant:
+            return await self._reader.ask(question)
         if self._engine is None:
             self._open_store()
         if self._engine is None:
-            raise store_problem(self.store_fault or LogError("closed"))
-        return self._engine
-
-    def write(self, sentence: Callable[[Engine], Result]) -> Awaitable[Result]:
-        """Answer `sentence` in the thread that writes. Raises a `Problem` when too many writes wait already."""
-        if self._writer.waiting >= MOST_WAITING:
-            raise Problem(
-                "overloaded", f"{MOST_WAITING} writes wait already; nothing was kept. Send the request again."
-            )
-        return self._writer.ask(sentence)
+            raise self.store_fault or LogError("the store is closed")
+        try:
+            return question(self._engine)
+        except LogError as error:
+            self._lose(error)
+            raise
 
     def read(self, question: Callable[[Engine], Result]) -> Awaitable[Result]:
         """Answer `question` beside the event loop: for what takes milliseconds."""
@@ -150,50 +161,75 @@ class Worker:
             )
         return generation
 
-    def _open_engine(self, busy_seconds: float | None = None) -> Engine:
-        """Open the store; once it was open, only the same file again: never a new one in its place."""
-        wait = self.settings.busy_seconds if busy_seconds is None else busy_seconds
-        states = open_states(self.settings.store, self.fold, wait, create=self._store_identity is None)
-        if self._store_identity not in (None, states.identity):
-            states.close()
-            raise LogMissing(f"the log {self.settings.store} was replaced; put it back, or restart the server")
-        self._store_identity = states.identity
-        return Engine(states, self.fold, self.champions)
-
     def _open_store(self) -> None:
+        """Open the store for the event loop, if its answers never wait."""
         try:
-            self._engine, self.store_fault = self._open_engine(), None
+            engine, self.store_fault = self.opening.engine(), None
         except LogError as error:
             self.store_fault = error
+        else:
+            self._instant = engine.states.instant
+            if self._instant:
+                self._engine = engine
+            else:
+                engine.states.close()
         self._tell_fault(self.store_fault)
 
-    async def _keep_fresh(self) -> None:
-        """Heal stale states and sweep, again and again."""
-        if not self.settings.sweep_seconds:
+    def _lose(self, error: LogError) -> None:
+        """Give the store up, in every thread, when it failed for good: each opens it anew when it is next asked."""
+        self._tell_fault(error)
+        if isinstance(error, LogBusy | LogFull):
             return
+        self.store_fault = error
+        for each in (self._writer, self._checker, self._reader, self._sweeper, self._keeper):
+            each.give_up()
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.states.close()
+
+    async def _again(self, what: str, work: Callable[[], Awaitable[float]]) -> None:
+        """Do background work again and again, with the rest that it gives. No failure is the end of it."""
         while True:
             try:
-                pause = await self._sweeper.ask(self._refresh)
-                self._tell_fault(None)
+                pause = await work()
             except LogError as error:
-                self._tell_fault(error)
+                self._lose(error)
                 pause = HEARTBEAT_SECONDS
-            except (
-                Exception
-            ) as error:  # a failed sweep must not end all sweeping: the place is logged, and it is tried again
-                note_failure(logger, "the sweep", error)
-                pause = self.settings.sweep_seconds
+            except Exception as error:  # the place is logged, and it is tried again
+                note_failure(logger, what, error)
+                pause = FAILED_SECONDS
             await asyncio.sleep(pause)
 
-    async def _keep_champion(self) -> None:
-        """Look for a new champion, again and again: while there is none, that is one look at a file's date."""
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            try:
-                await asyncio.to_thread(self._look_for_champion)
-            except Exception as error:  # a bundle that fails in a new way must not end the looking
-                note_failure(logger, "the look for a new model", error)
-                await asyncio.sleep(FAILED_SECONDS)
+    async def _keep_store(self) -> float:
+        """See whether the store is still there, and the same."""
+        try:
+            await self._checker.ask(_touch)
+        except LogBusy:
+            return HEARTBEAT_SECONDS
+        self.store_fault = None
+        if self._engine is None and self._instant is not False:
+            self._open_store()
+        self._tell_fault(self.store_fault)
+        free = self.opening.free_bytes()
+        if free is not None:
+            metrics.STORE_FREE_BYTES.set(free)
+        return HEARTBEAT_SECONDS
+
+    async def _keep_states(self, rebuilt: asyncio.Event) -> float:
+        pause = await self._keeper.ask(self.upkeep.round)
+        if self.upkeep.report().rebuilt:
+            rebuilt.set()
+        return pause
+
+    async def _keep_fresh(self, rebuilt: asyncio.Event) -> float:
+        """Sweep, once the states are rebuilt."""
+        await rebuilt.wait()
+        return await self._sweeper.ask(self._refresh)
+
+    async def _keep_champion(self) -> float:
+        """Look for a new champion: while there is none, that is one look at a file's date."""
+        await asyncio.to_thread(self._look_for_champion)
+        return HEARTBEAT_SECONDS
 
     def _look_for_champion(self) -> None:
         if self.champions.refresh():
@@ -227,3 +263,9 @@ class Worker:
             logger.info("champion %s answers", version)
             for target in champion.bundle.scorers:
                 metrics.MODEL.labels(target, version, "").set(1)
+
+
+def _touch(engine: Engine) -> None:
+    """Take the store's lock and give it back: fails when the store is gone, is another one, or is locked."""
+    with engine.states.transaction():
+        pass

@@ -7,7 +7,19 @@ from __future__ import annotations
 
 import typer
 
-from waypost import demonstration, doctor, events, feature_table, learning, segments, server
+from waypost import (
+    audit,
+    deadletters,
+    demonstration,
+    doctor,
+    events,
+    feature_table,
+    identity,
+    keys,
+    learning,
+    segments,
+    server,
+)
 from waypost.console import Failing
 
 app = typer.Typer(
@@ -24,10 +36,16 @@ app.command("explain")(feature_table.explain_feature)
 app.command("train")(learning.train)
 app.command("score")(learning.score)
 app.command("rebuild")(server.rebuild)
+app.command("audit")(audit.audit)
+app.command("unmerge")(identity.unmerge)
+app.command("export")(identity.export)
+app.command("erase")(identity.erase)
 app.command("serve")(server.serve)
 app.command("demo")(demonstration.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(segments.app, name="segments")
+app.add_typer(keys.app, name="keys")
+app.add_typer(deadletters.app, name="deadletters")
 
 
 def main() -> None:

@@ -134,6 +134,7 @@ def foreseen() -> tuple[type[Exception], ...]:
         ("features.catalogue", "UnknownFeature"),
         ("models.bundle", "BundleError"),
         ("serving.champion", "ModelMissing"),
+        ("serving.keys", "KeysError"),
         ("serving.settings", "BadSetting"),
         ("training.targets", "UnknownTarget"),
         ("training.dataset", "NotEnoughHistory"),

@@ -45,29 +45,29 @@ def demo(
 
 def import_once(url: str) -> dict[str, Any]:
     """The demo's log: imported now, or found as it was imported before."""
-    from features.log import open_log
+    from features.log import open_log, shown
     from features.sources import import_file
 
     log = open_log(url, create=True)
     try:
         marker = json.loads(MARKER.read_text(encoding="utf-8")) if MARKER.exists() else {}
-        if marker.get("store") == url and log.count() >= marker["events"] > 0:
-            out.print(f"{marker['events']:,} events are in {url} already", highlight=False)
+        if marker.get("store") == shown(url) and log.count() >= marker["events"] > 0:
+            out.print(f"{marker['events']:,} events are in {shown(url)} already", highlight=False)
             return dict(marker)
-        if log.count() and marker.get("store") != url:
+        if log.count() and marker.get("store") != shown(url):
             raise UsageProblem(
-                f"{url} holds {log.count():,} events that are not the demo's; "
+                f"{shown(url)} holds {log.count():,} events that are not the demo's; "
                 "choose another place: `waypost demo --store sqlite:///data/demo.db`"
             )
         MARKER.parent.mkdir(parents=True, exist_ok=True)
-        MARKER.write_text(json.dumps({"store": url, "events": 0, "ended": 0}), encoding="utf-8")
+        MARKER.write_text(json.dumps({"store": shown(url), "events": 0, "ended": 0}), encoding="utf-8")
         with needs("demo"), progress_bar("importing The Complete Journey") as progress:
             report = import_file(log, Path("completejourney"), SOURCE, received=clock(), progress=progress)
         span = log.span()
-        marker = {"store": url, "events": log.count(), "ended": span[1] if span else 0}
+        marker = {"store": shown(url), "events": log.count(), "ended": span[1] if span else 0}
         MARKER.write_text(json.dumps(marker), encoding="utf-8")
         rejected = f", {report.rejected:,} records rejected" if report.rejected else ""
-        out.print(f"{report.accepted:,} events imported into {url}{rejected}", highlight=False)
+        out.print(f"{report.accepted:,} events imported into {shown(url)}{rejected}", highlight=False)
         return marker
     finally:
         log.close()

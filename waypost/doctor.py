@@ -73,14 +73,14 @@ def _fold() -> tuple[bool, str]:
 
 
 def _log(store: str | None) -> tuple[bool, str]:
-    from waypost.places import existing_log, store_url
+    from waypost.places import existing_log, store_shown
 
     log = existing_log(store)
     span = log.span()
     log.close()
     if span is None:
-        return False, f"{store_url(store)} is empty; run `waypost import PATH --source NAME`, or `waypost demo`"
-    return True, f"{store_url(store)}: {log_size(store):,} events from {iso(span[0])} to {iso(span[1])}"
+        return False, f"{store_shown(store)} is empty; run `waypost import PATH --source NAME`, or `waypost demo`"
+    return True, f"{store_shown(store)}: {log_size(store):,} events from {iso(span[0])} to {iso(span[1])}"
 
 
 def log_size(store: str | None) -> int:
@@ -110,9 +110,9 @@ def _states(store: str | None) -> tuple[bool, str]:
     try:
         engine.states.check()
         known = sum(len(chunk.customers) for chunk in engine.states.sweep())
-        everyone = sum(1 for name in engine.states.log.customers.names() if name)
+        empty = engine.states.log.count() == 0
     finally:
         engine.states.close()
-    if known < everyone:
-        return False, f"{known:,} of {everyone:,} customers have a state of this fold; run `waypost rebuild`"
-    return True, f"{known:,} customers"
+    if not known and not empty:
+        return False, "no customer has a state of this fold; run `waypost rebuild`"
+    return True, f"{known:,} customers; whoever has none of this fold is replayed when asked for"

@@ -12,7 +12,9 @@ from waypost.console import JsonOption, StoreOption, clock, print_json, print_li
 
 def import_events(
     path: Annotated[Path, typer.Argument(help="File or folder to read; `-` for sources that bring their own data.")],
-    source: Annotated[str, typer.Option(help="complete_journey, ga4, segment, rees46, taobao, waypost or mapping.")],
+    source: Annotated[
+        str, typer.Option(help="complete_journey, ga4, measurement, segment, rees46, taobao, waypost or mapping.")
+    ],
     mapping: Annotated[Path | None, typer.Option("--map", help="TOML mapping, with --source mapping.")] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -20,12 +22,14 @@ def import_events(
     """Import a file: good records go into the log, bad ones are kept as dead letters with a reason."""
     from features.log import open_log
     from features.sources import import_file
-    from waypost.places import store_url
+    from waypost.places import settings, store_shown, store_url
 
     log = open_log(store_url(store), create=True)
     try:
         with progress_bar(f"importing {path}") as progress:
-            report = import_file(log, path, source, mapping, received=clock(), progress=progress)
+            report = import_file(
+                log, path, source, mapping, received=clock(), progress=progress, privacy=settings().privacy
+            )
         if as_json:
             print_json(
                 {**vars(report), "faults": {field or "(unreadable)": number for field, number in report.faults.items()}}
@@ -37,12 +41,13 @@ def import_events(
             ("events already there", report.duplicates),
             ("records left out on purpose", report.skipped),
             ("records rejected", report.rejected),
+            ("properties dropped", report.dropped),
         ]
-        print_table(f"{path} into {store_url(store)}", ("what", "number"), rows)
+        print_table(f"{path} into {store_shown(store)}", ("what", "number"), rows)
         if report.rejected:
             faults = [(field or "(unreadable)", number) for field, number in report.faults.most_common()]
             print_table("rejected, by the field at fault", ("field", "records"), faults)
-            for letter in log.dead_letters(3):
-                print_line(f"  {letter.source}:{letter.position} {letter.field}: {letter.reason}")
+            for example in report.examples:
+                print_line(f"  {example}")
     finally:
         log.close()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from features.log import open_log
+from features.log import open_log, shown
 from serving.settings import Settings, read_settings
 from waypost.console import clock
 
@@ -30,6 +30,11 @@ def settings(store: str | None = None) -> Settings:
 def store_url(store: str | None) -> str:
     """The store to use."""
     return settings(store).store
+
+
+def store_shown(store: str | None) -> str:
+    """The store to use, for messages: without the password that its URL may hold."""
+    return shown(store_url(store))
 
 
 def existing_log(store: str | None) -> EventLog:

@@ -11,7 +11,7 @@ import typer
 
 from waypost.console import JsonOption, StoreOption, UsageProblem, out, print_json, print_line, progress_bar
 
-PortOption = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on, loopback only.")]
+PortOption = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")]
 
 
 def serve(
@@ -21,6 +21,7 @@ def serve(
     store: StoreOption = None,
 ) -> None:
     """Serve scores, recommendations and next best actions over HTTP until it is stopped."""
+    check_keys(host)
     check_place(store, host, port)
     environment = server_environment(store, workers)
     command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Waypost", "--host", host, "--port", str(port)]
@@ -29,15 +30,35 @@ def serve(
     os.execve(sys.executable, command, environment)
 
 
+def check_keys(host: str) -> None:
+    """Find out whether the server may listen on `host`: without keys on this machine's own addresses alone."""
+    from serving.keys import read_keys
+    from serving.loopback import names_loopback
+    from waypost.places import settings
+
+    path = settings().keys
+    if path.exists():
+        read_keys(path)
+    elif not names_loopback(host):
+        raise UsageProblem(
+            f"there are no keys in {path}, so anybody who reaches {host} could read every customer; make one with "
+            "`waypost keys create --scope admin --name NAME`, or serve with --host 127.0.0.1"
+        )
+    else:
+        print_line(
+            "no keys: only this machine is answered; `waypost keys create --scope admin --name NAME` makes the first"
+        )
+
+
 def check_place(store: str | None, host: str, port: int) -> None:
     """Find out before the server starts what it could only tell its log: settings, store and port."""
-    from features.log import open_log
+    from features.log import open_log, shown
     from waypost.places import store_url
 
     url = store_url(store)
     log = open_log(url, create=True)
     if not log.count():
-        print_line(f"{url} is empty: send events to POST /v1/events, or stop and run `waypost import`")
+        print_line(f"{shown(url)} is empty: send events to POST /v1/events, or stop and run `waypost import`")
     log.close()
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -33,7 +33,8 @@ from serving.schemas import (
 from serving.worker import Worker
 
 AT_ONCE = 8
-"""Customers scored on the event loop, a fraction of a millisecond in all; more are scored beside it."""
+"""Customers scored on the event loop, a fraction of a millisecond in all, where the store never waits; more are
+scored beside it."""
 
 _predict_one = metrics.PREDICT_SECONDS.labels("one")
 _predict_many = metrics.PREDICT_SECONDS.labels("many")
@@ -47,7 +48,7 @@ async def post_scores(worker: Worker, request: HttpRequest) -> Response:
     begun = time.perf_counter()
     customers = asked.customers or [asked.customer or ""]
     if len(customers) <= AT_ONCE:
-        standings = [worker.engine.score(customer, now) for customer in customers]
+        standings = await worker.ask(lambda engine: [engine.score(customer, now) for customer in customers])
         _predict_one.observe((time.perf_counter() - begun) / len(customers))
     else:
         standings = await worker.read(lambda engine: engine.score_many(customers, now))
@@ -84,7 +85,8 @@ async def post_recommendations(worker: Worker, request: HttpRequest) -> Response
     """Recommend products."""
     body, _ = await read_body(request)
     asked = parse(RecommendationsRequest, body)
-    found = worker.engine.recommend(asked.customer, asked.limit, worker.clock(), asked.exclude)
+    now = worker.clock()
+    found = await worker.ask(lambda engine: engine.recommend(asked.customer, asked.limit, now, asked.exclude))
     return reply(
         RecommendationsAnswer(
             as_of=moment(found.as_of),
@@ -104,7 +106,9 @@ async def post_next_best_action(worker: Worker, request: HttpRequest) -> Respons
     decision_id = asked.decision_id or os.urandom(16).hex()
     channels = None if asked.channels is None else _channels(asked.channels)
     try:
-        decided = await worker.write(lambda engine: engine.decide(asked.customer, decision_id, now, channels))
+        decided = await worker.write(
+            lambda engine: engine.decide(asked.customer, decision_id, now, channels), alone=False
+        )
     except DecisionConflict:
         raise Problem(
             "decision_conflict",
@@ -171,7 +175,8 @@ async def post_rewards(worker: Worker, request: HttpRequest) -> Response:
         action, as_of, accepted = await worker.write(
             lambda engine: engine.reward(
                 asked.customer, asked.decision_id, asked.value, now, money=asked.money, reward_id=asked.reward_id
-            )
+            ),
+            alone=False,
         )
     except UnknownDecision:
         raise Problem(

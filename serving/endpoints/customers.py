@@ -7,25 +7,24 @@ import io
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 
-from features.events import Event, Stage
+from features.events import Stage
 from features.sources import door
 from features.sources.contract import BadRecord
 from insights.segments import SEGMENTS
-from serving.endpoints.shapes import number, stage_name, stamp, target_scores, version_of
-from serving.engine import Engine, Standing
+from serving.consent import withdrawn
+from serving.endpoints.shapes import event_answer, number, position, segments_of, stamp, target_scores, version_of
+from serving.engine import Engine
 from serving.exchange import parse_query, reply
 from serving.problems import Problem
 from serving.schemas import (
     CustomerAnswer,
     CustomerQuery,
-    EventAnswer,
     JourneyAnswer,
     ProblemError,
     SegmentAnswer,
@@ -48,10 +47,14 @@ _CURSOR = re.compile(r"(\d{8,12})-(\d{1,9})", re.ASCII)
 async def get_customer(worker: Worker, request: HttpRequest) -> Response:
     """Tell what is known of a customer."""
     query = parse_query(CustomerQuery, request.query_params)
-    customer = _customer(request.path_params["customer"])
+    customer = customer_of(request)
     now = worker.clock()
-    standing, events = await worker.read(
-        lambda engine: (engine.profile(customer, now), engine.states.log.events(customer, query.events))
+    standing, events, ids = await worker.read(
+        lambda engine: (
+            engine.profile(customer, now),
+            engine.states.log.events(customer, query.events),
+            engine.states.log.profile(customer),
+        )
     )
     return reply(
         CustomerAnswer(
@@ -59,21 +62,23 @@ async def get_customer(worker: Worker, request: HttpRequest) -> Response:
             model=stamp(worker, version_of(standing.champion)),
             customer=customer,
             known=standing.known,
-            **_position(worker, standing),
+            ids=ids,
+            merged_into=ids[0] if ids and ids[0] != customer else None,
+            **position(worker.fold, standing),
             scores=target_scores(standing),
-            segments=_segments_of(worker, standing),
+            segments=segments_of(worker.fold, standing),
             features={
                 name: number(value) for name, value in zip(worker.fold.names, standing.features.tolist(), strict=True)
             },
-            events=[_event(event) for event in events],
+            events=[event_answer(event) for event in events],
         )
     )
 
 
-def _customer(text: str) -> str:
+def customer_of(request: HttpRequest) -> str:
     """The customer that an address names, by the rule by which events name one."""
     try:
-        customer = door.name(text, "customer")
+        customer = door.name(request.path_params["customer"], "customer")
     except BadRecord as fault:
         raise Problem(
             "invalid_request",
@@ -83,48 +88,6 @@ def _customer(text: str) -> str:
     if customer is None:
         raise Problem("not_found", "The address names no customer; expected /v1/customers/ID.")
     return customer
-
-
-def _position(worker: Worker, standing: Standing) -> dict[str, Any]:
-    def feature(name: str) -> float | None:
-        return number(float(standing.features[worker.fold.index[name]]))
-
-    previous = feature("previous_stage")
-    return {
-        "stage": stage_name(standing),
-        "previous_stage": None if previous is None else Stage(int(previous)).name.lower(),
-        "days_in_stage": feature("days_in_stage"),
-        "lapsing": bool(standing.known and feature("lapsing")),
-    }
-
-
-def _segments_of(worker: Worker, standing: Standing) -> list[str]:
-    """The segments a customer is in at this moment, by the same rules as the sweep."""
-    if not standing.known:
-        return []
-    columns: dict[str, Any] = dict(zip(worker.fold.names, standing.features, strict=True))
-    for segment in SEGMENTS.values():
-        columns.update(
-            {name: standing.scores.get(name, np.nan) for name in segment.columns() - worker.fold.index.keys()}
-        )
-    return [segment.name for segment in SEGMENTS.values() if segment.rule.evaluate(columns)]
-
-
-def _event(event: Event) -> EventAnswer:
-    return EventAnswer(
-        message_id=event.message_id,
-        kind=event.kind.name,
-        at=moment(event.at),
-        received=moment(event.received),
-        channel=event.channel.name,
-        item=event.item,
-        category=event.category,
-        quantity=number(event.quantity),
-        amount=number(event.amount),
-        order_id=event.order_id,
-        score=number(event.score),
-        properties=dict(event.properties),
-    )
 
 
 async def get_segments(worker: Worker, request: HttpRequest) -> Response:
@@ -198,8 +161,18 @@ def _place(worker: Worker, cursor: str | None) -> tuple[Generation, int]:
     return generation, int(told[2])
 
 
-def _members(engine: Engine, generation: Generation, places: NDArray[np.int32]) -> Iterator[SegmentMember]:
+def _listed(
+    engine: Engine, generation: Generation, places: NDArray[np.int32]
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """The id and the columns of members; who withdrew the consent to be profiled since the sweep is left out."""
+    engine.consents.refresh()
     for customer, values in member_rows(engine.states.log, generation, places):
+        if customer not in engine.consents.suspects or not withdrawn(engine.states.load(customer)):
+            yield customer, values
+
+
+def _members(engine: Engine, generation: Generation, places: NDArray[np.int32]) -> Iterator[SegmentMember]:
+    for customer, values in _listed(engine, generation, places):
         yield SegmentMember(
             customer=customer,
             stage=Stage(int(values["stage"])).name.lower(),
@@ -242,7 +215,7 @@ def _csv_rows(engine: Engine, generation: Generation, places: NDArray[np.int32])
             int(values["lapsing"] > 0),
             *("" if number(values[name]) is None else f"{values[name]:.9g}" for name in shown),
         )
-        for customer, values in member_rows(engine.states.log, generation, places)
+        for customer, values in _listed(engine, generation, places)
     )
 
 

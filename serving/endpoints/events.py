@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -14,14 +12,12 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from features.events import Event
-from features.log.contract import Appended, DeadLetter
 from features.sources.contract import BadRecord
 from features.sources.door import KINDS
 from features.sources.waypost import COLUMNS
 from features.sources.waypost import parse as parse_event
-from serving import metrics
+from serving.arrivals import TURN, Arrivals, Fault, new_id
 from serving.endpoints.shapes import stamp, version_of
-from serving.engine import Engine
 from serving.exchange import JSON, JSON_LINES, MOST_ERRORS, malformed, read_body, reply, shorten
 from serving.problems import Problem
 from serving.schemas import EventsAnswer, ProblemError, RejectedEvent, moment
@@ -30,15 +26,6 @@ from serving.worker import Worker
 
 SOURCE = "api"
 _FIELDS = frozenset(column.name for column in COLUMNS)
-
-
-@dataclass(slots=True)
-class _Sorted:
-    """The records of one request: those that are events, and those that are not, with the reasons."""
-
-    events: list[Event] = field(default_factory=list)
-    rejected: list[RejectedEvent] = field(default_factory=list)
-    letters: list[DeadLetter] = field(default_factory=list)
 
 
 async def post_events(worker: Worker, request: HttpRequest) -> Response:
@@ -51,18 +38,24 @@ async def post_events(worker: Worker, request: HttpRequest) -> Response:
             "invalid_request",
             f"The request has {len(records)} events; expected at most {MOST_EVENTS}. Send several requests.",
         )
-    received = _sort(records, now)
-    appended = await worker.write(lambda engine: _record(engine, received))
-    _count(received, appended)
-    if not received.events:
-        raise _nothing_accepted(received.rejected, pointer)
+    arrivals = Arrivals(SOURCE, worker.settings.privacy, now, len(body), ("customer",), _FIELDS)
+    for index, record in enumerate(records):
+        arrivals.take(index, record, lambda record: _parse(record, now))
+        if index % TURN == TURN - 1:
+            await asyncio.sleep(0)
+    taken = await worker.record(arrivals.intake)
+    outcomes = arrivals.outcomes(taken)
+    rejected = [_rejected(fault) for fault in arrivals.faults]
+    if len(rejected) == len(records):
+        raise _nothing_accepted(rejected, pointer)
     return reply(
         EventsAnswer(
             as_of=moment(now),
             model=stamp(worker, version_of(worker.champions.current)),
-            accepted=appended.accepted_count,
-            duplicates=appended.duplicate_count,
-            rejected=received.rejected,
+            accepted=outcomes["accepted"],
+            duplicates=outcomes["duplicate"],
+            withheld=outcomes["withheld"],
+            rejected=rejected,
         )
     )
 
@@ -110,49 +103,21 @@ def _lines(body: bytes) -> tuple[list[Any], str]:
     return records, "/{}/{}"
 
 
-def _sort(records: Sequence[Any], now: int) -> _Sorted:
-    received = _Sorted()
-    for index, record in enumerate(records):
-        try:
-            if not isinstance(record, dict):
-                raise BadRecord("", "expected an object with `customer` and `kind`")
-            received.events.append(parse_event(record, now, _new_id))
-        except BadRecord as fault:
-            _reject(received, index, record, fault, now)
-    return received
+def _parse(record: Any, now: int) -> tuple[Event]:
+    if not isinstance(record, dict):
+        raise BadRecord("", "expected an object with `customer` and `kind`")
+    return (parse_event(record, now, new_id),)
 
 
-def _new_id() -> str:
-    return os.urandom(16).hex()
-
-
-def _reject(received: _Sorted, index: int, record: Any, fault: BadRecord, now: int) -> None:
-    known = record if isinstance(record, dict) else {}
-    message_id, customer = known.get("message_id"), known.get("customer")
-    at_fault = fault.field if fault.field in _FIELDS else ""
-    hint = _hint(known.get("kind")) if at_fault == "kind" else ""
-    received.rejected.append(
-        RejectedEvent(
-            index=index,
-            message_id=message_id if isinstance(message_id, str) else None,
-            code=f"invalid_{at_fault or 'event'}",
-            field=fault.field,
-            detail=fault.reason + hint,
-        )
-    )
-    raw = (
-        record if isinstance(record, bytes) else json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    )
-    received.letters.append(
-        DeadLetter(
-            source=SOURCE,
-            position=index,
-            field=fault.field,
-            reason=fault.reason,
-            raw=raw,
-            received=now,
-            customer=customer if isinstance(customer, str) else None,
-        )
+def _rejected(fault: Fault) -> RejectedEvent:
+    known = fault.record if isinstance(fault.record, dict) else {}
+    message_id = known.get("message_id")
+    return RejectedEvent(
+        index=fault.index,
+        message_id=message_id if isinstance(message_id, str) else None,
+        code=fault.code,
+        field=fault.bad.field,
+        detail=fault.bad.reason + (_hint(known.get("kind")) if fault.bad.field == "kind" else ""),
     )
 
 
@@ -160,14 +125,6 @@ def _hint(kind: object) -> str:
     """The kinds that an unknown kind may stand for: those spelt alike, else all."""
     alike = get_close_matches(kind.strip().upper(), KINDS, 3) if isinstance(kind, str) else []
     return f". Did you mean {' or '.join(alike)}?" if alike else f". The kinds are {', '.join(KINDS)}."
-
-
-def _record(engine: Engine, received: _Sorted) -> Appended:
-    """Events and dead letters in one transaction: an answer speaks for both."""
-    with engine.states.transaction():
-        if received.letters:
-            engine.states.log.reject(received.letters)
-        return engine.record(received.events)
 
 
 def _nothing_accepted(rejected: Sequence[RejectedEvent], pointer: str) -> Problem:
@@ -182,17 +139,3 @@ def _nothing_accepted(rejected: Sequence[RejectedEvent], pointer: str) -> Proble
     return Problem(
         "no_event_accepted", f"{what}. All {len(rejected)} rejected events are kept as dead letters.", errors
     )
-
-
-def _count(received: _Sorted, appended: Appended) -> None:
-    counted: dict[tuple[str, str], int] = {}
-    for event, accepted in zip(received.events, appended.accepted, strict=True):
-        key = event.kind.name, "accepted" if accepted else "duplicate"
-        counted[key] = counted.get(key, 0) + 1
-    for (kind, outcome), number in counted.items():
-        metrics.EVENTS.labels(kind, outcome).inc(number)
-    if appended.duplicate_count:
-        metrics.DUPLICATES.inc(appended.duplicate_count)
-    for each in received.rejected:
-        metrics.EVENTS.labels("unknown", "rejected").inc()
-        metrics.DEAD_LETTERS.labels(each.code).inc()

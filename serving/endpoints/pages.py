@@ -10,7 +10,7 @@ from serving.web.page import POLICY, STYLE
 from serving.web.report import report_page, waiting_page
 from serving.worker import Worker
 
-_HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
+_HEADERS = {"Content-Security-Policy": POLICY}
 
 
 async def get_report(worker: Worker, request: HttpRequest) -> Response:
@@ -30,7 +30,9 @@ async def get_report(worker: Worker, request: HttpRequest) -> Response:
 
 async def get_docs(worker: Worker, request: HttpRequest) -> Response:
     """Show the API."""
-    return _page(docs_page(request.app.state.routes))
+    page = _page(docs_page(request.app.state.routes))
+    page.headers["Cache-Control"] = "no-cache"
+    return page
 
 
 async def get_style(worker: Worker, request: HttpRequest) -> Response:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
+import numpy as np
+
+from features.events import Event, Stage
+from features.fold import Fold
+from insights.segments import SEGMENTS
 from models.recommender import Recommendation
 from serving.champion import Champion
 from serving.engine import Standing
-from serving.schemas import ModelStamp, RecommendedItem, TargetScore
+from serving.schemas import EventAnswer, ModelStamp, RecommendedItem, TargetScore, moment
 from serving.worker import Worker
 
 
@@ -43,3 +49,47 @@ def recommended(items: Iterable[Recommendation]) -> list[RecommendedItem]:
 def number(value: float) -> float | None:
     """`value` as JSON can carry it: None for what is not known."""
     return value if math.isfinite(value) else None
+
+
+def position(fold: Fold, standing: Standing) -> dict[str, Any]:
+    """Where a customer stands on the journey: the fields of an answer."""
+
+    def feature(name: str) -> float | None:
+        return number(float(standing.features[fold.index[name]]))
+
+    previous = feature("previous_stage")
+    return {
+        "stage": stage_name(standing),
+        "previous_stage": None if previous is None else Stage(int(previous)).name.lower(),
+        "days_in_stage": feature("days_in_stage"),
+        "lapsing": bool(standing.known and feature("lapsing")),
+    }
+
+
+def segments_of(fold: Fold, standing: Standing) -> list[str]:
+    """The segments a customer is in at this moment, by the same rules as the sweep."""
+    if not standing.known:
+        return []
+    columns: dict[str, Any] = dict(zip(fold.names, standing.features, strict=True))
+    for segment in SEGMENTS.values():
+        columns.update({name: standing.scores.get(name, np.nan) for name in segment.columns() - fold.index.keys()})
+    return [segment.name for segment in SEGMENTS.values() if segment.rule.evaluate(columns)]
+
+
+def event_answer(event: Event) -> EventAnswer:
+    """An event as the API shows it."""
+    return EventAnswer(
+        message_id=event.message_id,
+        customer=event.customer,
+        kind=event.kind.name,
+        at=moment(event.at),
+        received=moment(event.received),
+        channel=event.channel.name,
+        item=event.item,
+        category=event.category,
+        quantity=number(event.quantity),
+        amount=number(event.amount),
+        order_id=event.order_id,
+        score=number(event.score),
+        properties=dict(event.properties),
+    )

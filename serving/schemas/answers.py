@@ -54,6 +54,7 @@ class EventsAnswer(Stamped):
 
     accepted: int = Field(description="Events new in the log.")
     duplicates: int = Field(description="Events whose `message_id` the log already had.")
+    withheld: int = Field(description="Events not written, because their customer withdrew the consent to be profiled.")
     rejected: list[RejectedEvent]
 
 
@@ -155,6 +156,7 @@ class EventAnswer(Answer):
     """One event as the log has it."""
 
     message_id: str
+    customer: str = Field(description="The id under which it came.")
     kind: str
     at: datetime
     received: datetime
@@ -169,10 +171,12 @@ class EventAnswer(Answer):
 
 
 class CustomerAnswer(Stamped):
-    """Everything known of one customer."""
+    """Everything known of one customer, under all ids."""
 
     customer: str
     known: bool
+    ids: list[str] = Field(description="All ids of the profile, its own first; none when the log knows no such id.")
+    merged_into: str | None = Field(description="The profile's own id, when another was asked for; else null.")
     stage: StageName | None
     previous_stage: StageName | None
     days_in_stage: float | None

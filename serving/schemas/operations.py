@@ -14,6 +14,8 @@ class ReadyCheck(Answer):
 
     ok: bool
     detail: str
+    done: int | None = Field(default=None, description="How much of a work under way is done.")
+    total: int | None = Field(default=None, description="How much there is to do.")
 
 
 class ReadyAnswer(Answer):
@@ -46,6 +48,7 @@ class ProblemAnswer(Answer):
     detail: str
     instance: str = Field(description="Path of the request.")
     code: str = Field(description="Stable word for programs to test.")
+    message: str = Field(description="The same as `detail`, where clients of Segment's protocol look for it.")
     errors: list[ProblemError] = Field(
         description="Each fault of the request, when there are several or they have a place."
     )

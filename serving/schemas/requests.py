@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -10,6 +11,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     RootModel,
     StringConstraints,
     model_validator,
@@ -34,6 +36,19 @@ def _storable(text: str) -> str:
     return text
 
 
+def _either_case(names: Iterable[str]) -> list[JsonValue]:
+    """Names as programs write them and as people do: any case is understood, and JSON Schema has no word for that."""
+    upper = list(names)
+    return [*upper, *(name.lower() for name in upper)]
+
+
+_ONE_OF_BOTH: dict[str, JsonValue] = {
+    "oneOf": [
+        {"required": [given], "properties": {given: {"not": {"type": "null"}}, other: {"type": "null"}}}
+        for given, other in (("customer", "customers"), ("customers", "customer"))
+    ]
+}
+
 Storable = AfterValidator(_storable)
 
 CustomerId = Annotated[
@@ -43,7 +58,7 @@ CustomerId = Annotated[
     Field(description="The shop's own id of the customer.", examples=["household-1"]),
 ]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256), Storable]
-ChannelName = Annotated[str, Field(json_schema_extra={"enum": [channel.name for channel in Channel]})]
+ChannelName = Annotated[str, Field(json_schema_extra={"enum": _either_case([channel.name for channel in Channel])})]
 EventId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), Storable]
 DecisionId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=90), Storable]
 
@@ -66,7 +81,7 @@ class EventRequest(Request):
     kind: str = Field(
         description="What happened. Upper or lower case.",
         examples=["ITEM_VIEW"],
-        json_schema_extra={"enum": list(KINDS)},
+        json_schema_extra={"enum": _either_case(KINDS)},
     )
     at: AwareDatetime | None = Field(
         None,
@@ -90,7 +105,10 @@ class EventRequest(Request):
         description="Answer to a survey: 0 to 10 for SURVEY_NPS, 1 to 5 for SURVEY_CSAT and REVIEW, 1 to 7 for "
         "SURVEY_EFFORT.",
     )
-    properties: dict[str, Any] | None = Field(None, description="Anything else; kept as sent.")
+    properties: dict[str, Any] | None = Field(
+        None,
+        description="Anything else. Names that are not on the list of those kept are dropped, above all personal ones.",
+    )
 
 
 class EventBatch(Request):
@@ -107,6 +125,8 @@ class EventsRequest(
 
 class ScoresRequest(Request):
     """Whom to score: one `customer`, or up to 1000 `customers`."""
+
+    model_config = ConfigDict(json_schema_extra=_ONE_OF_BOTH)
 
     customer: CustomerId | None = None
     customers: Annotated[list[CustomerId], Field(min_length=1, max_length=MOST_CUSTOMERS)] | None = None

@@ -1,25 +1,28 @@
 """The scoreboard on disk: one folder a generation, and a pointer that names the newest.
 
     CURRENT                    the name of the newest generation, replaced atomically
+    WRITING                    locked by a process while it changes what stands here
     GENERATION/report.json     when and by what it was made, the journey report, the key figures, the segments
     GENERATION/customers.npy   int32[n], the customers' codes in the log
     GENERATION/columns.npy     float32[columns, n], features and probabilities, in the order the report names them
     GENERATION/SEGMENT.npy     int32[members], places in the columns, in the segment's order
 
 Readers map the files into memory, so all processes share them. The newest few generations are kept: a page of a
-segment goes on in the generation it began in.
+segment goes on in the generation it began in. Who is erased is blanked in all of them, in the files themselves: what
+other processes have mapped is blank at the same moment.
 """
 
 from __future__ import annotations
 
-import errno
+import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,8 +37,13 @@ CURRENT = "CURRENT"
 REPORT = "report.json"
 CUSTOMERS = "customers.npy"
 COLUMNS = "columns.npy"
+WRITING = "WRITING"
+DRAFT = ".draft-"
 KEPT = 4
 """Generations kept on disk."""
+
+BLANK = -1
+"""In the place of the code of a customer who was erased after the sweep; the columns there are NaN."""
 
 _NAME = re.compile(r"\d{8,12}", re.ASCII)
 
@@ -70,7 +78,7 @@ class Generation:
 
     @cached_property
     def customers(self) -> NDArray[np.int32]:
-        """Codes of the customers, one per place in the columns."""
+        """Codes of the customers, one per place in the columns; `BLANK` where one was erased since."""
         codes: NDArray[np.int32] = np.load(self.folder / CUSTOMERS, mmap_mode="r")
         return codes
 
@@ -101,8 +109,9 @@ class Scoreboard:
     def current(self) -> Generation | None:
         """The newest generation; None when there is none to be read, or only one of another fold or catalogue."""
         try:
-            status = (self.directory / CURRENT).stat()
-            seen = status.st_ino, status.st_mtime_ns
+            seen = _identity(self.directory / CURRENT)
+            if seen is None:
+                return None
             if seen != self._seen:
                 name = (self.directory / CURRENT).read_text(encoding="utf-8").strip()
                 self._current, self._seen = self.generation(name), seen
@@ -123,21 +132,27 @@ class Scoreboard:
             return None
         return Generation(self.directory / name, report) if fits else None
 
-    def publish(self, write: Callable[[Path], None]) -> Generation:
-        """Let `write` fill a new folder, then make it the newest generation and drop the oldest."""
+    def publish(self, write: Callable[[Path], None], names: Callable[[], Sequence[str]]) -> Generation:
+        """Let `write` fill a new folder, then make it the newest generation and drop the oldest.
+
+        `names` gives the log's names by code: who has none any more is blanked, here as in all generations, so that no
+        sweep brings back whom it had read before an erasure.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.directory))
-        try:
-            write(draft)
-            draft.chmod(0o755)
-            folder = self._put(draft)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-        pointer = self.directory / f".{CURRENT}-{os.getpid()}"
-        pointer.write_text(folder.name + "\n", encoding="utf-8")
-        pointer.replace(self.directory / CURRENT)
-        for old in self._names()[:-KEPT]:
-            shutil.rmtree(self.directory / old, ignore_errors=True)
+        with self._alone():
+            draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=self.directory))
+            try:
+                write(draft)
+                draft.chmod(0o755)
+                folder = self._put(draft)
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
+            pointer = self.directory / f".{CURRENT}-{os.getpid()}"
+            pointer.write_text(folder.name + "\n", encoding="utf-8")
+            pointer.replace(self.directory / CURRENT)
+            for old in self._names()[:-KEPT]:
+                shutil.rmtree(self.directory / old, ignore_errors=True)
+            self._blank(names(), ())
         self._seen = None
         generation = self.generation(folder.name)
         if generation is None:
@@ -146,19 +161,59 @@ class Scoreboard:
             )
         return generation
 
+    def blank(self, names: Sequence[str], others: Collection[int] = ()) -> int:
+        """Blank, in every generation, the customers who have no name any more. How many rows that were.
+
+        `names` are the log's names by code, read after the erasure; `others` are codes whose rows are blanked until the
+        next sweep, because an erased id once was a part of them. Waits for a generation that is being written.
+        """
+        if not self.directory.exists():
+            return 0
+        with self._alone():
+            return self._blank(names, others)
+
+    def _blank(self, names: Sequence[str], others: Collection[int]) -> int:
+        gone = np.array([*others, *(code for code, name in enumerate(names) if not name)], np.int32)
+        return sum(_blanked(self.directory / name, gone, len(names)) for name in self._names())
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Change the files while no other process does, and without what one left that was killed meanwhile."""
+        with (self.directory / WRITING).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for draft in self.directory.glob(f"{DRAFT}*"):
+                shutil.rmtree(draft, ignore_errors=True)
+            yield
+
     def _put(self, draft: Path) -> Path:
-        """Move a finished folder to the next free name; another process may take one meanwhile."""
-        while True:
-            folder = self.directory / f"{self._newest() + 1:08d}"
-            try:
-                return draft.rename(folder)
-            except OSError as error:
-                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                    raise
+        """Move a finished folder to the next name."""
+        names = self._names()
+        return draft.rename(self.directory / f"{int(names[-1]) + 1 if names else 1:08d}")
 
     def _names(self) -> list[str]:
         return sorted(each.name for each in self.directory.iterdir() if each.name.isdigit())
 
-    def _newest(self) -> int:
-        names = self._names()
-        return int(names[-1]) if names else 0
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from one that replaces it; None when there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _blanked(folder: Path, gone: NDArray[np.int32], known: int) -> int:
+    """Overwrite, in one generation, the rows of codes that are `gone`, or not below `known`. How many there were."""
+    try:
+        customers = np.load(folder / CUSTOMERS, mmap_mode="r+")
+        rows = np.flatnonzero(np.isin(customers, gone) | (customers >= known))
+        if len(rows):
+            columns = np.load(folder / COLUMNS, mmap_mode="r+")
+            columns[:, rows] = np.nan
+            columns.flush()
+            customers[rows] = BLANK
+            customers.flush()
+    except FileNotFoundError:  # dropped meanwhile
+        return 0
+    return len(rows)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.log.contract import EventLog
-from serving.scoreboard.files import Generation
+from serving.scoreboard.files import BLANK, Generation
 
 POSITION = ("stage", "lapsing")
 SHOWN = (
@@ -36,6 +36,8 @@ def member_rows(
     names = member_columns(generation)
     columns = [generation.columns[name][places].tolist() for name in names]
     for code, *values in zip(generation.customers[places].tolist(), *columns, strict=True):
+        if code == BLANK:
+            continue
         try:
             customer = log.customers.name(code)
         except LookupError:

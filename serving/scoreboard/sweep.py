@@ -20,7 +20,7 @@ from insights.segments import SEGMENTS, members
 from models.actions import SCORES
 from serving.champion import Champion
 from serving.engine import Engine
-from serving.scoreboard.files import COLUMNS, CUSTOMERS, REPORT, Generation, Scoreboard
+from serving.scoreboard.files import BLANK, COLUMNS, CUSTOMERS, REPORT, Generation, Scoreboard
 
 LOCK = "LOCK"
 
@@ -70,17 +70,19 @@ def sweep(engine: Engine, scoreboard: Scoreboard, now: int) -> Generation:
         "journey": journey_report(columns, stays, now).to_json(),
         "figures": key_figures_json(key_figures(columns)),
     }
-    return scoreboard.publish(lambda folder: _write(folder, customers, matrix, found, report))
+    return scoreboard.publish(
+        lambda folder: _write(folder, customers, matrix, found, report), engine.states.log.customers.names
+    )
 
 
 def _gather(engine: Engine, champion: Champion | None, targets: Sequence[str], now: int) -> _Swept:
-    """All customers who did something; whom only decisions and rewards speak of is not known."""
+    """All customers who did something (whom only decisions and rewards speak of is not known) and let us profile."""
     nobody = engine.fold.memory_many(engine.fold.empty(0), "stages")
     swept = _Swept(memories={name: [nothing] for name, nothing in nobody.items()})
-    first_seen = engine.fold.index["days_since_first"]
+    first_seen, withdrawn = engine.fold.index["days_since_first"], engine.fold.index["profiling_withdrawn"]
     for chunk in engine.states.sweep():
         features = engine.fold.sweep(chunk.states, now)
-        known = ~np.isnan(features[:, first_seen])
+        known = ~np.isnan(features[:, first_seen]) & ~(features[:, withdrawn] > 0)
         features, states = features[known], chunk.states[known]
         scored = champion.score_many(features) if champion else {}
         unscored = np.full(len(features), np.nan)
@@ -151,4 +153,5 @@ class Sweeper:
             current.report["offset"] != engine.states.log.offset()
             or current.report["model_version"] != (champion.bundle.version if champion else None)
             or abs(now - current.as_of) / 1e6 > OLDEST_SECONDS
+            or bool((current.customers == BLANK).any())
         )

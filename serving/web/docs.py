@@ -24,7 +24,8 @@ def docs_page(routes: Sequence[Route]) -> str:
 
 
 def _operation(route: Route) -> Html:
-    codes = [tag("a", tag("code", f"{FAILURES[code].status} {code}"), href=f"#{code}") for code in route.problems]
+    codes = [tag("a", tag("code", f"{FAILURES[code].status} {code}"), href=f"#{code}") for code in route.failures]
+    needed = "" if route.scope == "open" else f" Needs a key of the scope `{route.scope}`."
     heading = tag(
         "h3",
         tag("span", route.method, cls=f"method {route.method.lower()}"),
@@ -34,7 +35,7 @@ def _operation(route: Route) -> Html:
     return tag(
         "article",
         heading,
-        tag("p", prose(route.doc)),
+        tag("p", prose(route.doc + needed)),
         _parameters(route),
         _examples(route, join(tag("h4", "Problems"), tag("p", *codes, cls="codes")) if codes else Html()),
         cls="operation",
@@ -79,8 +80,8 @@ def _command(route: Route) -> str:
     path = route.path
     for name, (_, example) in route.path_parameters.items():
         path = path.replace(f"{{{name}}}", example)
-    if route.method == "GET":
-        return f"curl localhost:3000{path}"
+    if not route.examples:
+        return f"curl localhost:3000{path}" if route.method == "GET" else f"curl -X {route.method} localhost:3000{path}"
     example = json.dumps(next(iter(route.examples.values())), ensure_ascii=False)
     return f"curl localhost:3000{path} \\\n  -H 'Content-Type: application/json' \\\n  -d '{example}'"
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from prometheus_client import make_asgi_app
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
@@ -46,6 +47,7 @@ class Place:
             "WAYPOST_BUNDLE": str(self.champion),
             "WAYPOST_SCOREBOARD": str(self.folder / "scoreboard"),
             "WAYPOST_BUSY_SECONDS": "0.2",
+            "WAYPOST_KEYS": str(self.folder / "keys.json"),
             **others,
         }
 
@@ -94,11 +96,11 @@ def client(place: Place) -> Iterator[TestClient]:
         yield opened
 
 
-def serve(place: Place, **environment: str) -> TestClient:
-    """A client that opens a worker at `place` when entered and closes it when left."""
+def serve(place: Place, client: str = "127.0.0.1", host: str = "127.0.0.1", **environment: str) -> TestClient:
+    """A client at the address `client` that opens a worker at `place`, reached as `host`, when entered."""
     settings = read_settings(place.environment(**{"WAYPOST_SWEEP_SECONDS": "0", **environment}))
     worker = Worker(settings, JOURNEY, lambda: place.now)
-    answers = application(worker, ROUTES)
+    answers = application(worker, ROUTES, make_asgi_app())
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
@@ -111,4 +113,4 @@ def serve(place: Place, **environment: str) -> TestClient:
         await worker.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    return TestClient(app, raise_server_exceptions=True)
+    return TestClient(app, base_url=f"http://{host}", client=(client, 50_000), raise_server_exceptions=True)

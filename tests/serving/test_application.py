@@ -87,7 +87,13 @@ def test_good_events_are_kept_and_bad_ones_named(client: TestClient, place: Plac
     engine = place.engine()
     letters = engine.states.log.dead_letters(100)
     engine.states.close()
-    assert [json.loads(each.raw) for each in reversed(letters)] == events[1:]
+    assert [json.loads(each.raw) for each in letters] == events[1:]
+
+
+def test_after_a_withdrawn_consent_events_are_withheld_and_told_so(client: TestClient) -> None:
+    events = [{"customer": "anna", "kind": kind} for kind in ("LOGIN", "CONSENT_WITHDRAW", "PURCHASE", "LOGIN")]
+    answer = ok(client.post("/v1/events", json=[*events, {"customer": "bert", "kind": "LOGIN"}]), schemas.EventsAnswer)
+    assert (answer["accepted"], answer["withheld"], answer["rejected"]) == (3, 2, [])
 
 
 def test_an_id_may_hold_anything(client: TestClient) -> None:

@@ -1,4 +1,4 @@
-"""The engine: record, score, recommend, decide and reward, without HTTP."""
+"""The engine: take, score, recommend, decide and reward, without HTTP."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from features.events import DAY, HOUR, Channel, Event, Kind, Stage
 from features.journey import JOURNEY
 from serving.champion import Champions, ModelMissing
 from serving.engine import DecisionConflict, Engine, UnknownDecision
+from serving.intake import Intake, Outcome
 from tests.serving.conftest import NOW, Place
 from tests.serving.shop import ITEMS, bundle, customer
 
@@ -22,13 +23,18 @@ def event(message: str, who: str, kind: Kind, at: int = NOW, item: str | None = 
     return Event(message, who, kind, at, at, Channel.WEB, item, amount=amount)
 
 
+def take(engine: Engine, *events: Event) -> list[Outcome]:
+    """Have the engine take events in; what became of each."""
+    return engine.take([Intake(list(events))])[0].outcomes
+
+
 def test_an_event_is_in_the_next_score(engine: Engine) -> None:
     before = engine.score("new-customer", NOW)
     assert (before.known, before.stage) == (False, None)
-    engine.record([event("a", "new-customer", Kind.ITEM_VIEW)])
+    take(engine, event("a", "new-customer", Kind.ITEM_VIEW))
     viewed = engine.score("new-customer", NOW)
     assert (viewed.known, viewed.stage) == (True, Stage.CONSIDERATION)
-    engine.record([event("b", "new-customer", Kind.PURCHASE)])
+    take(engine, event("b", "new-customer", Kind.PURCHASE))
     bought = engine.score("new-customer", NOW)
     assert bought.stage is Stage.RETENTION
     assert set(viewed.scores) == {"conversion_7d"} and set(bought.scores) == {"conversion_7d", "churn_28d"}
@@ -64,14 +70,14 @@ def test_several_scores_are_as_each_alone(engine: Engine) -> None:
 
 
 def test_no_answer_is_older_than_its_newest_event(engine: Engine) -> None:
-    engine.record([event("a", "early", Kind.PURCHASE, at=NOW + HOUR)])
+    take(engine, event("a", "early", Kind.PURCHASE, at=NOW + HOUR))
     standing = engine.score("early", NOW)
     assert standing.as_of == NOW + HOUR
     assert standing.features[JOURNEY.index["days_since_purchase"]] == 0
 
 
 def test_recommendations_follow_what_was_looked_at_and_leave_out_what_is_excluded(engine: Engine) -> None:
-    engine.record([event("a", "looker", Kind.ITEM_VIEW, item=ITEMS[4])])
+    take(engine, event("a", "looker", Kind.ITEM_VIEW, item=ITEMS[4]))
     found = engine.recommend("looker", 3, NOW)
     assert (found.items[0].item, found.items[0].reason) == (ITEMS[5], f"because of {ITEMS[4]}")
     assert ITEMS[5] not in [each.item for each in engine.recommend("looker", 3, NOW, exclude=[ITEMS[5]]).items]
@@ -98,7 +104,7 @@ def test_a_decision_is_an_event_with_its_probabilities(engine: Engine) -> None:
 
 def test_a_decision_asked_again_is_the_same_decision(engine: Engine) -> None:
     first = engine.decide(customer(3), "d-1", NOW)
-    engine.record([event("p", customer(3), Kind.PURCHASE)])
+    take(engine, event("p", customer(3), Kind.PURCHASE))
     again = engine.decide(customer(3), "d-1", NOW + DAY)
     assert (first.repeated, again.repeated) == (False, True)
     for name in ("action", "channel", "stage", "mode", "probability", "propensities"):
@@ -109,7 +115,7 @@ def test_a_decision_asked_again_is_the_same_decision(engine: Engine) -> None:
 
 def test_an_id_that_is_taken_is_a_conflict_and_changes_nothing(engine: Engine) -> None:
     engine.decide(customer(3), "d-1", NOW)
-    engine.record([event("e-1", customer(4), Kind.PAGE_VIEW)])
+    take(engine, event("e-1", customer(4), Kind.PAGE_VIEW))
     count = engine.states.log.count()
     for taken in ("d-1", "e-1"):
         with pytest.raises(DecisionConflict):
@@ -123,7 +129,7 @@ def test_a_decision_is_possible_for_a_stranger_and_leaves_him_unknown(engine: En
     engine.reward("nobody", "d-2", 1.0, NOW, money=False, reward_id=None)
     assert not engine.score("nobody", NOW).known and not engine.recommend("nobody", 3, NOW).known
     assert not engine.decide("nobody", "d-3", NOW).known
-    engine.record([event("v-1", "nobody", Kind.PAGE_VIEW)])
+    take(engine, event("v-1", "nobody", Kind.PAGE_VIEW))
     assert engine.score("nobody", NOW).known and engine.recommend("nobody", 3, NOW).known
 
 
@@ -166,14 +172,14 @@ def test_only_a_decision_of_the_customer_can_be_rewarded(engine: Engine) -> None
 
 def test_an_earlier_decision_is_found_behind_many_events(engine: Engine) -> None:
     engine.decide("busy", "d-1", NOW)
-    engine.record([event(f"v-{number}", "busy", Kind.PAGE_VIEW) for number in range(250)])
+    take(engine, *(event(f"v-{number}", "busy", Kind.PAGE_VIEW) for number in range(250)))
     assert engine.reward("busy", "d-1", 1.0, NOW, money=False, reward_id=None)[2]
 
 
 def test_without_a_model_events_are_taken_and_answers_say_what_to_run(place: Place) -> None:
     place.champion = place.folder / "none"
     engine = place.engine()
-    assert engine.record([event("a", "anna", Kind.PURCHASE)]).accepted_count == 1
+    assert take(engine, event("a", "anna", Kind.PURCHASE)) == ["accepted"]
     assert engine.profile("anna", NOW).stage is Stage.RETENTION
     asked = (
         lambda: engine.score("anna", NOW),
@@ -209,3 +215,14 @@ def test_a_bundle_of_other_features_is_refused_with_the_command(place: Place) ->
     assert not champions.refresh()
     with pytest.raises(ModelMissing, match="waypost train"):
         champions.require()
+
+
+def test_each_request_is_told_of_its_own_events(engine: Engine) -> None:
+    first = Intake([event("a", "anna", Kind.PAGE_VIEW), event("b", "ben", Kind.PAGE_VIEW)])
+    second = Intake([event("a", "anna", Kind.PAGE_VIEW)])
+    join = Event("i", "anna", Kind.IDENTIFY, NOW, NOW, properties={"anonymous_id": "visitor"})
+    third = Intake([event("v", "visitor", Kind.ITEM_VIEW), join, event("c", "anna", Kind.PURCHASE)])
+    taken = engine.take([first, Intake(), second, third])
+    assert [each.outcomes for each in taken] == [["accepted"] * 2, [], ["duplicate"], ["accepted"] * 3]
+    assert [each.merges for each in taken] == [0, 0, 0, 1]
+    assert engine.score("visitor", NOW).stage is Stage.RETENTION

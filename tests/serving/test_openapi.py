@@ -52,15 +52,15 @@ def test_the_event_of_the_document_is_the_event_of_the_source() -> None:
 
 def test_every_failure_can_happen_somewhere() -> None:
     everywhere = {"not_found", "method_not_allowed"}
-    assert {code for route in ROUTES for code in route.problems} | everywhere == set(FAILURES)
+    assert {code for route in ROUTES for code in route.failures} | everywhere == set(FAILURES)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 def test_a_route_is_documented_in_full(route: Route) -> None:
     told = operation(route)
     assert told["summary"] and told["description"].endswith(".")
-    assert set(told["responses"]) >= {"200", *(str(FAILURES[code].status) for code in route.problems)}
-    assert told["responses"]["200"]["content"]
+    assert set(told["responses"]) >= {str(route.success), *(str(FAILURES[code].status) for code in route.failures)}
+    assert ("content" in told["responses"][str(route.success)]) == (route.success != 204)
     for media in told.get("requestBody", {}).get("content", {}).values():
         assert media.get("examples") or media.get("example")
     if route.answer_example is not None:
@@ -78,7 +78,10 @@ def test_an_example_is_answered_as_documented(client: TestClient, route: Route, 
         decision = {"customer": example["customer"], "decision_id": example["decision_id"]}
         client.post("/v1/next-best-action", json=decision)
     response = client.request(route.method, route.path, json=example)
-    assert response.status_code == 200, response.text
+    assert response.status_code == route.success, response.text
+    if route.success == 204:
+        assert response.content == b""
+        return
     check(response.json(), told["responses"]["200"]["content"]["application/json"]["schema"])
 
 
@@ -99,3 +102,40 @@ def test_the_document_says_what_it_is_and_how_large_money_may_be() -> None:
     content = DOCUMENT["paths"]["/openapi.json"]["get"]["responses"]["200"]["content"]
     assert content["application/json"]["schema"] == {"type": "object"}
     assert DOCUMENT["components"]["schemas"]["EventRequest"]["properties"]["amount"]["anyOf"][0]["maximum"] == 1e15
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_a_route_says_what_key_it_needs(route: Route) -> None:
+    told = operation(route)
+    ways = {next(iter(way)): scopes for way in told["security"] for scopes in way.values()}
+    assert set(ways) <= set(DOCUMENT["components"]["securitySchemes"])
+    if route.scope == "open":
+        assert not ways and not {"401", "403", "429"} & set(told["responses"])
+        return
+    assert set(ways) >= {"basic", "bearer", "header"} and all(scopes == [route.scope] for scopes in ways.values())
+    assert ("query" in ways) == (route.key_in == "query")
+    assert "WWW-Authenticate" in told["responses"]["401"]["headers"]
+    assert {"Retry-After", "X-RateLimit-Reset"} <= set(told["responses"]["429"]["headers"])
+
+
+@pytest.mark.parametrize(
+    ("body", "fits"),
+    [
+        ({"customer": "a"}, True),
+        ({"customers": ["a"], "customer": None}, True),
+        ({}, False),
+        ({"customer": None}, False),
+        ({"customer": "a", "customers": ["a"]}, False),
+    ],
+)
+def test_whom_to_score_is_one_or_many_in_the_document_as_in_the_server(
+    client: TestClient, body: Any, fits: bool
+) -> None:
+    schema = {**DOCUMENT["components"]["schemas"]["ScoresRequest"], "components": DOCUMENT["components"]}
+    assert jsonschema.Draft202012Validator(schema).is_valid(body) == fits
+    assert (client.post("/v1/scores", json=body).status_code == 200) == fits
+
+
+def test_kinds_and_channels_are_documented_in_either_case() -> None:
+    check({"customer": "a", "kind": "item_view", "channel": "email"}, {"$ref": "#/components/schemas/EventRequest"})
+    check({"customer": "a", "kind": "ITEM_VIEW", "channel": "EMAIL"}, {"$ref": "#/components/schemas/EventRequest"})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,8 @@ from features.events import DAY, Event, Kind
 from features.journey import JOURNEY
 from insights.segments import SEGMENTS
 from serving.engine import Engine
-from serving.scoreboard import Scoreboard, Sweeper, member_columns, member_rows, sweep
-from serving.scoreboard.files import KEPT, REPORT, catalogue_digest
+from serving.scoreboard import Generation, Scoreboard, Sweeper, member_columns, member_rows, sweep
+from serving.scoreboard.files import BLANK, KEPT, REPORT, catalogue_digest
 from tests.serving.conftest import NOW, Place
 
 
@@ -71,13 +73,9 @@ def test_two_processes_that_publish_at_once_both_do(engine: Engine, place: Place
             json.dumps({"fingerprint": JOURNEY.fingerprint, "catalogue": catalogue_digest()})
         )
 
-    def write_late(folder: Path) -> None:
-        write(folder)
-        published.append(second.publish(write).name)
-
-    published: list[str] = []
-    assert first.publish(write_late).name == "00000002"
-    assert published == ["00000001"]
+    with ThreadPoolExecutor(2) as pool:
+        published = [pool.submit(each.publish, write, lambda: []) for each in (first, second)]
+        assert sorted(each.result().name for each in published) == ["00000001", "00000002"]
 
 
 def test_a_scoreboard_of_other_features_is_none(engine: Engine, place: Place) -> None:
@@ -107,7 +105,7 @@ def test_whoever_is_erased_is_not_given_out(engine: Engine, place: Place) -> Non
     generation = sweep(engine, board(place), NOW)
     places = generation.members("cart-abandoners")
     (first, _), *_ = member_rows(engine.states.log, generation, places)
-    engine.states.erase(first)
+    engine.states.erase(first, NOW)
     assert first not in [customer for customer, _ in member_rows(engine.states.log, generation, places)]
     assert sweep(engine, board(place), NOW).count == 199
 
@@ -119,7 +117,7 @@ def test_a_sweep_is_made_when_something_is_new(engine: Engine, place: Place) -> 
         return sweeper.refresh(engine, lambda: moment[0])[1] is not None
 
     assert swept() and not swept()
-    engine.record([Event("m-1", "anna", Kind.LOGIN, NOW, NOW)])
+    engine.states.record([Event("m-1", "anna", Kind.LOGIN, NOW, NOW)])
     assert swept() and not swept()
     moment[0] += DAY
     assert swept() and not swept()
@@ -129,8 +127,98 @@ def test_a_sweep_is_made_when_something_is_new(engine: Engine, place: Place) -> 
 def test_one_of_all_processes_sweeps_and_another_takes_over(engine: Engine, place: Place) -> None:
     first, second = Sweeper(board(place), 30), Sweeper(board(place), 30)
     assert first.refresh(engine, lambda: NOW)[1] is not None
-    engine.record([Event("m-1", "anna", Kind.LOGIN, NOW, NOW)])
+    engine.states.record([Event("m-1", "anna", Kind.LOGIN, NOW, NOW)])
     assert second.refresh(engine, lambda: NOW)[1] is None
     first.release()
     assert second.refresh(engine, lambda: NOW)[1] is not None
     second.release()
+
+
+def identify(number: int, customer: str, visitor: str) -> Event:
+    """What merges a visitor into a customer."""
+    return Event(f"id-{number}", customer, Kind.IDENTIFY, NOW, NOW, properties={"anonymous_id": visitor})
+
+
+def test_an_erased_row_is_blank_in_every_file_and_every_mapping(engine: Engine, place: Place) -> None:
+    writer, reader = board(place), board(place)
+    generations = [sweep(engine, writer, NOW + number) for number in range(2)]
+    mapped = [reader.generation(each.name) for each in generations]
+    code = engine.states.log.customers.code("household-3")
+    row = generations[0].customers.tolist().index(code)
+    seen = [(each.columns["days_since_last"][row], each.customers[row]) for each in mapped if each]
+    assert all(not np.isnan(days) and found == code for days, found in seen)
+    engine.states.erase("household-3", NOW)
+    assert writer.blank(engine.states.log.customers.names()) == 2
+    for each in mapped:
+        assert each is not None and each.customers[row] == BLANK
+        assert all(np.isnan(column[row]) for column in each.columns.values())
+        assert np.isnan(np.load(each.folder / "columns.npy")[:, row]).all()
+        assert code not in np.load(each.folder / "customers.npy").tolist()
+        rows = list(member_rows(engine.states.log, each, np.arange(each.count, dtype=np.int32)))
+        assert len(rows) == 199 and "household-3" not in dict(rows)
+    assert writer.blank(engine.states.log.customers.names()) == 0
+
+
+def test_an_erasure_while_a_sweep_is_written_reaches_it(engine: Engine, place: Place) -> None:
+    class Slow(Scoreboard):
+        """Whose sweeps take so long that somebody is erased meanwhile."""
+
+        def publish(self, write: Callable[[Path], None], names: Callable[[], Sequence[str]]) -> Generation:
+            other = place.engine()
+            other.states.erase("household-3", NOW)
+            assert board(place).blank(other.states.log.customers.names()) == 0
+            other.states.close()
+            return super().publish(write, names)
+
+    generation = sweep(engine, Slow(place.folder / "scoreboard", JOURNEY.fingerprint), NOW)
+    assert (generation.count, int((generation.customers == BLANK).sum())) == (200, 1)
+
+
+def test_an_erasure_waits_for_a_generation_that_is_being_written(engine: Engine, place: Place) -> None:
+    erasing = []
+
+    class Slow(Scoreboard):
+        """Which is asked to blank while it writes."""
+
+        def publish(self, write: Callable[[Path], None], names: Callable[[], Sequence[str]]) -> Generation:
+            def late(folder: Path) -> None:
+                erasing.append(pool.submit(board(place).blank, ["", *names()[1:]]))
+                write(folder)
+                assert wait(erasing, timeout=0.2).not_done
+
+            return super().publish(late, names)
+
+    with ThreadPoolExecutor(1) as pool:
+        generation = sweep(engine, Slow(place.folder / "scoreboard", JOURNEY.fingerprint), NOW)
+        assert erasing[0].result() == 1
+    assert 0 not in generation.customers and BLANK in generation.customers
+
+
+def test_blank_rows_are_a_reason_to_sweep(engine: Engine, place: Place) -> None:
+    sweeper = Sweeper(board(place), period=30)
+    assert sweeper.refresh(engine, lambda: NOW)[1] is not None
+    engine.states.erase("household-3", NOW)
+    board(place).blank(engine.states.log.customers.names())
+    assert sweeper.refresh(engine, lambda: NOW)[1] is not None
+    current = sweeper.scoreboard.current()
+    assert current is not None and current.count == 199 and BLANK not in current.customers
+    sweeper.release()
+
+
+def test_what_a_killed_sweep_left_is_removed(engine: Engine, place: Place) -> None:
+    left = place.folder / "scoreboard" / ".draft-x"
+    left.mkdir(parents=True)
+    sweep(engine, board(place), NOW)
+    assert not left.exists()
+    left.mkdir()
+    board(place).blank(engine.states.log.customers.names())
+    assert not left.exists()
+
+
+def test_a_profile_is_one_row_and_who_withdrew_has_none(engine: Engine, place: Place) -> None:
+    engine.states.record([identify(1, "household-1", "household-2")])
+    engine.states.record([Event("w-1", "household-4", Kind.CONSENT_WITHDRAW, NOW, NOW)])
+    generation = sweep(engine, board(place), NOW)
+    everyone = np.arange(generation.count, dtype=np.int32)
+    names = [name for name, _ in member_rows(engine.states.log, generation, everyone)]
+    assert len(names) == 198 and not {"household-2", "household-4"} & set(names)

@@ -122,7 +122,10 @@ def test_the_metrics_are_ours_and_the_frameworks_of_all_workers(http: httpx2.Cli
 
 
 def test_a_large_body_is_refused_before_it_is_read(server: Server, http: httpx2.Client) -> None:
-    head = "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10485760\r\n\r\n"
+    head = (
+        "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "Content-Length: 10485760\r\n\r\n"
+    )
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
         connection.sendall(head.encode() + b"[" * 100)
         assert connection.recv(100).startswith(b"HTTP/1.1 413")

@@ -13,8 +13,9 @@ import pytest
 
 from features.journey import JOURNEY
 from features.log.contract import LogBusy, LogError
+from serving.desk import Desk
 from serving.settings import read_settings
-from serving.worker import Desk, Worker
+from serving.worker import Worker
 from tests.serving.conftest import Place, serve
 
 

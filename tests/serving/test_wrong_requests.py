@@ -77,7 +77,7 @@ REQUESTS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     ("GET", "/v1/nothing", {}, "not_found"),
     ("GET", "/v1/scores/", {}, "not_found"),
     ("GET", "/v1/scores", {}, "method_not_allowed"),
-    ("DELETE", "/v1/customers/anna", {}, "method_not_allowed"),
+    ("PUT", "/v1/customers/anna", {}, "method_not_allowed"),
     (
         "POST",
         "/v1/scores",
@@ -85,7 +85,7 @@ REQUESTS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
         "unsupported_media_type",
     ),
     ("POST", "/v1/scores", {"data": {"customer": "a"}}, "unsupported_media_type"),
-    ("POST", "/v1/scores", {"json": {}, "headers": {"content-encoding": "gzip"}}, "unsupported_encoding"),
+    ("POST", "/v1/scores", {"json": {}, "headers": {"content-encoding": "br"}}, "unsupported_encoding"),
     ("POST", "/v1/events", {"content": b" " * (1024 * 1024 + 1)}, "body_too_large"),
     ("POST", "/v1/events", {"content": iter([b" " * 300_000] * 40)}, "body_too_large"),
     ("GET", "/v1/customers/", {}, "not_found"),
@@ -183,7 +183,7 @@ FIELDS = sorted({"events", *(name for each in ROUTES if each.request for name in
 def test_whatever_is_sent_is_answered_or_a_problem_of_the_client(client: TestClient, path: str, body: str) -> None:
     content = body.encode("utf-8", "replace")
     response = client.post(path, content=content, headers={"content-type": "application/json"})
-    if response.status_code != 200:
+    if response.status_code not in (200, 204):
         assert 400 <= response.status_code < 500
         fails(response, response.json()["code"])
 

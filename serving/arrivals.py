@@ -1,0 +1,116 @@
+"""What arrived with one request, sorted: events on their way into the log, records that are none among the letters.
+
+Every route that takes events in sorts them here, whatever the shape they come in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import to_json
+
+from features.events import Event
+from features.log.contract import DeadLetter
+from features.sources.contract import BadRecord
+from features.sources.privacy import Privacy
+from serving import metrics
+from serving.intake import Intake, Outcome, Taken
+
+TURN = 250
+"""Records sorted before other requests have their turn: some milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A record that did not become events."""
+
+    index: int
+    record: Any
+    bad: BadRecord
+    code: str
+    """`invalid_` and the field at fault, as far as the source names it; a label of the metrics."""
+
+
+def new_id() -> str:
+    """A message id for a record that came without one."""
+    return os.urandom(16).hex()
+
+
+class Arrivals:
+    """The records of one request of `size` bytes, taken in one by one.
+
+    `source` names the source in the dead letters, `customer` the fields that may name the customer of a record, and
+    `fields` what may stand in the code of a fault.
+    """
+
+    def __init__(
+        self, source: str, privacy: Privacy, received: int, size: int, customer: Sequence[str], fields: Collection[str]
+    ) -> None:
+        self.intake = Intake(size=size)
+        self.faults: list[Fault] = []
+        self._source = source
+        self._privacy = privacy
+        self._received = received
+        self._customer = customer
+        self._fields = fields
+        self._firsts: list[int] = []
+        self._dropped = 0
+
+    def take(self, index: int, record: Any, parse: Callable[[Any], Sequence[Event]]) -> None:
+        """Take in the events that `parse` makes of a record, or none of them and a dead letter, when it is at fault."""
+        events = self.intake.events
+        first = len(events)
+        dropped = 0
+        try:
+            for event in parse(record):
+                kept, number = self._privacy.clean(event)
+                events.append(kept)
+                dropped += number
+        except BadRecord as bad:
+            del events[first:]
+            self.refuse(index, record, bad)
+            return
+        self._dropped += dropped
+        if len(events) > first:
+            self._firsts.append(first)
+
+    def refuse(self, index: int, record: Any, bad: BadRecord) -> None:
+        """Keep a record as a dead letter."""
+        field = bad.field.partition(".")[0].partition("[")[0]
+        self.faults.append(Fault(index, record, bad, f"invalid_{field if field in self._fields else 'event'}"))
+        known = record if isinstance(record, dict) else {}
+        named = (known.get(name) for name in self._customer)
+        self.intake.letters.append(
+            DeadLetter(
+                source=self._source,
+                position=index,
+                field=bad.field,
+                reason=bad.reason,
+                raw=record if isinstance(record, bytes) else to_json(record),
+                received=self._received,
+                customer=next((name for name in named if isinstance(name, str) and name), None),
+            )
+        )
+
+    def outcomes(self, taken: Taken) -> Counter[Outcome]:
+        """What became of the records: a record that made several events shares the fate of the first.
+
+        Counts them, and the faults, in the metrics.
+        """
+        events = Counter(
+            (event.kind, outcome) for event, outcome in zip(self.intake.events, taken.outcomes, strict=True)
+        )
+        for (kind, outcome), number in events.items():
+            metrics.EVENTS.labels(kind.name, outcome).inc(number)
+            if outcome == "duplicate":
+                metrics.DUPLICATES.inc(number)
+        for code, number in Counter(fault.code for fault in self.faults).items():
+            metrics.EVENTS.labels("unknown", "rejected").inc(number)
+            metrics.DEAD_LETTERS.labels(code).inc(number)
+        if self._dropped:
+            metrics.PROPERTIES_DROPPED.inc(self._dropped)
+        return Counter(taken.outcomes[first] for first in self._firsts)

@@ -1,0 +1,125 @@
+"""Segment's tracking API: `POST /v1/batch` and its six single calls, as its clients and RudderStack's expect them.
+
+They take exactly 200 for success. What is wrong with one message never fails the request: the client would send all of
+it again, or drop all of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from pydantic_core import from_json, to_json
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+
+from features.sources.contract import BadRecord
+from features.sources.segment import SOURCE, parse
+from features.sources.segment_batch import Envelope, opened
+from serving.arrivals import TURN, Arrivals, Fault, new_id
+from serving.doors import authorize_body_key
+from serving.exchange import JSON, malformed, read_body, reply
+from serving.problems import Problem
+from serving.route import Endpoint
+from serving.schemas import RejectedMessage, TrackingAnswer
+from serving.schemas.requests import MOST_EVENTS
+from serving.worker import Worker
+
+MOST_MESSAGE_BYTES = 32 * 1024
+"""Of one message, as in Segment's specification."""
+
+MOST_BATCH_BYTES = 500 * 1024
+"""Of one batch, unpacked, as in Segment's specification."""
+
+MEDIA = (JSON, "text/plain")
+"""Browsers that send with `navigator.sendBeacon` call JSON plain text."""
+
+_FIELDS = frozenset(
+    ("type", "userId", "messageId", "event", "properties", "timestamp", "sentAt", "groupId", "previousId", "batch")
+)
+
+
+async def post_batch(worker: Worker, request: HttpRequest) -> Response:
+    """Take a batch of messages in."""
+    body, content = await _read(request)
+    try:
+        envelope = opened(content)
+    except BadRecord as bad:
+        raise Problem("not_a_message", f"{bad.field}: {bad.reason}.") from None
+    if len(envelope.items) > MOST_EVENTS:
+        raise Problem(
+            "too_many_messages",
+            f"The batch has {len(envelope.items)} messages; expected at most {MOST_EVENTS}. Send several batches.",
+        )
+    return await _taken(worker, envelope, len(body))
+
+
+def single(kind: str) -> Endpoint:
+    """The endpoint of the single call `kind`."""
+
+    async def post(worker: Worker, request: HttpRequest) -> Response:
+        body, content = await _read(request)
+        return await _taken(worker, Envelope([{**content, "type": kind}], {}, {}), len(body))
+
+    post.__doc__ = f"Take one {kind} message in."
+    return post
+
+
+async def _read(request: HttpRequest) -> tuple[bytes, dict[str, Any]]:
+    """The body, as bytes and as an object, of somebody who may write."""
+    body, _ = await read_body(request, MEDIA, "message_too_large")
+    try:
+        content = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise malformed(str(error)) from None
+    key = content.pop("writeKey", None) if isinstance(content, dict) else None
+    authorize_body_key(request, key if isinstance(key, str) else None)
+    if not isinstance(content, dict):
+        raise Problem("not_a_message", "The body is not an object. `/docs` shows what is expected.")
+    return body, content
+
+
+async def _taken(worker: Worker, envelope: Envelope, size: int) -> Response:
+    now = worker.clock()
+    arrivals = Arrivals(SOURCE.name, worker.settings.privacy, now, size, SOURCE.customer, _FIELDS)
+    rest = size
+    for index in range(len(envelope.items)):
+        try:
+            # Once the rest of the body is no larger than one message may be, no message of it is too large.
+            if rest > MOST_MESSAGE_BYTES:
+                rest -= _checked_size(envelope.items[index])
+            message = envelope.message(index)
+        except BadRecord as bad:
+            arrivals.refuse(index, envelope.items[index], bad)
+        else:
+            arrivals.take(index, message, lambda message: parse(message, now, new_id))
+        if index % TURN == TURN - 1:
+            await asyncio.sleep(0)
+    outcomes = arrivals.outcomes(await worker.record(arrivals.intake))
+    return reply(
+        TrackingAnswer(
+            success=True,
+            accepted=outcomes["accepted"],
+            duplicates=outcomes["duplicate"],
+            withheld=outcomes["withheld"],
+            rejected=[_rejected(fault) for fault in arrivals.faults],
+        )
+    )
+
+
+def _checked_size(item: Any) -> int:
+    size = len(to_json(item))
+    if size > MOST_MESSAGE_BYTES:
+        raise BadRecord("", f"the message has {size:,} bytes, expected at most {MOST_MESSAGE_BYTES:,}")
+    return size
+
+
+def _rejected(fault: Fault) -> RejectedMessage:
+    known = fault.record if isinstance(fault.record, dict) else {}
+    message_id = known.get("messageId")
+    return RejectedMessage(
+        index=fault.index,
+        messageId=message_id if isinstance(message_id, str) else None,
+        code=fault.code,
+        message=f"{fault.bad.field}: {fault.bad.reason}" if fault.bad.field else fault.bad.reason,
+    )

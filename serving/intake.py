@@ -1,0 +1,31 @@
+"""What one request wants written, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from features.events import Event
+from features.log.contract import DeadLetter
+
+Outcome = Literal["accepted", "duplicate", "withheld"]
+"""New in the log; known to it already; not written, because its customer withdrew the consent to be profiled."""
+
+
+@dataclass(slots=True)
+class Intake:
+    """The records of one request: those that are events, and those that are not, with the reasons."""
+
+    events: list[Event] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    size: int = 0
+    """Bytes of the request's body: how much memory the intake holds on to while it waits."""
+
+
+class Taken(NamedTuple):
+    """What became of an `Intake`, once it is on the disk."""
+
+    outcomes: list[Outcome]
+    """One per event, in the order given."""
+    merges: int
+    """How many ids were merged into a profile."""

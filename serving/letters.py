@@ -1,0 +1,157 @@
+"""Dead letters read again: what becomes events by now is recorded, and the letter is settled in the same transaction.
+
+A letter's record is parsed by the source it came through, as it would be today. What came live is learnt at the moment
+of the replay; what came with a file is taken as an import of the past, like the rest of its file. A record without a
+message id gets one from the letter, so that nothing is added twice, whatever breaks off.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from features.events import Event
+from features.log.contract import DeadLetter
+from features.sources import SOURCES, measurement, segment, waypost
+from features.sources.contract import BadRecord, Source, SourceUnknown
+from features.sources.identities import Identities, content_id
+from features.sources.privacy import Privacy
+from serving.engine import Engine
+from serving.intake import Intake
+
+BATCH = 500
+"""Letters of one transaction."""
+
+LIVE: dict[str, Source] = {
+    "api": waypost.SOURCE,
+    segment.SOURCE.name: segment.SOURCE,
+    measurement.SOURCE.name: measurement.SOURCE,
+}
+"""The sources whose records come by request."""
+
+Progress = Callable[[int], None]
+"""Told how many letters were read."""
+
+
+@dataclass
+class LetterReport:
+    """What became of the letters."""
+
+    letters: int = 0
+    """Letters read."""
+    settled: int = 0
+    """Letters that became events, or are left out on purpose by now, and are kept no longer."""
+    accepted: int = 0
+    """Events new in the log."""
+    duplicates: int = 0
+    """Events the log already had."""
+    withheld: int = 0
+    """Events of customers who withdrew the consent to be profiled."""
+    remaining: int = 0
+    """Letters that are still no events."""
+
+
+class Replay:
+    """One replay of the dead letters of a store, of one source when it is named.
+
+    `mapped` is the source that a mapping describes, for letters under its name. Raises SourceUnknown for a name
+    that no letter can have.
+    """
+
+    def __init__(
+        self, engine: Engine, received: int, privacy: Privacy, source: str | None = None, mapped: Source | None = None
+    ) -> None:
+        self.report = LetterReport()
+        self._engine = engine
+        self._received = received
+        self._privacy = privacy
+        self._sources = {**SOURCES, **LIVE, **({mapped.name: mapped} if mapped else {})}
+        self._name = mapped.name if mapped and source is None else source
+        if self._name is not None and self._name not in self._sources:
+            raise SourceUnknown(
+                f"unknown source {self._name!r}; expected {', '.join(self._sources)}, or one of a mapping with --map"
+            )
+        self._identities: dict[str, Identities] = {}
+
+    def run(self, progress: Progress | None = None) -> LetterReport:
+        """Read every letter again, oldest first. Raises a `LogError`; then what was settled so far stays so."""
+        log = self._engine.states.log
+        last = 0
+        while letters := log.dead_letters(BATCH, after=last, source=self._name):
+            last = letters[-1].number
+            self._batch(letters)
+            if progress:
+                progress(self.report.letters)
+        return self.report
+
+    def _batch(self, letters: Sequence[DeadLetter]) -> None:
+        settled: list[DeadLetter] = []
+        live: list[Event] = []
+        past: list[Event] = []
+        for letter in letters:
+            try:
+                events = self._parse(letter)
+            except BadRecord:
+                continue
+            settled.append(letter)
+            (live if letter.source in LIVE else past).extend(events)
+        states = self._engine.states
+        with states.transaction():
+            outcomes = self._engine.take([Intake(live)])[0].outcomes if live else []
+            appended = states.log.append(past, history=True) if past else None
+            removed = states.log.settle(settled) if settled else 0
+        report = self.report
+        report.letters += len(letters)
+        report.settled += removed
+        report.remaining += len(letters) - len(settled)
+        report.accepted += outcomes.count("accepted") + (appended.accepted_count if appended else 0)
+        report.duplicates += outcomes.count("duplicate") + (appended.duplicate_count if appended else 0)
+        report.withheld += outcomes.count("withheld")
+
+    def _parse(self, letter: DeadLetter) -> list[Event]:
+        """The events of a letter, with what may be kept of their properties. Raises BadRecord."""
+        source = self._sources.get(letter.source)
+        if source is None:
+            raise BadRecord("", f"no source is called {letter.source}")
+        values = _values(letter.raw)
+        live = letter.source in LIVE
+        identity = _of_letter(letter) if live else self._of_file(source.name, letter.raw)
+        moment = letter.received if live else self._received
+        events = source.parse(values, moment, identity, not live)
+        clean = self._privacy.keeping(source.keeps).clean
+        return [clean(event)[0] for event in events]
+
+    def _of_file(self, source: str, raw: bytes) -> Callable[[], str]:
+        """The ids that an import gives, so that importing the file again adds nothing either."""
+        identities = self._identities.setdefault(source, Identities(source))
+        identities.raw = raw
+        return identities
+
+
+def _of_letter(letter: DeadLetter) -> Callable[[], str]:
+    """Ids from the letter itself, one after the other."""
+    number = 0
+
+    def identity() -> str:
+        nonlocal number
+        number += 1
+        return content_id("letter", letter.source, str(letter.position), str(number), letter.raw)
+
+    return identity
+
+
+def _values(raw: bytes) -> dict[str, Any]:
+    """The record that the bytes spell. A line of a CSV file has no names: its file is mended and imported again."""
+    try:
+        values = json.loads(raw, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise BadRecord("", "not JSON") from None
+    if not isinstance(values, dict):
+        raise BadRecord("", "no object")
+    return values
+
+
+def _no_constant(text: str) -> float:
+    raise ValueError(f"{text} is no JSON")

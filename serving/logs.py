@@ -1,0 +1,47 @@
+"""The server's own log: one line for people, or one JSON object for machines, and never anything of a customer.
+
+What is logged names places in the code, kinds of errors, versions and counts: no ids of customers, no keys, no bodies.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import IO, Any
+
+NAME = "waypost"
+
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+"""The id of the request that is being answered; empty outside of one."""
+
+
+class JsonLines(logging.Formatter):
+    """A record as one JSON object on one line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its end. Of an exception only the type is told: its message may name a customer."""
+        told: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            "request_id": REQUEST_ID.get() or None,
+            "pid": os.getpid(),
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            told["error"] = record.exc_info[0].__name__
+        return json.dumps(told, ensure_ascii=False)
+
+
+def set_up_logs(form: str, stream: IO[str] | None = None) -> None:
+    """Have the logger `waypost` write to `stream` (standard error): `json`, or `text` by whoever set the root up."""
+    logger = logging.getLogger(NAME)
+    logger.setLevel(logging.INFO)
+    if form == "json":
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(JsonLines())
+        logger.handlers = [handler]
+        logger.propagate = False

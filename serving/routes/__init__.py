@@ -1,0 +1,14 @@
+"""The table of all routes. The server, its OpenAPI document and who may call what are all made from it."""
+
+from __future__ import annotations
+
+from serving.route import Route
+from serving.routes import answers, customers, events, operations, pages
+
+ROUTES: tuple[Route, ...] = (
+    *events.ROUTES,
+    *answers.ROUTES,
+    *customers.ROUTES,
+    *operations.ROUTES,
+    *pages.ROUTES,
+)

@@ -1,0 +1,103 @@
+"""Stopping gently: say so first, answer what comes meanwhile, refuse new connections, and only then finish.
+
+The worker processes share one listening socket with the process that started them. When each only stopped accepting,
+whoever connected until the last process is gone would wait in vain; so the socket itself is shut down, unless a worker
+still listens (one process alone was told to stop).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import errno
+import fcntl
+import os
+import signal
+import socket
+import struct
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+LOCK = "LISTENING"
+
+SETTLE_SECONDS = 0.1
+"""How long the queue of a socket that lets nobody in any more is still emptied."""
+
+_ATTACH_FILTER = 26
+"""Linux: `SO_ATTACH_FILTER`, which Python does not name."""
+
+_RETURN_CONSTANT = 0x06
+"""Linux: the instruction of a packet filter that ends it with the number of bytes to let through."""
+
+Stop = Callable[[int, Any], Any]
+"""A handler of a signal, as Python calls it."""
+
+
+class GentleStop:
+    """What a worker process does when it is told to stop. `begin` is called first, `drain_seconds` before the rest."""
+
+    def __init__(self, folder: Path, drain_seconds: float, begin: Callable[[], None]) -> None:
+        self._drain_seconds = drain_seconds
+        self._begin = begin
+        self._begun = False
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (folder / LOCK).open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
+
+    def install(self) -> None:
+        """Take the place of the framework's handlers of signals, which are called in the end."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            stop = signal.getsignal(number)
+            if callable(stop):
+                loop.add_signal_handler(number, self._told, loop, number, stop)
+
+    def _told(self, loop: asyncio.AbstractEventLoop, number: int, stop: Stop) -> None:
+        """A second signal stops at once."""
+        if self._begun:
+            stop(number, None)
+            return
+        self._begun = True
+        self._begin()
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
+        loop.call_later(self._drain_seconds, self._finish, loop, number, stop)
+
+    def _finish(self, loop: asyncio.AbstractEventLoop, number: int, stop: Stop) -> None:
+        loop.set_exception_handler(_without_closed_doors)
+        # The framework's handler is a method of the server, which knows its listening sockets.
+        servers = getattr(getattr(stop, "__self__", None), "servers", [])
+        doors = [socket.socket(fileno=os.dup(each.fileno())) for server in servers for each in server.sockets]
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # another worker listens on: it takes who comes
+            stop(number, None)
+            return
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
+        for door in doors:
+            _hold(door)
+        loop.call_later(SETTLE_SECONDS, _shut, doors, number, stop)
+
+
+def _hold(door: socket.socket) -> None:
+    """Let nobody in any more, while those who are in the queue are still taken: to shut a queue cuts off who waits."""
+    instruction = ctypes.create_string_buffer(struct.pack("HBBI", _RETURN_CONSTANT, 0, 0, 0))
+    program = struct.pack("HP", 1, ctypes.addressof(instruction))
+    with suppress(OSError):  # not on this system: then whoever is in the queue at that instant is cut off
+        door.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
+
+
+def _shut(doors: Sequence[socket.socket], number: int, stop: Stop) -> None:
+    """Refuse connections from now on, in every process that shares the sockets; then finish."""
+    for door in doors:
+        with door, suppress(OSError):
+            door.shutdown(socket.SHUT_RDWR)
+    stop(number, None)
+
+
+def _without_closed_doors(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Another worker shut the socket first: that is no failure."""
+    error = context.get("exception")
+    if not (isinstance(error, OSError) and error.errno == errno.EINVAL):
+        loop.default_exception_handler(context)

@@ -1,0 +1,34 @@
+"""One server for all clients."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from serving.keys import change_keys, issue
+from tests.serving.clients.shop import KeyedServer
+from tests.serving.conftest import Place
+from tests.serving.process import Server
+
+
+@pytest.fixture(scope="package")
+def shop(tmp_path_factory: pytest.TempPathFactory, champion: Path, stocked: Path) -> Iterator[KeyedServer]:
+    """A server with two workers, ready."""
+    folder = tmp_path_factory.mktemp("clients")
+    shutil.copy(stocked, folder / "waypost.db")
+    now = time.time_ns() // 1000
+    (write, writing), (read, reading) = issue("shop", "write", now, None), issue("report", "read", now, None)
+    change_keys(folder / "keys.json", lambda keys: [*keys, write, read])
+    environment = Place(folder, champion).environment(
+        WAYPOST_SWEEP_SECONDS="0", WAYPOST_BUSY_SECONDS="5", WAYPOST_KEYS=str(folder / "keys.json")
+    )
+    server = Server(folder, environment)
+    try:
+        server.wait()
+        yield KeyedServer(server, writing, reading)
+    finally:
+        server.stop()

@@ -1,0 +1,42 @@
+"""A server with keys, and what it knows of the customers that clients told it of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from tests.serving.clients.proxy import Fault
+from tests.serving.process import Server
+
+FAULTS: tuple[Fault, ...] = ("pass", "429", "500", "dropped", "lost")
+"""What a client must survive, each in a run of its own."""
+
+MESSAGES = Counter(IDENTIFY=3, PURCHASE=1, PAGE_VIEW=2)
+"""The events of one call of each kind: identify, track (an order), page, screen, group and alias."""
+
+
+@dataclass(frozen=True)
+class KeyedServer:
+    """A running server, with a key that writes and one that reads."""
+
+    server: Server
+    write: str
+    read: str
+
+    def events(self, customer: str) -> list[Any]:
+        """All events of a customer."""
+        response = httpx2.get(
+            f"{self.server.address}/v1/customers/{customer}?events=500",
+            headers={"Authorization": f"Bearer {self.read}"},
+            timeout=20,
+        )
+        assert response.status_code == 200, response.text
+        events: list[Any] = response.json()["events"]
+        return events
+
+    def kinds(self, customer: str) -> Counter[str]:
+        """How many events of each kind a customer has."""
+        return Counter(event["kind"] for event in self.events(customer))

@@ -1,0 +1,38 @@
+"""Who holds which key, and what they send."""
+
+from __future__ import annotations
+
+from features.events import DAY
+from serving.keys import Key, KeyScope, issue, write_keys
+from tests.serving.conftest import NOW, Place
+
+EVENT = {"customer": "anna", "kind": "LOGIN"}
+MESSAGE = {"userId": "anna", "event": "Product Viewed", "properties": {"product_id": "item-1"}}
+
+
+class Holders:
+    """The keys of a place: one of each scope, one expired, one revoked, one never issued."""
+
+    def __init__(self, place: Place) -> None:
+        self.path = place.folder / "keys.json"
+        self.keys: dict[str, Key] = {}
+        self.texts: dict[str, str] = {}
+        issued: tuple[tuple[str, KeyScope, int | None], ...] = (
+            ("write", "write", None),
+            ("read", "read", NOW + DAY),
+            ("admin", "admin", None),
+            ("expired", "admin", NOW),
+            ("revoked", "admin", None),
+            ("foreign", "admin", None),
+        )
+        for name, scope, expires in issued:
+            self.keys[name], self.texts[name] = issue(name, scope, NOW - DAY, expires)
+        self.save("write", "read", "admin", "expired")
+
+    def save(self, *names: str) -> None:
+        """Write the file anew, with the keys of these names."""
+        write_keys(self.path, [self.keys[name] for name in names])
+
+    def bearer(self, name: str) -> dict[str, str]:
+        """The headers of a holder."""
+        return {"authorization": f"Bearer {self.texts[name]}"}

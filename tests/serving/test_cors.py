@@ -1,0 +1,43 @@
+"""Pages of other origins: they may send events where that is allowed, and ask nothing."""
+
+from __future__ import annotations
+
+from serving.routes import ROUTES
+from tests.serving.answers import fails
+from tests.serving.conftest import Place, serve
+from tests.serving.holders import MESSAGE, Holders
+
+PREFLIGHT = {"origin": "https://shop.example", "access-control-request-method": "POST"}
+
+
+def test_pages_of_allowed_origins_may_send_events_and_nothing_else(place: Place) -> None:
+    holders = Holders(place)
+    with serve(place, client="203.0.113.7", WAYPOST_ALLOWED_ORIGINS="https://shop.example") as client:
+        for route in ROUTES:
+            asked = client.options(route.path, headers=PREFLIGHT)
+            if route.scope == "write":
+                assert asked.status_code == 204
+                assert asked.headers["access-control-allow-origin"] == "https://shop.example"
+                assert "authorization" in asked.headers["access-control-allow-headers"]
+                assert "content-type" in asked.headers["access-control-allow-headers"]
+            else:
+                fails(asked, "method_not_allowed")
+            fails(client.options(route.path, headers=PREFLIGHT | {"origin": "https://b.example"}), "method_not_allowed")
+        origin = {"origin": "https://shop.example"}
+        sent = client.post("/v1/track", json=MESSAGE, headers=origin | holders.bearer("write"))
+        assert sent.json()["accepted"] == 1
+        for answer in (sent, client.post("/v1/track", json=MESSAGE, headers=origin)):
+            assert answer.headers["access-control-allow-origin"] == "https://shop.example"
+            assert answer.headers["vary"] == "Origin"
+        read = client.post("/v1/scores", json={"customer": "a"}, headers=origin | holders.bearer("read"))
+        other = client.post("/v1/track", json=MESSAGE, headers={"origin": "https://b.example"})
+        for answer in (read, other):
+            assert "access-control-allow-origin" not in answer.headers
+
+
+def test_all_origins_may_be_allowed_and_none_is_by_default(place: Place) -> None:
+    Holders(place)
+    with serve(place, WAYPOST_ALLOWED_ORIGINS="*") as client:
+        assert client.options("/v1/track", headers=PREFLIGHT).headers["access-control-allow-origin"] == "*"
+    with serve(place) as client:
+        fails(client.options("/v1/track", headers=PREFLIGHT), "method_not_allowed")

@@ -1,0 +1,74 @@
+"""waypost unmerge, waypost export, waypost erase: a customer's ids taken apart, all that is held, and nothing held."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from waypost.console import JsonOption, StoreOption, clock, out, print_json, print_line, print_table
+
+CustomerArgument = Annotated[str, typer.Argument(metavar="ID", help="Any id of the customer.")]
+
+
+def unmerge(customer: CustomerArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Take an id out of the profile it was merged into; of a profile's own id, take all others out."""
+    from serving.erasure import unmerge as take_apart
+    from waypost.places import engine_of
+
+    engine = engine_of(store)
+    try:
+        separated, profiles = take_apart(engine, customer, clock())
+    finally:
+        engine.states.close()
+    if as_json:
+        print_json({"customer": customer, "separated": separated, "profiles": profiles})
+        return
+    print_line(f"{len(separated)} ids taken out of the profile of {customer}")
+    for profile in profiles:
+        print_line(f"  {', '.join(profile)}")
+
+
+def export(
+    customer: CustomerArgument,
+    file: Annotated[Path | None, typer.Option("--out", help="File to write; standard output.")] = None,
+    store: StoreOption = None,
+) -> None:
+    """Write all that is held about a customer, under all ids, as lines of JSON."""
+    from serving.holdings import held, lines
+    from waypost.places import engine_of
+
+    engine = engine_of(store)
+    try:
+        found = lines(engine.fold, held(engine, customer, clock()))
+    finally:
+        engine.states.close()
+    if file is None:
+        sys.stdout.write(b"".join(found).decode())
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("wb") as target:
+        target.writelines(found)
+
+
+def erase(customer: CustomerArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Erase a customer, under all ids, everywhere, and print the receipt. There is no way back."""
+    from features.journey import JOURNEY
+    from serving.erasure import erase_everywhere
+    from serving.scoreboard import Scoreboard
+    from waypost.places import engine_of, settings
+
+    chosen, engine = settings(store), engine_of(store)
+    try:
+        board = Scoreboard(chosen.scoreboard, JOURNEY.fingerprint)
+        receipt = erase_everywhere(engine, board, chosen.history, customer, clock())
+    finally:
+        engine.states.close()
+    told = receipt.model_dump(mode="json")
+    if as_json:
+        print_json(told)
+        return
+    print_table("erased", ("what", "number"), [(name.replace("_", " "), str(value)) for name, value in told.items()])
+    out.print("what stays is a salted digest of each id", highlight=False)
