@@ -1,0 +1,76 @@
+"""A small HTTP client that keeps its connections: it times requests from when they were due, not from when it got round
+to sending them, so that a server that stands still is not spared the requests it kept waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Seen:
+    """What the requests of one kind came to: their times in milliseconds, and the answers that were no 2xx."""
+
+    milliseconds: list[float] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+class Connection:
+    """One connection to a server on loopback, opened again when it breaks."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def post(self, path: str, body: bytes) -> int:
+        """The status of the answer. Raises OSError when there is none."""
+        reader, writer = self._streams = self._streams or await asyncio.open_connection("127.0.0.1", self._port)
+        try:
+            writer.write(
+                f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+                f"content-length: {len(body)}\r\n\r\n".encode()
+                + body
+            )
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+            await reader.readexactly(length)
+            return int(head.split(b" ", 2)[1])
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection; the next request opens a new one."""
+        if self._streams:
+            self._streams[1].close()
+            self._streams = None
+
+
+async def ask_at_rate(
+    port: int, path: str, body: Callable[[int], bytes], per_second: float, seconds: float, connections: int
+) -> Seen:
+    """Send `body(0)`, `body(1)`... at an even rate for so many seconds, whether or not answers have come."""
+    seen = Seen()
+    begun = time.perf_counter() + 0.05
+    total = int(per_second * seconds)
+    numbers = iter(range(total))
+
+    async def work() -> None:
+        connection = Connection(port)
+        for number in numbers:
+            due = begun + number / per_second
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            try:
+                status = await asyncio.wait_for(connection.post(path, body(number)), 30)
+            except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+                seen.errors.append(type(error).__name__)
+                continue
+            seen.milliseconds.append((time.perf_counter() - due) * 1000)
+            if not 200 <= status < 300:
+                seen.errors.append(str(status))
+        connection.close()
+
+    await asyncio.gather(*(work() for _ in range(connections)))
+    return seen

@@ -1,0 +1,173 @@
+"""A shop's whole day at once: events, scores and next best actions together, while models are trained beside them.
+
+    python -m benchmarks.mixed [--seconds 60] [--stores sqlite postgresql] [--postgres URL]
+
+Requests come at an even rate, whether or not earlier ones were answered, and are timed from when they were due. A
+training run on the same store goes on all the while, again and again. Memory is that of all processes of the server,
+from when the load has run for a fifth of the time to its end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.clients import Seen, ask_at_rate
+from benchmarks.messages import templates
+from benchmarks.report import percentile, print_claims, print_table
+from benchmarks.servers import free_port, start_waypost, stop, wait_for
+from benchmarks.shops import write_shop
+from benchmarks.stores import places
+from features.journey import JOURNEY
+
+CUSTOMERS, EVENTS = 2_000, 200_000
+BATCH = 20
+RATES = {"scores": 150.0, "next best actions": 30.0, "events": 30.0}
+"""Requests a second; one of events carries a batch of 20."""
+PATHS = {"scores": "/v1/scores", "next best actions": "/v1/next-best-action", "events": "/v1/batch"}
+CONNECTIONS = 8
+
+
+class Day(NamedTuple):
+    """What came of one store."""
+
+    seen: dict[str, Seen]
+    memory_ratio: float
+    trained: int
+    """Training runs that ended meanwhile."""
+
+
+def main() -> None:
+    """Measure, print, claim."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--stores", nargs="+", choices=("sqlite", "postgresql"), default=["sqlite", "postgresql"])
+    parser.add_argument("--postgres")
+    asked = parser.parse_args()
+    JOURNEY.compile()
+    days: dict[str, Day] = {}
+    with tempfile.TemporaryDirectory() as folder, places(Path(folder), asked.postgres, asked.stores) as stores:
+        for store in asked.stores:
+            place = Path(folder) / store
+            place.mkdir()
+            days[store] = _measure(place, stores[store].new(), asked.seconds)
+    _report(days)
+
+
+def _measure(folder: Path, url: str, seconds: float) -> Day:
+    names = write_shop(folder, CUSTOMERS, EVENTS, store=url)
+    port = free_port()
+    rebuild = [sys.executable, "-m", "waypost", "rebuild", "--store", url, "--json"]
+    subprocess.run(rebuild, check=True, stdout=subprocess.DEVNULL)
+    server = start_waypost(folder, port, url, workers=2)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/readyz")
+        with _training(folder, url) as trained:
+            seen, memory = asyncio.run(_load(port, server.pid, names, seconds))
+            runs = len(trained)
+    finally:
+        stop(server)
+    return Day(seen, memory, runs)
+
+
+async def _load(port: int, server: int, names: list[str], seconds: float) -> tuple[dict[str, Seen], float]:
+    messages = [text.split("@ID@") for text in templates(600)]
+
+    def events(number: int) -> bytes:
+        first = number * BATCH
+        chosen = (messages[(first + k) % len(messages)] for k in range(BATCH))
+        batch = ",".join(f"{before}mixed-{first + k}{after}" for k, (before, after) in enumerate(chosen))
+        return f'{{"batch":[{batch}]}}'.encode()
+
+    def customer(number: int) -> bytes:
+        return json.dumps({"customer": names[number * 7919 % len(names)]}).encode()
+
+    bodies = {"scores": customer, "next best actions": customer, "events": events}
+    asking = [
+        asyncio.create_task(ask_at_rate(port, PATHS[kind], bodies[kind], RATES[kind], seconds, CONNECTIONS))
+        for kind in RATES
+    ]
+    await asyncio.sleep(seconds / 5)
+    before = _memory(server)
+    seen = dict(zip(RATES, await asyncio.gather(*asking), strict=True))
+    return seen, _memory(server) / before
+
+
+def _memory(leader: int) -> int:
+    """Bytes that the processes of a group hold for themselves: their memory without what they share."""
+    total = 0
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(status.read_text().rpartition(")")[2].split()[2]) == leader:
+                lines = status.with_name("smaps_rollup").read_text().splitlines()
+                total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended meanwhile
+    return total
+
+
+@contextmanager
+def _training(folder: Path, url: str) -> Iterator[list[int]]:
+    """Train again and again while this is open. The list grows by one a run."""
+    ended: list[int] = []
+    stopping = threading.Event()
+    environment = {**os.environ, "WAYPOST_BUNDLE": str(folder / "trained"), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command = [sys.executable, "-m", "waypost", "train", "--store", url, "--json"]
+    running: list[subprocess.Popen[bytes]] = []
+
+    def train() -> None:
+        while not stopping.is_set():
+            with (folder / "training.log").open("ab") as log:
+                process = subprocess.Popen(
+                    command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+                )
+            running[:] = [process]
+            if process.wait() == 0:
+                ended.append(1)
+            elif not stopping.is_set():
+                sys.stderr.write(f"a training run failed; see {folder}/training.log\n")
+                return
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    try:
+        yield ended
+    finally:
+        stopping.set()
+        for process in running:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+        thread.join()
+
+
+def _report(days: dict[str, Day]) -> None:
+    rows = []
+    for store, day in days.items():
+        for kind, seen in day.seen.items():
+            times = [f"{percentile(seen.milliseconds, share):.2f} ms" for share in (0.5, 0.99)]
+            rows.append((store, kind, f"{len(seen.milliseconds):,}", *times, str(len(seen.errors))))
+        rows.append((store, f"memory grew to {day.memory_ratio:.3f} times; {day.trained} training runs", *[""] * 4))
+    print_table("Everything at once", ("store", "what", "answers", "median", "p99", "errors"), rows)
+    claims: dict[str, float] = {}
+    for store, day in days.items():
+        claims[f"{store}_p99_score_ms"] = percentile(day.seen["scores"].milliseconds, 0.99)
+    claims["p99_score_ms"] = max(claims.values())
+    claims["errors"] = sum(len(seen.errors) for day in days.values() for seen in day.seen.values())
+    claims["rss_growth_ratio"] = max(day.memory_ratio for day in days.values())
+    claims["training_runs"] = sum(day.trained for day in days.values())
+    print_claims("mixed", claims)
+
+
+if __name__ == "__main__":
+    main()
