@@ -1,10 +1,11 @@
 """How fast a bare store takes the rows that a server wrote into it: the same rows, the same tables, nothing else.
 
-    python -m benchmarks.ceilings URL NEW_URL BATCH SECONDS
+    python -m benchmarks.ceilings URL NEW_URL BATCH SECONDS NUMBER PROCESSES
 
-reads the events and states of the store at URL and writes them again to NEW_URL, whose tables it makes as they are
-there: one transaction for `BATCH` events and the states of the customers they touch, each on the disk before the next.
-No HTTP, no JSON, no fold. Prints events a second. `ceiling` runs it in processes of its own.
+reads the events and states of the store at URL and writes them again to NEW_URL, into tables like those there: one
+transaction for `BATCH` events and the states of the customers they touch, each on the disk before the next. No HTTP, no
+JSON, no fold. Of several processes each writes its share, all into the same tables. Prints events a second. `ceiling`
+makes the tables and runs the processes.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +28,27 @@ Transaction = tuple[Rows, Rows]
 MOST_EVENTS = 200_000
 
 
-def ceiling(url: str, fresh: Sequence[str], batch: int, seconds: float) -> float:
-    """Events a second that one process for each of `fresh` (places for new stores) writes, added up."""
-    command = [sys.executable, "-m", "benchmarks.ceilings", url]
+def ceiling(url: str, new_url: str, batch: int, seconds: float, processes: int) -> float:
+    """Events a second that so many processes together write into one new store."""
+    (_make_postgres_tables if _is_postgres(url) else _make_sqlite_tables)(url, new_url)
+    command = [sys.executable, "-m", "benchmarks.ceilings", url, new_url, str(batch), str(seconds)]
     running = [
-        subprocess.Popen([*command, each, str(batch), str(seconds)], stdout=subprocess.PIPE, text=True)
-        for each in fresh
+        subprocess.Popen(
+            [*command, str(number), str(processes)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for number in range(processes)
     ]
-    answers = [process.communicate()[0] for process in running]
+    for process in running:
+        assert process.stdout is not None
+        process.stdout.readline()  # it has read its rows
+    answers = [process.communicate("go\n")[0] for process in running]
     if any(process.returncode for process in running):
         sys.exit("the bare store could not be written; the message is above")
     return sum(float(json.loads(answer)) for answer in answers)
+
+
+def _is_postgres(url: str) -> bool:
+    return url.startswith("postgresql://")
 
 
 def _transactions(events: Rows, states: dict[int, tuple[Any, ...]], batch: int, customer: int) -> Iterator[Transaction]:
@@ -47,6 +60,8 @@ def _transactions(events: Rows, states: dict[int, tuple[Any, ...]], batch: int, 
 
 def _timed(write: Callable[[Transaction], None], transactions: Iterator[Transaction], seconds: float) -> float:
     ready = list(transactions)
+    print("ready", flush=True)
+    sys.stdin.readline()
     written, begun = 0, time.perf_counter()
     for transaction in ready:
         write(transaction)
@@ -56,15 +71,24 @@ def _timed(write: Callable[[Transaction], None], transactions: Iterator[Transact
     return written / (time.perf_counter() - begun)
 
 
-def sqlite_ceiling(source: Path, target: Path, batch: int, seconds: float) -> float:
-    """Events a second into a new SQLite file, in write-ahead mode with `synchronous = FULL`."""
-    old = sqlite3.connect(source)
-    new = sqlite3.connect(target, isolation_level=None)
-    new.execute("PRAGMA journal_mode = WAL")
-    new.execute("PRAGMA synchronous = FULL")
+def _sqlite(url: str) -> sqlite3.Connection:
+    return sqlite3.connect(Path(url.removeprefix("sqlite:///")), isolation_level=None, timeout=30)
+
+
+def _make_sqlite_tables(source: str, target: str) -> None:
+    """Tables and indexes as they are in the source, without its triggers; in write-ahead mode."""
     made = "SELECT sql FROM sqlite_master WHERE tbl_name IN ('events', 'states') AND type != 'trigger' AND sql NOT NULL"
-    for (statement,) in old.execute(made):
-        new.execute(statement)
+    with closing(_sqlite(source)) as old, closing(_sqlite(target)) as new:
+        new.execute("PRAGMA journal_mode = WAL")
+        for (statement,) in old.execute(made).fetchall():
+            new.execute(statement)
+
+
+def sqlite_ceiling(source: str, target: str, batch: int, seconds: float, number: int, processes: int) -> float:
+    """Events a second into one SQLite file, with `synchronous = FULL`."""
+    old, new = _sqlite(source), _sqlite(target)
+    new.execute("PRAGMA synchronous = FULL")
+    new.execute("PRAGMA cache_size = -65536")
     events = old.execute(f"SELECT * FROM events LIMIT {MOST_EVENTS}").fetchall()
     columns = [row[1] for row in old.execute("PRAGMA table_info(events)")]
     states = {row[0]: row for row in old.execute("SELECT * FROM states")}
@@ -77,31 +101,40 @@ def sqlite_ceiling(source: Path, target: Path, batch: int, seconds: float) -> fl
         new.executemany(f"INSERT OR REPLACE INTO states VALUES ({state_marks})", transaction[1])
         new.execute("COMMIT")
 
-    return _timed(write, _transactions(events, states, batch, columns.index("customer")), seconds)
+    mine = islice(_transactions(events, states, batch, columns.index("customer")), number, None, processes)
+    return _timed(write, mine, seconds)
 
 
-def postgres_ceiling(source: str, target: str, batch: int, seconds: float) -> float:
-    """Events a second into new tables of a PostgreSQL database: one statement for the events, one for the states."""
+SCHEMA = "ceiling"
+
+
+def _make_postgres_tables(source: str, target: str) -> None:
+    """Tables and indexes as they are in the source, in a schema of their own."""
+    import psycopg
+
+    with psycopg.connect(source) as old, psycopg.connect(target) as new:
+        new.execute(f"CREATE SCHEMA {SCHEMA}")
+        for table in ("events", "states"):
+            listed = ", ".join([f'"{name}" {kind}' for name, kind in _columns(old, table)])
+            new.execute(f"CREATE TABLE {SCHEMA}.{table} ({listed})")
+        new.execute(f'ALTER TABLE {SCHEMA}.events ADD PRIMARY KEY ("offset"), ADD UNIQUE (message_id)')
+        new.execute(f"CREATE INDEX ON {SCHEMA}.events (received)")
+        new.execute(f"CREATE INDEX ON {SCHEMA}.events (customer, received)")
+        new.execute(f"ALTER TABLE {SCHEMA}.states ADD PRIMARY KEY (customer)")
+
+
+def postgres_ceiling(source: str, target: str, batch: int, seconds: float, number: int, processes: int) -> float:
+    """Events a second into a PostgreSQL database: one statement for the events, one for the states, by rising key."""
     import psycopg
 
     with psycopg.connect(source) as old, psycopg.connect(target) as new:
         columns = _columns(old, "events"), _columns(old, "states")
-        events = old.execute(f"SELECT * FROM events LIMIT {MOST_EVENTS}").fetchall()
+        events = old.execute(f'SELECT * FROM events ORDER BY "offset" LIMIT {MOST_EVENTS}').fetchall()
         states = {row[0]: row for row in old.execute("SELECT * FROM states")}
-        schema = f"ceiling_{time.monotonic_ns()}"
-        new.execute(f"CREATE SCHEMA {schema}")
-        for table, made in zip(("events", "states"), columns, strict=True):
-            listed = ", ".join([f'"{name}" {kind}' for name, kind in made])
-            new.execute(f"CREATE TABLE {schema}.{table} ({listed})")
-        new.execute(f'ALTER TABLE {schema}.events ADD PRIMARY KEY ("offset"), ADD UNIQUE (message_id)')
-        new.execute(f"CREATE INDEX ON {schema}.events (received)")
-        new.execute(f"CREATE INDEX ON {schema}.events (customer, received)")
-        new.execute(f"ALTER TABLE {schema}.states ADD PRIMARY KEY (customer)")
-        new.commit()
-        insert_events = _insert(f"{schema}.events", columns[0]) + " ON CONFLICT DO NOTHING"
         rest = [name for name, _ in columns[1][1:]]
         replaced = ", ".join(f'"{name}" = excluded."{name}"' for name in rest)
-        insert_states = _insert(f"{schema}.states", columns[1]) + f" ON CONFLICT (customer) DO UPDATE SET {replaced}"
+        insert_events = _insert(f"{SCHEMA}.events", columns[0]) + " ON CONFLICT DO NOTHING"
+        insert_states = _insert(f"{SCHEMA}.states", columns[1]) + f" ON CONFLICT (customer) DO UPDATE SET {replaced}"
 
         def write(transaction: Transaction) -> None:
             for statement, rows in ((insert_events, transaction[0]), (insert_states, transaction[1])):
@@ -109,7 +142,7 @@ def postgres_ceiling(source: str, target: str, batch: int, seconds: float) -> fl
             new.commit()
 
         customer = [name for name, _ in columns[0]].index("customer")
-        return _timed(write, _transactions(events, states, batch, customer), seconds)
+        return _timed(write, islice(_transactions(events, states, batch, customer), number, None, processes), seconds)
 
 
 def _columns(connection: Any, table: str) -> list[tuple[str, str]]:
@@ -128,14 +161,9 @@ def _insert(table: str, columns: Sequence[tuple[str, str]]) -> str:
 
 def main() -> None:
     """Measure one process; print events a second."""
-    source, target, batch, seconds = sys.argv[1:]
-    if source.startswith("postgresql://"):
-        found = postgres_ceiling(source, target, int(batch), float(seconds))
-    else:
-        prefix = "sqlite:///"
-        places = Path(source.removeprefix(prefix)), Path(target.removeprefix(prefix))
-        found = sqlite_ceiling(*places, int(batch), float(seconds))
-    print(json.dumps(found))
+    source, target, batch, seconds, number, processes = sys.argv[1:]
+    measure = postgres_ceiling if _is_postgres(source) else sqlite_ceiling
+    print(json.dumps(measure(source, target, int(batch), float(seconds), int(number), int(processes))))
 
 
 if __name__ == "__main__":

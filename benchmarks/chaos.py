@@ -3,10 +3,11 @@
     python -m benchmarks.chaos [--rounds 50] [--events 4200] [--stores sqlite postgresql] [--postgres URL] [--seed 1]
 
 Segment's and RudderStack's own client libraries send events to a server of two workers, as fast as they can. In every
-round, at a random instant, one worker or the whole server is killed with SIGKILL; the server is started again, and the
-clients go on by their own rules, sending again what was not acknowledged. What counts as acknowledged is each batch for
-which a client library saw its answer of 200. At the end every acknowledged event must be in the log, exactly once, and
-every customer's state must be what an audit recomputes from the log in plain Python.
+round, at a random instant, one worker, the process that supervises the workers, or all of them are killed with SIGKILL;
+the server is started again, and the clients go on by their own rules, sending again what was not acknowledged. What
+counts as acknowledged is each batch for which a client library saw its answer of 200. At the end every acknowledged
+event must be in the log, exactly once, and every customer's state must be what an audit recomputes from the log in
+plain Python.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.report import console, print_claims, print_table
-from benchmarks.servers import free_port, start_waypost, stop, wait_for
+from benchmarks.servers import free_port, processes, start_waypost, stop, wait_for
 from benchmarks.stores import places
 from features.journey import JOURNEY
 from features.log import open_log
@@ -36,6 +38,7 @@ WORKERS = 2
 KILL_WITHIN = 1.5
 """Seconds after the start of a round within which the server is killed."""
 
+VICTIMS = ("worker", "server", "supervisor")
 EVENTS = ("Product Viewed", "Product Added", "Products Searched", "Checkout Started", "Order Completed")
 
 
@@ -50,6 +53,7 @@ class Outcome(NamedTuple):
     audited: int
     worker_kills: int
     server_kills: int
+    supervisor_kills: int
 
 
 class Clients:
@@ -134,13 +138,11 @@ def _torment(folder: Path, url: str, rounds: int, events: int, seed: int) -> Out
         for number in range(rounds):
             clients.send(events, draw)
             time.sleep(draw.random() * KILL_WITHIN)
-            victim = draw.choice(("worker", "server"))
+            victim = draw.choice(VICTIMS)
             kills[victim] += 1
-            if victim == "worker":
-                os.kill(draw.choice(_workers(server.pid)), signal.SIGKILL)
-            else:
-                os.killpg(server.pid, signal.SIGKILL)
-                server.wait()
+            _kill(victim, server, draw)
+            if victim != "worker":
+                _await_end(server)
                 server = _start(folder, port, url)
             clients.flush()
             console.print(
@@ -160,18 +162,24 @@ def _start(folder: Path, port: int, url: str) -> subprocess.Popen[bytes]:
     return server
 
 
-def _workers(leader: int) -> list[int]:
-    """The worker processes of a server, by its process group and what they run."""
-    found: list[int] = []
-    while not found:
-        for status in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                group = int(status.read_text().rpartition(")")[2].split()[2])
-                if group == leader and b"worker" in status.with_name("cmdline").read_bytes():
-                    found.append(int(status.parent.name))
-            except (FileNotFoundError, ProcessLookupError):
-                continue  # it ended meanwhile
-    return sorted(found)
+def _kill(victim: str, server: subprocess.Popen[bytes], draw: random.Random) -> None:
+    """SIGKILL to one worker, to all processes at once, or to the one that supervises the workers."""
+    running = processes(server)
+    workers = sorted(process for process, command in running.items() if "worker" in command)
+    chosen = {"worker": [draw.choice(workers)], "server": sorted(running), "supervisor": [server.pid]}[victim]
+    for process in chosen:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+def _await_end(server: subprocess.Popen[bytes]) -> None:
+    """Return when nothing of a server is left: workers without a supervisor stop by themselves."""
+    server.wait()
+    deadline = time.monotonic() + 30
+    while processes(server):
+        if time.monotonic() > deadline:
+            sys.exit(f"workers outlive their supervisor: {processes(server)}")
+        time.sleep(0.05)
 
 
 def _counted(url: str, acknowledged: set[str], kills: Counter[str]) -> Outcome:
@@ -188,8 +196,7 @@ def _counted(url: str, acknowledged: set[str], kills: Counter[str]) -> Outcome:
         twice=sum(number - 1 for number in logged.values()),
         mismatches=int(audit["mismatches"]),
         audited=int(audit["audited"]),
-        worker_kills=kills["worker"],
-        server_kills=kills["server"],
+        **{f"{victim}_kills": kills[victim] for victim in VICTIMS},
     )
 
 
@@ -201,7 +208,7 @@ def _report(outcomes: dict[str, Outcome]) -> None:
         "acknowledged_lost": sum(each.lost for each in found),
         "counted_twice": sum(each.twice for each in found),
         "audit_mismatches": sum(each.mismatches for each in found),
-        "rounds": min(each.worker_kills + each.server_kills for each in found),
+        "rounds": min(each.worker_kills + each.server_kills + each.supervisor_kills for each in found),
     }
     print_claims("chaos", claims)
 

@@ -88,7 +88,7 @@ def _measure(folder: Path, store: Places, workers: int, seconds: int) -> Iterato
                 sys.exit(f"{load.failures} batches were refused; see {folder}/server.log")
             bare = 0.0
             if batch == BATCHES[-1]:
-                bare = ceiling(url, [store.new() for _ in range(workers)], batch, seconds)
+                bare = ceiling(url, store.new(), batch, seconds, workers)
             yield batch, Run(load.throughput * batch, load.p99, bare)
     finally:
         stop(server)

@@ -26,7 +26,7 @@ from typing import NamedTuple
 from benchmarks.clients import Seen, ask_at_rate
 from benchmarks.messages import templates
 from benchmarks.report import percentile, print_claims, print_table
-from benchmarks.servers import free_port, start_waypost, stop, wait_for
+from benchmarks.servers import free_port, processes, start_waypost, stop, wait_for
 from benchmarks.shops import write_shop
 from benchmarks.stores import places
 from features.journey import JOURNEY
@@ -74,14 +74,16 @@ def _measure(folder: Path, url: str, seconds: float) -> Day:
     try:
         wait_for(f"http://127.0.0.1:{port}/readyz")
         with _training(folder, url) as trained:
-            seen, memory = asyncio.run(_load(port, server.pid, names, seconds))
+            seen, memory = asyncio.run(_load(port, server, names, seconds))
             runs = len(trained)
     finally:
         stop(server)
     return Day(seen, memory, runs)
 
 
-async def _load(port: int, server: int, names: list[str], seconds: float) -> tuple[dict[str, Seen], float]:
+async def _load(
+    port: int, server: subprocess.Popen[bytes], names: list[str], seconds: float
+) -> tuple[dict[str, Seen], float]:
     messages = [text.split("@ID@") for text in templates(600)]
 
     def events(number: int) -> bytes:
@@ -104,16 +106,12 @@ async def _load(port: int, server: int, names: list[str], seconds: float) -> tup
     return seen, _memory(server) / before
 
 
-def _memory(leader: int) -> int:
-    """Bytes that the processes of a group hold for themselves: their memory without what they share."""
+def _memory(server: subprocess.Popen[bytes]) -> int:
+    """Bytes that a server's processes hold for themselves: their memory without what they share."""
     total = 0
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            if int(status.read_text().rpartition(")")[2].split()[2]) == leader:
-                lines = status.with_name("smaps_rollup").read_text().splitlines()
-                total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended meanwhile
+    for process in processes(server):
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
     return total
 
 

@@ -19,6 +19,8 @@ from typing import NamedTuple
 QUIET = {"BENTOML_DO_NOT_TRACK": "True", "DO_NOT_TRACK": "true"}
 SERVE = [sys.executable, "-m", "bentoml", "serve"]
 READY_SECONDS = 90.0
+MARK = "WAYPOST_BENCHMARK_PORT"
+"""Environment variable by which the processes of a server are found; the last word of its command is its port."""
 
 
 class Load(NamedTuple):
@@ -39,7 +41,8 @@ def start(
     command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path | None = None
 ) -> subprocess.Popen[bytes]:
     """Start a server in a process group of its own. What it says goes to `log`, if there is one."""
-    settings = {**os.environ, **QUIET, "BENTOML_HOME": str(folder / f"bentoml-{command[-1]}"), **environment}
+    home = str(folder / f"bentoml-{command[-1]}")
+    settings = {**os.environ, **QUIET, "BENTOML_HOME": home, MARK: command[-1], **environment}
     Path(settings["BENTOML_HOME"]).mkdir(exist_ok=True)
     with (log or Path(os.devnull)).open("ab") as told:
         return subprocess.Popen(command, env=settings, stdout=told, stderr=told, start_new_session=True)
@@ -62,6 +65,28 @@ def stop(server: subprocess.Popen[bytes]) -> None:
     if server.poll() is None:
         os.killpg(server.pid, signal.SIGTERM)
     server.wait(timeout=60)
+
+
+def processes(server: subprocess.Popen[bytes]) -> dict[int, str]:
+    """The living processes of a server, and what each of them runs: those that inherited its environment.
+
+    Neither the group nor the parent tells them: BentoML gives each worker a session of its own, and a worker whose
+    supervisor was killed has another parent.
+    """
+    mark = f"{MARK}={_port_of(server)}".encode()
+    found = {}
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (place / "environ").read_bytes().split(b"\0"):
+                found[int(place.name)] = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue  # it ended meanwhile, or is nobody of ours
+    return found
+
+
+def _port_of(server: subprocess.Popen[bytes]) -> str:
+    assert isinstance(server.args, list)
+    return str(server.args[-1])
 
 
 def wait_for(url: str, status: int = 200) -> None:

@@ -25,6 +25,9 @@ LOCK = "LISTENING"
 SETTLE_SECONDS = 0.1
 """How long the queue of a socket that lets nobody in any more is still emptied."""
 
+ORPHAN_SECONDS = 1.0
+"""Time between two looks whether the process that started this one is still there."""
+
 _ATTACH_FILTER = 26
 """Linux: `SO_ATTACH_FILTER`, which Python does not name."""
 
@@ -53,6 +56,14 @@ class GentleStop:
             stop = signal.getsignal(number)
             if callable(stop):
                 loop.add_signal_handler(number, self._told, loop, number, stop)
+        loop.call_later(ORPHAN_SECONDS, self._look_for_parent, loop, os.getppid())
+
+    def _look_for_parent(self, loop: asyncio.AbstractEventLoop, parent: int) -> None:
+        """A worker whose supervisor was killed would hold the port against the next server: it stops by itself."""
+        if os.getppid() == parent:
+            loop.call_later(ORPHAN_SECONDS, self._look_for_parent, loop, parent)
+        else:
+            signal.raise_signal(signal.SIGTERM)
 
     def _told(self, loop: asyncio.AbstractEventLoop, number: int, stop: Stop) -> None:
         """A second signal stops at once."""

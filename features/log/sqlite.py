@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from features.events import EVENT, NO_CODE, Event, Kind
 from features.log import letters_sqlite, rows, scrub, tombstones
 from features.log.contract import CHUNK, Appended, DeadLetter, Erased, LogBusy, Records, Training
-from features.log.database import connect, connect_reader, explained
+from features.log.database import connect, connect_reader, explained, take_turn
 from features.log.membership import NO_MERGES, NOTHING, named
 from features.log.membership_sqlite import SqliteMembers, mentions
 from features.log.vocabulary import SqliteVocabulary
@@ -42,6 +42,7 @@ class SqliteLog:
         """Open the log at `path`; without `create` it must exist. A writer waits `busy_seconds` for another one."""
         self.path = Path(path).absolute()
         self.connection = connect(self.path, create=create, busy_seconds=busy_seconds)
+        self.busy_seconds = busy_seconds
         self.customers = SqliteVocabulary(self.connection, self.path, "customers")
         self.items = SqliteVocabulary(self.connection, self.path, "items")
         self.categories = SqliteVocabulary(self.connection, self.path, "categories")
@@ -59,7 +60,10 @@ class SqliteLog:
         """
         level = f"level_{self._depth}"
         with explained(self.path):
-            self.connection.execute(f"SAVEPOINT {level}" if self._depth else "BEGIN IMMEDIATE")
+            if self._depth:
+                self.connection.execute(f"SAVEPOINT {level}")
+            else:
+                take_turn(self.connection, self.busy_seconds)
             self._depth += 1
             try:
                 if self._depth == 1:

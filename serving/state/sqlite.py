@@ -63,7 +63,7 @@ def open_states(store: str, fold: Fold, busy_seconds: float, *, create: bool = T
     if not isinstance(log, SqliteLog):
         log.close()
         raise StoreUnknown(f"the log {store} keeps no states; serve from one such as sqlite:///data/waypost.db")
-    log.connection.execute(f"PRAGMA busy_timeout = {round(busy_seconds * 1000)}")
+    log.busy_seconds = busy_seconds
     return SqliteStateStore(log, fold)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import ingest
-from benchmarks.ceilings import ceiling, sqlite_ceiling
+from benchmarks.ceilings import ceiling
 from benchmarks.ingest import Case, Run
 from benchmarks.messages import CUSTOMERS, templates, wrk_script
 from features.journey import JOURNEY
@@ -32,16 +32,19 @@ def test_a_script_repeats_whole_batches() -> None:
     assert '"run-" .. number' in wrk_script(100, "run")
 
 
-def test_the_bare_store_takes_the_same_rows(tmp_path: Path) -> None:
-    states = open_states(f"sqlite:///{tmp_path}/log.db", JOURNEY, 1.0)
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_bare_store_takes_the_same_rows(tmp_path: Path, processes: int) -> None:
+    source, bare = (f"sqlite:///{tmp_path}/{name}.db" for name in ("log", "bare"))
+    states = open_states(source, JOURNEY, 1.0)
     states.record([event(number, f"c-{number % 7}") for number in range(200)])
     states.close()
-    assert sqlite_ceiling(tmp_path / "log.db", tmp_path / "bare.db", 50, 60.0) > 0
-    source, bare = (sqlite3.connect(tmp_path / name) for name in ("log.db", "bare.db"))
+    assert ceiling(source, bare, 50, 60.0, processes) > 0
+    stores = [sqlite3.connect(tmp_path / f"{name}.db") for name in ("log", "bare")]
     for table in ("events", "states"):
-        assert source.execute(f"SELECT * FROM {table}").fetchall() == bare.execute(f"SELECT * FROM {table}").fetchall()
-    two = ceiling(f"sqlite:///{tmp_path}/log.db", [f"sqlite:///{tmp_path}/{name}.db" for name in ("a", "b")], 50, 60.0)
-    assert two > 0
+        first, second = (store.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall() for store in stores)
+        assert first == second
+    for store in stores:
+        store.close()
 
 
 def test_the_claims_are_of_the_better_number_of_workers_and_the_worse_store(capsys: pytest.CaptureFixture[str]) -> None:
