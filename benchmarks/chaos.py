@@ -194,7 +194,7 @@ def _counted(url: str, acknowledged: set[str], kills: Counter[str]) -> Outcome:
         logged=sum(logged.values()),
         lost=len(acknowledged - logged.keys()),
         twice=sum(number - 1 for number in logged.values()),
-        mismatches=int(audit["mismatches"]),
+        mismatches=len(audit["mismatches"]),
         audited=int(audit["audited"]),
         **{f"{victim}_kills": kills[victim] for victim in VICTIMS},
     )
