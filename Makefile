@@ -47,10 +47,8 @@ docs: $(call at_least,dev) ## write the generated pages of docs/ again
 	@sed -n 's|^<!-- Generated: python -m \([a-z._]*\) > \(docs/[a-z/]*[.]md\) -->$$|\1 \2|p' docs/*.md | while read module page; do \
 	    echo "$$page"; $(BIN)/python -m $$module > $$page.new || { rm -f $$page.new; exit 1; }; mv $$page.new $$page; done
 
-bench: $(call at_least,dev) ## measure replay, online and serve beside their peers (serve needs wrk)
-	$(BIN)/python -m benchmarks.replay
-	$(BIN)/python -m benchmarks.online
-	$(BIN)/python -m benchmarks.serve
+bench: $(call at_least,dev) ## measure everything beside its peers, half an hour (serve and ingest need wrk)
+	$(BIN)/python -m benchmarks
 
 ui: export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 ui: $(call at_least,training) ## browse the training runs on http://localhost:5000

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-NAMES = ("replay", "online", "serve")
+NAMES = ("replay", "online", "serve", "ingest", "mixed", "malformed", "chaos")
 
 if __name__ == "__main__":
     sys.exit(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -24,19 +24,22 @@ class Connection:
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def post(self, path: str, body: bytes) -> int:
-        """The status of the answer. Raises OSError when there is none."""
+    async def post(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
+        """The status and the body of the answer. Raises OSError or IncompleteReadError when there is none."""
         reader, writer = self._streams = self._streams or await asyncio.open_connection("127.0.0.1", self._port)
         try:
+            more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
             writer.write(
-                f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+                f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n{more}"
                 f"content-length: {len(body)}\r\n\r\n".encode()
                 + body
             )
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
-            await reader.readexactly(length)
-            return int(head.split(b" ", 2)[1])
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            length = head.partition(b"content-length:")[2].split(b"\r\n", 1)[0]
+            answer = await reader.readexactly(int(length or 0))
+            if b"\r\nconnection: close" in head:
+                self.close()
+            return int(head.split(b" ", 2)[1]), answer
         except BaseException:
             self.close()
             raise
@@ -63,7 +66,7 @@ async def ask_at_rate(
             due = begun + number / per_second
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             try:
-                status = await asyncio.wait_for(connection.post(path, body(number)), 30)
+                status, _ = await asyncio.wait_for(connection.post(path, body(number)), 30)
             except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
                 seen.errors.append(type(error).__name__)
                 continue

@@ -26,7 +26,7 @@ from typing import NamedTuple
 from benchmarks.clients import Seen, ask_at_rate
 from benchmarks.messages import templates
 from benchmarks.report import percentile, print_claims, print_table
-from benchmarks.servers import free_port, processes, start_waypost, stop, wait_for
+from benchmarks.servers import free_port, private_memory, start_waypost, stop, wait_for
 from benchmarks.shops import write_shop
 from benchmarks.stores import places
 from features.journey import JOURNEY
@@ -101,18 +101,9 @@ async def _load(
         for kind in RATES
     ]
     await asyncio.sleep(seconds / 5)
-    before = _memory(server)
+    before = private_memory(server)
     seen = dict(zip(RATES, await asyncio.gather(*asking), strict=True))
-    return seen, _memory(server) / before
-
-
-def _memory(server: subprocess.Popen[bytes]) -> int:
-    """Bytes that a server's processes hold for themselves: their memory without what they share."""
-    total = 0
-    for process in processes(server):
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
-    return total
+    return seen, private_memory(server) / before
 
 
 @contextmanager

@@ -84,6 +84,15 @@ def processes(server: subprocess.Popen[bytes]) -> dict[int, str]:
     return found
 
 
+def private_memory(server: subprocess.Popen[bytes]) -> int:
+    """Bytes that a server's processes hold for themselves: their memory without what they share."""
+    total = 0
+    for process in processes(server):
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
+    return total
+
+
 def _port_of(server: subprocess.Popen[bytes]) -> str:
     assert isinstance(server.args, list)
     return str(server.args[-1])

@@ -56,14 +56,14 @@ class GentleStop:
             stop = signal.getsignal(number)
             if callable(stop):
                 loop.add_signal_handler(number, self._told, loop, number, stop)
-        loop.call_later(ORPHAN_SECONDS, self._look_for_parent, loop, os.getppid())
+        self._look_for_parent(loop, os.getppid())
 
     def _look_for_parent(self, loop: asyncio.AbstractEventLoop, parent: int) -> None:
         """A worker whose supervisor was killed would hold the port against the next server: it stops by itself."""
-        if os.getppid() == parent:
+        if os.getppid() == parent and _supervises(parent):
             loop.call_later(ORPHAN_SECONDS, self._look_for_parent, loop, parent)
         else:
-            signal.raise_signal(signal.SIGTERM)
+            loop.call_soon(signal.raise_signal, signal.SIGTERM)
 
     def _told(self, loop: asyncio.AbstractEventLoop, number: int, stop: Stop) -> None:
         """A second signal stops at once."""
@@ -89,6 +89,14 @@ class GentleStop:
         for door in doors:
             _hold(door)
         loop.call_later(SETTLE_SECONDS, _shut, doors, number, stop)
+
+
+def _supervises(process: int) -> bool:
+    """Whether a process is the framework's supervisor and not whoever inherits the children of the dead."""
+    try:
+        return b"bentoml" in Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:  # not on this system: a worker whose supervisor dies while it starts is then not noticed
+        return True
 
 
 def _hold(door: socket.socket) -> None:

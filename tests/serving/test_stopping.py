@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import socket
 import sqlite3
 import threading
 import time
@@ -96,3 +97,23 @@ def _readiness(port: int) -> tuple[int, bool]:
     checks = json.loads(answer.read())["checks"]
     connection.close()
     return answer.status, checks["serving"]["ok"]
+
+
+def test_workers_do_not_outlive_their_supervisor(place: Place) -> None:
+    for started in (2.0, None):
+        server = Server(place.folder, place.environment(WAYPOST_SWEEP_SECONDS="0"))
+        if started:
+            time.sleep(started)  # workers are still importing
+        else:
+            server.wait()
+        server.process.kill()
+        server.process.wait()
+        deadline = time.monotonic() + 20
+        while _is_listening(server.port):
+            assert time.monotonic() < deadline, "a worker still holds the port"
+            time.sleep(0.2)
+
+
+def _is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
