@@ -14,7 +14,10 @@ from typing import Any
 from pydantic_core import to_json
 
 from features.events import Event
+from features.identity import joined
 from features.log.contract import DeadLetter
+from features.log.membership import JOINS
+from features.sources import door
 from features.sources.contract import BadRecord
 from features.sources.privacy import Privacy
 from serving import metrics
@@ -35,9 +38,42 @@ class Fault:
     """`invalid_` and the field at fault, as far as the source names it; a label of the metrics."""
 
 
+OTHER_IDS = ("previousId", *JOINS)
+"""Where a record, or its `properties`, may name its customer by another id."""
+
+
 def new_id() -> str:
     """A message id for a record that came without one."""
     return os.urandom(16).hex()
+
+
+def check_joined(event: Event) -> None:
+    """Raise BadRecord when the id that an event joins to its customer's could not be that of a customer."""
+    other = joined(event)
+    if other is not None:
+        field = next(field for field in JOINS if event.properties.get(field) == other)
+        door.name(other, f"properties.{field}")
+
+
+def ids_of(record: Any, fields: Collection[str]) -> set[str]:
+    """Every id that a record names its customer by, in these fields or as another id. Raises BadRecord."""
+    known = record if isinstance(record, dict) else {}
+    within = known.get("properties")
+    given = [known.get(field) for field in (*fields, *OTHER_IDS)]
+    given += [within.get(field) for field in OTHER_IDS] if isinstance(within, dict) else []
+    return {name for value in given if (name := door.name(value, "customer")) is not None}
+
+
+def only_customer(record: Any, fields: Collection[str]) -> str | None:
+    """The one id that a record names its customer by; None when there is none, or several.
+
+    A dead letter of several ids is looked through for any of them, when their customer is erased.
+    """
+    try:
+        ids = ids_of(record, fields)
+    except BadRecord:
+        return None
+    return ids.pop() if len(ids) == 1 else None
 
 
 class Arrivals:
@@ -67,6 +103,7 @@ class Arrivals:
         dropped = 0
         try:
             for event in parse(record):
+                check_joined(event)
                 kept, number = self._privacy.clean(event)
                 events.append(kept)
                 dropped += number
@@ -82,8 +119,6 @@ class Arrivals:
         """Keep a record as a dead letter."""
         field = bad.field.partition(".")[0].partition("[")[0]
         self.faults.append(Fault(index, record, bad, f"invalid_{field if field in self._fields else 'event'}"))
-        known = record if isinstance(record, dict) else {}
-        named = (known.get(name) for name in self._customer)
         self.intake.letters.append(
             DeadLetter(
                 source=self._source,
@@ -92,7 +127,7 @@ class Arrivals:
                 reason=bad.reason,
                 raw=record if isinstance(record, bytes) else to_json(record),
                 received=self._received,
-                customer=next((name for name in named if isinstance(name, str) and name), None),
+                customer=only_customer(record, self._customer),
             )
         )
 

@@ -7,11 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from features.log.contract import LogBusy, LogError, LogFull
 from serving import metrics
 from serving.engine import Engine
+
+MOST_WAITING = 1_024
+"""Questions that may wait at one desk; more are refused, so that memory stays flat when the store is slow."""
 
 Result = TypeVar("Result")
 
@@ -66,11 +69,23 @@ class Desk:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"waypost-{name}")
         self._held = Held(open_engine)
         self._patience = patience
+        self._waiting = 0
 
     async def ask(self, question: Callable[[Engine], Result]) -> Result:
-        """Answer `question` in the desk's thread, opening the store first when it is not open."""
+        """Answer `question` in the desk's thread, opening the store first when it is not open.
+
+        Raises `LogBusy` when too many wait already.
+        """
+        if self._waiting >= MOST_WAITING:
+            raise LogBusy(f"{self._waiting} questions wait to be answered already; try again")
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, self._answer, question, time.monotonic())
+        answer = loop.run_in_executor(self._executor, self._answer, question, time.monotonic())
+        self._waiting += 1
+        answer.add_done_callback(self._answered)
+        return await answer
+
+    def _answered(self, answer: asyncio.Future[Any]) -> None:
+        self._waiting -= 1
 
     def give_up(self) -> None:
         """Have the store opened anew for the next question."""

@@ -87,6 +87,10 @@ class Doors:
         key = ring.match(text.encode("utf-8", "replace"), self._clock()) if ring and text else None
         self.admit(route, scope, key, presented or bool(text))
 
+    def count_stranger(self, scope: Scope) -> None:
+        """Count a request of whom nobody knows who sent it. Raises `Problem` `rate_limited`."""
+        self._strangers.take(_address(scope), time.monotonic())
+
     def _in_headers(self, ring: Keyring, scope: Scope) -> tuple[Key | None, bool]:
         """The key in the headers, and whether there was anything that may have been one."""
         credentials = plain = b""
@@ -129,6 +133,17 @@ def authorize_body_key(request: HttpRequest, text: str | None) -> None:
     if pending is not None:
         doors, route, presented = pending
         doors.admit_text(route, request.scope, text, presented)
+
+
+def count_unreadable(request: HttpRequest) -> None:
+    """Count a request whose body should have held its key, and could not be read, as a stranger's.
+
+    Raises `Problem` `rate_limited`.
+    """
+    pending = request.scope.pop(PENDING, None)
+    if pending is not None:
+        doors, _, _ = pending
+        doors.count_stranger(request.scope)
 
 
 def _text(credentials: bytes) -> bytes:

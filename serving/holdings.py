@@ -12,10 +12,10 @@ from pydantic_core import to_json
 from features.events import Event
 from features.fold import Fold
 from features.log.contract import DeadLetter, EventLog
-from features.log.rows import concerns
 from serving.endpoints.shapes import event_answer, number, position, segments_of, target_scores
 from serving.engine import Engine, Standing
 from serving.erasure import merges_of
+from serving.letters import speaks_of
 from serving.schemas import moment
 
 LETTERS = 1000
@@ -47,7 +47,7 @@ def held(engine: Engine, customer: str, now: int) -> Held:
         _features(engine, customer, now),
         [_merge(log, each) for each in merges_of(log, codes)],
         log.events(customer, max(1, len(log.history(customer))))[::-1],
-        [letter for letter in _letters(log) if any(concerns(letter, name) for name in customers)],
+        [letter for letter in _letters(log) if speaks_of(letter, customers)],
     )
 
 

@@ -48,17 +48,6 @@ def worker() -> Worker:
     return Worker(SETTINGS, JOURNEY, clock)
 
 
-def _last(send: Any) -> Any:
-    """`send` for the last answer of a connection: its client opens another, to a server that is not stopping."""
-
-    async def closing(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
-        await send(message)
-
-    return closing
-
-
 class FastService(bentoml.Service):  # type: ignore[misc]
     """A BentoML service that answers our routes itself and passes on the framework's own."""
 

@@ -62,7 +62,7 @@ class Worker:
         busy, check = settings.busy_seconds, min(settings.busy_seconds, CHECK_SECONDS)
         self._writer = Writer(self.opening.engine, patience=busy)
         self._checker = Desk("checker", lambda: self.opening.engine(check), patience=check)
-        self._reader = Desk("reader", self.opening.engine)
+        self._reader = Desk("reader", self.opening.engine, patience=busy)
         self._sweeper = Desk("sweeper", self.opening.engine)
         self._keeper = Desk("keeper", self.opening.engine)
         self._background: list[asyncio.Task[None]] = []

@@ -2,8 +2,9 @@
 
 A row is one customer at one cutoff. Its features are what had been received at the cutoff, merges of ids included; its
 label looks at when events happened, in (cutoff, cutoff + horizon], to whom the customer turned out to be: a visitor who
-logged in and bought did convert. Who has withdrawn the consent to be profiled has no rows. Rows are split by their
-cutoffs, oldest to newest:
+logged in and bought did convert. Who has withdrawn the consent to be profiled has no rows: not while it is withdrawn,
+and, if it still is at the end of the log, none of earlier cutoffs either. Rows are split by their cutoffs, oldest to
+newest:
 
     purged fit . . (fit . .) stop . . | gap: one horizon | calibrate . . | gap: one horizon | test . . . | horizon | end
     `- trees are grown -------------'                     `- held back -'                  `- newest complete -'
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 from features.events import CONSENT_WITHDRAW, DAY, days
 from features.fold import Fold
 from features.grammar import Happens, duration_text
-from features.profiles import Past
+from features.profiles import Past, known_at
 from features.reigns import circles
 from features.replay import Histories, Snapshots, final_states, histories
 from training.targets import Target
@@ -140,13 +141,36 @@ def content_digest(past: Past, customers: Sequence[str], items: Sequence[str]) -
 
 def consenting(fold: Fold, known: Histories, now: int) -> Histories:
     """The histories of those who have not withdrawn, by `now`, the consent to be profiled."""
+    gone = _withdrawn(fold, known, now)
+    return histories([_without(gone, known.events, known.events["customer"])]) if len(gone) else known
+
+
+def willing(fold: Fold, past: Past, now: int) -> Past:
+    """The log up to `now` without those who have withdrawn by then the consent to be profiled: no id, at no time.
+
+    What they did before is theirs to withhold too, and what they did after is not in the log, so that no label of
+    theirs that looks past the withdrawal would be true.
+    """
+    gone = _withdrawn(fold, known_at(past, now), now)
+    if not len(gone):
+        return past
+    apart, joined = (_without(gone, part, past.people(part["customer"])) for part in past.parts)
+    return Past(histories([apart]), joined, past.merges)
+
+
+def _without(gone: NDArray[np.int32], events: NDArray[np.void], people: NDArray[np.int32]) -> NDArray[np.void]:
+    """The events without those of profiles that are gone; `people` is the profile of each."""
+    return events[~np.isin(people, gone)]
+
+
+def _withdrawn(fold: Fold, known: Histories, now: int) -> NDArray[np.int32]:
+    """Who has withdrawn, by `now`, the consent to be profiled."""
     events = known.events
     withdrew = np.unique(events["customer"][events["kind"] == int(CONSENT_WITHDRAW)])
     if not len(withdrew):
-        return known
+        return withdrew
     asked = histories([events[np.isin(events["customer"], withdrew)]])
-    gone = fold.sweep(final_states(fold, asked), now)[:, fold.index[WITHDRAWN]] > 0
-    return histories([events[~np.isin(events["customer"], asked.customers[gone])]])
+    return asked.customers[fold.sweep(final_states(fold, asked), now)[:, fold.index[WITHDRAWN]] > 0]
 
 
 def sample(past: Past, cutoffs: int, seed: int) -> Past:

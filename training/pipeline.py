@@ -13,7 +13,7 @@ from features.log.contract import EventLog, Training
 from features.profiles import known_at, read_past, replay_profiles
 from models.recommender import Neighbours, Recommender
 from training.baselines import baselines
-from training.dataset import NotEnoughHistory, Schedule, consenting, content_digest, dataset, end_of, sample, split
+from training.dataset import NotEnoughHistory, Schedule, content_digest, dataset, end_of, sample, split, willing
 from training.evaluation import evaluate
 from training.gates import passed, recommender_gates, scorer_gates
 from training.packing import Shop, TrainedRecommender, bundle_of, run_of
@@ -86,14 +86,18 @@ def _counted(progress: Progress | None, steps: int) -> Callable[[str], None]:
 
 
 def _read(log: EventLog, now: int | None, fold: Fold) -> Shop:
-    """The log up to `now`. The offset is asked for before the events, so that it is that of none that came since; where
-    `now` leaves events out it is their number, which is no later than the last of them."""
+    """The log up to `now`, without whoever has withdrawn the consent to be profiled by then.
+
+    The offset is asked for before the events, so that it is that of none that came since; where `now` leaves events out
+    it is their number, which is no later than the last of them.
+    """
     offset = log.offset()
     past = read_past(log, now)
     end, number = end_of(past), past.count
     start = min(int(events["received"].min()) for events in past.parts if len(events))
     items = log.items.names()
     last = offset if number >= log.count() else min(offset, number)
+    past = willing(fold, past, end)
     return Shop(fold, past, items, start, end, last, content_digest(past, log.customers.names(), items))
 
 
@@ -115,7 +119,7 @@ def _train_recommender(shop: Shop, seed: int, skipped: dict[str, str]) -> Traine
         ranking = evaluate_recommender(shop.fold, shop.past, shop.items, shop.end, seed, taste)
         if ranking is None:
             skipped[RECOMMENDER] = "Nobody bought an item in the last week of the log: there is nothing to judge it by."
-        known = consenting(shop.fold, known_at(shop.past, shop.end), shop.end)
+        known = known_at(shop.past, shop.end)
         return TrainedRecommender(fit_recommender(known, shop.items, shop.end, taste), taste, ranking)
     except NoPurchases as reason:
         skipped[RECOMMENDER] = str(reason)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from waypost.console import JsonOption, StoreOption, clock, out, print_json, print_line, print_table
+from waypost.console import JsonOption, StoreOption, out, print_json, print_line, print_table
 
 CustomerArgument = Annotated[str, typer.Argument(metavar="ID", help="Any id of the customer.")]
 
@@ -16,11 +16,11 @@ CustomerArgument = Annotated[str, typer.Argument(metavar="ID", help="Any id of t
 def unmerge(customer: CustomerArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Take an id out of the profile it was merged into; of a profile's own id, take all others out."""
     from serving.erasure import unmerge as take_apart
-    from waypost.places import engine_of
+    from waypost.places import engine_of, server_clock
 
     engine = engine_of(store)
     try:
-        separated, profiles = take_apart(engine, customer, clock())
+        separated, profiles = take_apart(engine, customer, server_clock(store))
     finally:
         engine.states.close()
     if as_json:
@@ -38,11 +38,11 @@ def export(
 ) -> None:
     """Write all that is held about a customer, under all ids, as lines of JSON."""
     from serving.holdings import held, lines
-    from waypost.places import engine_of
+    from waypost.places import engine_of, server_clock
 
     engine = engine_of(store)
     try:
-        found = lines(engine.fold, held(engine, customer, clock()))
+        found = lines(engine.fold, held(engine, customer, server_clock(store)))
     finally:
         engine.states.close()
     if file is None:
@@ -58,12 +58,12 @@ def erase(customer: CustomerArgument, store: StoreOption = None, as_json: JsonOp
     from features.journey import JOURNEY
     from serving.erasure import erase_everywhere
     from serving.scoreboard import Scoreboard
-    from waypost.places import engine_of, settings
+    from waypost.places import engine_of, server_clock, settings
 
     chosen, engine = settings(store), engine_of(store)
     try:
         board = Scoreboard(chosen.scoreboard, JOURNEY.fingerprint)
-        receipt = erase_everywhere(engine, board, chosen.history, customer, clock())
+        receipt = erase_everywhere(engine, board, chosen.history, customer, server_clock(store))
     finally:
         engine.states.close()
     told = receipt.model_dump(mode="json")

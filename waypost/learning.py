@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,7 +49,7 @@ def train(
     with needs("training"):
         from training.pipeline import train as run
     log = existing_log(store)
-    os.nice(POLITENESS)
+    _step_back()
     try:
         with steps() as progress:
             result = run(
@@ -61,6 +62,14 @@ def train(
         print_json(result.to_json())
     else:
         report_training(result)
+
+
+def _step_back() -> None:
+    """Let other processes of the machine go first."""
+    os.nice(POLITENESS)
+    # Linux shares time among sessions before it looks at processes, so that the session must step back as well.
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(POLITENESS))
 
 
 def report_training(result: TrainingResult) -> None:

@@ -42,6 +42,11 @@ def existing_log(store: str | None) -> EventLog:
     return open_log(store_url(store), create=False)
 
 
+def server_clock(store: str | None) -> int:
+    """The time on the clock of a server of this environment, microseconds UTC: shifted as that one's is."""
+    return clock() + settings(store).clock_shift
+
+
 def bundle_folder() -> Path:
     """Where the champion is exported to."""
     return settings().bundle

@@ -77,9 +77,10 @@ class Membership:
         return found
 
 
-def declared(event: Event) -> str | None:
-    """The other id that an event joins to its customer's profile; None when it joins none."""
-    return None if names_nobody(event.customer) else joined(event)
+def declared(events: Sequence[Event]) -> dict[int, str]:
+    """The other ids that events of kind IDENTIFY join to their customers' profiles, by their places."""
+    others = {place: joined(event) for place, event in enumerate(events) if not names_nobody(event.customer)}
+    return {place: other for place, other in others.items() if other is not None}
 
 
 def merges(found: Iterable[tuple[int, int, int]], offset: int, *, undone: bool) -> NDArray[np.void]:
@@ -103,6 +104,11 @@ def named(events: Sequence[Event]) -> list[str]:
         if event.properties:
             names.update((said, None) for key in JOINS if isinstance(said := event.properties.get(key), str))
     return list(names)
+
+
+def mentions(name: str) -> list[str]:
+    """How the stored properties of an event say that a name is another id of its customer, by each of `JOINS`."""
+    return [f'"{key}":{quoted(name)}' for key in JOINS]
 
 
 def unmentioned(properties: str | None, names: Collection[str]) -> str | None:

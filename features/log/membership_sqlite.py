@@ -13,18 +13,12 @@ from features.events import Event, Kind
 from features.identity import identifies
 from features.log.contract import MERGE, Records
 from features.log.database import ABOUT_PEOPLE
-from features.log.membership import JOINS, NO_MERGES, Join, Membership, declared, merges, unmentioned
-from features.log.rows import quoted
+from features.log.membership import NO_MERGES, Join, Membership, declared, mentions, merges, unmentioned
 from features.log.vocabulary import SqliteVocabulary
 
 _ASKED_AT_ONCE = 500
 
 _OWN = "SELECT coalesce(profile, code) FROM customers LEFT JOIN members ON member = code WHERE name = ?"
-
-
-def mentions(name: str) -> list[str]:
-    """How the stored properties of an event say that a name is another id of its customer, by each of `JOINS`."""
-    return [f'"{key}":{quoted(name)}' for key in JOINS]
 
 
 class SqliteMembers:
@@ -98,7 +92,7 @@ class SqliteMembers:
             )
 
     def _joins(self, events: Sequence[Event], codes: Sequence[int]) -> list[Join]:
-        others = {place: other for place, event in enumerate(events) if (other := declared(event)) is not None}
+        others = declared(events)
         members = self._customers.intern(list(others.values()))
         return [Join(place, codes[place], member) for place, member in zip(others, members, strict=True)]
 

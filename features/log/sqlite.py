@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,8 +15,8 @@ from features.events import EVENT, NO_CODE, Event, Kind
 from features.log import letters_sqlite, rows, scrub, tombstones
 from features.log.contract import CHUNK, Appended, DeadLetter, Erased, LogBusy, Records, Training
 from features.log.database import connect, connect_reader, explained, take_turn
-from features.log.membership import NO_MERGES, NOTHING, named
-from features.log.membership_sqlite import SqliteMembers, mentions
+from features.log.membership import NO_MERGES, NOTHING, mentions, named
+from features.log.membership_sqlite import SqliteMembers
 from features.log.vocabulary import SqliteVocabulary
 
 _INSERT = f"INSERT INTO events VALUES ({','.join('?' * 14)}) ON CONFLICT (message_id) DO NOTHING"
@@ -29,6 +30,8 @@ _RECORD = (
 _LATEST = 2**63 - 1
 
 _ASKED_AT_ONCE = 500
+
+_POLL_SECONDS = 0.02
 
 
 class SqliteLog:
@@ -58,7 +61,7 @@ class SqliteLog:
         Holds the log's only write lock, so keep it short. Transactions nest: an inner one that fails is undone by
         itself. Raises LogBusy when the lock is not to be had, and LogFull and the like when the commit fails.
         """
-        level = f"level_{self._depth}"
+        level, erased = f"level_{self._depth}", len(self._erased)
         with explained(self.path):
             if self._depth:
                 self.connection.execute(f"SAVEPOINT {level}")
@@ -71,6 +74,7 @@ class SqliteLog:
                 yield self.connection
                 self.connection.execute("COMMIT" if self._depth == 1 else f"RELEASE {level}")
             except BaseException:
+                del self._erased[erased:]
                 self._undo(level)
                 raise
             finally:
@@ -111,6 +115,8 @@ class SqliteLog:
             records = records[np.array(accepted)]
             events = [event for event, is_new in zip(events, accepted, strict=True) if is_new]
         if not inserted:
+            for vocabulary in (self.customers, self.items, self.categories):
+                vocabulary.take_back()
             return NOTHING._replace(accepted=accepted)
         merges = self._join(events, records, offsets[-1])
         newest = max(newest, int(records["received"].max()))
@@ -290,8 +296,6 @@ class SqliteLog:
         # A full or failing disk makes SQLite roll back by itself.
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK" if self._depth == 1 else f"ROLLBACK TO {level}")
-        if self._depth == 1:
-            self._erased.clear()
         self._forget()
 
     def _forget(self) -> None:
@@ -315,12 +319,15 @@ class SqliteLog:
 
     def _checkpoint(self) -> None:
         """Bring the write-ahead file, old copies of pages and all, into the database and cut it to nothing."""
-        busy = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        if busy:
-            raise LogBusy(
-                f"the log {self.path}: the customer is erased, but a scan (a training run, an export) still holds old "
-                f"pages in {self.path.name}-wal; erase the same customer again when it is over"
-            )
+        deadline = time.monotonic() + self.busy_seconds
+        # SQLite waits for readers by itself, but not for another connection that does the same just now.
+        while self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            if time.monotonic() > deadline:
+                raise LogBusy(
+                    f"the log {self.path}: the customer is erased, but a scan (a training run, an export) still holds "
+                    f"old pages in {self.path.name}-wal; erase the same customer again when it is over"
+                )
+            time.sleep(_POLL_SECONDS)
 
 
 def _of(codes: Sequence[int]) -> str:

@@ -14,7 +14,7 @@ SALT_BYTES = 16
 
 def digest(salt: bytes, name: str) -> bytes:
     """The salted digest of a name, 16 bytes: without the salt no list of names can be tried against it."""
-    return blake2b(name.encode(), digest_size=16, key=salt).digest()
+    return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16, key=salt).digest()
 
 
 def living(events: Sequence[Event], erased: Mapping[str, int]) -> list[Event | None]:

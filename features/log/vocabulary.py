@@ -29,6 +29,7 @@ class SqliteVocabulary:
         self._table = table
         self._codes: dict[str, int] = {}
         self._names: dict[int, str] = {}
+        self._added: dict[str, int] = {}
 
     def code(self, name: str) -> int | None:
         """The code of `name`, None when the log has never seen it.
@@ -64,13 +65,14 @@ class SqliteVocabulary:
 
         To be called inside a transaction.
         """
-        known = self._codes
+        known, self._added = self._codes, {}
         missing = [name for name in dict.fromkeys(names) if name is not None and name not in known]
         if missing:
             # Copied, so that no batch is too large for what is kept.
             known = {name: known[name] for name in names if name in known}
             known.update(self._find(missing))
-            known.update(self._add([name for name in missing if name not in known]))
+            self._added = self._add([name for name in missing if name not in known])
+            known.update(self._added)
         return [NO_CODE if name is None else known[name] for name in names]
 
     def find(self, name: str) -> int | None:
@@ -82,6 +84,16 @@ class SqliteVocabulary:
         """Remove the name behind `code`, which stays unused for ever. To be called inside a transaction."""
         self._connection.execute(f"UPDATE {self._table} SET name = NULL WHERE code = ?", (code,))
         self.forget()
+
+    def take_back(self) -> None:
+        """Remove the names that the last `intern` added, for nothing came of them. Inside the same transaction."""
+        if self._added:
+            first = min(self._added.values())
+            self._connection.execute(f"DELETE FROM {self._table} WHERE code >= ?", (first,))
+            for name, code in self._added.items():
+                self._codes.pop(name, None)
+                self._names.pop(code, None)
+            self._added = {}
 
     def forget(self) -> None:
         """Drop what is kept in memory."""

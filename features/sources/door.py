@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from features.events import DAY, SCALES, Channel, Event, Kind
+from features.log.membership import JOINS
 from features.sources.contract import BadRecord, shown
 from features.sources.times import iso
 
@@ -156,10 +157,13 @@ def admit(
 ) -> Event:
     """The event, if a customer can have had it at that time with that score.
 
-    Names and numbers must have come through `name` and `number`. Raises BadRecord naming `customer`, `at` or `score`.
+    Names and numbers must have come through `name` and `number`. Raises BadRecord naming `customer`, `at`, `score`, or
+    a property that joins another id to the customer's and is none.
     """
     if not customer:
         raise BadRecord("customer", "missing: every event belongs to a customer")
+    if kind is Kind.IDENTIFY and properties:
+        properties = _joining(properties)
     if not EARLIEST <= at <= received:
         at = _clamped(at, received)
     if kind in SCALES:
@@ -179,6 +183,13 @@ def admit(
         score,
         {} if properties is None else properties,
     )
+
+
+def _joining(properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The properties of an `IDENTIFY`: the ids in them become customers, so they are names like theirs."""
+    given = {key: properties[key] for key in JOINS if key in properties}
+    told = {key: name(value, f"properties.{key}") for key, value in given.items()}
+    return properties if told == given else {**properties, **told}
 
 
 def _clamped(at: int, received: int) -> int:

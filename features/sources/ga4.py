@@ -11,6 +11,7 @@ from math import fsum, isnan, nan
 from typing import Any
 
 from features.events import Channel, Event, Kind
+from features.identity import names_nobody
 from features.sources import door
 from features.sources.channels import acquisition
 from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Source, required, shown
@@ -59,28 +60,29 @@ def parse(
     values: Mapping[str, Any], received: int, identity: Identity | None = None, history: bool = False
 ) -> list[Event]:
     """The events of one row: for a purchase its order and each line, for a cart change one event a product."""
-    return told(values, _params(values.get("event_params")), "ga4", received, identity, history)
+    params = _params(values.get("event_params"))
+    identity = identity or partial(of_values, "ga4", {**values, "event_params": params}, received)
+    return told(values, params, received, identity, history)
 
 
 def told(
     values: Mapping[str, Any],
     params: Mapping[str, Any],
-    prefix: str,
     received: int,
-    identity: Identity | None,
+    identity: Identity,
     history: bool,
 ) -> list[Event]:
-    """The events of a row whose parameters are `params`; `prefix` begins the ids that are made."""
+    """The events of a row whose parameters are `params`."""
     name = door.name(values.get("event_name"), "event_name")
     if name is None:
         raise BadRecord("event_name", "missing: every row has an event name")
     kind = GA4.get(name, Kind.OTHER)
-    customer = door.name(values.get("user_id"), "user_id") or door.name(values.get("user_pseudo_id"), "user_pseudo_id")
+    customer = _customer(values)
     at = instant(values.get("event_timestamp"), "event_timestamp", "us")
     order = _order_id(values, params)
     if kind is Kind.PURCHASE and order:
         identity = partial(content_id, "ga4-order", f"{customer}", order)
-    found = identity() if identity else of_values(prefix, {**values, "event_params": params}, received)
+    found = identity()
     lines, channel = _lines(values.get("items")), _channel(name, values, params)
     kept = {key: value for key in _KEPT if (value := params.get(key, values.get(key))) is not None}
     each = lines if lines and kind in _EACH_ITEM else [_whole(kind, name, values, params, lines)]
@@ -103,6 +105,14 @@ def told(
     except BadRecord as bad:
         raise bad.named(_FIELDS) from None
     return purchased(events[0], lines) if kind is Kind.PURCHASE else events
+
+
+def _customer(values: Mapping[str, Any]) -> str | None:
+    for field in ("user_id", "user_pseudo_id"):
+        found = _set(door.name(values.get(field), field))
+        if found and not names_nobody(found):
+            return found
+    return None
 
 
 def _whole(kind: Kind, name: str, values: Mapping[str, Any], params: Mapping[str, Any], lines: Sequence[Line]) -> Line:

@@ -15,7 +15,7 @@ from features.events import Event, Kind
 from features.identity import names_nobody
 from features.sources import door, ga4
 from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Record, Source, shown
-from features.sources.identities import content_id
+from features.sources.identities import content_id, of_values
 from features.sources.readers import read
 from features.sources.times import instant
 
@@ -96,8 +96,10 @@ def parse(
     if values.get("timestamp_micros") is not None or given.get("timestamp_micros") is not None:
         # A request that is sent again, or imported after it was sent, makes the same events.
         identity = partial(content_id, "measurement", json.dumps(values, sort_keys=True, default=str))
+    # Of the values, and not of the row: their number tells equal events of a request apart.
+    identity = identity or partial(of_values, "measurement", values, received)
     try:
-        return ga4.told(row, plain, "measurement", received, identity, history)
+        return ga4.told(row, plain, received, identity, history)
     except BadRecord as bad:
         raise _named(bad) from None
 

@@ -24,6 +24,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
+from urllib.parse import unquote
 
 from features.events import Event, Kind
 from features.sources.contract import BadRecord
@@ -64,7 +65,7 @@ TRAITS = (
 """The names that are kept within `traits`."""
 
 IDENTITIES = ("anonymous_id", "previous_id", "group_id", "anonymous")
-"""What joins ids; always kept."""
+"""What joins ids; always kept, spelt like this, of an event. Deeper within it they join nothing and are dropped."""
 
 _NAMED = frozenset(
     (
@@ -83,9 +84,6 @@ def _folded(name: str) -> str:
     return name.translate(_SEPARATORS).casefold()
 
 
-_ALWAYS = frozenset(map(_folded, IDENTITIES))
-
-
 @dataclass(frozen=True)
 class Privacy:
     """What a shop keeps beyond `NAMES`, and what it keeps as a digest under its `key`; `hashed` goes first."""
@@ -99,13 +97,15 @@ class Privacy:
     _traits: frozenset[str] = field(init=False, repr=False, compare=False)
     _plain: frozenset[str] = field(init=False, repr=False, compare=False)
     _named_plain: frozenset[str] = field(init=False, repr=False, compare=False)
+    _within_plain: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.hashed and not self.key:
             raise ValueError("properties cannot be hashed without a key")
         hashed = frozenset(map(_folded, self.hashed))
-        kept = frozenset(map(_folded, self.keep)) | _ALWAYS | hashed
-        plain = frozenset(name for name in (*NAMES, *IDENTITIES) if _folded(name) not in _SPECIAL | hashed)
+        kept = frozenset(map(_folded, self.keep)) | hashed
+        within = frozenset(name for name in NAMES if _folded(name) not in _SPECIAL | hashed)
+        plain = within | {name for name in IDENTITIES if _folded(name) not in hashed}
         for name, value in (
             ("_kept", kept),
             ("_hashed", hashed),
@@ -113,6 +113,7 @@ class Privacy:
             ("_traits", frozenset(map(_folded, TRAITS)) | kept),
             ("_plain", plain - {"name"}),
             ("_named_plain", plain),
+            ("_within_plain", within),
         ):
             object.__setattr__(self, name, value)
 
@@ -126,7 +127,9 @@ class Privacy:
         Raises BadRecord when they are nested deeper than `MOST_DEPTH`.
         """
         given = event.properties
-        if not given or _is_plain(given, self._named_plain if event.kind in _NAMED else self._plain, self._named_plain):
+        if not given or _is_plain(
+            given, self._named_plain if event.kind in _NAMED else self._plain, self._within_plain
+        ):
             return event, 0
         walk = _Walk(self)
         found = walk.object(given, self._within, 1, event.kind in _NAMED)
@@ -177,7 +180,10 @@ class _Walk:
         kept_names = self._privacy._kept
         for spelt, value in given.items():
             name = _FOLDED.get(spelt) or _folded(spelt)
-            if name not in allowed or (name == "name" and not named and name not in kept_names):
+            joins = depth == 1 and spelt in IDENTITIES
+            if joins and isinstance(value, str) and name not in kept_names:
+                kept = value  # an id may look like an e-mail address
+            elif not joins and (name not in allowed or (name == "name" and not named and name not in kept_names)):
                 kept = _DROPPED
             else:
                 kept = self._value(name, value, allowed, depth)
@@ -217,7 +223,11 @@ class _Walk:
     def _text(self, name: str, value: str) -> Any:
         if name in _ADDRESSES and ("?" in value or "#" in value):
             value = value.partition("?")[0].partition("#")[0]
-        if "@" in value and name not in self._privacy._kept and _MAIL.search(value):
+        if name in self._privacy._kept:
+            return value
+        if name in _ADDRESSES and "%" in value and _MAIL.search(unquote(value)):
+            return _DROPPED
+        if "@" in value and _MAIL.search(value):
             return _DROPPED
         return value
 

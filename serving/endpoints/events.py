@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json
@@ -25,6 +26,9 @@ from serving.schemas.requests import MOST_EVENTS
 from serving.worker import Worker
 
 SOURCE = "api"
+LONGEST_KIND = 40
+"""Characters of an unknown kind that are looked at to tell what it may stand for."""
+
 _FIELDS = frozenset(column.name for column in COLUMNS)
 
 
@@ -117,13 +121,21 @@ def _rejected(fault: Fault) -> RejectedEvent:
         message_id=message_id if isinstance(message_id, str) else None,
         code=fault.code,
         field=fault.bad.field,
-        detail=fault.bad.reason + (_hint(known.get("kind")) if fault.bad.field == "kind" else ""),
+        detail=fault.bad.reason + (_hint_of(known.get("kind")) if fault.bad.field == "kind" else ""),
     )
 
 
-def _hint(kind: object) -> str:
-    """The kinds that an unknown kind may stand for: those spelt alike, else all."""
-    alike = get_close_matches(kind.strip().upper(), KINDS, 3) if isinstance(kind, str) else []
+def _hint_of(kind: object) -> str:
+    return _hint(kind[:LONGEST_KIND] if isinstance(kind, str) else "")
+
+
+@lru_cache(maxsize=256)
+def _hint(kind: str) -> str:
+    """The kinds that an unknown kind may stand for: those spelt alike, else all.
+
+    A sender that spells a kind wrong does so again and again, and to compare it takes half a millisecond.
+    """
+    alike = get_close_matches(kind.strip().upper(), KINDS, 3)
     return f". Did you mean {' or '.join(alike)}?" if alike else f". The kinds are {', '.join(KINDS)}."
 
 

@@ -6,6 +6,7 @@ be written at all is a failure, so that it is sent again.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from pydantic_core import from_json
@@ -14,7 +15,7 @@ from starlette.responses import Response
 
 from features.sources.contract import BadRecord, shown
 from features.sources.measurement import MOST_EVENTS, SOURCE, parse, requests
-from serving.arrivals import Arrivals
+from serving.arrivals import TURN, Arrivals
 from serving.exchange import JSON, read_body, reply
 from serving.schemas import ValidationAnswer, ValidationMessage
 from serving.worker import Worker
@@ -26,7 +27,7 @@ _FIELDS = frozenset(("client_id", "user_id", "timestamp_micros", "events", "even
 async def post_collect(worker: Worker, request: HttpRequest) -> Response:
     """Take the events of a request in."""
     body, _ = await read_body(request, MEDIA)
-    arrivals = _sorted(worker, body, worker.clock())
+    arrivals = await _sorted(worker, body, worker.clock())
     arrivals.outcomes(await worker.record(arrivals.intake))
     return Response(status_code=204)
 
@@ -34,7 +35,7 @@ async def post_collect(worker: Worker, request: HttpRequest) -> Response:
 async def post_debug_collect(worker: Worker, request: HttpRequest) -> Response:
     """Tell what is wrong with a request; nothing is taken in."""
     body, _ = await read_body(request, MEDIA)
-    arrivals = _sorted(worker, body, worker.clock())
+    arrivals = await _sorted(worker, body, worker.clock())
     found = [_message(fault.bad.field, fault.bad.reason) for fault in arrivals.faults]
     number = _number(body)
     if number > MOST_EVENTS:
@@ -48,7 +49,7 @@ async def post_debug_collect(worker: Worker, request: HttpRequest) -> Response:
     return reply(ValidationAnswer(validationMessages=found))
 
 
-def _sorted(worker: Worker, body: bytes, now: int) -> Arrivals:
+async def _sorted(worker: Worker, body: bytes, now: int) -> Arrivals:
     arrivals = Arrivals(SOURCE.name, worker.settings.privacy, now, len(body), SOURCE.customer, _FIELDS)
     try:
         content = from_json(body, allow_inf_nan=False)
@@ -64,6 +65,8 @@ def _sorted(worker: Worker, body: bytes, now: int) -> Arrivals:
         return arrivals
     for index, part in enumerate(parts):
         arrivals.take(index, part, lambda part: parse(part, now))
+        if index % TURN == TURN - 1:
+            await asyncio.sleep(0)
     return arrivals
 
 

@@ -17,7 +17,7 @@ from features.sources.contract import BadRecord
 from features.sources.segment import SOURCE, parse
 from features.sources.segment_batch import Envelope, opened
 from serving.arrivals import TURN, Arrivals, Fault, new_id
-from serving.doors import authorize_body_key
+from serving.doors import authorize_body_key, count_unreadable
 from serving.exchange import JSON, malformed, read_body, reply
 from serving.problems import Problem
 from serving.route import Endpoint
@@ -67,16 +67,35 @@ def single(kind: str) -> Endpoint:
 
 async def _read(request: HttpRequest) -> tuple[bytes, dict[str, Any]]:
     """The body, as bytes and as an object, of somebody who may write."""
-    body, _ = await read_body(request, MEDIA, "message_too_large")
     try:
-        content = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise malformed(str(error)) from None
-    key = content.pop("writeKey", None) if isinstance(content, dict) else None
+        body, content = await _parsed(request)
+    except Problem:
+        count_unreadable(request)
+        raise
+    key = _taken_out(content)
     authorize_body_key(request, key if isinstance(key, str) else None)
     if not isinstance(content, dict):
         raise Problem("not_a_message", "The body is not an object. `/docs` shows what is expected.")
     return body, content
+
+
+async def _parsed(request: HttpRequest) -> tuple[bytes, Any]:
+    body, _ = await read_body(request, MEDIA, "message_too_large")
+    try:
+        return body, from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise malformed(str(error)) from None
+
+
+def _taken_out(content: Any) -> Any:
+    """The key of a body, which it loses, as do its messages: no dead letter may hold one."""
+    if not isinstance(content, dict):
+        return None
+    messages = content.get("batch")
+    for message in messages if isinstance(messages, list) else ():
+        if isinstance(message, dict):
+            message.pop("writeKey", None)
+    return content.pop("writeKey", None)
 
 
 async def _taken(worker: Worker, envelope: Envelope, size: int) -> Response:

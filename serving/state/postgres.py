@@ -187,7 +187,7 @@ class PostgresStateStore:
             found = self._session.run(STALE, (self.fold.fingerprint, FEW + 1))
         if len(found) > FEW:
             return self.rebuild(progress)
-        stale = sorted({self.log.profile(name)[0] for (name,) in found})
+        stale = sorted({names[0] for (name,) in found if (names := self.log.profile(name))})
         self._heal(stale)
         return len(stale)
 

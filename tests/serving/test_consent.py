@@ -52,6 +52,22 @@ def test_a_withdrawal_written_by_another_worker_acts_at_once(place: Place) -> No
         each.states.close()
 
 
+@pytest.mark.parametrize(("withdrawn", "strangers"), [(1, 5), (5, 1)])
+def test_ids_that_join_while_one_does_not_look_are_found(place: Place, withdrawn: int, strangers: int) -> None:
+    one, other = place.engine(), place.engine()
+    silent = [f"silent-{number}" for number in range(withdrawn)]
+    assert set(take(one, *(event(Kind.CONSENT_WITHDRAW, who) for who in silent))) == {"a"}
+    one.consents.refresh()
+    take(
+        other, *(event(Kind.IDENTIFY, f"stranger-{number}", anonymous_id=f"x-{number}") for number in range(strangers))
+    )
+    take(other, event(Kind.IDENTIFY, anonymous_id=silent[0]))
+    assert take(one, event(Kind.PAGE_VIEW), event(Kind.PAGE_VIEW, "stranger-0")) == "wa"
+    assert one.consents.suspects == {*silent, "anna"}
+    for each in (one, other):
+        each.states.close()
+
+
 def test_a_withdrawal_is_of_the_whole_profile(engine: Engine, place: Place) -> None:
     other = place.engine()
     assert take(engine, event(Kind.CONSENT_WITHDRAW, "visitor")) == "a"

@@ -278,3 +278,14 @@ def test_too_many_requests_are_told_when_to_come_back(place: Place) -> None:
     problem = refused(answers[-1], "rate_limited", 429)
     assert int(answers[-1].headers["retry-after"]) >= 1 and answers[-1].headers["x-ratelimit-reset"]
     assert problem["code"] == "rate_limited"
+
+
+def test_bodies_that_cannot_be_read_for_a_key_are_counted_too(place: Place) -> None:
+    path = place.folder / "keys.json"
+    key, text = issue("shop", "write", NOW, None)
+    change_keys(path, lambda keys: [*keys, key])
+    with serve(place, WAYPOST_KEYS=str(path), WAYPOST_REQUESTS_PER_SECOND="2") as client:
+        answers = [client.post("/v1/batch", content=b"{") for _ in range(12)]
+        assert answers[0].status_code == 400
+        refused(answers[-1], "rate_limited", 429)
+        assert client.post("/v1/batch", json={"batch": [message()]}, auth=(text, "")).json()["accepted"] == 1

@@ -176,3 +176,19 @@ def test_its_identity_is_that_of_the_log(store: PostgresStateStore, tmp_path: Pa
     with closing(open_states(postgres.place(tmp_path), JOURNEY, busy_seconds=1, create=False)) as other:
         assert other.identity == store.identity
         assert not other.instant
+
+
+def test_who_is_erased_while_states_are_healed_is_left_out(
+    store: PostgresStateStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store.log.append([event(1, "ann"), event(2, "bob")])
+    profile = store.log.profile
+
+    def late(customer: str) -> list[str]:
+        with closing(open_states(postgres.place(tmp_path), JOURNEY, busy_seconds=20)) as other:
+            other.erase("ann", NOW)
+        return profile(customer)
+
+    monkeypatch.setattr(store.log, "profile", late)
+    assert store.heal() == 1
+    assert state(store, "bob") == replayed(store, "bob")

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import shutil
 import sqlite3
+import threading
 import time
 from contextlib import closing
 
@@ -13,7 +14,7 @@ import pytest
 
 from features.journey import JOURNEY
 from features.log.contract import LogBusy, LogError
-from serving.desk import Desk
+from serving.desk import MOST_WAITING, Desk
 from serving.settings import read_settings
 from serving.worker import Worker
 from tests.serving.conftest import Place, serve
@@ -37,6 +38,38 @@ def test_what_waited_too_long_is_refused_at_once(place: Place) -> None:
     first, *others = asyncio.run(ask())
     assert first is None and all(isinstance(each, LogBusy) for each in others)
     assert time.monotonic() - begun < 3
+
+
+def test_no_more_than_so_many_wait_at_a_desk(place: Place) -> None:
+    desk, gate = Desk("test", place.engine), threading.Event()
+
+    async def ask() -> list[object]:
+        asked = [asyncio.ensure_future(desk.ask(lambda engine: gate.wait(10))) for _ in range(MOST_WAITING + 5)]
+        done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        assert len(done) == 5
+        gate.set()
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert await desk.ask(lambda engine: 1) == 1
+        await desk.close()
+        return list(answers)
+
+    answers = asyncio.run(ask())
+    assert answers[:MOST_WAITING] == [True] * MOST_WAITING
+    assert all(isinstance(each, LogBusy) for each in answers[MOST_WAITING:])
+
+
+def test_reads_do_not_queue_for_ever_behind_a_slow_one(place: Place) -> None:
+    worker = worker_at(place)
+
+    async def read() -> list[object]:
+        await worker.open()
+        asked = [worker.read(lambda engine: time.sleep(0.25)) for _ in range(20)]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        await worker.close()
+        return list(answers)
+
+    first, *others = asyncio.run(read())
+    assert first is None and all(isinstance(each, LogBusy) for each in others)
 
 
 def test_the_check_does_not_queue_behind_writes(place: Place) -> None:

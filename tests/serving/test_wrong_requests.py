@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from features.sources.waypost import COLUMNS as EVENT_COLUMNS
 from serving import schemas
+from serving.endpoints.events import _hint
 from serving.routes import ROUTES
 from serving.state.sqlite import SqliteStateStore
 from tests.serving.answers import fails, ok
@@ -218,3 +219,11 @@ def test_a_fault_of_the_server_is_a_problem_and_the_log_names_nobody(
     problem = fails(client.post("/v1/scores", json={"customer": "jane@example.com"}), "internal_error")
     assert "jane" not in caplog.text and "RuntimeError" in caplog.text
     assert problem["request_id"] in caplog.text
+
+
+def test_a_kind_that_is_wrong_again_and_again_is_compared_once(client: TestClient) -> None:
+    compared = _hint.cache_info().misses
+    events = [{"customer": "a", "kind": "PURCHASED_ITENS"}] * 500
+    problem = fails(client.post("/v1/events", json=events), "no_event_accepted")
+    assert all("Did you mean PURCHASED_ITEM" in error["detail"] for error in problem["errors"])
+    assert _hint.cache_info().misses == compared + 1

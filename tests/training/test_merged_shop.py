@@ -18,7 +18,7 @@ from features.replay import final_states
 from tests.training.shop import past, world
 from tests.worlds import OPENING
 from training import dataset as module
-from training.dataset import OUT_OF_SCOPE, UNKNOWN, consenting, content_digest, dataset, label, sample, split
+from training.dataset import OUT_OF_SCOPE, UNKNOWN, consenting, content_digest, dataset, label, sample, split, willing
 from training.ranking import evaluate_recommender
 from training.recommenders import fit_recommender
 from training.targets import TARGETS
@@ -80,6 +80,25 @@ def test_the_recommender_learns_nothing_from_who_has_withdrawn() -> None:
     assert kept.items == ["a", "c"]
     joined = past_of([np.concatenate([*log, happens(2, VISITOR, Kind.CONSENT_WITHDRAW)])], np.array([merged(2)], MERGE))
     assert consenting(JOURNEY, known_at(joined, end), end).customers.tolist() == [BOB]
+
+
+def test_who_has_withdrawn_in_the_end_is_in_no_row_of_the_past_either() -> None:
+    log = [
+        *VISITS,
+        happens(3, BOB, Kind.CONSENT_WITHDRAW),
+        happens(3.1, BOB, Kind.CONSENT_GRANT),
+        happens(4, VISITOR, Kind.CONSENT_WITHDRAW),
+    ]
+    end = OPENING + 5 * DAY
+
+    def left(merges: list[tuple[int, ...]], now: int = end) -> tuple[list[int], int]:
+        known = willing(JOURNEY, past_of([np.concatenate(log)], np.array(merges, MERGE) if merges else NONE), now)
+        return replay_profiles(JOURNEY, known, [OPENING + 2 * DAY]).customer.tolist(), known.count
+
+    assert left([]) == ([ANN, BOB], 4)
+    assert left([merged(4.5)]) == ([BOB], 3)
+    assert left([merged(3.5), merged(4.5, undone=True)]) == ([ANN, BOB], 4)
+    assert left([], now=OPENING + 3 * DAY) == ([ANN, VISITOR], 3)
 
 
 def split_in_two() -> Past:

@@ -87,6 +87,15 @@ def test_ids_are_taken_apart(waypost: Run, place: Path) -> None:
         assert log.profile(WHO) == [WHO]
 
 
+def test_a_shifted_clock_is_the_servers(waypost: Run, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAYPOST_CLOCK_SHIFT_DAYS", "-36500")
+    waypost("unmerge", VISITOR)
+    with closing(open_log(place / "waypost.db")) as log:
+        assert log.merges()["received"].max() == NOW + DAY  # the newest in the log, not the time of day
+        waypost("erase", SILENT)
+        assert log.append([Event("s-1", SILENT, Kind.LOGIN, NOW + DAY, NOW + DAY)]).accepted == [True]
+
+
 def test_everything_held_is_written(waypost: Run, place: Path) -> None:
     waypost("export", VISITOR, "--out", place / "export" / "held.ndjson")
     written = (place / "export" / "held.ndjson").read_text()

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from features.events import Event, Kind
 from features.log import folder, merge, rows, tombstones
 from features.log.contract import Appended, DeadLetter, Erased, Records, Training
-from features.log.membership import NO_MERGES, NOTHING, named
+from features.log.membership import NO_MERGES, NOTHING, declared, named
 from features.log.parquet import letters as letter_files
 from features.log.parquet.members import FolderMembers
 from features.log.parquet.partitions import Partitions
@@ -91,7 +91,7 @@ class ParquetLog:
         accepted = self._unseen(digests, manifest.commit)
         identifying = [place for place, event in enumerate(events) if accepted[place] and event.kind is Kind.IDENTIFY]
         who = [events[place] for place in identifying]
-        others = self._members.declared(who)
+        others = declared(who)
         interned = self.customers.intern([*(event.customer for event in events), *others.values()], commit)
         codes = (
             interned[: len(events)],

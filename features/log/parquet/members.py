@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from features.events import Event, Kind
 from features.log import folder
 from features.log.contract import MERGE, Records
-from features.log.membership import NO_MERGES, Join, Membership, declared, merges
+from features.log.membership import NO_MERGES, Join, Membership, merges
 from features.log.parquet.tables import MERGES, read, read_all, table_of, write
 from features.log.rows import identified
 
@@ -51,10 +51,6 @@ class FolderMembers:
         """Every merge and its undoing, in log order."""
         self.refresh()
         return np.sort(self._merges, order=["received", "offset"])
-
-    def declared(self, events: Sequence[Event]) -> dict[int, str]:
-        """The other ids that events of kind IDENTIFY join to their customers, by their places."""
-        return {place: other for place, event in enumerate(events) if (other := declared(event)) is not None}
 
     def join(
         self, events: Sequence[Event], records: Records, members: dict[int, int], offset: int, commit: int

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from features.events import EVENT, NO_CODE, Event, Kind
 from features.log import rows, tombstones
 from features.log.contract import CHUNK, Appended, DeadLetter, Erased, Records, Training
-from features.log.membership import NO_MERGES, named
+from features.log.membership import NO_MERGES, NOTHING, named
 from features.log.postgres import erasing, letters
 from features.log.postgres.arrays import Column, numbers, texts
 from features.log.postgres.errors import explained
@@ -44,9 +44,6 @@ _LATEST = 2**63 - 1
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
-NOTHING = Appended([], np.empty(0, EVENT), 0, 0, NO_MERGES)
-"""What comes of an append that adds nothing."""
-
 
 class PostgresLog:
     """A log in one schema of a PostgreSQL database, with every commit on the server's disk before `append` returns.
@@ -68,7 +65,7 @@ class PostgresLog:
         self._members = PostgresMembers(self.session, self.customers)
         self._remembered = (-1, 0)
         self._head = Head(0, 0, 0, 0)
-        self._remnants = False
+        self._erased: list[str] = []
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -77,7 +74,7 @@ class PostgresLog:
         Holds the log's only write lock, so keep it short. Transactions nest: an inner one that fails is undone by
         itself. Raises LogBusy when the lock is not to be had, and LogFull and the like when the commit fails.
         """
-        before = self._head
+        before, erased = self._head, len(self._erased)
         head = self.session.begin()
         try:
             if head is not None:
@@ -87,13 +84,12 @@ class PostgresLog:
             self.session.commit()
         except BaseException:
             self._head = before
+            del self._erased[erased:]
             self._forget()
             self.session.roll_back()
-            self._remnants &= self.session.depth > 0
             raise
-        if self._remnants and not self.session.depth:
-            self._remnants = False
-            erasing.rewrite_remnants(self.session)
+        if self._erased and not self.session.depth:
+            self._overwrite_erased()
 
     def append(self, events: Sequence[Event], *, history: bool = False) -> Appended:
         """Add the events that the log does not have yet; inside a `transaction`, as a part of it."""
@@ -124,6 +120,8 @@ class PostgresLog:
         new = {offset for (offset,) in self.session.run(_INSERT, _columns(offsets, events, records))}
         accepted = [offset in new for offset in offsets]
         if not new:
+            for vocabulary in (self.customers, self.items, self.categories):
+                vocabulary.take_back()
             return NOTHING._replace(accepted=accepted)
         if len(new) < len(events):
             records = records[np.array(accepted)]
@@ -241,7 +239,6 @@ class PostgresLog:
                 touched.add("events")
             session.run("UPDATE log SET erasures = erasures + %b::int8", (len(codes),))
             erasing.note_remnants(session, sorted(touched))
-            self._remnants = True
         return Erased(names, len(found), dead, merges, min((row[0] for row in found), default=0))
 
     def _bury(self, names: Sequence[str], now: int) -> bool:
@@ -258,7 +255,19 @@ class PostgresLog:
             ]
         )
         self._head = self._head._replace(erased=max(self._head.erased, now))
+        self._erased += names
         return self._members.unname(names)
+
+    def _overwrite_erased(self) -> None:
+        names, self._erased = self._erased, []
+        # An event of any kind may mention an erased id. To read them all takes long, and nobody need wait for that.
+        with self.session.unhurried():
+            places = self._members.mentioned(names)
+        if places:
+            with self.transaction() as session:
+                if self._members.unname(names, places):
+                    erasing.note_remnants(session, ["events"])
+        erasing.rewrite_remnants(self.session)
 
     def reject(self, letters_: Sequence[DeadLetter]) -> int:
         """Keep records that could not become events, each once; inside a `transaction`, as a part of it."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from features.events import Event
 from features.identity import identifies
 from features.log.contract import MERGE, Records
-from features.log.membership import JOINS, NO_MERGES, Membership, declared, merges
+from features.log.membership import NO_MERGES, Join, Membership, declared, mentions, merges, unmentioned
 from features.log.postgres.session import Session
 from features.log.postgres.vocabulary import PostgresVocabulary, intern
 
@@ -43,6 +43,22 @@ INSERT INTO merges ("offset", received, member, profile, undone)
 SELECT * FROM unnest(%b::int8[], %b::int8[], %b::int4[], %b::int4[], %b::bool[])
 """
 
+_MENTIONING = """
+SELECT received, "offset", properties FROM events
+WHERE EXISTS (SELECT FROM unnest(%b::text[]) AS said (part) WHERE position(part IN properties) > 0)
+"""
+
+_AT = '(received, "offset") IN (SELECT * FROM unnest(%b::int8[], %b::int8[]))'
+
+_UPDATE = """
+UPDATE events SET properties = changed.properties
+FROM unnest(%b::int8[], %b::int8[], %b::text[]) AS changed (received, "offset", properties)
+WHERE (events.received, events."offset") = (changed.received, changed."offset")
+"""
+
+Place: TypeAlias = tuple[int, int]
+"""Where an event lies: its `received` and its offset, which are the key of the table."""
+
 
 class PostgresMembers:
     """Who is whose member, in the tables `merges`, `members` and `users`. Writes belong in a transaction."""
@@ -67,21 +83,14 @@ class PostgresMembers:
     def join(self, events: Sequence[Event], records: Records, offset: int) -> NDArray[np.void]:
         """Do what accepted events of kind IDENTIFY, and their records, say of ids. The merges, behind `offset`."""
         codes = records["customer"].tolist()
-        others = [declared(event) for event in events]
-        (members,) = intern(self._session, [(self._customers, others)])
-        joining = [(code, member) for code, member in zip(codes, members, strict=True) if member >= 0]
-        membership = self._membership({code for pair in joining for code in pair}) if joining else Membership()
-        received = records["received"].tolist()
-        found, users = [], set()
-        for event, code, member, moment in zip(events, codes, members, received, strict=True):
-            if identifies(event):
-                membership.users.add(code)
-                users.add(code)
-            profile = membership.join(code, member) if member >= 0 else None
-            if profile is not None:
-                found.append((moment, member, profile))
-                users.add(profile)
+        others = declared(events)
+        (members,) = intern(self._session, [(self._customers, list(others.values()))])
+        joins = [Join(place, codes[place], member) for place, member in zip(others, members, strict=True)]
+        membership = self._membership(joins) if joins else Membership()
+        found = membership.apply(events, records, joins)
         merged = merges(found, offset, undone=False)
+        users = {code for code, event in zip(codes, events, strict=True) if identifies(event)}
+        users.update(profile for _, _, profile in found)
         self._session.later("INSERT INTO users SELECT unnest(%b::int4[]) ON CONFLICT DO NOTHING", (sorted(users),))
         self._session.later(
             "INSERT INTO members SELECT * FROM unnest(%b::int4[], %b::int4[])",
@@ -115,32 +124,25 @@ class PostgresMembers:
         )
         return len(removed)
 
-    def unname(self, names: Iterable[str]) -> bool:
-        """Take erased names out of the events in which they joined, or were to join, another. Whether any did."""
-        gone = set(names)
-        changed: list[tuple[int, int, str | None]] = []
-        found = self._session.run(
-            'SELECT received, "offset", properties FROM events WHERE kind = 90 AND kind BETWEEN 90 AND 93 AND EXISTS '
-            "(SELECT FROM unnest(%b::text[]) AS said (part) WHERE position(part IN properties) > 0)",
-            ([f'"{key}":{json.dumps(name)}' for key in JOINS for name in gone],),
-        )
-        for received, offset, properties in found:
-            said = json.loads(properties)
-            kept = {key: value for key, value in said.items() if not (key in JOINS and value in gone)}
-            if len(kept) < len(said):
-                changed.append((received, offset, json.dumps(kept, separators=(",", ":")) if kept else None))
+    def mentioned(self, names: Sequence[str]) -> list[Place]:
+        """Where events of any kind mention a name as another id of their customer. Reads all events."""
+        return [(received, offset) for received, offset, _ in self._session.run(_MENTIONING, (_mentions(names),))]
+
+    def unname(self, names: Sequence[str], places: Sequence[Place] | None = None) -> bool:
+        """Take erased names out of the events of others that joined them, or of those at `places`. Whether any did."""
+        if places is None:
+            found = self._session.run(f"{_MENTIONING} AND kind = 90 AND kind BETWEEN 90 AND 93", (_mentions(names),))
+        else:
+            found = self._session.run(f"{_MENTIONING} AND {_AT}", (_mentions(names), *_transposed(places, 2)))
+        kept = [(*place, unmentioned(properties, names)) for *place, properties in found]
+        changed = [row for row, (*_, said) in zip(kept, found, strict=True) if row[-1] != said]
         if changed:
-            self._session.run(
-                "UPDATE events SET properties = changed.properties FROM unnest(%b::int8[], %b::int8[], %b::text[]) "
-                'AS changed (received, "offset", properties) '
-                'WHERE (events.received, events."offset") = (changed.received, changed."offset")',
-                tuple(map(list, zip(*changed, strict=True))),
-            )
+            self._session.run(_UPDATE, _transposed(changed, 3))
         return bool(changed)
 
-    def _membership(self, codes: Iterable[int]) -> Membership:
-        """What the log knows of some ids."""
-        asked = sorted(codes)
+    def _membership(self, joins: Sequence[Join]) -> Membership:
+        """What the log knows of the ids of `joins`."""
+        asked = sorted({code for join in joins for code in (join.customer, join.member)})
         profiles, users, apart, sizes = self._session.run_many([(statement, (asked,)) for statement in _KNOWN])
         return Membership(
             profiles={member: profile for member, profile in profiles},
@@ -154,3 +156,11 @@ def _columns(found: NDArray[np.void]) -> list[list[object]]:
     return [found[name].tolist() for name in ("offset", "received", "member", "profile")] + [
         found["undone"].astype(bool).tolist()
     ]
+
+
+def _mentions(names: Sequence[str]) -> list[str]:
+    return [mention for name in names for mention in mentions(name)]
+
+
+def _transposed(found: Iterable[Sequence[object]], columns: int) -> list[list[object]]:
+    return [list(column) for column in zip(*found, strict=True)] or [[]] * columns

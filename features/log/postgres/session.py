@@ -219,7 +219,9 @@ class Session:
         if not self.depth:
             self._undo()
         elif (savepoint, ()) in self._queue:
-            del self._queue[self._queue.index((savepoint, ())) :]
+            # The last of them: one before it is of a transaction of the same depth that has ended well.
+            while self._queue.pop() != (savepoint, ()):
+                pass
         else:
             self._queue.clear()
             # Where even that fails everything is lost, which the outermost transaction finds out.

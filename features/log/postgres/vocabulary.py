@@ -22,7 +22,7 @@ WITH given AS (
     FROM given WHERE code IS NULL
     RETURNING name, code
 )
-SELECT name, code FROM given WHERE code IS NOT NULL UNION ALL SELECT name, code FROM added
+SELECT name, code, false FROM given WHERE code IS NOT NULL UNION ALL SELECT name, code, true FROM added
 """
 
 
@@ -39,6 +39,7 @@ class PostgresVocabulary:
         self._intern = _INTERN.format(table=table)
         self._codes: dict[str, int] = {}
         self._names: dict[int, str] = {}
+        self._added: list[int] = []
 
     def code(self, name: str) -> int | None:
         """The code of `name`, None when the log has never seen it.
@@ -77,6 +78,14 @@ class PostgresVocabulary:
         self._session.run(f"UPDATE {self._table} SET name = NULL WHERE code = ANY(%b::int4[])", (list(codes),))
         self.forget()
 
+    def take_back(self) -> None:
+        """Remove the names that the last `intern` added, for nothing came of them. Inside the same transaction."""
+        if self._added:
+            self._session.later(f"DELETE FROM {self._table} WHERE code = ANY(%b::int4[])", (self._added,))
+            for code in self._added:
+                self._codes.pop(self._names.pop(code, ""), None)
+            self._added = []
+
     def forget(self) -> None:
         """Drop what is kept in memory."""
         self._codes.clear()
@@ -100,14 +109,17 @@ def intern(session: Session, wanted: Sequence[tuple[PostgresVocabulary, Sequence
     ]
     asked = []
     for (vocabulary, names), codes in zip(wanted, known, strict=True):
+        vocabulary._added = []
         missing = [name for name in dict.fromkeys(names) if name is not None and name not in codes]
         if missing:
             asked.append((vocabulary, codes, missing))
     if asked:
         answers = session.run_many([(vocabulary._intern, (texts(missing),)) for vocabulary, _, missing in asked])
         for (vocabulary, codes, _), found in zip(asked, answers, strict=True):
-            codes.update(found)
-            vocabulary.learn(found)
+            pairs = [(name, code) for name, code, _ in found]
+            codes.update(pairs)
+            vocabulary.learn(pairs)
+            vocabulary._added = [code for _, code, added in found if added]
     return [
         [NO_CODE if name is None else codes[name] for name in names]
         for (_, names), codes in zip(wanted, known, strict=True)

@@ -77,6 +77,10 @@ class ErasureSuite(StoreSuite):
         mixed = log.append([event(70, "ann"), event(3, "bob")])
         assert (mixed.first_offset, mixed.records["received"].tolist()) == (3, [event(3).received])
 
+    def test_what_is_no_name_is_nobody_erased(self, log: EventLog) -> None:
+        log.erase("ann", LATER)
+        assert log.append([event(2, "bob", properties={"anonymous_id": "\ud800"})], history=True).accepted == [True]
+
     def test_who_was_erased_unknown_does_not_come_by_import_either(self, log: EventLog) -> None:
         log.erase("ann", LATER)
         assert log.append([event(1, "ann"), event(2, "bob")], history=True).accepted == [False, True]
@@ -102,6 +106,21 @@ class ErasureSuite(StoreSuite):
         assert "x" not in log.customers.names()
         log.append([identify(5, "bob", "x")])
         assert log.profile("x") == ["bob", "x"]
+
+    def test_no_event_of_another_mentions_who_was_erased(self, log: EventLog) -> None:
+        """Whatever its kind: only an `IDENTIFY` joins ids, but any event may come with one."""
+        visited = {"anonymous_id": "visitor", "previous_id": ["visitor"], "page": 7}
+        log.append([event(1, "visitor"), event(2, "ann", properties=visited)])
+        log.append([event(3, "ann", properties={"previous_id": "visitor"}), identify(4, "bob", "visitor", page=8)])
+        log.append([event(5, "ann", properties={"anonymous_id": "visitors"})])
+        log.unmerge("visitor", event(6).received)
+        assert log.erase("visitor", LATER).events == 1
+        assert [each.properties for each in log.events("bob", 9)] == [{"page": 8}]
+        assert [each.properties for each in log.events("ann", 9)] == [
+            {"anonymous_id": "visitors"},
+            {},
+            {"previous_id": ["visitor"], "page": 7},
+        ]
 
     def test_live_order_holds_after_the_newest_is_erased(self, log: EventLog) -> None:
         log.append([event(1, "bob"), event(9, "ann")])

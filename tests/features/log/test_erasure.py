@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -150,6 +152,60 @@ def test_a_scan_that_outlasts_the_wait_is_reported_and_can_be_made_good(
         assert sum(map(len, scan)) == 80
         assert log.erase("customer-3", LATER).rows == 0
         assert holding(tmp_path, "customer-3") == []
+
+
+_COUNTING = """
+import sys
+from contextlib import closing
+from features.log.sqlite import SqliteLog
+with closing(SqliteLog(sys.argv[1])) as log:
+    print(log.count())
+"""
+
+
+def test_what_is_written_after_an_erasure_is_there_for_everybody(tmp_path: Path) -> None:
+    """Whoever opens and closes the log next must not take it for one that nobody else has open."""
+
+    def counted_elsewhere() -> int:
+        command = [sys.executable, "-c", _COUNTING, str(log.path)]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    with closing(SqliteLog(tmp_path / "log.db")) as log:
+        log.append([event(number, f"customer-{number}") for number in range(20)])
+        log.erase("customer-7", LATER)
+        assert counted_elsewhere() == 19
+        log.append([event(30, "customer-30")])
+        assert counted_elsewhere() == 20
+
+
+_CHECKPOINTING = """
+import fcntl, sys, time
+with open(sys.argv[1], "r+b") as shared:
+    fcntl.lockf(shared, fcntl.LOCK_EX, 1, 121)  # WAL_CKPT_LOCK of https://www.sqlite.org/walformat.html
+    print("locked", flush=True)
+    time.sleep(0.3)
+"""
+
+
+def test_another_process_that_shortens_the_write_ahead_file_is_waited_for(tmp_path: Path) -> None:
+    with closing(SqliteLog(tmp_path / "log.db", busy_seconds=10)) as log:
+        log.append([event(number, f"customer-{number}") for number in range(20)])
+        command = [sys.executable, "-c", _CHECKPOINTING, f"{log.path}-shm"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+            assert other.stdout is not None and other.stdout.readline() == b"locked\n"
+            log.erase("customer-7", LATER)
+    assert holding(tmp_path, "customer-7") == []
+
+
+def test_an_erasure_that_is_undone_takes_nothing_from_others(tmp_path: Path) -> None:
+    with closing(SqliteLog(tmp_path / "log.db")) as log:
+        log.append([event(1, "visitor-1"), event(2, "ann", properties={"anonymous_id": "visitor-1"})])
+        with log.transaction():
+            with pytest.raises(ZeroDivisionError), log.transaction():
+                log.erase("visitor-1", LATER)
+                raise ZeroDivisionError
+            log.erase("visitor-2", LATER)
+        assert log.events("ann", 1)[0].properties == {"anonymous_id": "visitor-1"}
 
 
 def test_an_erasure_inside_a_transaction_is_overwritten_after_it(tmp_path: Path) -> None:

@@ -155,7 +155,8 @@ def test_all_stores_hold_the_same_bytes(appends: list[Batch]) -> None:
         with tempfile.TemporaryDirectory() as home, closing(open_store(Path(home) / "log.db")) as log:
             filled(log, appends)
             merges = tuple(log.merges().tolist())
-            held.add((log.digest(), gathered(log.scan()).tobytes(), merges))
+            names = tuple(tuple(each.names()) for each in (log.customers, log.items, log.categories))
+            held.add((log.digest(), gathered(log.scan()).tobytes(), merges, names))
     assert len(held) == 1
 
 

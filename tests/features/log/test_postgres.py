@@ -291,3 +291,22 @@ def test_an_erasure_inside_a_transaction_is_completed_after_it(log: PostgresLog)
         log.erase("customer-7", LATER)
         log.append([event(30_000, "customer-30")])
     assert (log.session.run("SELECT count(*) FROM remnants"), log.count()) == ([(0,)], 20)
+
+
+def test_an_erasure_that_is_undone_takes_nothing_from_others(log: PostgresLog) -> None:
+    log.append([event(1, "visitor"), event(2, "ann", properties={"anonymous_id": "visitor"})])
+    with log.transaction():
+        with pytest.raises(ZeroDivisionError), log.transaction():
+            log.erase("visitor", LATER)
+            raise ZeroDivisionError
+        log.erase("dan", LATER)
+    assert log.events("ann", 1)[0].properties == {"anonymous_id": "visitor"}
+
+
+def test_an_inner_transaction_that_fails_at_once_undoes_nothing_before_it(log: PostgresLog) -> None:
+    with log.transaction():
+        with log.transaction() as session:
+            session.later("INSERT INTO trainings VALUES ('one', 1, 1)")
+        with pytest.raises(ZeroDivisionError), log.transaction():
+            raise ZeroDivisionError
+    assert [each.version for each in log.trainings()] == ["one"]

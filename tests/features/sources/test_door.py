@@ -35,6 +35,24 @@ def test_history_was_received_when_it_happened() -> None:
     assert ahead.at == ahead.received == NOW
 
 
+def test_an_id_that_joins_is_a_name_like_any_customers() -> None:
+    def joining(other: object, kind: Kind = Kind.IDENTIFY) -> object:
+        told = {"anonymous_id": other, "plan": "gold"}
+        return door.admit("m", "ada", kind, NOW, NOW, False, properties=told).properties["anonymous_id"]
+
+    assert [joining(other) for other in ("visitor", " visitor ", 123, 7.0, "")] == [
+        "visitor",
+        "visitor",
+        "123",
+        "7",
+        None,
+    ]
+    for other in ("a\0b", "\ud800", "x" * 257, True, {"id": "visitor"}):
+        with refused("properties.anonymous_id"):
+            joining(other)
+        assert joining(other, Kind.ITEM_VIEW) == other
+
+
 @pytest.mark.parametrize("customer", [None, ""])
 def test_every_event_has_a_customer(customer: str | None) -> None:
     with refused("customer"):

@@ -32,6 +32,13 @@ def test_every_name_is_understood(name: str) -> None:
     assert event.category == (name if event.kind is Kind.OTHER else None)
 
 
+def test_an_id_that_names_nobody_is_no_customer() -> None:
+    for nobody in ("null", "0", "(not set)", "undefined", ""):
+        assert only(row("page_view", user_id=nobody)).customer == "1.2"
+        with refused("user_pseudo_id"):
+            parse(row("page_view", user_pseudo_id=nobody), NOW)
+
+
 def test_an_unknown_name_is_kept_as_category() -> None:
     event = only(row("wheel_spin"))
     assert (event.kind, event.category) == (Kind.OTHER, "wheel_spin")

@@ -24,6 +24,13 @@ def test_every_name_of_google_is_understood(name: str) -> None:
     assert (event.kind, event.customer, event.at) == (GA4[name], "1.2", AT)
 
 
+def test_equal_events_of_a_request_are_several() -> None:
+    viewed = {"name": "page_view", "params": {"page_title": "Lamps"}}
+    body = {"client_id": "1.2", "events": [viewed, viewed]}
+    for dated in (body, {**body, "timestamp_micros": AT}):
+        assert len({event.message_id for event in parse(dated, NOW)}) == 2
+
+
 def test_a_purchase_is_the_purchase_of_the_export() -> None:
     items = [
         {"item_id": "L1", "item_category": "lighting", "price": 24.9, "quantity": 2},

@@ -97,6 +97,23 @@ def test_an_address_loses_its_query_and_a_text_with_a_mail_address_goes() -> Non
     assert cleaned({"query": "a@b.example"}, privacy=Privacy(keep=("query",))) == ({"query": "a@b.example"}, 0)
 
 
+def test_a_mail_address_hides_in_no_encoding_of_an_address() -> None:
+    assert cleaned({"path": "/reset/ada%40lovelace.example", "referrer": "/50%25-off"}) == (
+        {"referrer": "/50%25-off"},
+        1,
+    )
+
+
+def test_other_ids_are_kept_only_where_the_log_finds_them_again() -> None:
+    given = {"anonymous_id": "v", "previousId": "v", "products": [{"anonymous_id": "v", "sku": "L1"}]}
+    assert cleaned(given) == ({"anonymous_id": "v", "products": [{"sku": "L1"}]}, 2)
+    assert cleaned({"traits": {"anonymous_id": "v"}, "group_id": "a@b.example"}) == (
+        {"traits": {}, "group_id": "a@b.example"},
+        1,
+    )
+    assert cleaned({"campaign": {"previous_id": "v"}, "value": 1}) == ({"campaign": {}, "value": 1}, 1)
+
+
 def test_a_number_beyond_all_measure_is_nothing() -> None:
     infinite = json.loads('{"value": 1e999, "products": [{"price": -1e999, "tax": 2.5}]}')
     assert cleaned(infinite) == ({"value": None, "products": [{"price": None, "tax": 2.5}]}, 0)
