@@ -14,7 +14,6 @@ from typing import Any
 from pydantic_core import to_json
 
 from features.events import Event
-from features.identity import joined
 from features.log.contract import DeadLetter
 from features.log.membership import JOINS
 from features.sources import door
@@ -45,14 +44,6 @@ OTHER_IDS = ("previousId", *JOINS)
 def new_id() -> str:
     """A message id for a record that came without one."""
     return os.urandom(16).hex()
-
-
-def check_joined(event: Event) -> None:
-    """Raise BadRecord when the id that an event joins to its customer's could not be that of a customer."""
-    other = joined(event)
-    if other is not None:
-        field = next(field for field in JOINS if event.properties.get(field) == other)
-        door.name(other, f"properties.{field}")
 
 
 def ids_of(record: Any, fields: Collection[str]) -> set[str]:
@@ -103,7 +94,6 @@ class Arrivals:
         dropped = 0
         try:
             for event in parse(record):
-                check_joined(event)
                 kept, number = self._privacy.clean(event)
                 events.append(kept)
                 dropped += number

@@ -20,7 +20,7 @@ from features.sources import SOURCES, measurement, segment, waypost
 from features.sources.contract import BadRecord, Source, SourceUnknown
 from features.sources.identities import Identities, content_id
 from features.sources.privacy import Privacy
-from serving.arrivals import check_joined, ids_of
+from serving.arrivals import ids_of
 from serving.engine import Engine
 from serving.intake import Intake
 
@@ -123,8 +123,6 @@ class Replay:
         identity = _of_letter(letter) if live else self._of_file(source.name, letter.raw)
         moment = letter.received if live else self._received
         events = source.parse(values, moment, identity, not live)
-        for event in events:
-            check_joined(event)
         clean = self._privacy.keeping(source.keeps).clean
         return [clean(event)[0] for event in events]
 

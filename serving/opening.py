@@ -21,8 +21,9 @@ Identity = tuple[int, int] | None
 class Opening:
     """Opens engines on the store of a server.
 
-    Only the first may make a store. Later a missing one is waited for, never made anew: an empty log in the place of
-    a full one would take events in as if nothing had been there.
+    Only the first may make a store, and only where the settings let it: a worker that is started again is a first one,
+    too. Later a missing one is waited for, never made anew: an empty log in the place of a full one would take events
+    in as if nothing had been there.
     """
 
     def __init__(self, settings: Settings, fold: Fold, champions: Champions) -> None:
@@ -45,7 +46,8 @@ class Opening:
                 "would damage the new one: move the -wal and -shm files away"
             )
         wait = self._settings.busy_seconds if busy_seconds is None else busy_seconds
-        states = open_states(self._settings.store, self._fold, wait, create=not self._opened)
+        create = self._settings.create_store and not self._opened
+        states = open_states(self._settings.store, self._fold, wait, create=create)
         self._opened = True
         self._log, self._ahead = self._files()
         return Engine(states, self._fold, self._champions)

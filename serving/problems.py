@@ -169,5 +169,7 @@ def store_problem(error: LogError) -> Problem:
     if isinstance(error, LogFull):
         return Problem("store_full", "The disk of the store is full; nothing was kept. Make room, then send it again.")
     return Problem(
-        "store_unavailable", "The store cannot be used; nothing was kept. Run `waypost doctor` on the server."
+        "store_unavailable",
+        "The store cannot be used. Send the same request again later: should it have been kept all the same, it counts "
+        "as a duplicate. Run `waypost doctor` on the server.",
     )

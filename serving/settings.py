@@ -70,6 +70,11 @@ SETTINGS = (
         "How long a server that is told to stop goes on answering while it says that it is not ready.",
     ),
     Setting("WAYPOST_HISTORY", "", "A second log that erasures reach too, such as `parquet:data/history`."),
+    Setting(
+        "WAYPOST_CREATE_STORE",
+        "yes",
+        "Whether a store that is missing at the start is made, `yes` or `no`; `waypost serve` makes it beforehand.",
+    ),
 )
 
 
@@ -94,6 +99,7 @@ class Settings:
     drain_seconds: float
     history: str
     """Empty for none."""
+    create_store: bool
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -115,6 +121,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         audit_seconds=_number(values, "WAYPOST_AUDIT_SECONDS", least=0),
         drain_seconds=_number(values, "WAYPOST_DRAIN_SECONDS", least=0),
         history=values["WAYPOST_HISTORY"],
+        create_store=_choice(values, "WAYPOST_CREATE_STORE", ("yes", "no")) == "yes",
     )
 
 

@@ -80,6 +80,7 @@ def server_environment(store: str | None, workers: int | None) -> dict[str, str]
         "BENTOML_DO_NOT_TRACK": "True",
         "BENTOML_HOME": os.environ.get("BENTOML_HOME", os.path.abspath("data/bentoml")),  # noqa: PTH100
         "DO_NOT_TRACK": "true",
+        "WAYPOST_CREATE_STORE": "no",  # `check_place` has made it, and a worker started again must not
     }
     if store:
         environment["WAYPOST_STORE"] = store

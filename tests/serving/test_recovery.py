@@ -57,6 +57,15 @@ def move(place: Place, source: str, target: str) -> None:
             path.rename(place.folder / f"{target}{suffix}")
 
 
+def test_a_worker_started_again_makes_no_empty_store_where_one_is_missing(place: Place) -> None:
+    move(place, "waypost.db", "away.db")
+    with serve(place, WAYPOST_CREATE_STORE="no") as client:
+        fails(client.post("/v1/events", json={"customer": "anna", "kind": "PURCHASE"}), "store_unavailable")
+        assert not (place.folder / "waypost.db").exists()
+        move(place, "away.db", "waypost.db")
+        until(lambda: send(client) == 200)
+
+
 def test_a_missing_store_is_taken_up_when_it_is_back(place: Place) -> None:
     with serve(place) as client:
         assert send(client) == 200
