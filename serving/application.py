@@ -40,6 +40,9 @@ HEADERS = (
 NO_STORE = (b"cache-control", b"no-store")
 """On every answer that may hold customers' data, unless its endpoint says otherwise."""
 
+CLOSE = (b"connection", b"close")
+"""On every answer of a server that stops: a connection closed between two requests would cut off the second."""
+
 CLIENT_CLOSED = 499
 """Status, by nginx's custom, of a request whose client did not wait for the answer."""
 
@@ -155,6 +158,8 @@ def _answering(
             headers.append(NO_STORE)
         if shared:
             headers.extend(origins.headers(scope))
+        if worker.stopping:
+            headers.append(CLOSE)
         timer = timers.get(response.status_code)
         if timer is None:
             timer = timers[response.status_code] = metrics.REQUEST_SECONDS.labels(path, str(response.status_code))

@@ -38,6 +38,6 @@ def test_no_file_names_a_path_of_this_machine() -> None:
 
 
 def test_the_patterns_see_what_they_are_for() -> None:
-    assert REGISTRY.search("--extra-" + "index-url x")
+    assert REGISTRY.search("-".join(("--extra", "index", "url x")))
     assert HOME.search("see /home/" + "someone/notes")
     assert not HOME.search("GET /v1/home/page")

@@ -100,7 +100,7 @@ def test_a_batch_of_more_customers_than_are_asked_for_at_once(tmp_path: Path, mo
 
 
 def test_many_stale_customers_are_replayed_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.state.sqlite.FEW", 3)
+    monkeypatch.setattr("serving.state.folding.FEW", 3)
     store = opened(tmp_path)
     store.log.append([event(number, f"c-{number % 8}", at=NOW - number) for number in range(40)], history=True)
     assert store.heal() == 8
@@ -115,13 +115,13 @@ def test_a_replay_does_not_overwrite_what_was_recorded_meanwhile(
     store, live = opened(tmp_path), opened(tmp_path)
     store.log.append([event(number, at=NOW - 9) for number in range(3)], history=True)
     store.log.append([event(4, "x", at=NOW - 9), event(5, "y", at=NOW - 9)], history=True)
-    put = SqliteStateStore._put_replayed
+    put = SqliteStateStore._keep
 
     def late(self: SqliteStateStore, *arguments: Any) -> int:
         live.record([event(50), event(51, "x"), identify(52, "y", "x")])
         return put(self, *arguments)
 
-    monkeypatch.setattr(SqliteStateStore, "_put_replayed", late)
+    monkeypatch.setattr(SqliteStateStore, "_keep", late)
     store.rebuild()
     for name in ("anna", "x", "y"):
         assert state(store, name) == replayed(store, name)

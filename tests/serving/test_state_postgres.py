@@ -143,7 +143,7 @@ def test_events_written_by_the_log_alone_are_not_overlooked(store: PostgresState
 
 
 def test_many_stale_customers_are_replayed_together(store: PostgresStateStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.state.postgres.FEW", 3)
+    monkeypatch.setattr("serving.state.folding.FEW", 3)
     store.log.append([event(number, f"c-{number % 8}", at=NOW - number) for number in range(40)], history=True)
     assert store.heal() == 8
     assert store.heal() == 0
@@ -154,14 +154,14 @@ def test_a_replay_does_not_overwrite_what_was_recorded_meanwhile(
     store: PostgresStateStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.log.append([event(number, at=NOW - 9) for number in range(3)], history=True)
-    put = PostgresStateStore._put_replayed
+    put = PostgresStateStore._keep
 
     def late(self: PostgresStateStore, *arguments: Any) -> int:
         with closing(PostgresStateStore(postgres.place(tmp_path), JOURNEY, busy_seconds=1)) as live:
             live.record([event(50)])
         return put(self, *arguments)
 
-    monkeypatch.setattr(PostgresStateStore, "_put_replayed", late)
+    monkeypatch.setattr(PostgresStateStore, "_keep", late)
     store.rebuild()
     assert state(store, "anna") == replayed(store, "anna")
     assert JOURNEY.read(store.load("anna").states, 0, NOW)[JOURNEY.index["purchases_ever"]] == 4

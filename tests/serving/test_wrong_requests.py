@@ -202,7 +202,7 @@ def no_room() -> Iterator[None]:
         finally:
             self.log.connection.execute("PRAGMA max_page_count = 1073741823")
 
-    SqliteStateStore.record = capped  # type: ignore[method-assign]
+    SqliteStateStore.record = capped  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:

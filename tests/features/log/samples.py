@@ -129,7 +129,7 @@ class Ledger:
         self.profiles = {member: profile for member, profile in self.profiles.items() if member not in names}
         self.apart = {pair for pair in self.apart if not names & set(pair)}
         self.users -= names
-        self.erased.update(dict.fromkeys(names, now))
+        self.erased |= {name: max(now, self.erased.get(name, now)) for name in names}
         return names
 
     def history(self, customer: str) -> list[Event]:
