@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from pydantic_core import to_json
@@ -36,6 +37,8 @@ class Fault:
     code: str
     """`invalid_` and the field at fault, as far as the source names it; a label of the metrics."""
 
+
+_KIND = attrgetter("kind")
 
 OTHER_IDS = ("previousId", *JOINS)
 """Where a record, or its `properties`, may name its customer by another id."""
@@ -126,9 +129,7 @@ class Arrivals:
 
         Counts them, and the faults, in the metrics.
         """
-        events = Counter(
-            (event.kind, outcome) for event, outcome in zip(self.intake.events, taken.outcomes, strict=True)
-        )
+        events = Counter(zip(map(_KIND, self.intake.events), taken.outcomes, strict=True))
         for (kind, outcome), number in events.items():
             metrics.EVENTS.labels(kind.name, outcome).inc(number)
             if outcome == "duplicate":

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from features.events import DAY, SCALES, Channel, Event, Kind
+from features.events import DAY, IDENTIFY, SCALES, Channel, Event, Kind
 from features.log.membership import JOINS
 from features.sources.contract import BadRecord, shown
 from features.sources.times import iso
@@ -162,7 +162,7 @@ def admit(
     """
     if not customer:
         raise BadRecord("customer", "missing: every event belongs to a customer")
-    if kind is Kind.IDENTIFY and properties:
+    if kind is IDENTIFY and properties:
         properties = _joining(properties)
     if not EARLIEST <= at <= received:
         at = _clamped(at, received)

@@ -6,15 +6,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import fsum, isnan, nan
 from typing import Any
 
-from features.events import Event, Kind
+from features.events import (
+    CART_ADD,
+    CART_REMOVE,
+    CHECKOUT_START,
+    COUPON_APPLY,
+    COUPON_DENY,
+    COUPON_REMOVE,
+    ORDER_CANCEL,
+    ORDER_UPDATE,
+    PURCHASE,
+    PURCHASED_ITEM,
+    REFUND,
+    Event,
+    Kind,
+)  # fmt: skip
 from features.sources import door
 from features.sources.contract import BadRecord, shown
 
 Line = tuple[str | None, str | None, float, float]
 """Item, category, pieces and money (price x pieces) of one product."""
 
-_COUNTED = (Kind.CART_ADD, Kind.CART_REMOVE)
-_TOTALS = (Kind.PURCHASE, Kind.REFUND, Kind.ORDER_UPDATE, Kind.ORDER_CANCEL, Kind.CHECKOUT_START)
+_COUNTED = frozenset((CART_ADD, CART_REMOVE))
+_COUPONS = frozenset((COUPON_APPLY, COUPON_REMOVE, COUPON_DENY))
+_TOTALS = frozenset((PURCHASE, REFUND, ORDER_UPDATE, ORDER_CANCEL, CHECKOUT_START))
 
 
 def single(kind: Kind, properties: Mapping[str, Any], field: str = "properties") -> Line:
@@ -48,7 +63,7 @@ def lines(products: object, field: str) -> Sequence[Line]:
     for index, product in enumerate(products):
         if not isinstance(product, dict):
             raise BadRecord(f"{field}[{index}]", f"expected an object, got {shown(product)}")
-        item, category, pieces, money = single(Kind.CART_ADD, product, f"{field}[{index}]")
+        item, category, pieces, money = single(CART_ADD, product, f"{field}[{index}]")
         if item is None:
             item = door.name(product.get("name"), f"{field}[{index}].name")
         found.append((item, category, pieces, money))
@@ -61,7 +76,7 @@ def total(kind: Kind, properties: Mapping[str, Any], products: Sequence[Line], m
     For coupons, the discount; for orders without `revenue`, their value, subtotal or the sum of their lines; for one
     product, price x pieces.
     """
-    if kind in (Kind.COUPON_APPLY, Kind.COUPON_REMOVE, Kind.COUPON_DENY):
+    if kind in _COUPONS:
         return door.number(properties.get("discount"), "properties.discount")
     names = ("revenue", "value", "subtotal") if kind in _TOTALS else ("revenue",)
     for name in names:
@@ -82,7 +97,7 @@ def purchased(order: Event, products: Iterable[Line]) -> list[Event]:
         Event(
             f"{head}:{number}",
             customer,
-            Kind.PURCHASED_ITEM,
+            PURCHASED_ITEM,
             at,
             received,
             channel,

@@ -75,7 +75,6 @@ _NAMED = frozenset(
     )
 )  # fmt: skip
 _ADDRESSES = frozenset(("url", "imageurl", "linkurl", "path", "referrer", "pagelocation", "pagereferrer"))
-_SPECIAL = _ADDRESSES | {"traits"}
 _SEPARATORS = str.maketrans("", "", "_-. ")
 _MAIL = re.compile(r"[^\s@]@[^\s@]+\.[^\s@]")
 
@@ -104,7 +103,7 @@ class Privacy:
             raise ValueError("properties cannot be hashed without a key")
         hashed = frozenset(map(_folded, self.hashed))
         kept = frozenset(map(_folded, self.keep)) | hashed
-        within = frozenset(name for name in NAMES if _folded(name) not in _SPECIAL | hashed)
+        within = frozenset(name for name in NAMES if _folded(name) not in hashed | {"traits"})
         plain = within | {name for name in IDENTITIES if _folded(name) not in hashed}
         for name, value in (
             ("_kept", kept),
@@ -156,7 +155,7 @@ def _is_plain(given: Mapping[str, Any], plain: frozenset[str], within: frozenset
             return False
         what = type(value)
         if what is str:
-            if "@" in value:
+            if "@" in value or (name in _SPELT_ADDRESSES and ("?" in value or "#" in value or "%" in value)):
                 return False
         elif what is float:
             if not isfinite(value):
@@ -232,6 +231,7 @@ class _Walk:
         return value
 
 
+_SPELT_ADDRESSES = frozenset(name for name in NAMES if _folded(name) in _ADDRESSES)
 _DROPPED: Any = object()
 DEFAULT = Privacy()
 """What a shop that says nothing keeps."""

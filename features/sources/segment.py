@@ -11,7 +11,18 @@ from functools import lru_cache
 from math import nan
 from typing import Any
 
-from features.events import Channel, Event, Kind
+from features.events import (
+    CONSENT_GRANT,
+    CONSENT_WITHDRAW,
+    IDENTIFY,
+    OTHER,
+    PAGE_VIEW,
+    PURCHASE,
+    REFUND,
+    Channel,
+    Event,
+    Kind,
+)
 from features.identity import names_nobody
 from features.sources import consent, door
 from features.sources.channels import acquisition, referral
@@ -46,9 +57,12 @@ _EVENTS = {folded(name): kind for name, kind in SEGMENT.items()} | {
     folded(name): kind for name, kind in door.KINDS.items()
 }
 _CHANNELS = {folded(name): channel for name, channel in CHANNEL_OF_NAME.items()}
-_CONTEXT_CHANNELS = {"browser": Channel.WEB, "mobile": Channel.APP, "client": Channel.WEB}
+_MOBILE = ("ios", "android")
+# By bare names, like the kinds: to ask an enumeration for a member takes ten times as long.
+_UNKNOWN, _WEB, _APP = Channel.UNKNOWN, Channel.WEB, Channel.APP
+_CONTEXT_CHANNELS = {"browser": _WEB, "mobile": _APP, "client": _WEB}
 _PREFERENCES = ("segment consent preference", "segment consent preference updated")
-_CONSENTS = (Kind.CONSENT_WITHDRAW, Kind.CONSENT_GRANT)
+_CONSENTS = (CONSENT_WITHDRAW, CONSENT_GRANT)
 _PEOPLE = ("identify", "group", "alias")
 _NEEDED = {"group": "groupId", "alias": "previousId"}
 _FIELDS = {"customer": "userId", "at": "timestamp", "score": "properties.rating"}
@@ -60,7 +74,7 @@ def parse(
 ) -> list[Event]:
     """The events of one message: an order and its lines, else one; and what it says of consent."""
     context = within(values, "context")
-    kind, name = _kind(values, context)
+    kind, name, told = _kind(values, context)
     properties = door.properties(values.get("properties"), "properties")
     customer, anonymous = _customer(values)
     at = _when(values, received, history)
@@ -68,14 +82,14 @@ def parse(
     if found is None:
         found = identity() if identity else of_values("segment", values, received)
     try:
-        event, products = _event(found, customer, kind, name, at, received, history, values, context, properties)
+        event, products = _event(found, customer, kind, name, told, at, received, history, values, context, properties)
     except BadRecord as bad:
         raise bad.named(_FIELDS) from None
-    if kind is Kind.IDENTIFY:
+    if kind is IDENTIFY:
         return _identified(event, values, anonymous, context)
-    if "consent" in context and consent.of_context(context) is Kind.CONSENT_WITHDRAW and kind not in _CONSENTS:
-        return [_consent(event, Kind.CONSENT_WITHDRAW)]
-    return purchased(event, products) if kind is Kind.PURCHASE else [event]
+    if "consent" in context and consent.of_context(context) is CONSENT_WITHDRAW and kind not in _CONSENTS:
+        return [_consent(event, CONSENT_WITHDRAW)]
+    return purchased(event, products) if kind is PURCHASE else [event]
 
 
 def _event(
@@ -83,6 +97,7 @@ def _event(
     customer: str,
     kind: Kind,
     name: str,
+    told: Channel | None,
     at: int,
     received: int,
     history: bool,
@@ -95,11 +110,11 @@ def _event(
     score = properties.get("rating", properties.get("score"))
     item, category, pieces, money = single(kind, properties)
     products: Sequence[Line] = ()
-    if kind is Kind.PURCHASE or kind is Kind.REFUND:
+    if kind is PURCHASE or kind is REFUND:
         products = lines(properties.get("products"), "properties.products")
-    if kind is Kind.OTHER:
+    if kind is OTHER:
         category = name
-    if kind is Kind.PURCHASE and products:
+    if kind is PURCHASE and products:
         pieces = sum(line[2] for line in products)
     event = door.admit(
         message_id,
@@ -108,7 +123,7 @@ def _event(
         at,
         received,
         history,
-        _channel(values, context, name),
+        told or _channel(values, context, name),
         item,
         category,
         pieces,
@@ -132,7 +147,7 @@ def _identified(event: Event, values: Mapping[str, Any], anonymous: bool, contex
     if told is None or values.get("type") == "group":
         return [event]
     said = _consent(event, told)
-    return [said, event] if told is Kind.CONSENT_GRANT else [event, said]
+    return [said, event] if told is CONSENT_GRANT else [event, said]
 
 
 def _consent(event: Event, kind: Kind) -> Event:
@@ -140,22 +155,22 @@ def _consent(event: Event, kind: Kind) -> Event:
     return Event(f"{event.message_id}:consent", event.customer, kind, event.at, event.received, event.channel)
 
 
-def _kind(values: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[Kind, str]:
-    """The kind and the name of a message."""
+def _kind(values: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[Kind, str, Channel | None]:
+    """The kind and the name of a message, and the channel that the name tells."""
     what = values.get("type")
     if what == "track":
         name = door.name(values.get("event"), "event")
         if name is None:
             raise BadRecord("event", "missing: a track message names its event")
-        kind, _ = _meaning(name)
-        return (kind, name) if kind is not None else (consent.of_context(context) or Kind.OTHER, name)
+        kind, told = _meaning(name)
+        return consent.of_context(context) or OTHER if kind is None else kind, name, told
     if what in ("page", "screen"):
-        return Kind.PAGE_VIEW, what
+        return PAGE_VIEW, what, None
     if what in _PEOPLE:
         needed = _NEEDED.get(what)
         if needed and door.name(values.get(needed), needed) is None:
             raise BadRecord(needed, f"missing: every {what} message has one")
-        return Kind.IDENTIFY, what
+        return IDENTIFY, what, None
     raise BadRecord("type", f"expected identify, track, page, screen, group or alias, got {shown(what)}")
 
 
@@ -163,7 +178,7 @@ def _kind(values: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[Kind, 
 def _meaning(name: str) -> tuple[Kind | None, Channel | None]:
     """The kind that an event's name stands for, None when its context decides, and the channel that it tells."""
     word = folded(name)
-    return None if word in _PREFERENCES else _EVENTS.get(word, Kind.OTHER), _CHANNELS.get(word)
+    return None if word in _PREFERENCES else _EVENTS.get(word, OTHER), _CHANNELS.get(word)
 
 
 def _customer(values: Mapping[str, Any]) -> tuple[str, bool]:
@@ -179,17 +194,17 @@ def _customer(values: Mapping[str, Any]) -> tuple[str, bool]:
 
 def _when(values: Mapping[str, Any], received: int, history: bool) -> int:
     """When it happened, by our clock. A stored message without the original time has been corrected already."""
-    original, field = values.get("originalTimestamp"), "originalTimestamp"
-    if original is None and not history:
-        original, field = values.get("timestamp"), "timestamp"
+    first, stamp = values.get("originalTimestamp"), values.get("timestamp")
+    original, field = (stamp, "timestamp") if first is None and not history else (first, "originalTimestamp")
     sent = values.get("sentAt")
     came = values.get("receivedAt") if history else None
     ours = instant(came, "receivedAt") if came is not None else None if history else received
     if original is not None and sent is not None and ours is not None:
         return ours - (_sent(sent) - instant(original, field))
-    for field in ("timestamp", "originalTimestamp"):
-        if values.get(field) is not None:
-            return instant(values[field], field)
+    if stamp is not None:
+        return instant(stamp, "timestamp")
+    if first is not None:
+        return instant(first, "originalTimestamp")
     if ours is None:
         raise BadRecord("timestamp", "missing: a stored message says when it happened")
     return ours
@@ -206,12 +221,9 @@ def _sent_text(text: str) -> int:
 
 
 def _channel(values: Mapping[str, Any], context: Mapping[str, Any], name: str) -> Channel:
-    _, found = _meaning(name)
     said = context.get("channel") or values.get("channel")
     said = folded(said) if isinstance(said, str) else ""
-    if said and not found:
-        found = door.CHANNELS.get(said.upper().replace(" ", "_"))
-    if found:
+    if said and (found := door.CHANNELS.get(said.upper().replace(" ", "_"))):
         return found
     if "campaign" in context:
         campaign = within(context, "campaign")
@@ -227,11 +239,11 @@ def _channel(values: Mapping[str, Any], context: Mapping[str, Any], name: str) -
 def _platform(context: Mapping[str, Any], page: Mapping[str, Any], said: str, name: str) -> Channel:
     if said in _CONTEXT_CHANNELS:
         return _CONTEXT_CHANNELS[said]
-    if name == "screen" or str(within(context, "device").get("type") or "").casefold() in ("ios", "android"):
-        return Channel.APP
+    if name == "screen" or ("device" in context and str(within(context, "device").get("type")).casefold() in _MOBILE):
+        return _APP
     if page or within(context, "library").get("name") == "analytics.js":
-        return Channel.WEB
-    return Channel.UNKNOWN
+        return _WEB
+    return _UNKNOWN
 
 
 def _kept(
@@ -240,17 +252,17 @@ def _kept(
     kept = dict(properties)
     for key in _TAKEN:
         kept.pop(key, None)
-    if kind is Kind.PURCHASE:
+    if kind is PURCHASE:
         kept.pop("products", None)
     if name := values.get("name"):
         kept["name"] = name
-    if traits := values.get("traits") or (context.get("traits") if kind is Kind.IDENTIFY else None):
+    if traits := values.get("traits") or (context.get("traits") if kind is IDENTIFY else None):
         kept["traits"] = traits
     if group := values.get("groupId"):
         kept["group_id"] = group
     if campaign := context.get("campaign"):
         kept["campaign"] = campaign
-    if kind is Kind.IDENTIFY:  # no other event joins ids, so none need tell of a second one
+    if kind is IDENTIFY:  # no other event joins ids, so none need tell of a second one
         kept |= _others(values, customer)
     return kept
 

@@ -31,6 +31,8 @@ class Envelope(NamedTuple):
         item = self.items[index]
         if type(item) is not dict:
             raise BadRecord(f"batch[{index}]", f"expected an object, got {shown(item)}")
+        if not self.shared and not self.context:
+            return item
         whole: dict[str, Any] = {**self.shared, **item}
         if self.context:
             whole["context"] = {**self.context, **within(item, "context")}

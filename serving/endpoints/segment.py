@@ -13,6 +13,7 @@ from pydantic_core import from_json, to_json
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
+from features.events import Event
 from features.sources.contract import BadRecord
 from features.sources.segment import SOURCE, parse
 from features.sources.segment_batch import Envelope, opened
@@ -102,6 +103,10 @@ async def _taken(worker: Worker, envelope: Envelope, size: int) -> Response:
     now = worker.clock()
     arrivals = Arrivals(SOURCE.name, worker.settings.privacy, now, size, SOURCE.customer, _FIELDS)
     rest = size
+
+    def parsed(message: Any) -> list[Event]:
+        return parse(message, now, new_id)
+
     for index in range(len(envelope.items)):
         try:
             # Once the rest of the body is no larger than one message may be, no message of it is too large.
@@ -111,7 +116,7 @@ async def _taken(worker: Worker, envelope: Envelope, size: int) -> Response:
         except BadRecord as bad:
             arrivals.refuse(index, envelope.items[index], bad)
         else:
-            arrivals.take(index, message, lambda message: parse(message, now, new_id))
+            arrivals.take(index, message, parsed)
         if index % TURN == TURN - 1:
             await asyncio.sleep(0)
     outcomes = arrivals.outcomes(await worker.record(arrivals.intake))

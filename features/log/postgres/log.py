@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
@@ -41,8 +40,6 @@ RECORD = (
 """The columns of `EVENT`, in its order."""
 
 _LATEST = 2**63 - 1
-
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class PostgresLog:
@@ -216,7 +213,8 @@ class PostgresLog:
 
     def offset(self) -> int:
         """The newest offset ever given out; 0 when nothing was ever appended."""
-        return self.session.head().offset
+        # Nobody else moves it while a transaction holds the log.
+        return (self._head if self.session.depth else self.session.head()).offset
 
     def erase(self, customer: str, now: int) -> Erased:
         """Remove every trace of a customer's profile, from the files of its tables too (see `erasing`).
@@ -336,5 +334,5 @@ def _columns(offsets: Sequence[int], events: Sequence[Event], records: Records) 
         numbers(records["amount"], "float8"),
         texts([event.order_id for event in events]),
         numbers([rows.plain(event.score) for event in events], "float8"),
-        texts([_encode(event.properties) if event.properties else None for event in events]),
+        texts([rows.quoted(event.properties) if event.properties else None for event in events]),
     ]

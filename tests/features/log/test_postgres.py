@@ -259,6 +259,17 @@ def test_an_inner_transaction_is_undone_by_itself(log: PostgresLog) -> None:
     assert (log.customers.names(), log.count(), log.offset()) == (["ann", "cid"], 2, 2)
 
 
+def test_within_a_transaction_the_offset_is_that_of_what_it_appended(log: PostgresLog) -> None:
+    with log.transaction():
+        before = log.offset()
+        log.append([event(1)])
+        assert (before, log.offset()) == (0, 1)
+        with pytest.raises(ZeroDivisionError), log.transaction():
+            log.append([event(2)])
+            raise ZeroDivisionError
+        assert log.offset() == 1
+
+
 def test_a_commit_waits_for_the_disk_whatever_the_database_says(url: str, log: PostgresLog) -> None:
     (database,) = log.session.run("SELECT current_database()")[0]
     run(url, f"ALTER DATABASE {database} SET synchronous_commit = off")
