@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-NAMES = ("replay", "online", "serve", "ingest", "mixed", "malformed", "chaos")
+NAMES = ("replay", "online", "serve", "ingest", "mixed", "malformed", "chaos", "sweep", "quality", "cold_start", "cluster")
 
 if __name__ == "__main__":
     sys.exit(

@@ -36,7 +36,7 @@ def main() -> None:
         JOURNEY.step(states, int(events["customer"][index]), events[index : index + 1])
     features = JOURNEY.sweep(states, int(events["received"][20 * CUSTOMERS]))
     booster = trained_model(features)
-    scorer = Scorer("conversion_7d", booster.model_to_string(), Calibration.platt(1.0, 0.0), JOURNEY.names)
+    scorer = Scorer.from_text("conversion_7d", booster.model_to_string(), Calibration.platt(1.0, 0.0), JOURNEY.names)
     timed = _timed(states, events[20 * CUSTOMERS :], scorer, booster)
     rows = [(name, f"{median(each):.1f}", f"{percentile(each, 0.99):.1f}") for name, each in timed.items()]
     print_table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import lightgbm
@@ -58,27 +59,31 @@ def write_shop(folder: Path, customers: int, events: int, store: str | None = No
     """
     records = events_of(events, customers)
     log = open_log(store or folder / "waypost.db")
-    named = [_row(index, record) for index, record in enumerate(records)]
+    named = [row(index, record) for index, record in enumerate(records)]
     log.append(named, history=True)
     log.close()
     states = JOURNEY.empty(customers)
     for record in records[:20_000]:
         JOURNEY.step(states, int(record["customer"]), record.reshape(1))
-    features = JOURNEY.sweep(states, int(records["received"][-1]))
+    write_bundle(folder, JOURNEY.sweep(states, int(records["received"][-1])))
+    return sorted({event.customer for event in named})
+
+
+def write_bundle(folder: Path, features: NDArray[np.float32], targets: Mapping[str, str] = TARGETS) -> None:
+    """A bundle `champion` with a model of the usual size for each target, by its scope, trained on some features."""
     scorers, cards = {}, {}
-    for seed, (target, scope) in enumerate(TARGETS.items()):
+    for seed, (target, scope) in enumerate(targets.items()):
         text = trained_model(features, seed).model_to_string()
-        scorers[target] = Scorer(target, text, Calibration.platt(1.0, 0.0), JOURNEY.names)
+        scorers[target] = Scorer.from_text(target, text, Calibration.platt(1.0, 0.0), JOURNEY.names)
         cards[target] = TargetCard("benchmark", scope, 7.0, 0.5, "platt")
     manifest = Manifest(
         fingerprint=JOURNEY.fingerprint, features=JOURNEY.names, targets=cards, created="2026-01-01T00:00:00Z", now=0,
         log_offset=0, git_commit="", seed=1, policy=Policy().parameters,
     )  # fmt: skip
     Bundle(scorers, _recommender(), manifest).save(folder / "champion")
-    return sorted({event.customer for event in named})
 
 
-def _row(index: int, record: np.void) -> Event:
+def row(index: int, record: np.void) -> Event:
     item, category = int(record["item"]), int(record["category"])
     return Event(
         message_id=f"m{index}",

@@ -99,16 +99,24 @@ def page(fold: Fold = JOURNEY) -> str:
         "",
         f"{len(fold.names)} features, read from a state of {fold.state.itemsize} bytes (at most {STATE_LIMIT}). "
         "Days are counted from microseconds; what cannot be known is NaN, and so is anything divided by zero. "
-        "`waypost explain NAME` prints the state and the code behind a feature.",
+        "`waypost explain NAME` prints the state and the code behind a feature. "
+        "More of an engaging feature alone never makes a customer less engaged, and trees hold to it.",
     ]
     family = ""
     for name, expr in declarations.features.items():
         if declarations.families[name] != family:
             family = declarations.families[name]
-            lines += ["", f"## {family}", "", "| feature | meaning | any order |", "| --- | --- | --- |"]
+            lines += [
+                "",
+                f"## {family}",
+                "",
+                "| feature | meaning | any order | engaging |",
+                "| --- | --- | --- | --- |",
+            ]
         readings = [leaf for leaf in expr.walk() if isinstance(leaf, Reading)]
         order = "yes" if all(leaf.aggregate.commutes for leaf in readings) else "no"
-        lines.append(f"| `{name}` | {str(expr).replace('|', 'or')} | {order} |")
+        engaging = "yes" if name in declarations.engaging else ""
+        lines.append(f"| `{name}` | {str(expr).replace('|', 'or')} | {order} | {engaging} |")
     lines += ["", "## Memories", "", "What is remembered itself, for recommendations, contact caps and reports.", ""]
     lines += ["| memory | holds | bytes |", "| --- | --- | --- |"]
     for name, aggregate in declarations.memories.items():

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from features.aggregates.base import Aggregate, Reading
 from features.grammar import Column, Expr
+
+
+def engaging(feature: Expr) -> Expr:
+    """The same feature, declared to mean engagement: more of it alone never makes a customer less engaged.
+
+    Models hold to it: where all else is the same, more of it never makes an order less likely, or leaving more so.
+    What a rhythm can turn round, such as the time since the last order, is not engaging, and neither is money: who
+    has bought much at once comes back later.
+    """
+    declared = copy(feature)
+    vars(declared)["engaging"] = True
+    return declared
 
 
 class Declarations(type):
@@ -14,6 +27,7 @@ class Declarations(type):
     features: dict[str, Expr]
     memories: dict[str, Aggregate]
     families: dict[str, str]
+    engaging: frozenset[str]
 
     def __new__(mcs, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> Declarations:
         features: dict[str, Expr] = {}
@@ -34,6 +48,7 @@ class Declarations(type):
         rest = {key: value for key, value in body.items() if key not in own and key not in kept}
         made = super().__new__(mcs, name, bases, {**rest, **columns})
         made.features, made.memories, made.families = features, memories, families
+        made.engaging = frozenset(key for key, value in features.items() if value.engaging)
         return made
 
     def aggregates(cls) -> list[Aggregate]:
@@ -58,7 +73,8 @@ def _merge(name: str, into: dict[str, Any], more: dict[str, Any]) -> None:
 class FeatureSet(metaclass=Declarations):
     """Subclass it and declare features in the body; combine sets by inheriting from several.
 
-    `name = expression` declares a feature, `name = recent(...)` a memory; a name with a leading underscore is a
+    `name = expression` declares a feature, `name = engaging(expression)` one that means engagement and is listed in
+    `engaging`, `name = recent(...)` a memory; a name with a leading underscore is a
     part to build others from. Outside the body, `Journey.name` is the column of that feature, for use in actions,
     segments and targets.
     """

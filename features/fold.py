@@ -133,20 +133,20 @@ class Fold:
         return out
 
     def replay(
-        self, events: NDArray[np.void], starts: NDArray[np.int64], first: int, last: int, cutoffs: NDArray[np.int64],
+        self, events: NDArray[np.void], starts: NDArray[np.int64], first: int, last: int, moments: NDArray[np.int64],
         rows: NDArray[np.int64], out: NDArray[np.float32], states: NDArray[np.void], *, keep: bool,
     ) -> None:  # fmt: skip
         """The compiled loop behind `features.replay`; see `features/loops.py` for its arguments. Releases the GIL."""
-        self._compiled.replay(events, starts, first, last, cutoffs, rows, out, states, keep)
+        self._compiled.replay(events, starts, first, last, moments, rows, out, states, keep)
 
     def compile(self) -> None:
         """Compile (or load from the cache) everything, so that no later call waits."""
         states, events = self.empty(2), np.zeros(1, EVENT)
         self.step(states, 0, events)
         self.sweep(states, 0)
-        nothing = np.zeros(1, np.int64)
+        nothing = np.zeros(2, np.int64)
         out = np.empty((1, len(self.names)), np.float32)
-        self.replay(events, np.zeros(2, np.int64), 0, 1, nothing, nothing, out, states, keep=False)
+        self.replay(events, nothing, 0, 1, nothing, nothing, out, states, keep=False)
 
     def from_bytes(self, states: bytes, fingerprint: str) -> NDArray[np.void]:
         """Stored states as a writable array. Raises FingerprintMismatch when another fold made them."""

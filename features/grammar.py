@@ -1,6 +1,6 @@
 """The grammar: arithmetic and comparison over what is known of a customer.
 
-One grammar serves four uses: features (`Journey`), targets (`happens`), the eligibility of actions
+One grammar serves four uses: features (`Journey`), targets (their scopes), the eligibility of actions
 and segments. Two rules hold everywhere: what cannot be known is NaN (never zero), dividing by zero
 included; and a comparison with NaN is false.
 """
@@ -15,11 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from features.events import DAY, HOUR, MINUTE, Kind, Selection
+from features.events import DAY, HOUR, MINUTE
 
 
 class Expr:
-    """A value that can be computed for any customer; build it with Python's own operators."""
+    """A value that can be computed for any customer; build it with Python's own operators.
+
+    `engaging` is set by `features.feature_set.engaging`; what is built from the value does not inherit it.
+    """
+
+    engaging = False
 
     def children(self) -> tuple[Expr, ...]:
         """The expressions this one is made of."""
@@ -281,7 +286,9 @@ class Unary(Expr):
 
 
 def _grouped(expr: Expr) -> str:
-    return f"({expr})" if isinstance(expr, Binary) and expr.operator not in ("minimum", "maximum") else str(expr)
+    """An operand as Python, and `features.conditions`, would read it."""
+    joined = isinstance(expr, Binary) and expr.operator not in ("minimum", "maximum")
+    return f"({expr})" if joined or (isinstance(expr, Unary) and expr.operator != "-") else str(expr)
 
 
 def minimum(left: Expr | float, right: Expr | float) -> Expr:
@@ -301,26 +308,3 @@ def duration_text(duration: float) -> str:
             number = duration / unit
             return f"{number:g} {name}{'' if number == 1 else 's'}"
     return f"{duration / DAY:g} days"
-
-
-@dataclass(frozen=True)
-class Happens:
-    """Whether an event takes place after a moment and no later than `within` microseconds after it."""
-
-    selection: Selection
-    within: int
-    expected: bool = True
-
-    def __invert__(self) -> Happens:
-        return Happens(self.selection, self.within, not self.expected)
-
-    def __str__(self) -> str:
-        what = f"{self.selection} within {duration_text(self.within)}"
-        return what if self.expected else f"no {what}"
-
-
-def happens(selection: Kind | Selection, *, within: int) -> Happens:
-    """What a target predicts: `happens(PURCHASE, within=days(7))`, or `~happens(...)` for its absence."""
-    if within <= 0:
-        raise ValueError(f"within must be a positive duration such as days(7), got {within}")
-    return Happens(selection.selection if isinstance(selection, Kind) else selection, within)

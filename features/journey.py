@@ -26,6 +26,7 @@ from features.aggregates import (
     since,
     stages,
     total,
+    visit,
 )  # fmt: skip
 from features.events import (
     CART_ADD,
@@ -75,7 +76,7 @@ from features.events import (
     days,
     minutes,
 )  # fmt: skip
-from features.feature_set import FeatureSet
+from features.feature_set import FeatureSet, engaging
 from features.fold import Fold
 from features.grammar import maximum
 
@@ -105,15 +106,15 @@ class Recency(FeatureSet):
 class Frequency(FeatureSet):
     """Frequency of orders"""
 
-    purchases_ever = count(PURCHASE)
+    purchases_ever = engaging(count(PURCHASE))
     purchases_28d = count(PURCHASE, within=days(28))
-    purchases_90d = count(PURCHASE, within=days(90))
-    purchase_days_84d = active_days(PURCHASE, within=days(84))
+    purchases_90d = engaging(count(PURCHASE, within=days(90)))
+    purchase_days_84d = engaging(active_days(PURCHASE, within=days(84)))
     purchases_fading_7d = fading(PURCHASE, half_life=days(7))
     purchases_fading_14d = fading(PURCHASE, half_life=days(14))
     purchases_fading_28d = fading(PURCHASE, half_life=days(28))
-    purchases_fading_56d = fading(PURCHASE, half_life=days(56))
-    purchases_fading_112d = fading(PURCHASE, half_life=days(112))
+    purchases_fading_56d = engaging(fading(PURCHASE, half_life=days(56)))
+    purchases_fading_112d = engaging(fading(PURCHASE, half_life=days(112)))
     purchases_trend = purchases_fading_14d / purchases_fading_56d
     purchases_trend_slow = purchases_fading_28d / purchases_fading_112d
     purchases_per_day = purchases_ever / (age(TOUCHPOINTS) / DAY + 1)
@@ -165,6 +166,12 @@ class Sessions(FeatureSet):
     session_minutes_mean = reading(_sessions, "mean_minutes")
     session_age_minutes = reading(_sessions, "age") / MINUTE
     bounce_rate = reading(_sessions, "bounce_rate")
+    _visit = visit(VISITS, gap=minutes(30))
+    session_cart_adds = reading(_visit, "cart_adds")
+    session_orders = reading(_visit, "orders")
+    session_item_returns = reading(_visit, "item_returns")
+    session_category_returns = reading(_visit, "category_returns")
+    previous_session_ordered = reading(_visit, "ordered_before")
     signed_up = happened(any_of(SIGN_UP, LOGIN, IDENTIFY))
 
 
@@ -173,12 +180,11 @@ class Browsing(FeatureSet):
 
     item_views_1d = count(ITEM_VIEW, within=days(1))
     item_views_7d = count(ITEM_VIEW, within=days(7))
-    item_views_fading_1h = fading(ITEM_VIEW, half_life=HOUR)
     searches_7d = count(SEARCH, within=days(7))
     list_views_ever = count(LIST_VIEW)
     views_per_purchase = count(ITEM_VIEW) / count(PURCHASE)
-    wishlist_size = maximum(count(WISHLIST_ADD) - count(WISHLIST_REMOVE), 0)
-    recent_views = recent(ITEM_VIEW.item, size=6)
+    wishlist_size = engaging(maximum(count(WISHLIST_ADD) - count(WISHLIST_REMOVE), 0))
+    recent_views = recent(ITEM_VIEW.item, size=5)
     favourite_purchases = favourites(PURCHASED_ITEM.item, size=18, half_life=days(84))
 
 
@@ -186,10 +192,10 @@ class Cart(FeatureSet):
     """Cart and checkout"""
 
     cart = cart(size=5)
-    cart_items = reading(cart, "pieces")
+    cart_items = engaging(reading(cart, "pieces"))
     cart_value = reading(cart, "value")
     cart_age_hours = reading(cart, "age") / HOUR
-    cart_adds_7d = count(CART_ADD, within=days(7))
+    cart_adds_7d = engaging(count(CART_ADD, within=days(7)))
     cart_rate = cart_adds_7d / count(ITEM_VIEW, within=days(7))
     checkout_open_hours = since(CHECKOUT_START) / HOUR
     checkout_open = (since(CHECKOUT_START) < since(PURCHASE)) | (happened(CHECKOUT_START) & ~happened(PURCHASE))
@@ -219,8 +225,8 @@ class Contacts(FeatureSet):
     message_open_rate = count(MESSAGE_OPEN) / count(MESSAGE_DELIVER)
     message_click_rate = count(MESSAGE_CLICK) / count(MESSAGE_DELIVER)
     days_since_message = since(MESSAGE_DELIVER) / DAY
-    unsubscribed = happened(UNSUBSCRIBE) & ~(since(SUBSCRIBE) < since(UNSUBSCRIBE))
-    profiling_withdrawn = happened(CONSENT_WITHDRAW) & ~(since(CONSENT_GRANT) < since(CONSENT_WITHDRAW))
+    unsubscribed = since(UNSUBSCRIBE).known() & ~(since(SUBSCRIBE) < since(UNSUBSCRIBE))
+    profiling_withdrawn = since(CONSENT_WITHDRAW).known() & ~(since(CONSENT_GRANT) < since(CONSENT_WITHDRAW))
     contacts_7d = count(DECISION.on(*OUTBOUND), within=days(7))
     days_since_contact = since(DECISION.on(*OUTBOUND)) / DAY
     rewards_ever = count(REWARD)
@@ -238,10 +244,10 @@ class Voice(FeatureSet):
     support_ever = count(SUPPORT_OPEN)
     errors_ever = count(ERROR)
     out_of_stock_ever = count(OUT_OF_STOCK)
-    reviews_ever = count(REVIEW)
+    reviews_ever = engaging(count(REVIEW))
     review_score_mean = reading(moments(REVIEW.score), "mean")
-    shares_ever = count(SHARE)
-    referrals_ever = count(REFER)
+    shares_ever = engaging(count(SHARE))
+    referrals_ever = engaging(count(REFER))
     days_since_advocacy = since(any_of(REVIEW, SHARE, REFER)) / DAY
 
 

@@ -36,30 +36,28 @@ def sweep(states: Any, now: int, out: Any) -> None:
 
 
 def replay(
-    events: Any, starts: Any, first: int, last: int, cutoffs: Any, rows: Any, out: Any, states: Any, keep: bool
+    events: Any, starts: Any, first: int, last: int, moments: Any, rows: Any, out: Any, states: Any, keep: bool
 ) -> None:
-    """Fold the histories of customers first..last-1, reading at every cutoff that finds the customer known.
+    """Fold the histories of customers first..last-1, reading each at its own moments.
 
-    The events of customer c are events[starts[c]:starts[c + 1]]; its readings go to out[rows[c]], out[rows[c] + 1]...
-    With `keep`, states[c] is its final state; else states[0] is scratch, and what comes after the last cutoff is left
-    unread. states[-1] is an empty state.
+    The events of customer c are events[starts[c]:starts[c + 1]]; its moments, in rising order and none before its first
+    event, are moments[rows[c]:rows[c + 1]], and out[r] is what is read at moments[r]. With `keep`, states[c] is its
+    final state; else states[0] is scratch, and what comes after the last moment is left unread. states[-1] is an empty
+    state.
     """
     blank = states[len(states) - 1]
     for c in range(first, last):
         place = c if keep else 0
         states[place] = blank
         s = states[place]
-        k = 0
-        row = rows[c]
-        start, stop = starts[c], starts[c + 1]
-        for j in range(start, stop + 1):
+        row, end = rows[c], rows[c + 1]
+        stop = starts[c + 1]
+        for j in range(starts[c], stop + 1):
             received = events[j]["received"] if j < stop else FOREVER
-            while k < len(cutoffs) and cutoffs[k] < received:
-                if j > start:
-                    read(s, cutoffs[k], out[row])
-                    row += 1
-                k += 1
-            if j == stop or (k == len(cutoffs) and not keep):
+            while row < end and moments[row] < received:
+                read(s, moments[row], out[row])
+                row += 1
+            if j == stop or (row == end and not keep):
                 break
             e = events[j]
             update(

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from features.events import EVENT
 from features.fold import Fold
 from features.log.contract import EventLog
 from features.reigns import Merges, Reign, circles, profile_codes, reigns
-from features.replay import Histories, Progress, Snapshots, histories, replay
+from features.replay import Histories, Moments, Progress, Snapshots, at_cutoffs, histories, replay, replay_at
 
 Records = NDArray[np.void]
 Chunks = Iterable[Records]
@@ -102,12 +101,32 @@ def replay_profiles(
 
     A row stands under the code that the profile had at its cutoff: of merges, too, it knows those received by then.
     """
-    apart = replay(fold, past.apart, cutoffs, threads=threads, progress=progress)
+    moments = np.unique(np.asarray(cutoffs, np.int64))
+    return _replay(fold, past, lambda known: at_cutoffs(known, cutoffs), moments, threads=threads, progress=progress)
+
+
+def replay_moments(
+    fold: Fold, past: Past, asked: Callable[[Histories], Moments], *,
+    threads: int | None = None, progress: Progress | None = None,
+) -> Snapshots:  # fmt: skip
+    """Features of every profile at the moments that `asked` finds in its history.
+
+    Of ids that are merged at some time, `asked` is given the history of each reign, from its ids' first event to the
+    end of the reign, and those of its moments count that fall into the reign.
+    """
+    return _replay(fold, past, asked, None, threads=threads, progress=progress)
+
+
+def _replay(
+    fold: Fold, past: Past, asked: Callable[[Histories], Moments], cutoffs: NDArray[np.int64] | None, *,
+    threads: int | None, progress: Progress | None,
+) -> Snapshots:  # fmt: skip
+    apart = replay_at(fold, past.apart, asked(past.apart), threads=threads, progress=progress)
     if not len(past.joined):
         return apart
-    moments = np.unique(np.asarray(cutoffs, np.int64))
-    parts = [replay(fold, each, window.tolist(), threads=threads) for window, each in _reigning(past, moments)]
-    return _in_order([apart, *parts])
+    reigning, since, until = _reigning(past, cutoffs)
+    moments = _within(asked(reigning), since, until)
+    return _in_order([apart, replay_at(fold, reigning, moments, threads=threads)])
 
 
 def replay_log(
@@ -138,23 +157,28 @@ def replay_log(
             progress(shards + number + 1, shards + rounds)
 
 
-def _reigning(past: Past, moments: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Histories]]:
-    """The histories of all reigns and the cutoffs to read them at, those with the same cutoffs together."""
+def _reigning(past: Past, cutoffs: NDArray[np.int64] | None) -> tuple[Histories, NDArray[np.int64], NDArray[np.int64]]:
+    """The history of every reign that has events, as known when it ended, and when it began and ended, int64.
+
+    Given the rising `cutoffs`, those reigns alone into which one falls.
+    """
     every = reigns(past.merges)
-    firsts = np.searchsorted(moments, [reign.since for reign in every]).tolist()
-    stops = np.searchsorted(moments, [reign.until for reign in every]).tolist()
-    found = [each for each in zip(every, firsts, stops, strict=True) if each[1] < each[2]]
-    found.sort(key=lambda each: (each[1], each[2], each[0].profile))
-    ends = moments[[stop - 1 for _, _, stop in found]]
-    index, numbers = _by_reign(past.joined, [reign for reign, _, _ in found], ends)
+    if cutoffs is not None:
+        every = [each for each in every if np.diff(np.searchsorted(cutoffs, [each.since, each.until]))[0]]
+    since, until = (np.array([reign[place] for reign in every], np.int64) for place in (2, 3))
+    index, numbers = _by_reign(past.joined, every, until - 1)
     present, begins = np.unique(numbers, return_index=True)
-    bounds = np.append(begins, len(numbers))
-    for (first, stop), group in groupby(range(len(present)), lambda place: found[present[place]][1:]):
-        places = list(group)
-        starts = bounds[places[0] : places[-1] + 2]
-        profiles = np.array([found[number][0].profile for number in present[places].tolist()], np.int32)
-        events = past.joined[index[starts[0] : starts[-1]]]
-        yield moments[first:stop], Histories(events, profiles, starts - starts[0])
+    profiles = np.array([reign.profile for reign in every], np.int32)[present]
+    known = Histories(past.joined[index], profiles, np.append(begins, len(numbers)))
+    return known, since[present], until[present]
+
+
+def _within(moments: Moments, since: NDArray[np.int64], until: NDArray[np.int64]) -> Moments:
+    """The moments of each customer that fall into its own span, `since` included and `until` not."""
+    owners = np.repeat(np.arange(len(since)), np.diff(moments.starts))
+    inside = (moments.at >= since[owners]) & (moments.at < until[owners])
+    counts = np.bincount(owners[inside], minlength=len(since))
+    return Moments(moments.at[inside], np.concatenate([[0], np.cumsum(counts)]))
 
 
 def _by_reign(
@@ -162,7 +186,7 @@ def _by_reign(
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Places of the events of each reign, those of one side by side in log order, and the number of the reign of each.
 
-    An event belongs to every reign in which its id is a member, if it was received by the last cutoff of the reign.
+    An event belongs to every reign in which its id is a member, if it was received by the end of the reign.
     """
     sizes = [len(reign.members) for reign in reigning]
     codes = np.array([code for reign in reigning for code in reign.members], np.int32)

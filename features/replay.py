@@ -2,6 +2,8 @@
 
     histories(log.scan())  ->  Histories  ->  replay(fold, histories, cutoffs)  ->  Snapshots
 
+All customers are looked at at the same cutoffs, or (`replay_at`) each at moments of its own.
+
 Customers are independent, so they are replayed in parallel, and any number of threads gives the same bytes.
 """
 
@@ -36,6 +38,14 @@ class Histories:
 
     events: NDArray[np.void]
     customers: NDArray[np.int32]
+    starts: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """When each customer is looked at: `customers[i]` of some histories at `at[starts[i]:starts[i + 1]]`, rising."""
+
+    at: NDArray[np.int64]
     starts: NDArray[np.int64]
 
 
@@ -156,19 +166,21 @@ def _even_bounds(starts: NDArray[np.int64], parts: int) -> list[tuple[int, int]]
 
 
 def _run(
-    fold: Fold, histories: Histories, cutoffs: NDArray[np.int64], rows: NDArray[np.int64], out: NDArray[np.float32],
+    fold: Fold, histories: Histories, moments: Moments, out: NDArray[np.float32],
     states: NDArray[np.void] | None, threads: int | None, progress: Progress | None,
 ) -> None:  # fmt: skip
-    """Replay all customers into `out` (readings at cutoffs) or, when given, `states` (final states)."""
+    """Replay all customers into `out` (readings at moments) or, when given, `states` (final states)."""
     fold.compile()
     workers = thread_count(threads)
 
     def block(bound: tuple[int, int]) -> int:
+        first, last = bound
         target = fold.empty(2) if states is None else states
         fold.replay(
-            histories.events, histories.starts, bound[0], bound[1], cutoffs, rows, out, target, keep=states is not None
-        )
-        return bound[1] - bound[0]
+            histories.events, histories.starts, first, last, moments.at, moments.starts, out, target,
+            keep=states is not None,
+        )  # fmt: skip
+        return last - first
 
     done, total = 0, len(histories.customers)
     with ThreadPoolExecutor(workers) as pool:
@@ -187,22 +199,51 @@ def replay(
     A snapshot holds what had been received at its cutoff, and nothing later. ValueError for a cutoff that no clock
     can show.
     """
+    return replay_at(fold, histories, at_cutoffs(histories, cutoffs), threads=threads, progress=progress)
+
+
+def at_cutoffs(histories: Histories, cutoffs: Sequence[int]) -> Moments:
+    """The moments of customers who are all looked at at the same cutoffs, from their first event on."""
     moments = np.unique(np.asarray(cutoffs, np.int64))
-    if len(moments) and not 0 <= moments[0] <= moments[-1] < FOREVER:
-        raise ValueError(f"cutoffs run from {moments[0]} to {moments[-1]}; expected microseconds since the epoch")
-    if not len(histories.customers) or not len(moments):
-        nothing = np.empty(0, np.int32)
-        empty = np.empty((0, len(fold.names)), np.float32)
-        return Snapshots(nothing, np.empty(0, np.int64), empty, fold.names, fold.fingerprint)
-    firsts = histories.events["received"][histories.starts[:-1]]
-    skipped = np.searchsorted(moments, firsts, side="left")
+    skipped = np.searchsorted(moments, histories.events["received"][histories.starts[:-1]], side="left")
     known = len(moments) - skipped
-    rows = np.cumsum(known) - known
-    total = int(known.sum())
-    out = np.empty((total, len(fold.names)), np.float32)
-    _run(fold, histories, moments, rows, out, None, threads, progress)
-    places = np.arange(total) - np.repeat(rows - skipped, known)
-    return Snapshots(np.repeat(histories.customers, known), moments[places], out, fold.names, fold.fingerprint)
+    starts = np.concatenate([[0], np.cumsum(known)])
+    return Moments(moments[np.arange(starts[-1]) - np.repeat(starts[:-1] - skipped, known)], starts)
+
+
+def replay_at(
+    fold: Fold, histories: Histories, moments: Moments, *,
+    threads: int | None = None, progress: Progress | None = None,
+) -> Snapshots:  # fmt: skip
+    """Features of every customer at its own moments (microseconds), but none before its first event was received.
+
+    A snapshot holds what had been received at its moment, and nothing later. ValueError for a moment that no clock can
+    show, or that is before another of the same customer that precedes it.
+    """
+    if len(moments.at) and not 0 <= moments.at.min() <= moments.at.max() < FOREVER:
+        raise ValueError(
+            f"cutoffs run from {moments.at.min()} to {moments.at.max()}; expected microseconds since the epoch"
+        )
+    known = _from_the_first_event(histories, moments)
+    out = np.empty((len(known.at), len(fold.names)), np.float32)
+    if len(known.at):
+        _run(fold, histories, known, out, None, threads, progress)
+    customers = np.repeat(histories.customers, np.diff(known.starts))
+    return Snapshots(customers, known.at, out, fold.names, fold.fingerprint)
+
+
+def _from_the_first_event(histories: Histories, moments: Moments) -> Moments:
+    """The moments at which anything was known of their customers."""
+    lengths = np.diff(moments.starts)
+    firsts = np.repeat(histories.events["received"][histories.starts[:-1]], lengths)
+    owners = np.repeat(np.arange(len(lengths)), lengths)
+    if ((np.diff(moments.at) < 0) & (np.diff(owners) == 0)).any():
+        raise ValueError("the moments of a customer do not rise; expected them oldest first")
+    known = moments.at >= firsts
+    if known.all():
+        return moments
+    counts = np.bincount(owners[known], minlength=len(lengths))
+    return Moments(moments.at[known], np.concatenate([[0], np.cumsum(counts)]))
 
 
 def final_states(
@@ -210,8 +251,8 @@ def final_states(
 ) -> NDArray[np.void]:
     """The state of each of `histories.customers` after its last event."""
     states = fold.empty(len(histories.customers) + 1)
-    nothing = np.zeros(max(1, len(histories.customers)), np.int64)
     if len(histories.customers):
+        nowhere = Moments(np.empty(0, np.int64), np.zeros(len(states), np.int64))
         unread = np.empty((1, len(fold.names)), np.float32)
-        _run(fold, histories, np.empty(0, np.int64), nothing, unread, states, threads, progress)
+        _run(fold, histories, nowhere, unread, states, threads, progress)
     return states[:-1]

@@ -1,9 +1,10 @@
 """A bundle: all that the server needs from training, in one directory of text and npz files.
 
     bundle.json                    the manifest, and the SHA-256 of every other file
-    TARGET.lightgbm.txt            a scorer's trees
-    TARGET.calibration.json        and its calibration
+    TARGET.RUNG.txt or .json       a target's model, on the rung of the ladder that it stands on
+    TARGET.scorer.json             and its calibration, spread and ranks
     recommender.npz                the recommender
+    reference.npz                  what features and scores were like, for the monitor; absent where nobody was known
 
 A bundle is written beside its place and moved there whole. It is loaded only by the fold it was trained
 with: a feature means what the fold says it means, so another fold's numbers would be answered confidently
@@ -22,13 +23,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from models.calibration import Calibration
+from models.amount import AmountScorer
 from models.manifest import FORMAT, Manifest, TargetCard
 from models.recommender import Recommender
+from models.reference import FILE as REFERENCE
+from models.reference import Reference
 from models.scorer import Scorer
+from models.stages import StageScorer
 
 MANIFEST = "bundle.json"
 RECOMMENDER = "recommender.npz"
+
+Model = Scorer | AmountScorer | StageScorer
+"""What answers a target, by the form of its answer."""
+
+FORMS: dict[str, type[Model]] = {each.form: each for each in (Scorer, AmountScorer, StageScorer)}
 
 __all__ = [
     "FORMAT",
@@ -37,6 +46,7 @@ __all__ = [
     "Bundle",
     "BundleError",
     "Manifest",
+    "Model",
     "StaleBundle",
     "TargetCard",
     "read_manifest",
@@ -52,18 +62,36 @@ class StaleBundle(BundleError):
 
 
 class Bundle:
-    """Scorers, recommender and manifest that belong together. Never changed once made."""
+    """Models, recommender and manifest that belong together. Never changed once made.
 
-    def __init__(self, scorers: Mapping[str, Scorer], recommender: Recommender, manifest: Manifest) -> None:
-        """ValueError when the parts disagree: a target without a scorer, a scorer of other features, a wrong card."""
-        self._assemble(scorers, recommender, manifest, _digests(_contents(scorers, recommender)))
+    `models` are all of them by target; `scorers`, `amounts` and `stages` those of one form.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, Model],
+        recommender: Recommender,
+        manifest: Manifest,
+        reference: Reference | None = None,
+    ) -> None:
+        """ValueError when the parts disagree: a target without a model, a model of other features, a wrong card."""
+        digests = _digests(_contents(models, recommender, reference))
+        self._assemble(models, recommender, manifest, reference, digests)
 
     def _assemble(
-        self, scorers: Mapping[str, Scorer], recommender: Recommender, manifest: Manifest, digests: dict[str, str]
+        self,
+        models: Mapping[str, Model],
+        recommender: Recommender,
+        manifest: Manifest,
+        reference: Reference | None,
+        digests: dict[str, str],
     ) -> None:
-        _check_parts(scorers, manifest)
-        self.scorers = dict(scorers)
-        self.recommender = recommender
+        _check_parts(models, manifest)
+        self.models = dict(models)
+        self.scorers = {name: each for name, each in models.items() if isinstance(each, Scorer)}
+        self.amounts = {name: each for name, each in models.items() if isinstance(each, AmountScorer)}
+        self.stages = {name: each for name, each in models.items() if isinstance(each, StageScorer)}
+        self.recommender, self.reference = recommender, reference
         self.manifest = replace(manifest, version=manifest.hashed(digests))
 
     @property
@@ -83,7 +111,7 @@ class Bundle:
             raise BundleError(
                 f"{place} exists and is not a bundle; expected a new place, or one that holds {MANIFEST}."
             )
-        contents = _contents(self.scorers, self.recommender)
+        contents = _contents(self.models, self.recommender, self.reference)
         fields = {"format": FORMAT, **self.manifest.to_fields(), "files": _digests(contents)}
         contents[MANIFEST] = (json.dumps(fields, indent=2, allow_nan=False) + "\n").encode()
         try:
@@ -118,18 +146,16 @@ class Bundle:
         manifest, digests = _read_manifest(place)
         _check_fold(place, manifest, fingerprint, names)
         try:
-            scorers = {
-                target: Scorer(
-                    target,
-                    _read(place, f"{target}.lightgbm.txt", digests).decode(),
-                    Calibration.from_json(_read(place, f"{target}.calibration.json", digests).decode()),
-                    manifest.features,
+            models = {
+                target: _form(target, card.form).from_files(
+                    target, card.rung, lambda name: _read(place, name, digests), manifest.features
                 )
-                for target in manifest.targets
+                for target, card in manifest.targets.items()
             }
             recommender = Recommender.from_bytes(_read(place, RECOMMENDER, digests))
+            reference = Reference.from_bytes(_read(place, REFERENCE, digests)) if REFERENCE in digests else None
             bundle = cls.__new__(cls)
-            bundle._assemble(scorers, recommender, manifest, digests)
+            bundle._assemble(models, recommender, manifest, reference, digests)
         except ValueError as error:
             raise _damaged(place, str(error)) from error
         return bundle
@@ -140,11 +166,18 @@ def read_manifest(directory: Path | str) -> Manifest:
     return _read_manifest(Path(directory))[0]
 
 
-def _contents(scorers: Mapping[str, Scorer], recommender: Recommender) -> dict[str, bytes]:
+def _form(target: str, form: str) -> type[Model]:
+    if form not in FORMS:
+        raise ValueError(f"The card of {target} says form {form!r}; expected one of {', '.join(FORMS)}")
+    return FORMS[form]
+
+
+def _contents(models: Mapping[str, Model], recommender: Recommender, reference: Reference | None) -> dict[str, bytes]:
     contents = {RECOMMENDER: recommender.to_bytes()}
-    for target, scorer in scorers.items():
-        contents[f"{target}.lightgbm.txt"] = scorer.text.encode()
-        contents[f"{target}.calibration.json"] = scorer.calibration.to_json().encode()
+    if reference is not None:
+        contents[REFERENCE] = reference.to_bytes()
+    for model in models.values():
+        contents |= model.files()
     return contents
 
 
@@ -152,19 +185,23 @@ def _digests(contents: Mapping[str, bytes]) -> dict[str, str]:
     return {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())}
 
 
-def _check_parts(scorers: Mapping[str, Scorer], manifest: Manifest) -> None:
-    if set(scorers) != set(manifest.targets):
-        raise ValueError(f"Scorers are for {sorted(scorers)}, the manifest's targets are {sorted(manifest.targets)}.")
-    for target, scorer in scorers.items():
+def _check_parts(models: Mapping[str, Model], manifest: Manifest) -> None:
+    if set(models) != set(manifest.targets):
+        raise ValueError(f"Scorers are for {sorted(models)}, the manifest's targets are {sorted(manifest.targets)}.")
+    for target, model in models.items():
+        card = manifest.targets[target]
         if not re.fullmatch(r"[a-z][a-z0-9_]*", target):
             raise ValueError(f"The target {target!r} names files; expected small letters, digits and underscores.")
-        if scorer.names != manifest.features:
+        if model.target != target:
+            raise ValueError(f"The scorer of {target} is that of {model.target}.")
+        if model.names != manifest.features:
             raise ValueError(f"The scorer of {target} takes other features than the manifest lists.")
-        if scorer.calibration.kind != manifest.targets[target].calibration:
-            raise ValueError(
-                f"The card of {target} says calibration {manifest.targets[target].calibration!r}, "
-                f"its scorer has {scorer.calibration.kind!r}."
-            )
+        own = {"form": model.form, "rung": model.rung.name}
+        if isinstance(model, Scorer):
+            own["calibration"] = model.calibration.kind
+        for what, found in own.items():
+            if getattr(card, what) != found:
+                raise ValueError(f"The card of {target} says {what} {getattr(card, what)!r}, its scorer has {found!r}.")
 
 
 def _check_fold(place: Path, manifest: Manifest, fingerprint: str, names: tuple[str, ...]) -> None:

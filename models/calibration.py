@@ -11,10 +11,9 @@ log-odds). Both are kept inside [`LOWEST`, `HIGHEST`], because a finite sample c
 
 from __future__ import annotations
 
-import json
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -98,24 +97,24 @@ class Calibration:
             return np.fromiter(map(self._squash, raw.tolist()), np.float64, count=len(raw))
         return raw.copy()
 
-    def to_json(self) -> str:
-        """JSON text; floats are written so that reading gives back the same bits."""
+    def to_fields(self) -> dict[str, Any]:
+        """JSON values; floats are such that reading them gives back the same bits."""
         fields: dict[str, Any] = {"kind": self.kind}
         if self.kind == "isotonic":
-            fields |= {"knots": self.knots, "values": self.values}
+            fields |= {"knots": list(self.knots), "values": list(self.values)}
         elif self.kind == "platt":
             fields |= {"slope": self.slope, "intercept": self.intercept}
-        return json.dumps(fields, allow_nan=False)
+        return fields
 
     @staticmethod
-    def from_json(text: str) -> Calibration:
-        """The calibration written by `to_json`; ValueError when `text` is anything else."""
+    def from_fields(fields: Mapping[str, Any]) -> Calibration:
+        """The calibration of what `to_fields` gave; ValueError for anything else."""
         try:
-            fields: dict[str, Any] = json.loads(text)
-            return _MAKERS[fields.pop("kind")](**fields)
-        except (KeyError, TypeError, AttributeError) as error:
+            parameters = dict(fields)
+            return _MAKERS[parameters.pop("kind")](**parameters)
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"Not a calibration: {text[:80]!r}; expected JSON of a kind and its parameters."
+                f"Not a calibration: {str(fields)[:80]} ({error}); expected a kind and its parameters."
             ) from error
 
     def _interpolate(self, raw: float) -> float:

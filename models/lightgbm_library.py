@@ -69,10 +69,13 @@ def library() -> ctypes.CDLL:
 
 
 class Booster:
-    """A trained LightGBM model with one output per row, read from its text form. Safe to share between threads."""
+    """A trained LightGBM model, read from its text form. Safe to share between threads."""
 
-    def __init__(self, text: str) -> None:
-        """Read `text` as written by `lightgbm.Booster.model_to_string`; LightGBMError when it is not a whole model."""
+    def __init__(self, text: str, outputs: int = 1) -> None:
+        """Read `text` as written by `lightgbm.Booster.model_to_string`.
+
+        LightGBMError when it is not a whole model, or gives another number of `outputs` per row.
+        """
         # The library trusts the sizes in the text and reads past its end when it was cut short.
         if not text.startswith("tree\n") or "\nend of trees\n" not in text:
             raise LightGBMError(f"Not a whole LightGBM model: {len(text)} characters starting {text[:20]!r}.")
@@ -81,14 +84,17 @@ class Booster:
         features, classes = c_int(), c_int()
         _check(self._library.LGBM_BoosterGetNumFeature(self._model.handle, byref(features)))
         _check(self._library.LGBM_BoosterGetNumClasses(self._model.handle, byref(classes)))
-        if classes.value != 1:
-            raise LightGBMError(f"The LightGBM model gives {classes.value} numbers per row; expected one.")
-        self.features = features.value
+        if classes.value != outputs:
+            raise LightGBMError(f"The LightGBM model gives {classes.value} numbers per row; expected {outputs}.")
+        self.features, self.outputs = features.value, outputs
         self._shape = (self.features,)
         self._threads = threading.local()
 
     def predict_one(self, row: NDArray[np.float32]) -> float:
-        """The model's output for one row, float32[features] (other types are cast); ValueError for another shape."""
+        """The output of a model of one output for a row, float32[features] (other types are cast).
+
+        ValueError for another shape.
+        """
         if row.shape != self._shape:
             raise ValueError(f"A row has shape {row.shape}; expected ({self.features},).")
         try:
@@ -101,16 +107,22 @@ class Booster:
         return mine.result.value
 
     def predict_many(self, rows: NDArray[np.float32], threads: int = 1) -> NDArray[np.float64]:
-        """The model's output for each row of float32[n, features]: float64[n], on `threads` threads."""
-        return self._predict(rows, _NORMAL, 1, threads).reshape(-1)
+        """The output for each row of float32[n, features]: float64[n], on `threads` threads.
+
+        Of a model of several outputs float64[n, outputs].
+        """
+        found = self._predict(rows, _NORMAL, self.outputs, threads)
+        return found.reshape(-1) if self.outputs == 1 else found
 
     def contributions(self, rows: NDArray[np.float32], threads: int = 1) -> NDArray[np.float64]:
         """What each feature adds to each row's margin: float64[n, features + 1], the last column the mean margin.
 
+        Of a model of several outputs, such a block for each output, side by side.
+
         These are the exact tree Shapley values (Lundberg and others, 2020); a row sums to its log-odds. Some
         hundred times the cost of a score.
         """
-        return self._predict(rows, _CONTRIBUTIONS, self.features + 1, threads)
+        return self._predict(rows, _CONTRIBUTIONS, self.outputs * (self.features + 1), threads)
 
     def _predict(self, rows: NDArray[np.float32], wanted: int, width: int, threads: int) -> NDArray[np.float64]:
         if rows.ndim != 2 or rows.shape[1] != self.features:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout of a bundle's files; a bundle of another format is refused."""
 
 _CIRCUMSTANCES = ("version", "created", "git_commit")
@@ -16,10 +16,18 @@ _CIRCUMSTANCES = ("version", "created", "git_commit")
 
 @dataclass(frozen=True, slots=True)
 class TargetCard:
-    """What one target is and how well it is predicted.
+    """What one target is, how well it is predicted, and what stands behind the answer.
 
-    `definition` and `scope` are the target's own words; `base_rate` is the share of positives among the
-    tested rows; `calibration` the kind of calibration; `metrics` finite numbers by name.
+    `definition`, `scope` and `doc` are the target's own words. `base_rate` is the share of positives among the tested
+    rows (of an amount, their mean); `calibration` the kind of calibration; `metrics` finite numbers by name. `form` is
+    `probability`, `amount` or `stage`; `rung` the rung of the ladder, `evidence` a letter of
+    `models.estimate.EVIDENCE`, `prior` what was believed before there was data. `coverage` is the share of groups of
+    test rows whose rate was inside the interval that should hold `interval` of them; None where there was no test.
+    `counts` are customers, rows, yes and history_days; `losses` the log loss of each rung that was tried, on rows it
+    had not seen; `needed` the counts from which a rung is tried, by rung; `missing` says what keeps the target from
+    being tested, and is empty otherwise. `reliability` parts the test rows by a feature (`stage`, `latest_channel`) and
+    its value: `rows` and `customers`, the mean probability `given`, and the `share` of yes with `low` and `high`, which
+    hold the true share with a chance of 95 %.
     """
 
     definition: str
@@ -28,6 +36,36 @@ class TargetCard:
     base_rate: float
     calibration: str
     metrics: Mapping[str, float] = field(default_factory=dict)
+    form: str = "probability"
+    rung: str = "lightgbm"
+    evidence: str = "B"
+    doc: str = ""
+    prior: float = 0.5
+    interval: float = 0.9
+    coverage: float | None = None
+    counts: Mapping[str, float] = field(default_factory=dict)
+    losses: Mapping[str, float] = field(default_factory=dict)
+    needed: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    missing: str = ""
+    reliability: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+
+    def to_fields(self) -> dict[str, Any]:
+        """The card as JSON values; float where a float is meant, so that writing and reading agree."""
+        numbers = {name: float(getattr(self, name)) for name in ("horizon_days", "base_rate", "prior", "interval")}
+        mappings = {name: _floats(getattr(self, name)) for name in ("metrics", "counts", "losses")}
+        return (
+            {name: getattr(self, name) for name in self.__slots__}
+            | numbers
+            | mappings
+            | {
+                "coverage": None if self.coverage is None else float(self.coverage),
+                "needed": {rung: _floats(counts) for rung, counts in self.needed.items()},
+                "reliability": {
+                    feature: {value: _floats(numbers) for value, numbers in parts.items()}
+                    for feature, parts in self.reliability.items()
+                },
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +91,7 @@ class Manifest:
 
     def to_fields(self) -> dict[str, Any]:
         """The manifest as JSON values; float where a float is meant, so that writing and reading agree."""
-        cards = {name: asdict(replace(card, metrics=_floats(card.metrics))) for name, card in self.targets.items()}
-        for card in cards.values():
-            card["horizon_days"], card["base_rate"] = float(card["horizon_days"]), float(card["base_rate"])
+        cards = {name: card.to_fields() for name, card in self.targets.items()}
         fields = {name: getattr(self, name) for name in self.__slots__}
         fields |= {"features": list(self.features), "targets": cards}
         return fields | {"recommender": _floats(self.recommender), "policy": _floats(self.policy)}

@@ -1,47 +1,49 @@
-"""A scorer: the features of a customer in, the probability of one target out, and why."""
+"""A scorer: the features of a customer in, the probability of one target out, how sure it is, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.calibration import Calibration
-from models.lightgbm_library import Booster, LightGBMError
+from models.estimate import Estimate, Estimates, band_of
+from models.rungs import SUFFIX, Rung, Trees, read_rung
+from models.spread import CERTAIN, EVEN, Ranks, Spread
+
+Read = Callable[[str], bytes]
+"""Gives the content of a file of the bundle by its name."""
 
 
 class Scorer:
-    """LightGBM trees under a calibration, for one target.
+    """A rung of the ladder under a calibration, with its spread and its ranks, for one target.
 
-    Rows are float32 in the order of `names`; NaN means "not defined" and is a value the trees know. One row
-    and the same row in a batch give the same bits. Safe to share between threads.
+    Rows are float32 in the order of `names`; NaN means "not defined". One row and the same row in a batch give the
+    same bits. Safe to share between threads.
     """
 
-    def __init__(self, target: str, text: str, calibration: Calibration, names: Sequence[str]) -> None:
-        """Read the LightGBM model `text`, which must be a binary classifier of the features `names` in that order.
+    form = "probability"
 
-        ValueError when it is not one, or was trained on other features.
-        """
-        self.target = target
-        self.text = text
-        self.calibration = calibration
-        self.names = tuple(names)
-        try:
-            self._booster = Booster(text)
-        except LightGBMError as error:
-            raise ValueError(f"The model of {target} is unreadable: {error}") from error
-        _check_header(target, text, self.names)
+    def __init__(
+        self, target: str, rung: Rung, calibration: Calibration, spread: Spread = CERTAIN, ranks: Ranks = EVEN
+    ) -> None:
+        self.target, self.rung, self.calibration, self.spread, self.ranks = target, rung, calibration, spread, ranks
+        self.names = rung.names
         self._calibrate = calibration.apply
-        self._predict = self._booster.predict_one
+        self._predict = rung.raw
 
     @classmethod
-    def from_text(cls, target: str, text: str, calibration: Calibration, names: Sequence[str]) -> Scorer:
-        """The scorer of a model's text form, as `lightgbm.Booster.model_to_string()` gives it."""
-        return cls(target, text, calibration, names)
+    def from_text(
+        cls, target: str, text: str, calibration: Calibration, names: Sequence[str],
+        spread: Spread = CERTAIN, ranks: Ranks = EVEN,
+    ) -> Scorer:  # fmt: skip
+        """The scorer of a LightGBM model's text form, as `lightgbm.Booster.model_to_string()` gives it."""
+        return cls(target, Trees(target, text, tuple(names)), calibration, spread, ranks)
 
     def raw(self, row: NDArray[np.float32]) -> float:
-        """Probability before calibration: `lightgbm.Booster.predict` of the same row, bit for bit."""
+        """Probability before calibration; of trees, `lightgbm.Booster.predict` of the same row, bit for bit."""
         return self._predict(row)
 
     def score(self, row: NDArray[np.float32]) -> float:
@@ -50,31 +52,64 @@ class Scorer:
 
     def raw_many(self, matrix: NDArray[np.float32], threads: int = 1) -> NDArray[np.float64]:
         """Probabilities before calibration: float32[n, features] -> float64[n]."""
-        return self._booster.predict_many(matrix, threads)
+        return self.rung.raw_many(matrix, threads)
 
     def score_many(self, matrix: NDArray[np.float32], threads: int = 1) -> NDArray[np.float64]:
         """Calibrated probabilities: float32[n, features] -> float64[n]."""
         return self.calibration.apply_many(self.raw_many(matrix, threads))
 
+    def estimate(self, row: NDArray[np.float32]) -> Estimate:
+        """The calibrated probability of one row with its interval, percentile and band."""
+        return self.estimate_of(self.score(row))
+
+    def estimate_of(self, value: float) -> Estimate:
+        """What there is to say of a calibrated probability that is known already."""
+        low, high = self.spread.interval(value)
+        percentile = self.ranks.percentile(value)
+        return Estimate(value, low, high, percentile, band_of(percentile))
+
+    def estimate_many(self, matrix: NDArray[np.float32], threads: int = 1) -> Estimates:
+        """The same for float32[n, features]; every part has the bits of `estimate`."""
+        return self.estimates_of(self.score_many(matrix, threads))
+
+    def estimates_of(self, values: NDArray[np.float64]) -> Estimates:
+        """What there is to say of calibrated probabilities that are known already, float64[n]."""
+        return Estimates(values, *self.spread.interval_many(values), self.ranks.percentile_many(values))
+
+    def contributions(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """What each feature adds to the log-odds before calibration: float64[n, features + 1], the base last."""
+        return self.rung.contributions(matrix)
+
     def reasons(self, row: NDArray[np.float32], limit: int = 5) -> list[tuple[str, float]]:
         """The features that moved this score most, strongest first, with what each added to the log-odds.
 
-        Positive speaks for the target, negative against it. Milliseconds, not microseconds: ask on demand.
+        Positive speaks for the target, negative against it. Milliseconds on trees: ask on demand.
         """
-        added = self._booster.contributions(row.reshape(1, -1))[0, :-1]
+        added = self.contributions(row.reshape(1, -1))[0, :-1]
         strongest = np.argsort(-np.abs(added), kind="stable")[:limit]
         return [(self.names[each], float(added[each])) for each in strongest if added[each] != 0.0]
 
+    def files(self) -> dict[str, bytes]:
+        """What a bundle keeps of the scorer, by file name."""
+        circumstances = {
+            "calibration": self.calibration.to_fields(),
+            "spread": self.spread.to_fields(),
+            "ranks": list(self.ranks.quantiles),
+        }
+        return {
+            f"{self.target}.{self.rung.name}.{SUFFIX[self.rung.name]}": self.rung.to_bytes(),
+            f"{self.target}.scorer.json": json.dumps(circumstances, allow_nan=False).encode(),
+        }
 
-def _check_header(target: str, text: str, names: tuple[str, ...]) -> None:
-    """Refuse a model that is no binary classifier of `names`; what a model is stands before its first tree."""
-    header = dict(line.partition("=")[::2] for line in text.partition("\n\n")[0].splitlines())
-    if not header.get("objective", "").startswith("binary"):
-        raise ValueError(f"The model of {target} has objective {header.get('objective')!r}; expected binary.")
-    trained_on = tuple(header.get("feature_names", "").split(" "))
-    if trained_on != names:
-        changed = sorted(set(trained_on) ^ set(names)) or ["their order"]
-        raise ValueError(
-            f"The model of {target} was trained on {len(trained_on)} features, here are {len(names)} "
-            f"(different: {', '.join(changed[:10])}). Retrain with `waypost train`."
-        )
+    @classmethod
+    def from_files(cls, target: str, rung: str, read: Read, names: Sequence[str]) -> Scorer:
+        """The scorer whose `files` are read by name; ValueError when they are anything else."""
+        found = json.loads(read(f"{target}.scorer.json"))
+        try:
+            calibration = Calibration.from_fields(found["calibration"])
+            spread = Spread(tuple(found["spread"]["places"]), tuple(found["spread"]["deviations"]))
+            ranks = Ranks(tuple(found["ranks"]))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"The scorer of {target} is unreadable ({type(error).__name__}: {error}).") from error
+        content = read(f"{target}.{rung}.{SUFFIX.get(rung, 'txt')}")
+        return cls(target, read_rung(rung, content, target, names), calibration, spread, ranks)

@@ -1,8 +1,12 @@
-"""The model bundle that answers: loaded once, looked at again now and then, replaced only by one that works."""
+"""The model bundle that answers: loaded once, looked at again now and then, replaced only by one that works.
+
+A champion is never changed: another takes its place, in one assignment. Whoever asks for it once and goes on with what
+was given answers from one bundle alone, whenever the swap comes; the old one is gone when the last such answer is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +16,11 @@ from numpy.typing import NDArray
 
 from features.fold import Fold
 from features.grammar import Expr
-from models.bundle import MANIFEST, Bundle, BundleError
+from models.bundle import Bundle, BundleError
+from models.governance import stand_in
 from models.policy import Policy
 from models.scorer import Scorer
+from serving.estimates import told
 from serving.scope import UnreadableScope, compile_scope, read_scope
 
 
@@ -24,12 +30,17 @@ class ModelMissing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """A loaded bundle and what follows from it."""
+    """A loaded bundle and what follows from it. `scopes` are of all targets, `base_rates` of probabilities alone.
+
+    `told` is what every answer says of each target.
+    """
 
     bundle: Bundle
     policy: Policy
     base_rates: Mapping[str, float]
     scopes: Mapping[str, Expr]
+    told: Mapping[str, Mapping[str, Any]]
+    _speaks: Mapping[str, Callable[[Sequence[float]], bool]]
     _asked: tuple[tuple[str, Scorer, Callable[[Sequence[float]], bool]], ...]
 
     @classmethod
@@ -42,16 +53,26 @@ class Champion:
             raise UnreadableScope(
                 f"scopes name {', '.join(sorted(unknown))}, which are no features; retrain with `waypost train`"
             )
-        rates = {target: card.base_rate for target, card in cards.items()}
+        rates = {target: cards[target].base_rate for target in bundle.scorers}
         parameters: dict[str, Any] = dict(bundle.manifest.policy)
         index = {name: place for place, name in enumerate(bundle.manifest.features)}
-        asked = tuple((name, bundle.scorers[name], compile_scope(scope, index)) for name, scope in scopes.items())
-        return cls(bundle, Policy(**parameters), rates, scopes, asked)
+        speaks = {target: compile_scope(scope, index) for target, scope in scopes.items()}
+        asked = tuple((target, scorer, speaks[target]) for target, scorer in bundle.scorers.items())
+        return cls(bundle, Policy(**parameters), rates, scopes, told(bundle), speaks, asked)
 
-    def score(self, features: NDArray[np.float32]) -> dict[str, float]:
-        """The probability of every target that speaks of a customer, from float32[features]."""
+    def targets_of(self, features: NDArray[np.float32]) -> list[str]:
+        """The targets, of every form, that speak of a customer, from float32[features]."""
         row = features.tolist()
-        return {target: scorer.score(features) for target, scorer, asked in self._asked if asked(row)}
+        return [target for target, speaks in self._speaks.items() if speaks(row)]
+
+    def score(self, features: NDArray[np.float32], wanted: Collection[str] | None = None) -> dict[str, float]:
+        """The probability of every target (or of those `wanted`) that speaks of a customer, from float32[features]."""
+        row = features.tolist()
+        return {
+            target: scorer.score(features)
+            for target, scorer, asked in self._asked
+            if (wanted is None or target in wanted) and asked(row)
+        }
 
     def score_many(self, features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
         """The same for several customers, float32[n, features]; NaN where a target does not speak of a customer."""
@@ -64,6 +85,10 @@ class Champion:
         return scores
 
 
+Identity = tuple[tuple[str, int, int, int], ...]
+"""What tells the files of one bundle from those of the next: name, file number, size and time of change of each."""
+
+
 class Champions:
     """The bundle in one directory, shared by the threads of a process."""
 
@@ -73,7 +98,7 @@ class Champions:
         self.problem = f"The bundle {directory} is not loaded yet."
         self._names = fold.names
         self._champion: Champion | None = None
-        self._seen: tuple[int, int] | None = None
+        self._seen: Identity = ()
 
     @property
     def current(self) -> Champion | None:
@@ -93,22 +118,37 @@ class Champions:
         the bundle on disk is the champion.
         """
         seen = self._identity()
-        if seen is not None and seen == self._seen:
+        if seen and seen == self._seen:
             return False
         try:
             bundle = Bundle.load(self.directory, self.fingerprint, self._names)
             champion = Champion.of(bundle)
         except (BundleError, TypeError, ValueError) as error:
-            self.problem = str(error)
-            self._seen = seen
+            self.problem, self._seen = str(error), seen
             return False
-        self._champion, self._seen, self.problem = champion, seen, ""
+        before, self._seen, self.problem = self._champion, seen, ""
+        if before is not None and before.bundle.version == bundle.version:
+            return False
+        self._champion = champion
         return True
 
-    def _identity(self) -> tuple[int, int] | None:
-        """What tells one bundle at this place from the next; None when there is none."""
+    def stand_in(self, fold: Fold) -> bool:
+        """Where there is no champion yet, take its archived copy. True when that is the champion now.
+
+        A server that is started again goes on although the bundle was damaged meanwhile; `problem` stays what it is.
+        """
+        if self._champion is not None:
+            return False
         try:
-            status = (self.directory / MANIFEST).stat()
+            self._champion = Champion.of(stand_in(self.directory, fold))
+        except (BundleError, TypeError, ValueError):
+            return False  # there is no copy of use: `problem` says what to do
+        return True
+
+    def _identity(self) -> Identity:
+        """What tells one bundle at this place from the next; empty when there is none."""
+        try:
+            files = [(path.name, path.stat()) for path in sorted(self.directory.iterdir())]
         except OSError:
-            return None
-        return status.st_ino, status.st_mtime_ns
+            return ()
+        return tuple((name, status.st_ino, status.st_size, status.st_mtime_ns) for name, status in files)

@@ -19,6 +19,8 @@ from serving.state import CustomerState, StateStore
 CONSENTS = frozenset((CONSENT_WITHDRAW, CONSENT_GRANT))
 """Kinds that are recorded whatever the customer consented to: else no consent could be given again."""
 
+_TURNING = CONSENTS | {IDENTIFY}
+
 
 def _moment(kind: Kind) -> str:
     """The slot of the state that holds the latest moment of a kind."""
@@ -69,13 +71,15 @@ class Consents:
                 if not self.suspects.isdisjoint(profile):
                     self.suspects.update(profile)
 
-    def turns(self, event: Event) -> bool:
-        """Whether a verdict may be another after this event."""
-        if event.kind is CONSENT_WITHDRAW:
-            return True
-        if not self.suspects or (event.kind is not CONSENT_GRANT and event.kind is not IDENTIFY):
-            return False
-        return event.customer in self.suspects or joined(event) in self.suspects
+    def turn(self, events: Sequence[Event], start: int) -> int:
+        """The place of the first event, from `start` on, after which a verdict may be another; else of the last."""
+        for place in range(start, len(events)):
+            if events[place].kind in _TURNING and self._turns(events[place]):
+                return place
+        return len(events) - 1
+
+    def _turns(self, event: Event) -> bool:
+        return event.kind is CONSENT_WITHDRAW or event.customer in self.suspects or joined(event) in self.suspects
 
     def withdrawn(self, events: Sequence[Event]) -> set[str]:
         """The customers among those of `events` whose profiling is withdrawn."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from features.events import Channel, Event, Kind, Stage
 from features.fold import Fold
 from features.identity import joined
-from models.actions import DO_NOTHING
+from models.actions import DO_NOTHING, SCORES
 from models.policy import Decision, Policy, decision_event, reward_event
 from models.recents import recent_items
 from models.recommender import Recommendation
@@ -39,6 +39,14 @@ IN_PEACE = Policy(actions=(DO_NOTHING,))
 
 class UnknownDecision(LookupError):
     """The customer has no decision with this id."""
+
+
+class UnknownTargets(LookupError):
+    """Targets were asked for that the champion does not have: their names, and those that there are."""
+
+    def __init__(self, names: list[str], known: list[str]) -> None:
+        super().__init__(names, known)
+        self.names, self.known = names, known
 
 
 class DecisionConflict(ValueError):
@@ -130,8 +138,7 @@ class Engine:
         joining: list[int] = []
         while len(outcomes) < len(events):
             start = len(outcomes)
-            turn = next((i for i in range(start, len(events)) if self.consents.turns(events[i])), len(events) - 1)
-            run = events[start : turn + 1]
+            run = events[start : self.consents.turn(events, start) + 1]
             told, merged = self._record_run(run)
             outcomes += told
             joining += (start + place for place in merged)
@@ -141,11 +148,11 @@ class Engine:
 
     def _record_run(self, events: Sequence[Event]) -> tuple[list[Outcome], list[int]]:
         silent = self.consents.withdrawn(events)
-        places = [
-            place
-            for place, event in enumerate(events)
-            if not silent or event.customer not in silent or event.kind in CONSENTS
-        ]
+        places: Sequence[int] = range(len(events))
+        if silent:
+            places = [
+                place for place in places if events[place].customer not in silent or events[place].kind in CONSENTS
+            ]
         appended = self.states.record([events[place] for place in places])
         outcomes: list[Outcome] = ["withheld"] * len(events)
         for place, accepted in zip(places, appended.accepted, strict=True):
@@ -161,10 +168,17 @@ class Engine:
         champion = self.champions.require()
         return self._standing(self._load(customer), now, champion)
 
-    def score_many(self, customers: Sequence[str], now: int) -> list[Standing]:
-        """Features and scores of several customers, in the order given, as `score` would give each."""
+    def score_many(self, customers: Sequence[str], now: int, wanted: Collection[str] | None = None) -> list[Standing]:
+        """As `score` would give each of several customers, in the order given, all by one champion.
+
+        Only the targets `wanted`, if any are named. Raises `UnknownTargets` for those that the champion has not.
+        """
         champion = self.champions.require()
-        return [self._standing(self._load(customer), now, champion) for customer in customers]
+        if wanted is not None:
+            unknown = set(wanted) - champion.told.keys()
+            if unknown:
+                raise UnknownTargets(sorted(unknown), list(champion.told))
+        return [self._standing(self._load(customer), now, champion, wanted) for customer in customers]
 
     def profile(self, customer: str, now: int) -> Standing:
         """As `score`, but without scores rather than without an answer when there is no model."""
@@ -190,7 +204,7 @@ class Engine:
             state = self.states.load(customer)
             if withdrawn(state):
                 return self._leave_in_peace(customer, decision_id, now, champion)
-            standing = self._standing(state, now, champion)
+            standing = self._standing(state, now, champion, SCORES)
             row = dict(zip(self.fold.names, standing.features.tolist(), strict=True))
             if standing.stage is None:
                 row["stage"] = float(Stage.AWARENESS)
@@ -237,13 +251,16 @@ class Engine:
         decision = IN_PEACE.decide(row, {}, standing.as_of, decision_id)
         return Decided(decision, False, standing.as_of, False, [], champion.bundle.version)
 
-    def _standing(self, state: CustomerState, now: int, champion: Champion | None) -> Standing:
+    def _standing(
+        self, state: CustomerState, now: int, champion: Champion | None, wanted: Collection[str] | None = None
+    ) -> Standing:
         as_of = max(now, state.received)
         features = self.fold.read(state.states, 0, as_of)
         if not self._known(state, features):
             rates = champion.base_rates if champion else {}
+            rates = {name: rate for name, rate in rates.items() if wanted is None or name in wanted}
             return Standing(state.customer, False, as_of, features, None, rates, champion)
-        scores = champion.score(features) if champion else {}
+        scores = champion.score(features, wanted) if champion else {}
         stage = Stage(int(features[self._stage_column]))
         return Standing(state.customer, True, as_of, features, stage, scores, champion)
 

@@ -128,7 +128,7 @@ VALIDATION_ANSWER: dict[str, Any] = {
 
 SCORES: dict[str, Any] = {
     "one": {"customer": "household-1"},
-    "several": {"customers": ["household-1", "household-2"]},
+    "several": {"customers": ["household-1", "household-2"], "targets": ["conversion_7d"]},
 }
 SCORES_ANSWER: dict[str, Any] = {
     **_STAMP,
@@ -138,8 +138,38 @@ SCORES_ANSWER: dict[str, Any] = {
             "known": True,
             "stage": "retention",
             "scores": {
-                "conversion_7d": {"probability": 0.41, "base_rate": 0.35},
-                "churn_28d": {"probability": 0.08, "base_rate": 0.11},
+                "churn_28d": {
+                    "form": "probability",
+                    "probability": 0.71,
+                    "interval": {"low": 0.66, "high": 0.76},
+                    "percentile": 91.5,
+                    "band": "high",
+                    "evidence": "A",
+                    "definition": "no PURCHASE within 28 days after the moment it is asked",
+                    "scope": "customers with days_since_purchase <= 56",
+                    "horizon_days": 28.0,
+                    "base_rate": 0.31,
+                    "reasons": [
+                        {
+                            "about": "Tempo",
+                            "words": "no purchase for 34 days, usually every 9",
+                            "effect": 1.12,
+                            "features": {"silence_ratio": 3.78},
+                        }
+                    ],
+                },
+                "lifetime_value_90d": {
+                    "form": "amount",
+                    "amount": 96.4,
+                    "interval": {"low": 0.0, "high": 240.0},
+                    "percentile": 38.0,
+                    "band": "low",
+                    "evidence": "B",
+                    "definition": "amount of PURCHASE within 90 days after the moment it is asked",
+                    "scope": "customers with purchases_ever >= 1",
+                    "horizon_days": 90.0,
+                    "base_rate": 181.2,
+                },
             },
         }
     ],
@@ -203,3 +233,25 @@ EXPORT = (
     '{"record":"customer","customer":"household-1","ids":["household-1","visitor-7"],"known":true,…}\n'
     '{"record":"event","message_id":"m-1","customer":"visitor-7","kind":"ITEM_VIEW","at":"2026-06-01T12:00:00Z",…}\n'
 )
+
+READINESS_ANSWER: dict[str, Any] = {
+    **_STAMP,
+    "targets": [
+        {
+            "target": "churn_28d",
+            "form": "probability",
+            "definition": "no PURCHASE within 28 days after the moment it is asked",
+            "scope": "customers with days_since_purchase <= 56",
+            "rung": "logistic",
+            "evidence": "C",
+            "counts": {"customers": 412.0, "rows": 2210.0, "yes": 655.0, "history_days": 140.0},
+            "next": {
+                "rung": "lightgbm",
+                "needed": {"customers": 200.0, "rows": 1000.0, "yes": 200.0, "history_days": 192.0},
+                "lacking": {"history_days": 52.0},
+                "expected": "2027-01-12T00:00:00Z",
+            },
+            "missing": "",
+        }
+    ],
+}

@@ -102,7 +102,7 @@ def _summary(fold: Fold, found: Held) -> dict[str, Any]:
         "ids": found.customers,
         "known": standing.known,
         **position(fold, standing),
-        "scores": {name: score.model_dump() for name, score in target_scores(standing).items()},
+        "scores": target_scores(standing),
         "segments": segments_of(fold, standing),
         "features": {name: number(value) for name, value in found.features.items()},
         "fingerprint": fold.fingerprint,

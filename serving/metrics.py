@@ -40,7 +40,40 @@ SWEEP_SECONDS = Gauge(
     "waypost_scoreboard_sweep_seconds", "Duration of the latest sweep of all customers.", multiprocess_mode="mostrecent"
 )
 MODEL = Gauge(
-    "waypost_model_info", "1 for the model bundle in use.", ["model", "version", "run_id"], multiprocess_mode="max"
+    "waypost_model_info", "1 for the model bundle in use.", ["model", "version", "run_id"], multiprocess_mode="livemax"
+)
+BUNDLE_REFUSED = Gauge(
+    "waypost_bundle_refused",
+    "1 while the bundle on disk cannot be used, so that an older one answers or none.",
+    multiprocess_mode="livemax",
+)
+SHADOW_SCORES = Counter("waypost_shadow_scores", "Scores of the bundle in the shadow, by target.", ["target"])
+SHADOW_DIFFERENCE = Histogram(
+    "waypost_shadow_difference",
+    "Absolute difference of the probabilities of shadow and champion, by target.",
+    ["target"],
+    buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
+)
+SHADOW_LOG_RATIO = Gauge(
+    "waypost_shadow_log_ratio",
+    "Mean logarithm of the shadow's probability over the champion's, of the newest 1,000 scores.",
+    ["target"],
+    multiprocess_mode="mostrecent",
+)
+DRIFT_PSI = Gauge(
+    "waypost_drift_psi",
+    "Population stability index since the training in the newest monitor report, by feature, or score of a target.",
+    ["feature"],
+    multiprocess_mode="mostrecent",
+)
+CALIBRATION_SLOPE = Gauge(
+    "waypost_model_calibration_slope",
+    "Slope of realised on predicted log-odds in the newest monitor report, by target; 1 is right.",
+    ["model"],
+    multiprocess_mode="mostrecent",
+)
+MONITOR_ALARMS = Gauge(
+    "waypost_monitor_alarms", "Alarms in the newest monitor report, by kind.", ["kind"], multiprocess_mode="mostrecent"
 )
 BUILD = Gauge("waypost_build_info", "1 for the running release.", ["version", "fingerprint"], multiprocess_mode="max")
 WITHHELD = Counter("waypost_events_withheld", "Events not written because the customer withdrew consent.")

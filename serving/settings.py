@@ -5,6 +5,7 @@ Relative paths are relative to the folder the server is started in.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,6 +76,11 @@ SETTINGS = (
         "yes",
         "Whether a store that is missing at the start is made, `yes` or `no`; `waypost serve` makes it beforehand.",
     ),
+    Setting(
+        "WAYPOST_SHADOW_SHARE",
+        "0.05",
+        "Share of the customers scored that the bundle in the shadow scores too, from 0 for none to 1 for all.",
+    ),
 )
 
 
@@ -100,6 +106,12 @@ class Settings:
     history: str
     """Empty for none."""
     create_store: bool
+    shadow_share: float
+
+    @property
+    def shadow(self) -> Path:
+        """Folder of the bundle in the shadow, beside the champion's."""
+        return self.bundle.with_name("challenger")
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -122,6 +134,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         drain_seconds=_number(values, "WAYPOST_DRAIN_SECONDS", least=0),
         history=values["WAYPOST_HISTORY"],
         create_store=_choice(values, "WAYPOST_CREATE_STORE", ("yes", "no")) == "yes",
+        shadow_share=_number(values, "WAYPOST_SHADOW_SHARE", least=0, most=1),
     )
 
 
@@ -160,13 +173,16 @@ def read_privacy(environment: Mapping[str, str]) -> Privacy:
     return Privacy(keep, hashed, key.encode())
 
 
-def _number(values: Mapping[str, str], name: str, *, least: float, whole: bool = False) -> float:
-    wanted = f"a {'whole ' if whole else ''}number of at least {least:g}"
+def _number(
+    values: Mapping[str, str], name: str, *, least: float, most: float = math.inf, whole: bool = False
+) -> float:
+    limits = f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
+    wanted = f"a {'whole ' if whole else ''}number {limits}"
     text = values[name]
     try:
         number = int(text) if whole else float(text)
     except ValueError:
-        raise BadSetting(f"{name} is {text!r}; expected {wanted}, such as {name}=2") from None
-    if not least <= number < float("inf"):
+        raise BadSetting(f"{name} is {text!r}; expected {wanted}, such as {name}={most if most < 2 else 2:g}") from None
+    if not least <= number <= most or number == math.inf:
         raise BadSetting(f"{name} is {text}; expected {wanted}")
     return number

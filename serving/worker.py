@@ -13,15 +13,17 @@ from features.fold import Fold
 from features.identity import joined
 from features.log.contract import LogBusy, LogError, LogFull
 from serving import __version__, metrics
-from serving.champion import Champions
+from serving.champion import Champion, Champions
 from serving.desk import Desk
 from serving.engine import Engine
 from serving.failures import note_failure
 from serving.intake import Intake, Taken
+from serving.monitoring import Monitoring
 from serving.opening import Opening
 from serving.problems import Problem
 from serving.scoreboard import Generation, Scoreboard, Sweeper
 from serving.settings import Settings
+from serving.shadow import Shadow
 from serving.upkeep import Upkeep
 from serving.writer import Writer
 
@@ -49,6 +51,8 @@ class Worker:
         self.fold = fold
         self.clock = clock
         self.champions = Champions(settings.bundle, fold)
+        self.shadow = Shadow(settings.shadow, fold, settings.shadow_share)
+        self.monitoring = Monitoring(settings.bundle)
         self.scoreboard = Scoreboard(settings.scoreboard, fold.fingerprint)
         self.upkeep = Upkeep(settings.scoreboard, fold, settings.audit_seconds, seed=clock())
         self.opening = Opening(settings, fold, self.champions)
@@ -81,6 +85,8 @@ class Worker:
             asyncio.create_task(self._again("the look for a new model", self._keep_champion)),
             asyncio.create_task(self._again("the look at the store", self._keep_store)),
         ]
+        if self.settings.shadow_share:
+            self._background.append(asyncio.create_task(self._again("the shadow", self._keep_shadow)))
         if self.settings.sweep_seconds:
             self._background.append(asyncio.create_task(self._again("the sweep", lambda: self._keep_fresh(rebuilt))))
         with suppress(TimeoutError):
@@ -227,13 +233,20 @@ class Worker:
         return await self._sweeper.ask(self._refresh)
 
     async def _keep_champion(self) -> float:
-        """Look for a new champion: while there is none, that is one look at a file's date."""
+        """Look for a new champion and a new report of the monitor: while there is none, a look at two files' dates."""
         await asyncio.to_thread(self._look_for_champion)
+        await asyncio.to_thread(self.monitoring.refresh)
         return HEARTBEAT_SECONDS
 
+    async def _keep_shadow(self) -> float:
+        """Score what was set aside for the bundle in the shadow."""
+        return await asyncio.to_thread(self.shadow.round)
+
     def _look_for_champion(self) -> None:
-        if self.champions.refresh():
-            self._announce()
+        before = self.champions.current
+        if self.champions.refresh() or self.champions.stand_in(self.fold):
+            self._announce(before)
+        metrics.BUNDLE_REFUSED.set(bool(self.champions.problem))
         if self.champions.problem != self._told_problem:
             self._told_problem = self.champions.problem
             if self._told_problem:
@@ -248,21 +261,23 @@ class Worker:
 
     def _refresh(self, engine: Engine) -> float:
         """One round in the sweeper's thread. The seconds to rest after it."""
-        pause, took = self._rounds.refresh(engine, self.clock)
-        if took is not None:
-            metrics.SWEEP_SECONDS.set(took)
+        done = self._rounds.refresh(engine, self.clock)
+        if done.swept is not None:
+            metrics.SWEEP_SECONDS.set(done.swept)
         current = self.scoreboard.current()
         if current is not None:
             metrics.SCOREBOARD_AGE.set((self.clock() - current.as_of) / 1e6)
-        return pause
+        return done.rest
 
-    def _announce(self) -> None:
-        champion = self.champions.current
-        if champion is not None:
-            version = champion.bundle.version
-            logger.info("champion %s answers", version)
-            for target in champion.bundle.scorers:
-                metrics.MODEL.labels(target, version, "").set(1)
+    def _announce(self, before: Champion | None) -> None:
+        """Tell the log and the metrics who answers from now on."""
+        bundle = self.champions.require().bundle
+        if before is not None:
+            for target in before.bundle.models:
+                metrics.MODEL.labels(target, before.bundle.version, "").set(0)
+        for target in bundle.models:
+            metrics.MODEL.labels(target, bundle.version, "").set(1)
+        logger.info("champion %s answers", bundle.version)
 
 
 def _touch(engine: Engine) -> None:

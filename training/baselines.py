@@ -71,7 +71,7 @@ def _logistic(data: Dataset, columns: tuple[str, ...]) -> Predict:
     best = min(losses, key=lambda strength: losses[strength])
     trained = _fitted(data, columns, joined([data.fit, data.stop]), best)
     held = data.calibrate
-    calibration, _ = fit_calibration(_probabilities(data, columns, trained, held), held.labels, held.customer)
+    calibration, *_ = fit_calibration(_probabilities(data, columns, trained, held), held.labels, held.customer)
     final = _fitted(data, columns, joined([data.fit, data.stop, held]), best)
     return _calibrated(data, columns, final, calibration)
 
@@ -81,7 +81,7 @@ def _calibrated(data: Dataset, columns: tuple[str, ...], model: Pipeline, calibr
 
 
 def _fitted(data: Dataset, columns: tuple[str, ...], rows: Slice, strength: float) -> Pipeline:
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, solver="newton-cholesky"))
     return model.fit(_logarithms(data, columns, rows), rows.labels)
 
 

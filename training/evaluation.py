@@ -17,6 +17,7 @@ from training.metrics import METRICS, Ranked
 REPLICATES = 1000
 LEVEL = 0.95
 _CELLS = 4_000_000
+_MOST = 8_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +72,20 @@ def resamplings(clusters: NDArray[np.int32], seed: int, replicates: int = REPLIC
 
 def evaluate(
     predictions: Mapping[str, NDArray[np.float64]], labels: NDArray[np.int8], customer: NDArray[np.int32],
-    seed: int, replicates: int = REPLICATES,
+    seed: int, replicates: int | None = None,
 ) -> Evaluation:  # fmt: skip
     """Every metric of every model on the same rows; the first model is the one compared with the others.
 
-    `predictions` are probabilities by model, each float64[n].
+    `predictions` are probabilities by model, each float64[n]. There are `REPLICATES` replicates unless told, fewer
+    where that is more than `_MOST` rows in all: the narrow interval of a large test is known well enough from fewer.
     """
+    number = replicates or int(np.clip(_MOST // max(len(labels), 1), 200, REPLICATES))
     ranked = {name: Ranked.of(each, labels) for name, each in predictions.items()}
     values = {name: plain_figures(each, labels, tuple(METRICS)) for name, each in predictions.items()}
     drawn: dict[str, dict[str, list[NDArray[np.float64]]]] = {name: {key: [] for key in METRICS} for name in ranked}
     # A replicate without both answers has no metrics of rank; it is left out as NaN.
     with np.errstate(divide="ignore", invalid="ignore"):
-        for weights in resamplings(customer, seed, replicates):
+        for weights in resamplings(customer, seed, number):
             for name, rows in ranked.items():
                 ordered = weights[:, rows.order]
                 for key, metric in METRICS.items():

@@ -9,21 +9,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.fold import Fold
 from features.profiles import Past
-from models.bundle import Bundle, BundleError, Manifest, TargetCard
+from models.bundle import Bundle, BundleError, Manifest
 from models.policy import Policy
 from models.recommender import Recommender
-from models.scorer import Scorer
+from models.rungs import Trees
+from models.stages import StageScorer
 from training.figures import pictures
 from training.gates import Gate, passed
+from training.monitoring import reference_of
 from training.ranking import RankingEvaluation
 from training.recommenders import Taste
-from training.result import TrainedTarget, flat, metrics_of, moment
+from training.result import metrics_of
+from training.targets import targets
 from training.tracking import Run
-
-EXAMPLES = 5
+from training.trained import Trained, TrainedTarget, flat, moment
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +55,14 @@ class TrainedRecommender:
 
 
 def bundle_of(
-    shop: Shop, trained: Mapping[str, TrainedTarget], recommended: TrainedRecommender, folder: Path,
+    shop: Shop, trained: Mapping[str, Trained], recommended: TrainedRecommender, champion: Bundle | None,
     *, seed: int, started: int,
 ) -> Bundle:  # fmt: skip
-    """The bundle: the scorers just trained, and those of the champion in `folder` for targets left alone this time."""
-    scorers, cards = _kept(shop.fold, folder, set(trained))
-    scorers |= {name: each.fitted.scorer for name, each in trained.items()}
+    """The bundle: the models just trained, and those of the champion for targets left alone this time."""
+    kept = [] if champion is None else [name for name in champion.models if name not in trained]
+    models = {name: champion.models[name] for name in kept if champion is not None}
+    cards = {name: champion.manifest.targets[name] for name in kept if champion is not None}
+    models |= {name: each.model for name, each in trained.items()}
     cards |= {name: each.card for name, each in trained.items()}
     manifest = Manifest(
         fingerprint=shop.fold.fingerprint,
@@ -71,27 +76,25 @@ def bundle_of(
         recommender=flat(ranking.figures["recommender"]) if (ranking := recommended.ranking) is not None else {},
         policy=Policy().parameters,
     )
-    return Bundle(scorers, recommended.recommender, manifest)
+    judged = {name: each for name, each in models.items() if not isinstance(each, StageScorer)}
+    reference = reference_of(shop.fold, shop.past, shop.end, targets(), judged, seed)
+    return Bundle(models, recommended.recommender, manifest, reference)
 
 
-def _kept(fold: Fold, folder: Path, replaced: set[str]) -> tuple[dict[str, Scorer], dict[str, TargetCard]]:
-    """Scorers and cards of the champion that are not replaced; none when there is no champion of this fold."""
+def champion_of(fold: Fold, folder: Path) -> Bundle | None:
+    """The champion in `folder`; None when there is none of this fold."""
     try:
-        champion = Bundle.load(folder, fold.fingerprint, fold.names)
+        return Bundle.load(folder, fold.fingerprint, fold.names)
     except BundleError:
-        return {}, {}
-    kept = set(champion.scorers) - replaced
-    cards = {name: card for name, card in champion.manifest.targets.items() if name in kept}
-    return {name: scorer for name, scorer in champion.scorers.items() if name in kept}, cards
+        return None
 
 
 def run_of(
     shop: Shop, trained: Mapping[str, TrainedTarget], recommended: TrainedRecommender, bundle: Bundle,
-    gates: Sequence[Gate], *, started: int,
+    gates: Sequence[Gate], example: NDArray[np.float32], *, started: int,
 ) -> Run:  # fmt: skip
-    """The record: parameters, figures, pictures, and a few rows as the example of an input."""
+    """The record: parameters, figures, pictures, and `example`, a few rows of features, as the example of an input."""
     manifest = bundle.manifest
-    first = next(iter(trained.values()))
     tags = {
         "bundle": bundle.version,
         "fingerprint": manifest.fingerprint,
@@ -102,7 +105,7 @@ def run_of(
     }
     files: dict[str, bytes] = {"features.json": json.dumps(list(shop.fold.names), indent=1).encode()}
     for name, each in trained.items():
-        drawn = pictures(name, each.predictions, each.data.test.labels, each.fitted.importance)
+        drawn = pictures(name, each.predictions, each.test.labels, each.fitted.importance)
         files |= {f"plots/{file}": content for file, content in drawn.items()}
         files[f"importance/{name}.json"] = json.dumps(each.fitted.importance, indent=1).encode()
     return Run(
@@ -112,9 +115,9 @@ def run_of(
         tags=tags,
         log_digest=shop.digest,
         files=files,
-        example=np.ascontiguousarray(first.data.test.features[:EXAMPLES]),
+        example=example,
         bundle=bundle,
-        targets=tuple(trained),
+        targets=tuple(name for name, each in trained.items() if isinstance(each.model.rung, Trees)),
         gates=[{**asdict(gate), "passed": gate.passed} for gate in gates],
         champion=passed(gates),
         at=started,
@@ -140,9 +143,9 @@ def _parameters(
         parameters |= {f"recommender.{name}": value for name, value in asdict(taste).items()}
     for name, each in trained.items():
         parameters |= {f"lightgbm.{key}": value for key, value in each.fitted.parameters.items()}
-        newest = each.data.test.cutoff.max()
+        newest = each.test.cutoff.max()
         parameters |= {
-            f"{name}.scope": each.data.target.scope_text,
+            f"{name}.scope": each.target.scope_text,
             f"{name}.trees": each.fitted.rounds,
             f"{name}.calibration": each.fitted.scorer.calibration.kind,
             f"{name}.newest_cutoff": moment(int(newest)),

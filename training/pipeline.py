@@ -2,74 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.fold import Fold
 from features.journey import JOURNEY
 from features.log.contract import EventLog, Training
-from features.profiles import known_at, read_past, replay_profiles
+from features.profiles import known_at, read_past
+from models.bundle import Bundle
+from models.governance import Governance
+from models.promotions import Cause
 from models.recommender import Neighbours, Recommender
+from training.amounts import fit_amount, judge_amount
 from training.baselines import baselines
-from training.dataset import NotEnoughHistory, Schedule, content_digest, dataset, end_of, sample, split, willing
+from training.dataset import Gathered, content_digest, gathered, willing
 from training.evaluation import evaluate
-from training.gates import passed, recommender_gates, scorer_gates
-from training.packing import Shop, TrainedRecommender, bundle_of, run_of
+from training.gates import (
+    CHAMPION,
+    Gate,
+    champion_gates,
+    passed,
+    recommender_gates,
+    scorer_gates,
+    untested_gates,
+    worse_by_stage,
+)
+from training.ladder import climb
+from training.moments import Schedule
+from training.next_stages import fit_stage, judge_stage
+from training.packing import Shop, TrainedRecommender, bundle_of, champion_of, run_of
 from training.ranking import best_taste, evaluate_recommender
 from training.recommenders import NoPurchases, fit_recommender
-from training.result import RECOMMENDER, TrainedTarget, TrainingResult
-from training.scorers import fit_scorer
+from training.result import RECOMMENDER, TrainingResult
+from training.spreads import coverage
 from training.targets import Target, chosen
 from training.tracking import record
+from training.trained import AmountTarget, StageTarget, Trained, TrainedTarget, UntestedTarget
 
 Progress = Callable[[str, int, int], None]
 """Told what begins now, and how many steps are done of how many in all."""
 
-CHAMPION = Path("data") / "champion"
+PLACE = Path("data") / "champion"
+EXAMPLES = 5
+ASKED = Cause("train", "asked for")
+AT_ONCE = 2
+"""Targets that are trained at the same time; each holds its own rows in memory."""
 
 
 def train(
     log: EventLog, names: Sequence[str] = (), *, started: int, now: int | None = None, seed: int = 0,
-    folder: Path = CHAMPION, fold: Fold = JOURNEY, schedule: Schedule | None = None, progress: Progress | None = None,
+    folder: Path = PLACE, fold: Fold = JOURNEY, schedule: Schedule | None = None, progress: Progress | None = None,
+    cause: Cause = ASKED, clock: Callable[[], int] | None = None,
 ) -> TrainingResult:  # fmt: skip
     """Train the targets of these names (all when none is named) and the recommender, as if it were `now`.
 
-    `started` is the time by the clock: it is written into the records and changes nothing else. `now` is by default the
-    end of the log. The same log, `now` and seed give the same figures to the digit. A bundle that passes every gate is
-    written to `folder`, any other beside it, to `challenger`. Raises `UnknownTarget`, and `NotEnoughHistory` when a
-    target that was named, or every target, cannot be trained; one that was not named is skipped with the reason.
+    `started` is the time by the clock: it is written into the records, and is the `now` of an empty log. `now` is by
+    default the end of the log. The same log, `now` and seed give the same figures to the digit. Every target has an
+    answer, on the rung of the ladder that its rows allow. A bundle that no gate holds back is written to `folder`, any
+    other beside it, to `challenger`; either is archived, and its move is a line of the promotion
+    log, with the `cause` and the time by `clock` (`started`, where there is none). Raises `UnknownTarget`.
     """
     targets = chosen(tuple(names))
     tell = _counted(progress, len(targets) + 4)
     tell("reading the log")
-    shop = _read(log, now, fold)
-    trained: dict[str, TrainedTarget] = {}
-    skipped: dict[str, str] = {}
-    for target in targets:
-        tell(f"training {target.name}")
-        try:
-            trained[target.name] = _train_target(target, shop, seed, schedule or Schedule())
-        except NotEnoughHistory as reason:
-            if names or len(skipped) == len(targets) - 1:
-                raise
-            skipped[target.name] = str(reason)
+    shop = _read(log, now, started, fold)
+    champion = champion_of(fold, folder)
+    trained: dict[str, Trained] = {}
+    # LightGBM and the replay leave the interpreter to others, and targets know nothing of each other.
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        fitted = pool.map(lambda target: _train_target(target, shop, seed, schedule, champion), targets)
+        for target in targets:
+            tell(f"training {target.name}")
+            trained[target.name] = next(fitted)
     tell("training the recommender")
+    skipped = {
+        name: each.missing for name, each in trained.items() if not isinstance(each, TrainedTarget) and each.missing
+    }
     recommended = _train_recommender(shop, seed, skipped)
-    ranking = recommended.ranking
-    gates = [gate for name, each in trained.items() for gate in scorer_gates(name, each.evaluation)]
-    gates += recommender_gates(ranking) if ranking is not None else []
-    bundle = bundle_of(shop, trained, recommended, folder, seed=seed, started=started)
-    place = folder if passed(gates) else folder.with_name("challenger")
+    gates = _gates(trained, recommended, champion)
+    bundle = bundle_of(shop, trained, recommended, champion, seed=seed, started=started)
     # Before there is a bundle to be served: an erasure names every model that has seen the customer.
     log.trained(Training(bundle.version, shop.end, started))
     tell("recording in MLflow")
     # On disk first: the registry never names a champion that cannot be served.
-    bundle.save(place)
-    recorded = record(run_of(shop, trained, recommended, bundle, gates, started=started))
+    governance = Governance(folder, fold, clock or (lambda: started))
+    figures = [{**asdict(gate), "passed": gate.passed} for gate in gates]
+    place = governance.install(bundle, champion=passed(gates), cause=cause, gates=figures)
+    tested = {name: each for name, each in trained.items() if isinstance(each, TrainedTarget)}
+    untested = {name: each for name, each in trained.items() if isinstance(each, UntestedTarget)}
+    others = {name: each for name, each in trained.items() if isinstance(each, AmountTarget | StageTarget)}
+    recorded = record(run_of(shop, tested, recommended, bundle, gates, _example(tested, fold), started=started))
     tell("")
-    return TrainingResult(bundle, trained, ranking, gates, skipped, recorded, place)
+    return TrainingResult(bundle, tested, untested, others, recommended.ranking, gates, skipped, recorded, place)
 
 
 def _counted(progress: Progress | None, steps: int) -> Callable[[str], None]:
@@ -85,7 +114,7 @@ def _counted(progress: Progress | None, steps: int) -> Callable[[str], None]:
     return tell
 
 
-def _read(log: EventLog, now: int | None, fold: Fold) -> Shop:
+def _read(log: EventLog, now: int | None, started: int, fold: Fold) -> Shop:
     """The log up to `now`, without whoever has withdrawn the consent to be profiled by then.
 
     The offset is asked for before the events, so that it is that of none that came since; where `now` leaves events out
@@ -93,23 +122,73 @@ def _read(log: EventLog, now: int | None, fold: Fold) -> Shop:
     """
     offset = log.offset()
     past = read_past(log, now)
-    end, number = end_of(past), past.count
-    start = min(int(events["received"].min()) for events in past.parts if len(events))
-    items = log.items.names()
+    number, items = past.count, log.items.names()
+    received = [events["received"] for events in past.parts if len(events)]
+    start = min((int(each.min()) for each in received), default=started if now is None else now)
+    end = max((int(each.max()) for each in received), default=start)
     last = offset if number >= log.count() else min(offset, number)
     past = willing(fold, past, end)
     return Shop(fold, past, items, start, end, last, content_digest(past, log.customers.names(), items))
 
 
-def _train_target(target: Target, shop: Shop, seed: int, schedule: Schedule) -> TrainedTarget:
-    """Replay, label, split by time, fit, and evaluate beside the baselines."""
-    cutoffs = split(target, shop.start, shop.end, schedule)
-    customers = sample(shop.past, len(cutoffs.cutoffs), seed)
-    snapshots = replay_profiles(shop.fold, customers, cutoffs.cutoffs.tolist())
-    data = dataset(target, customers, snapshots, cutoffs, shop.end)
-    fitted = fit_scorer(data, seed)
-    predictions = {"model": fitted.scorer.score_many(data.test.features), **baselines(data)}
-    return TrainedTarget(data, fitted, evaluate(predictions, data.test.labels, data.test.customer, seed), predictions)
+def _train_target(target: Target, shop: Shop, seed: int, schedule: Schedule | None, champion: Bundle | None) -> Trained:
+    """Gather its rows, climb the ladder, and evaluate beside the baselines and the champion, where there is a test."""
+    found = gathered(target, shop.fold, shop.past, shop.start, shop.end, seed=seed, schedule=schedule)
+    if target.form != "probability":
+        return _train_other(found, seed)
+    fitted = climb(found, seed)
+    if found.split is None:
+        return UntestedTarget(target, found.counts, fitted, found.missing)
+    data = found.dataset()
+    sizes = {name: len(getattr(data, name)) for name in ("fit", "stop", "calibrate", "test")}
+    test, scorer = data.test, fitted.scorer
+    predictions = {"model": scorer.score_many(test.features), **baselines(data)}
+    # A champion that has seen later events than this run would be asked about its own past.
+    if champion is not None and target.name in champion.scorers and champion.manifest.now <= shop.end:
+        predictions[CHAMPION] = champion.scorers[target.name].score_many(test.features)
+    evaluation = evaluate(predictions, test.labels, test.customer, seed)
+    covered = coverage(predictions["model"], test.labels, scorer.spread, seed)
+    return TrainedTarget(
+        target, found.counts, data.names, sizes, fitted, test, evaluation, predictions, covered,
+        scorer_gates(target.name, evaluation),
+    )  # fmt: skip
+
+
+def _train_other(found: Gathered, seed: int) -> AmountTarget | StageTarget:
+    """The same for an answer that is an amount or a stage."""
+    parted, target, counts = found.split is not None, found.target, found.counts
+    if target.form == "amount":
+        amount = fit_amount(found, seed)
+        errors = judge_amount(amount.scorer.rung, found.dataset(), seed) if parted else None
+        return AmountTarget(target, counts, amount, found.missing, errors)
+    stage = fit_stage(found, seed)
+    figures = judge_stage(stage.scorer.rung, found.dataset()) if parted else None
+    return StageTarget(target, counts, stage, found.missing, figures)
+
+
+def _gates(trained: Mapping[str, Trained], recommended: TrainedRecommender, champion: Bundle | None) -> list[Gate]:
+    """The gates of every target, beside the baselines and beside the champion, and those of the recommender."""
+    gates: list[Gate] = []
+    for name, each in trained.items():
+        if not isinstance(each, TrainedTarget):
+            if not isinstance(each, UntestedTarget) and each.test is not None:
+                continue
+            judged = champion is not None and name in champion.models and bool(champion.manifest.targets[name].metrics)
+            gates += untested_gates(name, judged)
+            continue
+        gates += each.gates
+        if champion is not None and CHAMPION in each.predictions:
+            test, said = each.test, each.predictions
+            stage = test.features[:, each.names.index("stage")]
+            stages = worse_by_stage(said["model"], said[CHAMPION], test.labels, test.customer, stage)
+            gates += champion_gates(name, each.evaluation, each.model.rung, champion.scorers[name].rung, stages)
+    return gates + (recommender_gates(recommended.ranking) if recommended.ranking is not None else [])
+
+
+def _example(tested: Mapping[str, TrainedTarget], fold: Fold) -> NDArray[np.float32]:
+    """A few rows of features; one of which nothing is known where no target has a test."""
+    rows = next((each.test.features for each in tested.values()), np.full((1, len(fold.names)), np.nan, np.float32))
+    return np.ascontiguousarray(rows[:EXAMPLES])
 
 
 def _train_recommender(shop: Shop, seed: int, skipped: dict[str, str]) -> TrainedRecommender:

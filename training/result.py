@@ -4,89 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from features.events import DAY
-from features.grammar import duration_text
-from models.bundle import Bundle, TargetCard
-from training.dataset import Dataset
-from training.evaluation import Evaluation, Figure, plain_figures
+from models.bundle import Bundle
+from training.evaluation import Evaluation, Figure
 from training.gates import Gate, passed
 from training.ranking import RankingEvaluation
-from training.scorers import FittedScorer
+from training.report import (
+    Table,
+    amount_table,
+    cutoff_table,
+    gate_table,
+    ladder_table,
+    ranking_table,
+    reliability_table,
+    target_table,
+)
 from training.tracking import Recorded
+from training.trained import AmountTarget, StageTarget, TrainedTarget, UntestedTarget, flat, moment
 
-SLICES = ("fit", "stop", "calibrate", "test")
 RECOMMENDER = "recommender"
-
-
-class Table(NamedTuple):
-    """A table for people: every cell is a text or a whole number."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: list[tuple[str | int, ...]]
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedTarget:
-    """One target: its rows, its scorer, and what the test found. `predictions` are of the test rows, by model."""
-
-    data: Dataset
-    fitted: FittedScorer
-    evaluation: Evaluation
-    predictions: Mapping[str, NDArray[np.float64]]
-
-    @property
-    def card(self) -> TargetCard:
-        """What the bundle says of the target."""
-        target, own = self.data.target, next(iter(self.evaluation.figures.values()))
-        metrics = flat(own) | {
-            f"{name}_over_{baseline}": figure.value
-            for baseline, differences in self.evaluation.over.items()
-            for name, figure in differences.items()
-            if name == "roc_auc"
-        }
-        return TargetCard(
-            definition=target.definition,
-            scope=target.scope_text,
-            horizon_days=target.horizon / DAY,
-            base_rate=self.evaluation.base_rate,
-            calibration=self.fitted.scorer.calibration.kind,
-            metrics=metrics,
-        )
-
-    def at_each_cutoff(self) -> dict[int, dict[str, dict[str, float]]]:
-        """ROC-AUC and PR-AUC at each cutoff of the test alone, by cutoff, model and metric; oldest cutoff first.
-
-        Cutoffs at which everybody gave the same answer are left out.
-        """
-        test, found = self.data.test, {}
-        for cutoff in np.unique(test.cutoff).tolist():
-            rows = test.cutoff == cutoff
-            if 0 < int(test.labels[rows].sum()) < int(rows.sum()):
-                found[cutoff] = {
-                    model: plain_figures(given[rows], test.labels[rows], _AT_CUTOFFS)
-                    for model, given in self.predictions.items()
-                }
-        return found
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingResult:
     """Everything a run leaves behind.
 
-    `skipped` says of each target (or of the recommender) that could not be trained or judged why not. `folder` is where
-    the bundle was written: the champion's place when it passed every gate, a place beside it otherwise.
+    `targets` are those of a probability that were tested, `untested` those for which there is too little history, and
+    `others` those that answer with an amount or a stage. `skipped` says why something has no test, the recommender
+    included. `folder` is where the bundle was written: the champion's place when no gate holds it back, a place beside
+    it otherwise.
     """
 
     bundle: Bundle
     targets: Mapping[str, TrainedTarget]
+    untested: Mapping[str, UntestedTarget]
+    others: Mapping[str, AmountTarget | StageTarget]
     ranking: RankingEvaluation | None
     gates: list[Gate]
     skipped: Mapping[str, str]
@@ -109,6 +63,8 @@ class TrainingResult:
             "log_offset": manifest.log_offset,
             "git_commit": manifest.git_commit,
             "targets": {name: _target_json(each) for name, each in self.targets.items()},
+            "untested": {name: each.card.to_fields() for name, each in self.untested.items()},
+            "others": {name: each.card.to_fields() for name, each in self.others.items()},
             "recommender": _ranking_json(self.ranking),
             "gates": [{**asdict(gate), "passed": gate.passed} for gate in self.gates],
             "skipped": dict(self.skipped),
@@ -117,26 +73,17 @@ class TrainingResult:
 
     def tables(self) -> list[Table]:
         """The report: a table of figures for each target and the recommender, then the gates."""
-        reports = [table(name, each) for name, each in self.targets.items() for table in (_target_table, _cutoff_table)]
+        each_of = (target_table, cutoff_table, reliability_table)
+        reports = [table(name, each) for name, each in self.targets.items() for table in each_of]
+        reports = [report for report in reports if report.rows]
+        reports.insert(0, ladder_table(self.bundle.manifest.targets))
+        reports += [amount_table(name, each) for name, each in self.others.items() if isinstance(each, AmountTarget)]
         if self.ranking is not None:
-            reports.append(_ranking_table(self.ranking))
-        reports.append(_gate_table(self.gates))
+            reports.append(ranking_table(self.ranking))
+        reports.append(gate_table(self.gates))
         if self.skipped:
-            reports.append(Table("not trained", ("what", "why"), list(self.skipped.items())))
+            reports.append(Table("not tested", ("what", "why"), list(self.skipped.items())))
         return reports
-
-
-def moment(at: int) -> str:
-    """Microseconds since the epoch as ISO 8601, UTC, to the second."""
-    return datetime.fromtimestamp(at // 1_000_000, UTC).isoformat().replace("+00:00", "Z")
-
-
-def flat(figures: Mapping[str, Figure]) -> dict[str, float]:
-    """Figures as numbers by name: `roc_auc`, `roc_auc_low`, `roc_auc_high`; those that are not finite are left out."""
-    numbers: dict[str, float] = {}
-    for name, figure in figures.items():
-        numbers |= {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
-    return {name: value for name, value in numbers.items() if np.isfinite(value)}
 
 
 def metrics_of(targets: Mapping[str, TrainedTarget], ranking: RankingEvaluation | None) -> dict[str, float]:
@@ -157,10 +104,12 @@ def metrics_of(targets: Mapping[str, TrainedTarget], ranking: RankingEvaluation 
             metrics |= {f"{subject}/over_{baseline}/{name}": value for name, value in flat(figures).items()}
     for name, each in targets.items():
         metrics |= {f"{name}/base_rate": each.evaluation.base_rate, f"{name}/trees": float(each.fitted.rounds)}
+        metrics |= {f"{name}/held_out/{rung}/log_loss": loss for rung, loss in each.fitted.losses.items()}
+        metrics[f"{name}/coverage"] = each.coverage
         for cutoff, by_model in list(each.at_each_cutoff().items())[-1:]:
             metrics |= {f"{name}/newest_cutoff/{metric}": value for metric, value in by_model["model"].items()}
             metrics[f"{name}/newest_cutoff/at"] = cutoff / 1e6
-        metrics |= {f"{name}/rows_{part}": float(len(getattr(each.data, part))) for part in SLICES}
+        metrics |= {f"{name}/rows_{part}": float(size) for part, size in each.sizes.items()}
     return metrics
 
 
@@ -171,7 +120,13 @@ def _target_json(trained: TrainedTarget) -> dict[str, Any]:
         "scope": card.scope,
         "horizon_days": card.horizon_days,
         "base_rate": card.base_rate,
-        "rows": {part: len(getattr(trained.data, part)) for part in SLICES},
+        "rung": card.rung,
+        "evidence": card.evidence,
+        "losses": dict(card.losses),
+        "coverage": card.coverage,
+        "reliability": card.to_fields()["reliability"],
+        "counts": dict(card.counts),
+        "rows": dict(trained.sizes),
         "test_cutoffs": {moment(cutoff): figures for cutoff, figures in trained.at_each_cutoff().items()},
         "trees": trained.fitted.rounds,
         "calibration": card.calibration,
@@ -197,57 +152,3 @@ def _ranking_json(ranking: RankingEvaluation | None) -> dict[str, Any] | None:
 
 def _figures_json(figures: Mapping[str, Mapping[str, Figure]]) -> dict[str, dict[str, dict[str, float]]]:
     return {model: {name: asdict(figure) for name, figure in by.items()} for model, by in figures.items()}
-
-
-def _target_table(name: str, trained: TrainedTarget) -> Table:
-    target, test = trained.data.target, trained.evaluation
-    title = (
-        f"{name}: {target.definition}, asked of {target.scope_text}; base rate {test.base_rate:.1%}; "
-        f"{test.rows:,} rows of {test.customers:,} customers, horizon {duration_text(target.horizon)}"
-    )
-    metrics = list(next(iter(test.figures.values())))
-    rows: list[tuple[str | int, ...]] = [
-        (model, *(str(figures[metric]) for metric in metrics)) for model, figures in test.figures.items()
-    ]
-    return Table(title, ("model", *(_HEADINGS[metric] for metric in metrics)), rows)
-
-
-def _cutoff_table(name: str, trained: TrainedTarget) -> Table:
-    rows: list[tuple[str | int, ...]] = []
-    for cutoff, by_model in trained.at_each_cutoff().items():
-        shown = [f"{by_model[model][metric]:.3f}" for model in ("model", _CLASSIC) for metric in _AT_CUTOFFS]
-        rows.append((moment(cutoff), int((trained.data.test.cutoff == cutoff).sum()), *shown))
-    columns = ("cutoff", "rows", "ROC-AUC", "PR-AUC", f"ROC-AUC {_CLASSIC}", f"PR-AUC {_CLASSIC}")
-    return Table(f"{name} at each cutoff of the test", columns, rows)
-
-
-def _ranking_table(ranking: RankingEvaluation) -> Table:
-    title = (
-        f"recommender: what {ranking.customers:,} customers bought in the next 7 days, ranked against all "
-        f"{ranking.items:,} items; NDCG@20 is {ranking.ratio.value:.2f} times that of popularity"
-    )
-    rows: list[tuple[str | int, ...]] = [
-        (model, *map(str, figures.values())) for model, figures in ranking.figures.items()
-    ]
-    return Table(title, ("model", "NDCG@20", "recall@20"), rows)
-
-
-def _gate_table(gates: list[Gate]) -> Table:
-    rows: list[tuple[str | int, ...]] = []
-    for gate in gates:
-        wanted = f"{'at most' if gate.at_most else 'above'} {gate.threshold:g}"
-        verdict = "passed" if gate.passed else "FAILED"
-        rows.append((gate.subject, gate.condition, f"{gate.value:.4f}", wanted, verdict))
-    return Table("gates", ("model", "condition", "found", "wanted", ""), rows)
-
-
-_AT_CUTOFFS = ("roc_auc", "pr_auc")
-_CLASSIC = "rfm_logistic"
-_HEADINGS = {
-    "roc_auc": "ROC-AUC",
-    "pr_auc": "PR-AUC",
-    "log_loss": "log loss",
-    "brier": "Brier",
-    "calibration_error": "calibration error",
-    "lift_at_10": "lift at 10 %",
-}

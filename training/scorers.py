@@ -1,25 +1,24 @@
-"""Fitting a scorer: boosted trees on past rows, and a calibration learnt on rows held back from them."""
+"""The settings and constraints of boosted trees, and calibrations learnt on rows held back from them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.isotonic import isotonic_regression
 from sklearn.linear_model import LogisticRegression
 
+from features.journey import Journey
 from models.calibration import Calibration
-from models.scorer import Scorer
-from training.dataset import Dataset, Slice, joined
+from training.targets import Target
 
 Probabilities = NDArray[np.float64]
 
-ROUNDS = 300
+ROUNDS = 150
 """Most trees of a scorer: a score costs time in proportion to them."""
 
-PATIENCE = 40
+PATIENCE = 20
 """Early stopping waits this many trees for a better one."""
 
 MANY_ROWS = 500_000
@@ -40,7 +39,7 @@ def settings(rows: int, seed: int) -> dict[str, object]:
     """
     return {
         "objective": "binary",
-        "learning_rate": 0.02,
+        "learning_rate": 0.04,
         "num_leaves": 15,
         "min_data_in_leaf": 200,
         "feature_fraction": 0.3,
@@ -55,71 +54,43 @@ def settings(rows: int, seed: int) -> dict[str, object]:
     }
 
 
-@dataclass(frozen=True, eq=False)
-class FittedScorer:
-    """A scorer and how it came about: `rounds` trees, what each feature adds (`importance`, shares of the gain),
-    the settings, and the log loss of each candidate calibration on customers it had not seen."""
+def constraints(target: Target, names: Sequence[str]) -> dict[str, object]:
+    """LightGBM's parameters by which engaging features, of the columns `names`, move the answer one way only.
 
-    scorer: Scorer
-    rounds: int
-    importance: dict[str, float]
-    parameters: dict[str, object]
-    calibration_losses: dict[str, float]
-
-
-def fit_scorer(data: Dataset, seed: int) -> FittedScorer:
-    """Trees and their calibration.
-
-    How many trees are right is heard on `data.stop` from trees that know nothing of it (`data.purged_fit`). So many,
-    grown on `fit` and `stop`, are calibrated on the rows held back a horizon later in `data.calibrate`. Then so many
-    are grown anew on all three, because the newest rows know most about the next; `data.test` is as far from them as
-    `calibrate` was from the trees that were calibrated.
+    Empty where the target does not say which way. Beside `settings`, and not in them: they are one number a column.
     """
-    parameters = settings(len(data.fit) + len(data.stop) + len(data.calibrate), seed)
-    rounds, held = _rounds(data, parameters), data.calibrate
-    past = lightgbm.train(parameters, _train_set(data, joined([data.fit, data.stop])), rounds)
-    raw = np.asarray(past.predict(held.features), np.float64)
-    calibration, losses = fit_calibration(raw, held.labels, held.customer)
-    booster = lightgbm.train(parameters, _train_set(data, joined([data.fit, data.stop, held])), rounds)
-    gain = booster.feature_importance("gain")
-    shares = dict(zip(data.names, (gain / max(gain.sum(), _EDGE)).tolist(), strict=True))
-    scorer = Scorer.from_text(data.target.name, booster.model_to_string(), calibration, data.names)
-    return FittedScorer(scorer, rounds, shares, parameters, losses)
-
-
-def _rounds(data: Dataset, parameters: dict[str, object]) -> int:
-    """How many trees grown on the purged fit rows do best on the stop rows; `PATIENCE` more without progress end it."""
-    stopping = lightgbm.early_stopping(PATIENCE, verbose=False)
-    grown = _train_set(data, data.purged_fit)
-    heard = _train_set(data, data.stop, reference=grown)
-    return max(1, lightgbm.train(parameters, grown, ROUNDS, valid_sets=[heard], callbacks=[stopping]).best_iteration)
-
-
-def _train_set(data: Dataset, rows: Slice, reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
-    return lightgbm.Dataset(
-        rows.features, rows.labels.astype(np.float32), feature_name=list(data.names), reference=reference
-    )
+    if not target.engagement:
+        return {}
+    return {
+        "monotone_constraints": [target.engagement if name in Journey.engaging else 0 for name in names],
+        "monotone_constraints_method": "intermediate",
+    }
 
 
 def fit_calibration(
     raw: Probabilities, labels: NDArray[np.int8], customer: NDArray[np.int32]
-) -> tuple[Calibration, dict[str, float]]:
-    """Isotonic or Platt, whichever has the smaller log loss on customers it was not fitted on, fitted on all rows.
+) -> tuple[Calibration, dict[str, float], Probabilities]:
+    """The kind of calibration with the smallest log loss on customers it was not fitted on, fitted on all rows.
 
     Rows of one customer stay together in one of `FOLDS` parts: they are alike, and would flatter the bendier curve.
-    Also returns the log loss of each kind.
+    Also returns the log loss of each kind, and what the kind that was taken said of each row unseen.
     """
     part = np.unique(customer, return_inverse=True)[1] % FOLDS
-    losses = {}
-    for kind, fit in _FITS.items():
-        predicted = np.empty(len(raw))
+    said = {}
+    for kind in _FITS:
+        said[kind] = np.empty(len(raw))
         for fold in range(FOLDS):
             inside = part == fold
             outside = ~inside if inside.any() and not inside.all() else np.ones(len(raw), bool)
-            predicted[inside] = fit(raw[outside], labels[outside]).apply_many(raw[inside])
-        losses[kind] = log_loss(predicted, labels)
+            said[kind][inside] = fit_kind(kind, raw[outside], labels[outside]).apply_many(raw[inside])
+    losses = {kind: log_loss(each, labels) for kind, each in said.items()}
     best = min(losses, key=lambda kind: losses[kind])
-    return _FITS[best](raw, labels), losses
+    return fit_kind(best, raw, labels), losses, said[best]
+
+
+def fit_kind(kind: str, raw: Probabilities, labels: NDArray[np.int8]) -> Calibration:
+    """The calibration of this kind."""
+    return _FITS[kind](raw, labels)
 
 
 def fit_isotonic(raw: Probabilities, labels: NDArray[np.int8]) -> Calibration:
@@ -148,15 +119,26 @@ def fit_platt(raw: Probabilities, labels: NDArray[np.int8]) -> Calibration:
     margins = np.log(inside / (1.0 - inside)).reshape(-1, 1)
     if not 0 < int(labels.sum()) < len(labels):
         return Calibration.identity()
-    curve = LogisticRegression(C=1e6).fit(margins, labels)
+    curve = LogisticRegression(C=1e6, solver="newton-cholesky").fit(margins, labels)
     slope, intercept = float(curve.coef_[0, 0]), float(curve.intercept_[0])
     return Calibration.platt(slope, intercept) if slope > 0.0 else Calibration.identity()
 
 
-_FITS = {"isotonic": fit_isotonic, "platt": fit_platt}
+def fit_identity(raw: Probabilities, labels: NDArray[np.int8]) -> Calibration:
+    """The raw probabilities as they are."""
+    return Calibration.identity()
+
+
+_FITS = {"identity": fit_identity, "platt": fit_platt, "isotonic": fit_isotonic}
+
+
+def row_losses(probabilities: Probabilities, labels: NDArray[np.int8]) -> NDArray[np.float64]:
+    """-log(the probability given to what happened) of each row, probabilities kept inside [1e-15, 1 - 1e-15]."""
+    given = np.where(labels == 1, probabilities, 1.0 - probabilities)
+    losses: NDArray[np.float64] = -np.log(np.clip(given, _EDGE, 1.0))
+    return losses
 
 
 def log_loss(probabilities: Probabilities, labels: NDArray[np.int8]) -> float:
-    """Mean of -log(the probability given to what happened), probabilities kept inside [1e-15, 1 - 1e-15]."""
-    given = np.where(labels == 1, probabilities, 1.0 - probabilities)
-    return float(-np.log(np.clip(given, _EDGE, 1.0)).mean())
+    """The mean of `row_losses`."""
+    return float(row_losses(probabilities, labels).mean())

@@ -170,7 +170,7 @@ def _write_models(run: Run) -> str:
     for name in run.targets:
         scorer = bundle.scorers[name]
         mlflow.lightgbm.log_model(
-            lightgbm.Booster(model_str=scorer.text),
+            lightgbm.Booster(model_str=scorer.rung.to_bytes().decode()),
             name=name,
             signature=infer_signature(example, scorer.raw_many(run.example)),
             input_example=example,

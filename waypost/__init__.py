@@ -17,6 +17,11 @@ from waypost import (
     identity,
     keys,
     learning,
+    log,
+    models,
+    monitor,
+    readiness,
+    retrain,
     segments,
     server,
 )
@@ -35,6 +40,9 @@ app.command("features")(feature_table.write_features)
 app.command("explain")(feature_table.explain_feature)
 app.command("train")(learning.train)
 app.command("score")(learning.score)
+app.command("retrain")(retrain.retrain)
+app.command("monitor")(monitor.monitor)
+app.command("readiness")(readiness.show_readiness)
 app.command("rebuild")(server.rebuild)
 app.command("audit")(audit.audit)
 app.command("unmerge")(identity.unmerge)
@@ -43,6 +51,8 @@ app.command("erase")(identity.erase)
 app.command("serve")(server.serve)
 app.command("demo")(demonstration.demo)
 app.command("doctor")(doctor.doctor)
+app.add_typer(log.app, name="log")
+app.add_typer(models.app, name="models")
 app.add_typer(segments.app, name="segments")
 app.add_typer(keys.app, name="keys")
 app.add_typer(deadletters.app, name="deadletters")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +47,7 @@ def parse_moment(text: str) -> int:
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     if not 1970 < moment.year < 2200:
         raise UsageProblem(f"{text!r} is not in the time of any log; expected a year from 1971 to 2199")
-    return round(moment.timestamp()) * 1_000_000 + moment.microsecond
+    return math.floor(moment.timestamp()) * 1_000_000 + moment.microsecond
 
 
 def iso(moment: int) -> str:
@@ -136,8 +137,10 @@ def foreseen() -> tuple[type[Exception], ...]:
         ("serving.champion", "ModelMissing"),
         ("serving.keys", "KeysError"),
         ("serving.settings", "BadSetting"),
+        ("training.cluster.connection", "ClusterError"),
+        ("training.targets", "BadTarget"),
         ("training.targets", "UnknownTarget"),
-        ("training.dataset", "NotEnoughHistory"),
+        ("training.moments", "NotEnoughHistory"),
         ("waypost.console", "MissingExtra"),
     )
     loaded = ((sys.modules.get(module), name) for module, name in names)

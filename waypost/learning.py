@@ -44,6 +44,7 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train, judge beside the baselines, record in MLflow, and promote what passes every gate."""
+    from models.promotions import Cause
     from waypost.places import bundle_folder, existing_log
 
     with needs("training"):
@@ -54,7 +55,8 @@ def train(
         with steps() as progress:
             result = run(
                 log, targets or (), started=clock(), now=parse_moment(now) if now else None, seed=seed,
-                folder=bundle_folder(), progress=progress,
+                folder=bundle_folder(), cause=Cause("train", "asked for on the command line"),
+                clock=clock, progress=progress,
             )  # fmt: skip
     finally:
         log.close()

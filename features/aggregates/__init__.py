@@ -1,7 +1,7 @@
 """The aggregates, as the words of the grammar: `count(PURCHASE, within=days(90))`, `since(PURCHASE)`.
 
 Each word gives an expression that arithmetic and comparison build upon. Words that give several numbers
-(`gaps`, `moments`, `sessions`, `cart`, `rhythm`, `stages`) give the aggregate; take a number of it with
+(`gaps`, `moments`, `sessions`, `visit`, `cart`, `rhythm`, `stages`) give the aggregate; take a number of it with
 `reading(aggregate, "mean")`. A memory (`recent`, `cart`, `stages`) is declared by its name alone.
 """
 
@@ -17,6 +17,7 @@ from features.aggregates.sessions import Sessions
 from features.aggregates.stages import Stages
 from features.aggregates.tempo import Gaps, Newest
 from features.aggregates.times import Age, Earliest, Fading, Latest, Since
+from features.aggregates.visit import Visit
 from features.aggregates.windows import CountWithin, DaysWithin, TotalWithin
 from features.events import CART_ADD, CART_REMOVE, PURCHASE, Kind, Selection, any_of
 from features.grammar import Expr
@@ -46,11 +47,12 @@ __all__ = [
     "since",
     "stages",
     "total",
+    "visit",
 ]  # fmt: skip
 
 AGGREGATES: tuple[type[Aggregate], ...] = (
     Count, CountWithin, DaysWithin, Total, TotalWithin, Moments, Since, Age, Latest, Earliest, Fading, Gaps,
-    Newest, Distinct, Sessions, Cart, Stages, Recent, Favourites, Rhythm,
+    Newest, Distinct, Sessions, Visit, Cart, Stages, Recent, Favourites, Rhythm,
 )  # fmt: skip
 """Every way of aggregating."""
 
@@ -132,6 +134,11 @@ def newest(what: Kind | Selection) -> Aggregate:
 def sessions(what: Selection, *, gap: int) -> Aggregate:
     """Readings `number`, `depth`, `mean_depth`, `mean_minutes`, `bounce_rate` and `age` of visits."""
     return Sessions(what, gap)
+
+
+def visit(what: Selection, *, gap: int) -> Aggregate:
+    """Readings `cart_adds`, `orders`, `item_returns`, `category_returns` and `ordered_before` of the open visit."""
+    return Visit(what, gap)
 
 
 def cart(*, size: int) -> Aggregate:

@@ -18,6 +18,20 @@ def pause(moment: int, happened: int) -> int:
     return happened - moment if happened > moment else 0
 
 
+def visits_of(rows: Sequence[Row], gap: int) -> list[list[Row]]:
+    """The rows of each visit, in log order; a visit is over after a pause of more than `gap` microseconds."""
+    visits: list[list[Row]] = []
+    latest = NEVER
+    for row in rows:
+        happened = second(row.at)
+        if not visits or happened - latest > gap // 1_000_000:
+            visits.append([])
+            latest = happened
+        visits[-1].append(row)
+        latest = max(latest, happened)
+    return visits
+
+
 @dataclass(frozen=True)
 class Sessions(Aggregate):
     """Visits that end with a pause longer than `gap`: how many, how deep, how long, how many of one act only.
@@ -95,14 +109,7 @@ class Sessions(Aggregate):
 
     def _sessions(self, history: Sequence[Row]) -> list[list[int]]:
         """The moments of each visit, in seconds, in log order."""
-        sessions: list[list[int]] = []
-        for row in self.selected(history):
-            happened = row.at // 1_000_000
-            if not sessions or happened - max(sessions[-1]) > self.gap // 1_000_000:
-                sessions.append([happened])
-            else:
-                sessions[-1].append(happened)
-        return sessions
+        return [[second(row.at) for row in visit] for visit in visits_of(self.selected(history), self.gap)]
 
     def _open(self, session: list[int], now: int) -> bool:
         return now // 1_000_000 - max(session) <= self.gap // 1_000_000

@@ -12,24 +12,30 @@ from starlette.responses import Response
 
 from features.events import Channel
 from models.policy import Considered
+from models.readiness import NextRung, Readiness, readiness
 from serving import metrics
-from serving.endpoints.shapes import number, recommended, stage_name, stamp, version_of
-from serving.engine import Decided, DecisionConflict, Standing, UnknownDecision
-from serving.exchange import JSON, parse, read_body, reply
+from serving.endpoints.shapes import number, recommended, stage_name, stamp, target_scores, version_of
+from serving.engine import Decided, DecisionConflict, Standing, UnknownDecision, UnknownTargets
+from serving.exchange import JSON, parse, parse_query, read_body, reply
 from serving.problems import Problem
 from serving.schemas import (
     ActionReason,
     ConsideredAction,
     DecisionAnswer,
     DecisionRequest,
+    NextRungAnswer,
     ProblemError,
+    ReadinessAnswer,
     RecommendationsAnswer,
     RecommendationsRequest,
     RewardAnswer,
     RewardRequest,
+    ScoresQuery,
     ScoresRequest,
+    TargetReadiness,
     moment,
 )
+from serving.schemas.requests import MOST_EXPLAINED
 from serving.worker import Worker
 
 AT_ONCE = 8
@@ -42,42 +48,98 @@ _predict_many = metrics.PREDICT_SECONDS.labels("many")
 
 async def post_scores(worker: Worker, request: HttpRequest) -> Response:
     """Score customers."""
+    explain = parse_query(ScoresQuery, request.query_params).explain
     body, _ = await read_body(request)
     asked = parse(ScoresRequest, body)
+    customers = asked.customers or [asked.customer or ""]
+    if explain and len(customers) > MOST_EXPLAINED:
+        raise Problem(
+            "invalid_request",
+            f"{len(customers)} customers to explain; expected at most {MOST_EXPLAINED}. Send several requests.",
+        )
+    try:
+        standings = await _scored(worker, customers, asked.targets)
+    except UnknownTargets as unknown:
+        detail = f"there is no target {unknown.names[0][:60]!r}; there are {', '.join(unknown.known)}"
+        raise Problem(
+            "invalid_request",
+            f"/targets: {detail}.",
+            [ProblemError(pointer="/targets", code="unknown_target", detail=detail)],
+        ) from None
+    worker.shadow.offer(standings)
+    if explain:
+        content = await worker.read(lambda _: _scores_answer(worker, standings, asked.targets, explain=True))
+    else:
+        content = _scores_answer(worker, standings, asked.targets)
+    return Response(content, media_type=JSON)
+
+
+async def _scored(worker: Worker, customers: Sequence[str], targets: Sequence[str] | None) -> list[Standing]:
     now = worker.clock()
     begun = time.perf_counter()
-    customers = asked.customers or [asked.customer or ""]
     if len(customers) <= AT_ONCE:
-        standings = await worker.ask(lambda engine: [engine.score(customer, now) for customer in customers])
+        standings = await worker.ask(lambda engine: engine.score_many(customers, now, targets))
         _predict_one.observe((time.perf_counter() - begun) / len(customers))
     else:
-        standings = await worker.read(lambda engine: engine.score_many(customers, now))
+        standings = await worker.read(lambda engine: engine.score_many(customers, now, targets))
         _predict_many.observe(time.perf_counter() - begun)
-    return Response(_scores_answer(worker, standings), media_type=JSON)
+    return standings
 
 
-def _scores_answer(worker: Worker, standings: Sequence[Standing]) -> bytes:
+def _scores_answer(
+    worker: Worker, standings: Sequence[Standing], targets: Sequence[str] | None, *, explain: bool = False
+) -> bytes:
     """A `ScoresAnswer` in JSON. Written without the model, which would take as long as the scores themselves."""
-    champion = standings[0].champion
-    rates = champion.base_rates if champion else {}
     results = [
         {
             "customer": standing.customer,
             "known": standing.known,
             "stage": stage_name(standing),
-            "scores": {
-                target: {"probability": standing.scores.get(target), "base_rate": rate}
-                for target, rate in rates.items()
-            },
+            "scores": target_scores(standing, targets, explain=explain),
         }
         for standing in standings
     ]
     return to_json(
         {
             "as_of": moment(max(standing.as_of for standing in standings)),
-            "model": {"version": version_of(champion), "fingerprint": worker.fold.fingerprint},
+            "model": {"version": version_of(standings[0].champion), "fingerprint": worker.fold.fingerprint},
             "results": results,
         }
+    )
+
+
+async def get_readiness(worker: Worker, request: HttpRequest) -> Response:
+    """Tell how far each target has come."""
+    manifest = worker.champions.require().bundle.manifest
+    return reply(
+        ReadinessAnswer(
+            as_of=moment(manifest.now),
+            model=stamp(worker, manifest.version),
+            targets=[_readiness(each) for each in readiness(manifest)],
+        )
+    )
+
+
+def _readiness(each: Readiness) -> TargetReadiness:
+    return TargetReadiness(
+        target=each.target,
+        form=each.form,
+        definition=each.definition,
+        scope=each.scope,
+        rung=each.rung,
+        evidence=each.evidence,
+        counts=dict(each.counts),
+        next=None if each.next is None else _next_rung(each.next),
+        missing=each.missing,
+    )
+
+
+def _next_rung(each: NextRung) -> NextRungAnswer:
+    return NextRungAnswer(
+        rung=each.rung,
+        needed=dict(each.needed),
+        lacking=dict(each.lacking),
+        expected=None if each.expected is None else moment(each.expected),
     )
 
 

@@ -34,6 +34,7 @@ from serving.schemas import (
     SegmentSummary,
     moment,
 )
+from serving.schemas.scores import TARGET_SCORES, ScoreReason
 from serving.scoreboard import Generation, member_columns, member_rows
 from serving.scoreboard.members import SHOWN
 from serving.worker import Worker
@@ -65,7 +66,7 @@ async def get_customer(worker: Worker, request: HttpRequest) -> Response:
             ids=ids,
             merged_into=ids[0] if ids and ids[0] != customer else None,
             **position(worker.fold, standing),
-            scores=target_scores(standing),
+            scores=TARGET_SCORES.validate_python(target_scores(standing)),
             segments=segments_of(worker.fold, standing),
             features={
                 name: number(value) for name, value in zip(worker.fold.names, standing.features.tolist(), strict=True)
@@ -172,12 +173,20 @@ def _listed(
 
 
 def _members(engine: Engine, generation: Generation, places: NDArray[np.int32]) -> Iterator[SegmentMember]:
+    reasons, code_of = generation.reasons(), engine.states.log.customers.code
+    rows = dict(zip(generation.customers[places].tolist(), places.tolist(), strict=True))
     for customer, values in _listed(engine, generation, places):
+        row = rows.get(code_of(customer))
         yield SegmentMember(
             customer=customer,
             stage=Stage(int(values["stage"])).name.lower(),
             lapsing=values["lapsing"] > 0,
             scores={target: number(values[target]) for target in generation.report["targets"]},
+            reasons={
+                target: [ScoreReason.model_validate(each) for each in told[row]]
+                for target, told in reasons.items()
+                if row in told
+            },
             features={name: number(values[name]) for name in SHOWN},
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ from features.events import Event, Stage
 from features.fold import Fold
 from insights.segments import SEGMENTS
 from models.recommender import Recommendation
+from serving import estimates
 from serving.champion import Champion
 from serving.engine import Standing
-from serving.schemas import EventAnswer, ModelStamp, RecommendedItem, TargetScore, moment
+from serving.schemas import EventAnswer, ModelStamp, RecommendedItem, moment
 from serving.worker import Worker
 
 
@@ -28,12 +29,23 @@ def version_of(champion: Champion | None) -> str | None:
     return champion.bundle.version if champion else None
 
 
-def target_scores(standing: Standing) -> dict[str, TargetScore]:
-    """The probability of every target, beside its base rate."""
-    rates = standing.champion.base_rates if standing.champion else {}
-    return {
-        target: TargetScore(probability=standing.scores.get(target), base_rate=rate) for target, rate in rates.items()
-    }
+def target_scores(
+    standing: Standing, wanted: Collection[str] | None = None, *, explain: bool = False
+) -> dict[str, dict[str, Any]]:
+    """What is said of every target, or of those `wanted`: the fields of a `TargetScore` each."""
+    champion = standing.champion
+    if champion is None:
+        return {}
+    row = standing.features
+    speaking = [name for name in champion.targets_of(row) if wanted is None or name in wanted]
+    found = estimates.values(champion.bundle, row, standing.scores, speaking, standing.known)
+    said = {}
+    for name, fields in champion.told.items():
+        if wanted is None or name in wanted:
+            said[name] = {**fields, **(found.get(name) or estimates.nothing(fields["form"]))}
+            if explain and name in found:
+                said[name]["reasons"] = estimates.reasons_of(champion.bundle, name, row) if standing.known else []
+    return said
 
 
 def stage_name(standing: Standing) -> str | None:

@@ -9,11 +9,13 @@ from serving.routes.failures import BODY, READ, WRITE
 from serving.schemas import (
     DecisionAnswer,
     DecisionRequest,
+    ReadinessAnswer,
     RecommendationsAnswer,
     RecommendationsRequest,
     RewardAnswer,
     RewardRequest,
     ScoresAnswer,
+    ScoresQuery,
     ScoresRequest,
 )
 
@@ -29,13 +31,31 @@ ROUTES: tuple[Route, ...] = (
         endpoint=answers.post_scores,
         tag="answers",
         summary="Score customers",
-        doc="The probability of every target, for one customer or up to 1000. An unknown customer gets the base rates.",
+        doc="What to expect of a customer, or of up to 1000: each target's probability, amount or next stage with its "
+        "90 % interval, its place among all customers, the evidence behind it and the exact question. An unknown "
+        "customer gets the base rates. `?explain=true` tells why.",
         request=ScoresRequest,
+        query=ScoresQuery,
         answer=ScoresAnswer,
         answer_doc="Scores, in the order asked.",
         problems=(*BODY, "model_missing", *READ),
         examples=examples.SCORES,
         answer_example=examples.SCORES_ANSWER,
+    ),
+    Route(
+        name="getReadinessOfTargets",
+        scope="read",
+        method="GET",
+        path="/v1/readiness",
+        endpoint=answers.get_readiness,
+        tag="answers",
+        summary="Tell how far each target has come",
+        doc="What answers each target today and on what evidence, the counts behind it, and what the next rung takes: "
+        "the counts needed, those lacking, and when they are expected. As of the latest training.",
+        answer=ReadinessAnswer,
+        answer_doc="Every target.",
+        problems=("model_missing",),
+        answer_example=examples.READINESS_ANSWER,
     ),
     Route(
         name="recommendItems",

@@ -1,29 +1,23 @@
 """What clients send (`requests`) and what they get (`answers`): the shapes behind the OpenAPI document."""
 
+from serving.schemas.answer import Answer, ModelStamp, StageName, moment
 from serving.schemas.answers import (
     ActionReason,
-    Answer,
     ConsideredAction,
     CustomerAnswer,
-    CustomerScores,
     DecisionAnswer,
     EventAnswer,
     EventsAnswer,
     JourneyAnswer,
     JourneyStage,
-    ModelStamp,
     RecommendationsAnswer,
     RecommendedItem,
     RejectedEvent,
     RewardAnswer,
-    ScoresAnswer,
     SegmentAnswer,
     SegmentMember,
     SegmentsAnswer,
     SegmentSummary,
-    StageName,
-    TargetScore,
-    moment,
 )
 from serving.schemas.identity import ErasedHistory, ErasureAnswer, UnmergeAnswer
 from serving.schemas.operations import LiveAnswer, ProblemAnswer, ProblemError, ReadyAnswer, ReadyCheck
@@ -49,9 +43,11 @@ from serving.schemas.requests import (
     RecommendationsRequest,
     Request,
     RewardRequest,
+    ScoresQuery,
     ScoresRequest,
     SegmentQuery,
 )
+from serving.schemas.scores import CustomerScores, NextRungAnswer, ReadinessAnswer, ScoresAnswer, TargetReadiness
 
 __all__ = [
     "ActionReason",
@@ -78,9 +74,11 @@ __all__ = [
     "MeasurementQuery",
     "MeasurementRequest",
     "ModelStamp",
+    "NextRungAnswer",
     "PageMessage",
     "ProblemAnswer",
     "ProblemError",
+    "ReadinessAnswer",
     "ReadyAnswer",
     "ReadyCheck",
     "RecommendationsAnswer",
@@ -92,6 +90,7 @@ __all__ = [
     "RewardAnswer",
     "RewardRequest",
     "ScoresAnswer",
+    "ScoresQuery",
     "ScoresRequest",
     "SegmentAnswer",
     "SegmentMember",
@@ -99,7 +98,7 @@ __all__ = [
     "SegmentSummary",
     "SegmentsAnswer",
     "StageName",
-    "TargetScore",
+    "TargetReadiness",
     "TrackMessage",
     "TrackingAnswer",
     "UnmergeAnswer",

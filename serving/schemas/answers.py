@@ -2,41 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from features.events import Stage
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-StageName = Annotated[str, Field(json_schema_extra={"enum": [stage.name.lower() for stage in Stage]})]
-
-
-def moment(microseconds: int) -> datetime:
-    """A time of the log (microseconds since the epoch, UTC) as the API writes it."""
-    return EPOCH + timedelta(microseconds=microseconds)
-
-
-class Answer(BaseModel):
-    """A body that the server sends."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ModelStamp(Answer):
-    """Which model answered."""
-
-    version: str | None = Field(description="Version of the model bundle; null when none is loaded.")
-    fingerprint: str = Field(description="Fingerprint of the features the model was trained on.")
-
-
-class Stamped(Answer):
-    """What every answer about customers carries."""
-
-    as_of: datetime = Field(description="The moment the answer speaks of.")
-    model: ModelStamp
+from serving.schemas.answer import Answer, StageName, Stamped
+from serving.schemas.scores import ScoreReason, TargetScore
 
 
 class RejectedEvent(Answer):
@@ -56,32 +28,6 @@ class EventsAnswer(Stamped):
     duplicates: int = Field(description="Events whose `message_id` the log already had.")
     withheld: int = Field(description="Events not written, because their customer withdrew the consent to be profiled.")
     rejected: list[RejectedEvent]
-
-
-class TargetScore(Answer):
-    """The probability of one target."""
-
-    probability: float | None = Field(
-        description="Null when the target does not speak of the customer: who has not bought for months cannot churn."
-    )
-    base_rate: float = Field(description="Share of the customers asked about for whom it came true.")
-
-
-class CustomerScores(Answer):
-    """The scores of one customer."""
-
-    customer: str
-    known: bool = Field(
-        description="False when there is no event of this customer; the scores are then the base rates."
-    )
-    stage: StageName | None
-    scores: dict[str, TargetScore]
-
-
-class ScoresAnswer(Stamped):
-    """Scores, in the order asked."""
-
-    results: list[CustomerScores]
 
 
 class RecommendedItem(Answer):
@@ -215,6 +161,9 @@ class SegmentMember(Answer):
     stage: StageName
     lapsing: bool
     scores: dict[str, float | None]
+    reasons: dict[str, list[ScoreReason]] = Field(
+        description="Why: by target that the segment asks for, strongest first. Only of the first 100 members."
+    )
     features: dict[str, float | None] = Field(description="Some features; `GET /v1/customers/{customer}` has all.")
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from serving.schemas.answers import Answer
+from serving.schemas.answer import Answer
 
 
 class UnmergeAnswer(Answer):

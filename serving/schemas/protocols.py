@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from serving.schemas.answers import Answer
+from serving.schemas.answer import Answer
 from serving.schemas.requests import MOST_EVENTS, Request
 
 

@@ -23,6 +23,7 @@ from features.sources.contract import BadRecord
 from features.sources.door import KINDS
 
 MOST_CUSTOMERS = 1000
+MOST_EXPLAINED = 20
 MOST_EVENTS = 2500
 MOST_ITEMS = 100
 
@@ -130,12 +131,23 @@ class ScoresRequest(Request):
 
     customer: CustomerId | None = None
     customers: Annotated[list[CustomerId], Field(min_length=1, max_length=MOST_CUSTOMERS)] | None = None
+    targets: Annotated[list[Name], Field(min_length=1, max_length=100)] | None = Field(
+        None, description="Only these targets; all when absent. Fewer targets are answered faster."
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> ScoresRequest:
         if (self.customer is None) == (self.customers is None):
             raise ValueError("send either `customer` or `customers`")
         return self
+
+
+class ScoresQuery(Request):
+    """How much to tell of each score."""
+
+    explain: bool = Field(
+        False, strict=False, description=f"Tell why, in words; milliseconds each, for up to {MOST_EXPLAINED} customers."
+    )
 
 
 class RecommendationsRequest(Request):

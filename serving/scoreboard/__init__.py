@@ -1,7 +1,11 @@
-"""All customers in columns: swept now and then (`sweep`), kept as files (`files`), given out (`members`)."""
+"""All customers in columns: swept now and then (`sweep`), those who change refreshed at once (`refresh`), when and by
+whom (`rounds`), kept as files (`board`, `files`), given out (`members`)."""
 
-from serving.scoreboard.files import Generation, Scoreboard
+from serving.scoreboard.board import Scoreboard
+from serving.scoreboard.files import Generation
 from serving.scoreboard.members import member_columns, member_rows
-from serving.scoreboard.sweep import Sweeper, sweep
+from serving.scoreboard.refresh import refresh
+from serving.scoreboard.rounds import Sweeper
+from serving.scoreboard.sweep import sweep
 
-__all__ = ["Generation", "Scoreboard", "Sweeper", "member_columns", "member_rows", "sweep"]
+__all__ = ["Generation", "Scoreboard", "Sweeper", "member_columns", "member_rows", "refresh", "sweep"]

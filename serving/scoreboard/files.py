@@ -1,28 +1,25 @@
-"""The scoreboard on disk: one folder a generation, and a pointer that names the newest.
+"""A generation of the scoreboard on disk: one sweep of all customers, and what was refreshed since.
 
-    CURRENT                    the name of the newest generation, replaced atomically
-    WRITING                    locked by a process while it changes what stands here
-    GENERATION/report.json     when and by what it was made, the journey report, the key figures, the segments
-    GENERATION/customers.npy   int32[n], the customers' codes in the log
-    GENERATION/columns.npy     float32[columns, n], features and probabilities, in the order the report names them
-    GENERATION/SEGMENT.npy     int32[members], places in the columns, in the segment's order
+    report.json             when and by what it was made, the journey report, the key figures
+    revision-N.json         since the N-th refresh: up to which event, how many rows and customers, the segments
+    customers.npy           int32[capacity], the customers' codes in the log
+    columns.npy             float32[columns, capacity], features and probabilities, in the order the report names them
+    SEGMENT-N.npy           int32[members], places in the columns, in the segment's order, since the N-th refresh
+    reasons.json            why the probabilities of the first members are what they are, by target and row
 
-Readers map the files into memory, so all processes share them. The newest few generations are kept: a page of a
-segment goes on in the generation it began in. Who is erased is blanked in all of them, in the files themselves: what
-other processes have mapped is blank at the same moment.
+Rows are only ever added: a customer who changed gets a new one, and the places of the next revision lead there. So a
+reader in any process finds whole rows however long it reads, and a page of a segment goes on in the revision it began
+in. The room for new rows costs nothing until it is used: the files have holes.
+
+The one thing that is overwritten is the row of somebody who is not to be shown any more: `BLANK` in the place of the
+code, NaN in all columns. What other processes have mapped is blank at the same moment.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
-import re
-import shutil
-import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,19 +30,20 @@ from numpy.typing import NDArray
 
 from insights.segments import SEGMENTS
 
-CURRENT = "CURRENT"
 REPORT = "report.json"
+REVISION = "revision-{}.json"
 CUSTOMERS = "customers.npy"
 COLUMNS = "columns.npy"
-WRITING = "WRITING"
-DRAFT = ".draft-"
-KEPT = 4
-"""Generations kept on disk."""
+PLACES = "{}-{}.npy"
+REASONS = "reasons.json"
 
 BLANK = -1
-"""In the place of the code of a customer who was erased after the sweep; the columns there are NaN."""
+"""In the place of the code of a customer who was erased, joined another or withdrew after the sweep, and of nobody."""
 
-_NAME = re.compile(r"\d{8,12}", re.ASCII)
+LAST_REVISION = 9999
+
+SPARE, LEAST_SPARE = 1 / 4, 4096
+"""Room for new rows, as a share of the customers and in rows: when it is used up, all are swept."""
 
 
 def catalogue_digest() -> str:
@@ -54,166 +52,164 @@ def catalogue_digest() -> str:
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
+Reasons = dict[str, dict[int, list[dict[str, Any]]]]
+"""By target and row: the reasons of the row's probability, strongest first."""
+
+
+class Rows:
+    """The rows of a generation, mapped into memory when they are first looked at: all processes share them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @cached_property
+    def customers(self) -> NDArray[np.int32]:
+        """int32[capacity]."""
+        codes: NDArray[np.int32] = np.load(self.folder / CUSTOMERS, mmap_mode="r")
+        return codes
+
+    @cached_property
+    def matrix(self) -> NDArray[np.float32]:
+        """float32[columns, capacity]."""
+        values: NDArray[np.float32] = np.load(self.folder / COLUMNS, mmap_mode="r")
+        return values
+
+
 @dataclass(frozen=True)
 class Generation:
-    """One sweep of all customers, read from its folder."""
+    """One sweep of all customers with what was refreshed until some moment, read from its folder."""
 
-    folder: Path
+    rows: Rows
     report: Mapping[str, Any]
 
     @property
+    def folder(self) -> Path:
+        """Where it stands."""
+        return self.rows.folder
+
+    @property
+    def revision(self) -> int:
+        """How often it was refreshed."""
+        return int(self.report["revision"])
+
+    @property
+    def oldest(self) -> int:
+        """The oldest revision that is kept."""
+        return int(self.report["oldest"])
+
+    @property
     def name(self) -> str:
-        """What a cursor calls it."""
-        return self.folder.name
+        """What a cursor calls it: eight digits for the sweep and, once refreshed, four for the revision."""
+        return f"{self.folder.name}{self.revision:04d}" if self.revision else self.folder.name
 
     @property
     def as_of(self) -> int:
-        """The moment the columns speak of, microseconds UTC."""
+        """The moment of the sweep, microseconds UTC. What changed since speaks of a later one."""
         return int(self.report["as_of"])
+
+    @property
+    def refreshed(self) -> int:
+        """The moment that the newest rows speak of, microseconds UTC."""
+        return int(self.report["refreshed"])
+
+    @property
+    def offset(self) -> int:
+        """Every event of the log up to this offset is in it."""
+        return int(self.report["offset"])
 
     @property
     def count(self) -> int:
         """How many customers there are."""
         return int(self.report["customers"])
 
+    @property
+    def used(self) -> int:
+        """How many rows there are, those included that were replaced since."""
+        return int(self.report["rows"])
+
     @cached_property
     def customers(self) -> NDArray[np.int32]:
-        """Codes of the customers, one per place in the columns; `BLANK` where one was erased since."""
-        codes: NDArray[np.int32] = np.load(self.folder / CUSTOMERS, mmap_mode="r")
-        return codes
+        """Codes of the customers, one per row, the newest row of each being the last; `BLANK` where nobody is shown."""
+        return self.rows.customers[: self.used]
 
     @cached_property
     def columns(self) -> dict[str, NDArray[np.float32]]:
-        """Every feature and probability by name, one value per customer."""
-        matrix = np.load(self.folder / COLUMNS, mmap_mode="r")
-        return dict(zip(self.report["columns"], matrix, strict=True))
+        """Every feature and probability by name, one value per row."""
+        return dict(zip(self.report["columns"], self.rows.matrix[:, : self.used], strict=True))
 
     def members(self, segment: str) -> NDArray[np.int32]:
         """Places of a segment's members in the columns, in the segment's order. KeyError for an unknown segment."""
-        if segment not in self.report["segments"]:
-            raise KeyError(segment)
-        places: NDArray[np.int32] = np.load(self.folder / f"{segment}.npy", mmap_mode="r")
+        made = self.report["places"][segment]
+        places: NDArray[np.int32] = np.load(self.folder / PLACES.format(segment, made), mmap_mode="r")
         return places
 
+    def reasons(self) -> Reasons:
+        """Why the probabilities of the first members of the segments are what they are."""
+        return read_reasons(self.folder)
 
-class Scoreboard:
-    """The generations in one directory, made by the fold with this fingerprint and with this release's segments."""
-
-    def __init__(self, directory: Path, fingerprint: str) -> None:
-        self.directory = directory
-        self.fingerprint = fingerprint
-        self.catalogue = catalogue_digest()
-        self._seen: tuple[int, int] | None = None
-        self._current: Generation | None = None
-
-    def current(self) -> Generation | None:
-        """The newest generation; None when there is none to be read, or only one of another fold or catalogue."""
-        try:
-            seen = _identity(self.directory / CURRENT)
-            if seen is None:
-                return None
-            if seen != self._seen:
-                name = (self.directory / CURRENT).read_text(encoding="utf-8").strip()
-                self._current, self._seen = self.generation(name), seen
-        except (OSError, ValueError):  # missing, not readable or damaged: the next sweep replaces it
-            return None
-        return self._current
-
-    def generation(self, name: str) -> Generation | None:
-        """The generation of this name; None when it is gone, or was made by another fold or catalogue."""
-        if not _NAME.fullmatch(name):
-            return None
-        if self._current is not None and self._current.name == name:
-            return self._current
-        try:
-            report = json.loads((self.directory / name / REPORT).read_bytes())
-            fits = (report["fingerprint"], report["catalogue"]) == (self.fingerprint, self.catalogue)
-        except (OSError, ValueError, KeyError, TypeError):  # dropped meanwhile, or damaged: the next sweep replaces it
-            return None
-        return Generation(self.directory / name, report) if fits else None
-
-    def publish(self, write: Callable[[Path], None], names: Callable[[], Sequence[str]]) -> Generation:
-        """Let `write` fill a new folder, then make it the newest generation and drop the oldest.
-
-        `names` gives the log's names by code: who has none any more is blanked, here as in all generations, so that no
-        sweep brings back whom it had read before an erasure.
-        """
-        self.directory.mkdir(parents=True, exist_ok=True)
-        with self._alone():
-            draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=self.directory))
-            try:
-                write(draft)
-                draft.chmod(0o755)
-                folder = self._put(draft)
-            finally:
-                shutil.rmtree(draft, ignore_errors=True)
-            pointer = self.directory / f".{CURRENT}-{os.getpid()}"
-            pointer.write_text(folder.name + "\n", encoding="utf-8")
-            pointer.replace(self.directory / CURRENT)
-            for old in self._names()[:-KEPT]:
-                shutil.rmtree(self.directory / old, ignore_errors=True)
-            self._blank(names(), ())
-        self._seen = None
-        generation = self.generation(folder.name)
-        if generation is None:
-            raise FileNotFoundError(
-                f"the scoreboard {folder} vanished while it was written; is a second server using {self.directory}?"
-            )
-        return generation
-
-    def blank(self, names: Sequence[str], others: Collection[int] = ()) -> int:
-        """Blank, in every generation, the customers who have no name any more. How many rows that were.
-
-        `names` are the log's names by code, read after the erasure; `others` are codes whose rows are blanked until the
-        next sweep, because an erased id once was a part of them. Waits for a generation that is being written.
-        """
-        if not self.directory.exists():
-            return 0
-        with self._alone():
-            return self._blank(names, others)
-
-    def _blank(self, names: Sequence[str], others: Collection[int]) -> int:
-        gone = np.array([*others, *(code for code, name in enumerate(names) if not name)], np.int32)
-        return sum(_blanked(self.directory / name, gone, len(names)) for name in self._names())
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Change the files while no other process does, and without what one left that was killed meanwhile."""
-        with (self.directory / WRITING).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            for draft in self.directory.glob(f"{DRAFT}*"):
-                shutil.rmtree(draft, ignore_errors=True)
-            yield
-
-    def _put(self, draft: Path) -> Path:
-        """Move a finished folder to the next name."""
-        names = self._names()
-        return draft.rename(self.directory / f"{int(names[-1]) + 1 if names else 1:08d}")
-
-    def _names(self) -> list[str]:
-        return sorted(each.name for each in self.directory.iterdir() if each.name.isdigit())
+    def everyone(self) -> NDArray[np.int64]:
+        """The place of every customer's row, by rising code."""
+        placed = placed_by_code(self.customers)
+        return placed[placed >= 0]
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from one that replaces it; None when there is none."""
+def placed_by_code(customers: NDArray[np.int32]) -> NDArray[np.int64]:
+    """The place of the newest row of each code, -1 where there is none: int64[highest code + 1]."""
+    placed = np.full(int(customers.max(initial=-1)) + 1, -1)
+    shown = np.flatnonzero(customers != BLANK)
+    placed[customers[shown]] = shown  # of equal codes the last counts
+    return placed
+
+
+def read_generation(folder: Path, revision: int, rows: Rows | None = None) -> Generation:
+    """The generation in a folder as it was after so many refreshes, on rows that are mapped already if there are some.
+
+    Raises OSError or ValueError when it is gone or damaged.
+    """
+    told = [json.loads((folder / each).read_bytes()) for each in (REPORT, REVISION.format(revision))]
+    return Generation(rows or Rows(folder), told[0] | told[1])
+
+
+def blank_rows(folder: Path, places: NDArray[np.intp]) -> None:
+    """Overwrite rows so that nothing is left of them."""
+    if not len(places):
+        return
+    customers, columns = opened(folder)
+    columns[:, places] = np.nan
+    columns.flush()
+    customers[places] = BLANK
+    customers.flush()
+    gone, before = set(places.tolist()), read_reasons(folder)
+    kept = {target: {row: told for row, told in each.items() if row not in gone} for target, each in before.items()}
+    if kept != before:
+        write_reasons(folder, kept)
+
+
+def read_reasons(folder: Path) -> Reasons:
+    """The reasons in a generation's folder; none when none were made."""
     try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns
+        told = json.loads((folder / REASONS).read_bytes())
+    except FileNotFoundError:
+        return {}
+    return {target: {int(row): each for row, each in rows.items()} for target, rows in told.items()}
 
 
-def _blanked(folder: Path, gone: NDArray[np.int32], known: int) -> int:
-    """Overwrite, in one generation, the rows of codes that are `gone`, or not below `known`. How many there were."""
-    try:
-        customers = np.load(folder / CUSTOMERS, mmap_mode="r+")
-        rows = np.flatnonzero(np.isin(customers, gone) | (customers >= known))
-        if len(rows):
-            columns = np.load(folder / COLUMNS, mmap_mode="r+")
-            columns[:, rows] = np.nan
-            columns.flush()
-            customers[rows] = BLANK
-            customers.flush()
-    except FileNotFoundError:  # dropped meanwhile
-        return 0
-    return len(rows)
+def write_reasons(folder: Path, reasons: Reasons) -> None:
+    """Put reasons in the place of those in a generation's folder, at once."""
+    draft = folder / f".{REASONS}"
+    draft.write_text(json.dumps(reasons, allow_nan=False), encoding="utf-8")
+    draft.replace(folder / REASONS)
+
+
+def opened(folder: Path) -> tuple[np.memmap[Any, Any], np.memmap[Any, Any]]:
+    """The rows of a generation, to be written: the codes, and the columns."""
+    customers, columns = (np.load(folder / name, mmap_mode="r+") for name in (CUSTOMERS, COLUMNS))
+    return customers, columns
+
+
+def created(folder: Path, columns: int, customers: int) -> tuple[np.memmap[Any, Any], np.memmap[Any, Any]]:
+    """Likewise of a new generation with room for so many customers, and for what changes."""
+    capacity = customers + max(LEAST_SPARE, int(SPARE * customers))
+    codes = np.lib.format.open_memmap(folder / CUSTOMERS, "w+", np.int32, (capacity,))
+    codes[:] = BLANK
+    return codes, np.lib.format.open_memmap(folder / COLUMNS, "w+", np.float32, (columns, capacity))

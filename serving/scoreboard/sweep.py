@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,141 +14,104 @@ from insights.journey import journey_report
 from insights.kpis import key_figures
 from insights.kpis import to_json as key_figures_json
 from insights.segments import SEGMENTS, members
-from models.actions import SCORES
 from serving.champion import Champion
 from serving.engine import Engine
-from serving.scoreboard.files import BLANK, COLUMNS, CUSTOMERS, REPORT, Generation, Scoreboard
+from serving.scoreboard.board import Scoreboard
+from serving.scoreboard.files import PLACES, REPORT, REVISION, Generation, created
+from serving.scoreboard.readings import readings, targets_of
+from serving.scoreboard.tops import explain_tops
+from serving.state.contract import StateChunk
 
-LOCK = "LOCK"
-
-LARGEST_SHARE = 0.1
-"""Share of one core that sweeping may take: after a sweep of 10 s, the next begins no sooner than 90 s later."""
-
-OLDEST_SECONDS = 3600.0
-"""A scoreboard is swept anew after this time though no event came: recency moves by itself."""
-
-
-@dataclass
-class _Swept:
-    """All customers of a store, gathered chunk by chunk."""
-
-    customers: list[NDArray[np.int32]] = field(default_factory=list)
-    columns: list[NDArray[np.float32]] = field(default_factory=list)
-    memories: dict[str, list[NDArray[Any]]] = field(default_factory=dict)
-    """What the stages remember, by name."""
+STAYS = ".stays-{}.npy"
+"""What the stages remember, while a sweep is under way."""
 
 
 def sweep(engine: Engine, scoreboard: Scoreboard, now: int) -> Generation:
-    """Read and score every customer at `now` and publish the result. Heals the states that need it first.
-
-    Without a model the probabilities are NaN: segments that ask for them are empty.
-    """
+    """Read and score every customer at `now` and publish the result. Heals the states that need it first."""
     engine.states.heal()
-    offset = engine.states.log.offset()
     champion = engine.champions.current
-    targets = tuple(dict.fromkeys((*(champion.bundle.scorers if champion else ()), *SCORES)))
-    names = (*engine.fold.names, *targets)
-    swept = _gather(engine, champion, targets, now)
-    customers = np.concatenate([np.empty(0, np.int32), *swept.customers])
-    matrix = np.concatenate([np.empty((len(names), 0), np.float32), *swept.columns], axis=1)
+    return scoreboard.publish(
+        lambda folder: _write(folder, engine, champion, scoreboard, now), engine.states.log.customers.names
+    )
+
+
+def _write(folder: Path, engine: Engine, champion: Champion | None, scoreboard: Scoreboard, now: int) -> None:
+    """Fill the folder of a generation."""
+    offset = engine.states.log.offset()
+    names = (*engine.fold.names, *targets_of(champion))
+    matrix, stays = _gather(folder, engine, champion, now)
+    customers = matrix.shape[1]
     columns = dict(zip(names, matrix, strict=True))
     found = {segment.name: members(segment, columns).astype(np.int32) for segment in SEGMENTS.values()}
-    stays = {name: np.concatenate(chunks) for name, chunks in swept.memories.items()}
+    for name, places in found.items():
+        np.save(folder / PLACES.format(name, 0), places)
+    explain_tops(folder, champion, columns, found)
     report = {
         "as_of": now,
         "fingerprint": engine.fold.fingerprint,
         "catalogue": scoreboard.catalogue,
         "model_version": champion.bundle.version if champion else None,
-        "offset": offset,
-        "customers": len(customers),
         "columns": names,
-        "targets": targets,
-        "segments": {name: len(places) for name, places in found.items()},
+        "targets": targets_of(champion),
         "journey": journey_report(columns, stays, now).to_json(),
         "figures": key_figures_json(key_figures(columns)),
     }
-    return scoreboard.publish(
-        lambda folder: _write(folder, customers, matrix, found, report), engine.states.log.customers.names
+    for name in stays:
+        (folder / STAYS.format(name)).unlink()
+    write_json(folder / REPORT, report)
+    write_json(
+        folder / REVISION.format(0), revision(0, 0, now, offset, customers, customers, found, dict.fromkeys(found, 0))
     )
 
 
-def _gather(engine: Engine, champion: Champion | None, targets: Sequence[str], now: int) -> _Swept:
-    """All customers who did something (whom only decisions and rewards speak of is not known) and let us profile."""
+def _gather(
+    folder: Path, engine: Engine, champion: Champion | None, now: int
+) -> tuple[NDArray[np.float32], dict[str, NDArray[Any]]]:
+    """Write the rows of all customers. Their columns, and what the stages remember, by name."""
+    targets, highest = targets_of(champion), engine.states.highest()
+    codes, matrix = created(folder, len(engine.fold.names) + len(targets), highest + 1)
     nobody = engine.fold.memory_many(engine.fold.empty(0), "stages")
-    swept = _Swept(memories={name: [nothing] for name, nothing in nobody.items()})
-    first_seen, withdrawn = engine.fold.index["days_since_first"], engine.fold.index["profiling_withdrawn"]
+    stays = {name: _mapped(folder / STAYS.format(name), each, len(codes)) for name, each in nobody.items()}
+    stop = 0
     for chunk in engine.states.sweep():
-        features = engine.fold.sweep(chunk.states, now)
-        known = ~np.isnan(features[:, first_seen]) & ~(features[:, withdrawn] > 0)
-        features, states = features[known], chunk.states[known]
-        scored = champion.score_many(features) if champion else {}
-        unscored = np.full(len(features), np.nan)
-        scores = np.stack([scored.get(target, unscored) for target in targets])
-        swept.customers.append(chunk.customers[known])
-        swept.columns.append(np.concatenate([features.T, scores.astype(np.float32)]))
-        for name, values in engine.fold.memory_many(states, "stages").items():
-            swept.memories[name].append(values)
-    return swept
+        there = chunk.customers <= highest  # who came since is for the refresh
+        read = readings(engine, champion, targets, StateChunk(chunk.customers[there], chunk.states[there]), now)
+        start, stop = stop, stop + len(read.customers)
+        codes[start:stop] = read.customers
+        matrix[:, start:stop] = read.columns
+        for name, values in engine.fold.memory_many(read.states, "stages").items():
+            stays[name][start:stop] = values
+    return matrix[:, :stop], {name: values[:stop] for name, values in stays.items()}
 
 
-def _write(
-    folder: Path,
-    customers: NDArray[np.int32],
-    matrix: NDArray[np.float32],
-    found: Mapping[str, NDArray[np.int32]],
-    report: Mapping[str, Any],
-) -> None:
-    np.save(folder / CUSTOMERS, customers)
-    np.save(folder / COLUMNS, matrix)
-    for name, places in found.items():
-        np.save(folder / f"{name}.npy", places)
-    (folder / REPORT).write_text(json.dumps(report, allow_nan=False), encoding="utf-8")
+def _mapped(path: Path, like: NDArray[Any], number: int) -> NDArray[Any]:
+    """An array in a file: what is as large as the shop is never in the memory of a worker."""
+    return np.lib.format.open_memmap(path, "w+", like.dtype, (number, *like.shape[1:]))
 
 
-class Sweeper:
-    """Sweeps when there is something new. Of all processes on one scoreboard, the one that holds the lock does it."""
+def revision(
+    number: int,
+    oldest: int,
+    now: int,
+    offset: int,
+    rows: int,
+    customers: int,
+    found: Mapping[str, NDArray[Any]],
+    places: Mapping[str, int],
+) -> dict[str, Any]:
+    """What a refresh changes in a generation's report; `places` tells in which revision a segment's were written."""
+    return {
+        "revision": number,
+        "oldest": oldest,
+        "refreshed": now,
+        "offset": offset,
+        "rows": rows,
+        "customers": customers,
+        "segments": {name: len(each) for name, each in found.items()},
+        "places": dict(places),
+    }
 
-    def __init__(self, scoreboard: Scoreboard, period: float) -> None:
-        self.scoreboard = scoreboard
-        self.period = period
-        self._lock: IO[str] | None = None
 
-    def refresh(self, engine: Engine, clock: Callable[[], int]) -> tuple[float, float | None]:
-        """Sweep if it is due. The seconds to rest, and how long the sweep took, None when there was none."""
-        if not self._leads():
-            return self.period, None
-        current = self.scoreboard.current()
-        if current is not None and not self._due(current, engine, clock()):
-            return self.period, None
-        begun = time.perf_counter()
-        sweep(engine, self.scoreboard, clock())
-        took = time.perf_counter() - begun
-        return max(self.period, took * (1 / LARGEST_SHARE - 1)), took
-
-    def release(self) -> None:
-        """Let another process sweep."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-
-    def _leads(self) -> bool:
-        if self._lock is not None:
-            return True
-        self.scoreboard.directory.mkdir(parents=True, exist_ok=True)
-        lock = (self.scoreboard.directory / LOCK).open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            return False
-        self._lock = lock
-        return True
-
-    def _due(self, current: Generation, engine: Engine, now: int) -> bool:
-        champion = engine.champions.current
-        return (
-            current.report["offset"] != engine.states.log.offset()
-            or current.report["model_version"] != (champion.bundle.version if champion else None)
-            or abs(now - current.as_of) / 1e6 > OLDEST_SECONDS
-            or bool((current.customers == BLANK).any())
-        )
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a part of the report."""
+    path.write_text(json.dumps(value, allow_nan=False), encoding="utf-8")

@@ -105,6 +105,21 @@ class StateStore(Protocol):
         """
         ...
 
+    def highest(self) -> int:
+        """The highest code of a customer who has a state; -1 when nobody has one."""
+        ...
+
+    def changed(self, after: int, most: int) -> NDArray[np.int32]:
+        """The codes of whom something was written at an offset above `after`, rising, at most `most` of them.
+
+        For an id that is a part of a profile, that of the profile; of two that were merged or taken apart, both.
+        """
+        ...
+
+    def load_many(self, profiles: NDArray[np.int32]) -> StateChunk:
+        """The states of those of the codes that are profiles with events, with every event recorded so far."""
+        ...
+
     def erase(self, customer: str, now: int) -> Erased:
         """Remove the state of a customer's profile and every trace of it in the log."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -14,7 +14,7 @@ from features.events import Event
 from features.fold import Fold
 from features.log.contract import Appended, Erased, EventLog
 from features.replay import Histories, final_states, histories
-from serving.state.contract import CustomerState, Progress
+from serving.state.contract import CustomerState, Progress, StateChunk
 
 SHARD_EVENTS = 20_000_000
 """Most events replayed at once: about 2 GB of memory."""
@@ -67,6 +67,10 @@ class FoldedStates(ABC, Generic[Log]):
         """The code of each known customer's profile, and its state if there is one that fits."""
 
     @abstractmethod
+    def _profiles(self, codes: NDArray[np.int32]) -> Iterator[tuple[int, str, bytes | None]]:
+        """Of rising codes, those that have a name and are no part of another: with it, and the state that fits."""
+
+    @abstractmethod
     def _put(self, profiles: list[int], received: list[int], states: NDArray[np.void], offset: int) -> None:
         """Write the states of profiles, by rising code."""
 
@@ -101,6 +105,17 @@ class FoldedStates(ABC, Generic[Log]):
         if state is None:
             return self._replayed(customer)
         return CustomerState(customer, True, received, np.frombuffer(state, self.fold.state))
+
+    def load_many(self, profiles: NDArray[np.int32]) -> StateChunk:
+        """The states of those of the codes that are profiles with events, with every event recorded so far."""
+        found: dict[int, bytes] = {}
+        for code, name, state in self._profiles(profiles):
+            if state is not None:
+                found[code] = state
+            elif (replayed := self._replayed(name)).known:
+                found[code] = replayed.states.tobytes()
+        states = np.frombuffer(b"".join(found.values()), self.fold.state)
+        return StateChunk(np.fromiter(found, np.int32, len(found)), states)
 
     def _replayed(self, customer: str) -> CustomerState:
         events = self.log.history(customer)

@@ -15,7 +15,9 @@ from features.log.postgres.arrays import numbers, texts
 from serving.state.contract import StateChunk
 from serving.state.folding import FoldedStates
 from serving.state.postgres_statements import (
+    CHANGED,
     CUSTOMERS_WITH,
+    HIGHEST,
     HISTORIES,
     INVOLVED,
     LOAD,
@@ -23,6 +25,7 @@ from serving.state.postgres_statements import (
     NEWEST,
     PROBE,
     PROFILES,
+    PROFILES_BY_CODE,
     PUT,
     PUT_REPLAYED,
     SCHEMA,
@@ -109,6 +112,17 @@ class PostgresStateStore(FoldedStates[PostgresLog]):
         # Named as in the index of events about who somebody is.
         known = "kind BETWEEN 90 AND 93 AND" if 90 <= kind <= 93 else ""
         return [row[0] for row in self._session.run(CUSTOMERS_WITH.format(known=known, kind=int(kind)), (after,))]
+
+    def _profiles(self, codes: NDArray[np.int32]) -> Iterator[tuple[int, str, bytes | None]]:
+        yield from self._session.run(PROFILES_BY_CODE, (self.fold.fingerprint, numbers(codes, "int4")))
+
+    def highest(self) -> int:
+        """The highest code of a customer who has a state; -1 when nobody has one."""
+        return int(self._session.run(HIGHEST)[0][0])
+
+    def changed(self, after: int, most: int) -> NDArray[np.int32]:
+        """The codes of whom something was written at an offset above `after`, rising, at most `most` of them."""
+        return np.array(self._session.run(CHANGED, (after, most)), np.int32).ravel()
 
     def sweep(self, number: int = 8192) -> Iterator[StateChunk]:
         """All stored states of the running fold, by rising customer code, at most `number` at a time."""

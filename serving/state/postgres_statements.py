@@ -83,6 +83,12 @@ SELECT profile, {RECORD} FROM events JOIN codes ON codes.code = events.customer 
 """
 """The events of the profiles of some customers, one profile after the other, each in log order."""
 
+PROFILES_BY_CODE = f"""
+SELECT customers.code, customers.name, states.state {_FITTING}
+WHERE customers.code = ANY(%b::int4[]) AND customers.name IS NOT NULL AND members.member IS NULL ORDER BY customers.code
+"""
+"""The profiles with these codes, each with its name and its state; NULL when there is none that fits."""
+
 STALE = """
 SELECT customers.name
 FROM (SELECT customer, max("offset") AS newest FROM events GROUP BY customer) AS present
@@ -122,6 +128,17 @@ PROBE = "INSERT INTO states VALUES (-1, '', 0, 0, decode(repeat('00', 4096), 'he
 SWEEP = """
 SELECT customer, state FROM states WHERE fingerprint = %b::text AND customer > %b::int4 ORDER BY customer LIMIT %b::int8
 """
+
+CHANGED = """
+WITH asked AS (SELECT %b::int8 AS after)
+SELECT coalesce(members.profile, events.customer) AS code
+FROM events LEFT JOIN members ON members.member = events.customer WHERE events."offset" > (SELECT after FROM asked)
+UNION SELECT member FROM merges WHERE "offset" > (SELECT after FROM asked)
+UNION SELECT profile FROM merges WHERE "offset" > (SELECT after FROM asked)
+ORDER BY code LIMIT %b::int8
+"""
+
+HIGHEST = "SELECT coalesce(max(customer), -1) FROM states"
 
 PROFILES = "SELECT name FROM customers WHERE code IN (SELECT profile FROM members) ORDER BY code"
 

@@ -19,12 +19,15 @@ from features.log.sqlite import SqliteLog
 from serving.state.contract import StateChunk
 from serving.state.folding import FoldedStates
 from serving.state.sqlite_statements import (
+    CHANGED,
+    HIGHEST,
     INVOLVED,
     LOAD,
     LOAD_MANY,
     NEWEST,
     PROBE,
     PROFILES,
+    PROFILES_BY_CODE,
     PUT,
     PUT_REPLAYED,
     SCHEMA,
@@ -156,13 +159,36 @@ class SqliteStateStore(FoldedStates[SqliteLog]):
         with explained(self.log.path):
             return [row[0] for row in self._connection.execute(query, (after,))]
 
+    def _profiles(self, codes: NDArray[np.int32]) -> Iterator[tuple[int, str, bytes | None]]:
+        with explained(self.log.path):
+            for start in range(0, len(codes), ASKED_AT_ONCE):
+                asked = codes[start : start + ASKED_AT_ONCE].tolist()
+                query = PROFILES_BY_CODE.format(",".join("?" * len(asked)))
+                yield from self._connection.execute(query, (self.fold.fingerprint, *asked)).fetchall()
+
+    def highest(self) -> int:
+        """The highest code of a customer who has a state; -1 when nobody has one."""
+        with explained(self.log.path):
+            return int(self._connection.execute(HIGHEST).fetchone()[0])
+
+    def changed(self, after: int, most: int) -> NDArray[np.int32]:
+        """The codes of whom something was written at an offset above `after`, rising, at most `most` of them."""
+        with explained(self.log.path):
+            found = self._connection.execute(CHANGED, {"after": after, "most": most}).fetchall()
+        return np.array(found, np.int32).ravel()
+
     def sweep(self, number: int = 8192) -> Iterator[StateChunk]:
         """All stored states of the running fold, by rising customer code, at most `number` at a time."""
+        last = -1
+        # Each chunk a question of its own: one cursor over all would keep an erasure waiting.
+        while rows := self._some(last, number):
+            customers, states = zip(*rows, strict=True)
+            yield StateChunk(np.array(customers, np.int32), np.frombuffer(b"".join(states), self.fold.state))
+            last = customers[-1]
+
+    def _some(self, last: int, number: int) -> list[tuple[int, bytes]]:
         with explained(self.log.path):
-            rows = self._connection.execute(SWEEP, (self.fold.fingerprint,))
-            while some := rows.fetchmany(number):
-                customers, states = zip(*some, strict=True)
-                yield StateChunk(np.array(customers, np.int32), np.frombuffer(b"".join(states), self.fold.state))
+            return self._connection.execute(SWEEP, (self.fold.fingerprint, last, number)).fetchall()
 
     def check(self) -> None:
         """Return when a row could be written: a full disk shows in nothing less."""

@@ -61,6 +61,12 @@ SELECT customers.name, coalesce(members.profile, customers.code), states.state {
 """
 """Likewise of many, each with the code of its profile."""
 
+PROFILES_BY_CODE = f"""
+SELECT customers.code, customers.name, states.state {_FITTING}
+WHERE customers.code IN ({{}}) AND customers.name IS NOT NULL AND members.member IS NULL ORDER BY customers.code
+"""
+"""The profiles with these codes, each with its name and its state; NULL when there is none that fits."""
+
 STALE = """
 SELECT customers.name
 FROM (SELECT customer, max("offset") AS newest FROM events GROUP BY customer) AS present
@@ -89,7 +95,17 @@ WHERE :offset >= (SELECT max("offset") FROM events WHERE customer = :customer)
 # No customer has this code; the row is gone again in the transaction that adds it, yet its pages are written.
 PROBE = "INSERT INTO states VALUES (-1, '', 0, 0, zeroblob(8192))"
 
-SWEEP = "SELECT customer, state FROM states WHERE fingerprint = ? ORDER BY customer"
+SWEEP = "SELECT customer, state FROM states WHERE fingerprint = ? AND customer > ? ORDER BY customer LIMIT ?"
+
+CHANGED = """
+SELECT coalesce(members.profile, events.customer) AS code
+FROM events LEFT JOIN members ON members.member = events.customer WHERE events."offset" > :after
+UNION SELECT member FROM merges WHERE "offset" > :after
+UNION SELECT profile FROM merges WHERE "offset" > :after
+ORDER BY code LIMIT :most
+"""
+
+HIGHEST = "SELECT coalesce(max(customer), -1) FROM states"
 
 PROFILES = "SELECT name FROM customers WHERE code IN (SELECT profile FROM members) ORDER BY code"
 

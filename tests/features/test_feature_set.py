@@ -9,7 +9,7 @@ import pytest
 
 from features.aggregates import Aggregate, count, gaps, reading, since, total
 from features.events import DAY, EVENT, ITEM_VIEW, PURCHASE, days
-from features.feature_set import Declarations, FeatureSet
+from features.feature_set import Declarations, FeatureSet, engaging
 from features.fold import Fold, StateTooLarge
 from features.grammar import Column
 from features.wiring import WiringError, fold_text
@@ -30,6 +30,30 @@ def test_features_are_columns_outside_the_body() -> None:
     assert tuple(Small.features) == ("orders", "spend", "basket", "days_since", "gap")
     assert isinstance(Small.basket, Column)
     assert Small.families["basket"] == "A few"
+
+
+def test_engagement_is_declared_and_changes_nothing_else() -> None:
+    class Declared(FeatureSet):
+        """A few"""
+
+        _gaps = gaps(PURCHASE)
+        orders = engaging(count(PURCHASE))
+        spend = total(PURCHASE.amount)
+        basket = spend / orders
+        days_since = since(PURCHASE) / DAY
+        gap = reading(_gaps, "mean")
+
+    class Larger(Declared):
+        """One more"""
+
+        views = engaging(count(ITEM_VIEW, within=days(7)) + count(ITEM_VIEW))
+
+    assert Declared.engaging == {"orders"} and Larger.engaging == {"orders", "views"} and not Small.engaging
+    assert Fold(Declared).fingerprint == Fold(Small).fingerprint
+    assert fold_text(Declared) == fold_text(Small)
+    assert {name: str(expr) for name, expr in Declared.features.items()} == {
+        name: str(expr) for name, expr in Small.features.items()
+    }
 
 
 def test_a_shared_aggregate_is_kept_once() -> None:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.aggregates import kernels
-from features.events import DAY, PURCHASE, days
-from features.grammar import Column, Expr, UnknownColumn, happens, lift, maximum, minimum
+from features.events import DAY
+from features.grammar import Column, Expr, UnknownColumn, lift, maximum, minimum
 
 NUMBERS = st.one_of(st.just(math.nan), st.sampled_from([0.0, 1.0, -1.0, 2.5]), st.floats(-1e6, 1e6, width=32))
 OPERATORS = ["+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=", "&", "|", "otherwise", "minimum", "maximum"]
@@ -90,12 +90,3 @@ def test_an_unknown_column_is_named_with_the_known_ones() -> None:
 def test_only_numbers_and_expressions_are_values() -> None:
     with pytest.raises(TypeError, match="'ten'"):
         lift("ten")
-
-
-def test_a_target_and_its_absence() -> None:
-    target = happens(PURCHASE, within=days(7))
-    assert str(target) == "PURCHASE within 7 days"
-    assert str(~target) == "no PURCHASE within 7 days"
-    assert (~~target) == target
-    with pytest.raises(ValueError, match=r"days\(7\)"):
-        happens(PURCHASE, within=0)

@@ -14,14 +14,14 @@ from packaging.utils import canonicalize_name
 from tests.house.tree import ROOMS, ROOT, name_of, python_files
 
 FIRST_PARTY = {*ROOMS, "waypost", "benchmarks", "tests"}
-SETS = ("server", "training", "demo", "dev")
+SETS = ("server", "training", "cluster", "demo", "dev")
 # The widest set that a place may import from; a narrower one where the server stands on it.
 WIDEST = {
     "models": "server",
     "insights": "server",
     "serving": "server",
     "features": "training",
-    "training": "training",
+    "training": "cluster",
     "waypost": "demo",
     "benchmarks": "dev",
     "tests": "dev",

@@ -16,6 +16,7 @@ from features.aggregates.counts import Count, Moments
 from features.aggregates.rhythm import Rhythm
 from features.aggregates.sessions import Sessions
 from features.aggregates.tempo import Gaps
+from features.aggregates.visit import Visit
 from features.aggregates.windows import CountWithin, DaysWithin
 from features.events import DAY, EVENT, MINUTE
 from features.feature_set import Declarations, FeatureSet
@@ -78,7 +79,7 @@ def test_equals_its_meaning_at_every_prefix(kind: type[Aggregate], data: st.Data
             assert all(abs(found[code] - meant[code]) <= 2 * PRECISION for code in found)
 
 
-SATURATING = (Count, CountWithin, DaysWithin, Moments, Gaps, Rhythm, Sessions)
+SATURATING = (Count, CountWithin, DaysWithin, Moments, Gaps, Rhythm, Sessions, Visit)
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,8 @@ def _bundle(text: str, **changes: object) -> Bundle:
         policy={"temperature": 1, "floor": 0.02},
     )
     scorers = {
-        "conversion_7d": Scorer("conversion_7d", text, Calibration.isotonic([0.1, 0.9], [0.05, 0.8]), NAMES),
-        "churn_28d": Scorer("churn_28d", text, Calibration.platt(1.1, 0.2), NAMES),
+        "conversion_7d": Scorer.from_text("conversion_7d", text, Calibration.isotonic([0.1, 0.9], [0.05, 0.8]), NAMES),
+        "churn_28d": Scorer.from_text("churn_28d", text, Calibration.platt(1.1, 0.2), NAMES),
     }
     starts, items, weights = np.array([0, 1, 1]), np.array([1], np.int32), np.array([0.5], np.float32)
     recommender = Recommender(["bread", "dates"], Neighbours(starts, items, weights), np.ones(2, np.float32))
@@ -74,10 +74,10 @@ def test_what_is_loaded_is_what_was_saved(bundle: Bundle, tmp_path: Path) -> Non
     assert loaded.recommender.recommend([("bread", 1.0)], 2) == bundle.recommender.recommend([("bread", 1.0)], 2)
     assert sorted(each.name for each in (tmp_path / "champion").iterdir()) == [
         "bundle.json",
-        "churn_28d.calibration.json",
         "churn_28d.lightgbm.txt",
-        "conversion_7d.calibration.json",
+        "churn_28d.scorer.json",
         "conversion_7d.lightgbm.txt",
+        "conversion_7d.scorer.json",
         "recommender.npz",
     ]
 
@@ -134,12 +134,12 @@ def _edit(**changes: object) -> Callable[[Path], None]:
         (lambda directory: _flip(directory / "churn_28d.lightgbm.txt"), "churn_28d.lightgbm.txt is not the file"),
         (lambda directory: _flip(directory / "recommender.npz"), "recommender.npz is not the file that was written"),
         (lambda directory: (directory / "recommender.npz").unlink(), "recommender.npz is unreadable"),
-        (lambda directory: (directory / "bundle.json").write_text('{"format": 1'), "bundle.json is unreadable"),
+        (lambda directory: (directory / "bundle.json").write_text('{"format": 2'), "bundle.json is unreadable"),
         (lambda directory: (directory / "bundle.json").write_text("[]"), "bundle.json is unreadable"),
         (_edit(seed=None), r"bundle.json is unreadable \(KeyError: 'seed'\)"),
         (_edit(targets={"churn_28d": {"colour": "red"}}), r"bundle.json is unreadable \(TypeError"),
         (_edit(seed=8), "bundle.json says version"),
-        (_edit(format=99), "has format 99; expected 1"),
+        (_edit(format=99), "has format 99; expected 2"),
     ],
 )
 def test_a_damaged_bundle_is_refused(
@@ -155,9 +155,10 @@ def test_a_damaged_bundle_is_refused(
 def test_whole_files_of_the_wrong_content_are_damage(bundle: Bundle, tmp_path: Path) -> None:
     bundle.save(tmp_path)
     path = tmp_path / "bundle.json"
-    (tmp_path / "churn_28d.calibration.json").write_text('{"kind": "identity"}')
+    scorer = tmp_path / "churn_28d.scorer.json"
+    scorer.write_text(json.dumps(json.loads(scorer.read_text()) | {"calibration": {"kind": "identity"}}))
     fields = json.loads(path.read_text())
-    fields["files"]["churn_28d.calibration.json"] = hashlib.sha256(b'{"kind": "identity"}').hexdigest()
+    fields["files"]["churn_28d.scorer.json"] = hashlib.sha256(scorer.read_bytes()).hexdigest()
     fields["version"] = Manifest.from_fields(fields).hashed(fields["files"])
     path.write_text(json.dumps(fields))
     with pytest.raises(BundleError, match=r"damaged: The card of churn_28d says calibration 'platt'.*`waypost train`"):

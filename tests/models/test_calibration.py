@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,10 +45,10 @@ def test_identity_keeps_every_bit_and_gives_an_array_of_its_own() -> None:
     assert not np.shares_memory(calibrated, raw)
 
 
-def test_text_says_only_what_the_kind_needs() -> None:
-    assert Calibration.identity().to_json() == '{"kind": "identity"}'
-    assert Calibration.isotonic([0.1], [0.2]).to_json() == '{"kind": "isotonic", "knots": [0.1], "values": [0.2]}'
-    assert Calibration.platt(1.5, -2).to_json() == '{"kind": "platt", "slope": 1.5, "intercept": -2.0}'
+def test_fields_say_only_what_the_kind_needs() -> None:
+    assert Calibration.identity().to_fields() == {"kind": "identity"}
+    assert Calibration.isotonic([0.1], [0.2]).to_fields() == {"kind": "isotonic", "knots": [0.1], "values": [0.2]}
+    assert Calibration.platt(1.5, -2).to_fields() == {"kind": "platt", "slope": 1.5, "intercept": -2.0}
 
 
 @pytest.mark.parametrize(
@@ -73,8 +74,8 @@ def test_platt_refuses_to_turn_the_order_round(slope: float, intercept: float) -
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"kind": "magic"}', '{"kind": "platt"}', '{"kind": "isotonic", "knots": 1}']
+    "fields", [[], {}, {"kind": "magic"}, {"kind": "platt"}, {"kind": "isotonic", "knots": 1}, {"kind": []}, None]
 )
-def test_other_text_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"Not a calibration|Expecting value"):
-        Calibration.from_json(text)
+def test_other_fields_are_refused(fields: Any) -> None:
+    with pytest.raises(ValueError, match="Not a calibration"):
+        Calibration.from_fields(fields)

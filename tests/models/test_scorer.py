@@ -69,7 +69,7 @@ def test_raw_is_what_lightgbm_predicts_bit_for_bit(booster: lightgbm.Booster, sc
 def test_early_stopped_models_give_the_trees_that_were_kept() -> None:
     booster = _booster()
     rows = _rows(50, seed=3)
-    scorer = Scorer("churn_28d", booster.model_to_string(num_iteration=10), Calibration.identity(), NAMES)
+    scorer = Scorer.from_text("churn_28d", booster.model_to_string(num_iteration=10), Calibration.identity(), NAMES)
     assert scorer.score_many(rows).tolist() == np.asarray(booster.predict(rows, num_iteration=10)).tolist()
 
 
@@ -110,7 +110,7 @@ def test_threads_share_a_scorer_and_let_go_of_their_own_part(scorer: Scorer) -> 
 def test_a_dropped_scorer_is_freed_at_once(text: str) -> None:
     scorer = Scorer.from_text("conversion_7d", text, Calibration.identity(), NAMES)
     scorer.score(np.zeros(len(NAMES), np.float32))
-    model = weakref.ref(scorer._booster._model)
+    model = weakref.ref(scorer.rung._booster._model)  # type: ignore[attr-defined]
     gc.disable()
     try:
         del scorer
@@ -144,7 +144,7 @@ def test_reasons_are_the_shapley_values_of_the_row(booster: lightgbm.Booster, sc
 def test_a_model_cut_short_is_refused(text: str, share: float) -> None:
     cut = int(share * text.index("end of trees"))
     with pytest.raises(ValueError, match=r"model of churn_28d is unreadable: Not a whole LightGBM model"):
-        Scorer("churn_28d", text[:cut], Calibration.identity(), NAMES)
+        Scorer.from_text("churn_28d", text[:cut], Calibration.identity(), NAMES)
 
 
 def test_what_lightgbm_refuses_is_an_error_with_its_words() -> None:
@@ -154,17 +154,17 @@ def test_what_lightgbm_refuses_is_an_error_with_its_words() -> None:
 
 def test_a_model_of_other_features_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"different: feature_6, spend_ever.*waypost train"):
-        Scorer("churn_28d", text, Calibration.identity(), (*NAMES[:-1], "spend_ever"))
+        Scorer.from_text("churn_28d", text, Calibration.identity(), (*NAMES[:-1], "spend_ever"))
     with pytest.raises(ValueError, match="different: their order"):
-        Scorer("churn_28d", text, Calibration.identity(), NAMES[::-1])
+        Scorer.from_text("churn_28d", text, Calibration.identity(), NAMES[::-1])
 
 
 def test_only_binary_classifiers_are_scorers() -> None:
     with pytest.raises(ValueError, match="objective 'regression'; expected binary"):
-        Scorer("churn_28d", _booster("regression").model_to_string(), Calibration.identity(), NAMES)
+        Scorer.from_text("churn_28d", _booster("regression").model_to_string(), Calibration.identity(), NAMES)
     several = _booster("multiclass", np.arange(3_000) % 3, num_class=3)
-    with pytest.raises(ValueError, match="3 numbers per row; expected one"):
-        Scorer("churn_28d", several.model_to_string(), Calibration.identity(), NAMES)
+    with pytest.raises(ValueError, match="3 numbers per row; expected 1"):
+        Scorer.from_text("churn_28d", several.model_to_string(), Calibration.identity(), NAMES)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_library_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatc
 def test_scoring_imports_no_tables_and_no_lightgbm(text: str) -> None:
     program = (
         "import sys; from models.scorer import Scorer; from models.calibration import Calibration; import numpy\n"
-        f"scorer = Scorer('churn_28d', sys.stdin.read(), Calibration.identity(), {NAMES})\n"
+        f"scorer = Scorer.from_text('churn_28d', sys.stdin.read(), Calibration.identity(), {NAMES})\n"
         f"print(scorer.score(numpy.zeros({len(NAMES)}, numpy.float32)))\n"
         "print(sorted({'lightgbm', 'pandas', 'sklearn', 'scipy', 'mlflow', 'pyarrow'} & set(sys.modules)))"
     )

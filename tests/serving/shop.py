@@ -108,7 +108,7 @@ def _scorer(
     dataset = lightgbm.Dataset(matrix, labels, feature_name=list(names))
     settings = {"objective": "binary", "num_leaves": 15, "verbosity": -1, "num_threads": 1, "seed": 1}
     text = lightgbm.train(settings, dataset, num_boost_round=rounds).model_to_string()
-    return Scorer(target, text, Calibration.platt(1.0, 0.0), names)
+    return Scorer.from_text(target, text, Calibration.platt(1.0, 0.0), names)
 
 
 def _recommender() -> Recommender:

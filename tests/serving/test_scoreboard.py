@@ -13,9 +13,12 @@ from features.events import DAY, Event, Kind
 from features.journey import JOURNEY
 from insights.segments import SEGMENTS
 from serving.engine import Engine
+from serving.estimates import reasons_of
 from serving.scoreboard import Generation, Scoreboard, Sweeper, member_columns, member_rows, sweep
-from serving.scoreboard.files import BLANK, KEPT, REPORT, catalogue_digest
-from tests.serving.conftest import NOW, Place
+from serving.scoreboard.board import KEPT
+from serving.scoreboard.files import BLANK, REPORT, REVISION, catalogue_digest
+from serving.scoreboard.tops import TOP
+from tests.serving.conftest import NOW, Place, serve
 
 
 def board(place: Place) -> Scoreboard:
@@ -72,6 +75,7 @@ def test_two_processes_that_publish_at_once_both_do(engine: Engine, place: Place
         (folder / "report.json").write_text(
             json.dumps({"fingerprint": JOURNEY.fingerprint, "catalogue": catalogue_digest()})
         )
+        (folder / REVISION.format(0)).write_text(json.dumps({"revision": 0}))
 
     with ThreadPoolExecutor(2) as pool:
         published = [pool.submit(each.publish, write, lambda: []) for each in (first, second)]
@@ -110,27 +114,39 @@ def test_whoever_is_erased_is_not_given_out(engine: Engine, place: Place) -> Non
     assert sweep(engine, board(place), NOW).count == 199
 
 
+def rounds(place: Place, engine: Engine, now: int = NOW) -> bool:
+    """Whether a server that starts now would sweep."""
+    sweeper = Sweeper(board(place), period=30)
+    swept = sweeper.refresh(engine, lambda: now).swept
+    sweeper.release()
+    return swept is not None
+
+
 def test_a_sweep_is_made_when_something_is_new(engine: Engine, place: Place) -> None:
-    sweeper, moment = Sweeper(board(place), period=30), [NOW]
-
-    def swept() -> bool:
-        return sweeper.refresh(engine, lambda: moment[0])[1] is not None
-
-    assert swept() and not swept()
+    assert rounds(place, engine) and not rounds(place, engine)
     engine.states.record([Event("m-1", "anna", Kind.LOGIN, NOW, NOW)])
-    assert swept() and not swept()
-    moment[0] += DAY
-    assert swept() and not swept()
+    assert rounds(place, engine) and not rounds(place, engine)
+    assert rounds(place, engine, NOW + DAY) and not rounds(place, engine, NOW + DAY)
+
+
+def test_between_sweeps_those_who_changed_are_refreshed(engine: Engine, place: Place) -> None:
+    sweeper = Sweeper(board(place), period=30)
+    assert sweeper.refresh(engine, lambda: NOW).swept is not None
+    engine.states.record([Event("m-1", "anna", Kind.LOGIN, NOW, NOW)])
+    done = sweeper.refresh(engine, lambda: NOW)
+    current = sweeper.scoreboard.current()
+    assert done.swept is None and 0 < done.rest < 30
+    assert current is not None and (current.revision, current.count) == (1, 201)
     sweeper.release()
 
 
 def test_one_of_all_processes_sweeps_and_another_takes_over(engine: Engine, place: Place) -> None:
     first, second = Sweeper(board(place), 30), Sweeper(board(place), 30)
-    assert first.refresh(engine, lambda: NOW)[1] is not None
+    assert first.refresh(engine, lambda: NOW).swept is not None
     engine.states.record([Event("m-1", "anna", Kind.LOGIN, NOW, NOW)])
-    assert second.refresh(engine, lambda: NOW)[1] is None
+    assert second.refresh(engine, lambda: NOW).swept is None
     first.release()
-    assert second.refresh(engine, lambda: NOW)[1] is not None
+    assert second.refresh(engine, lambda: NOW).swept is not None
     second.release()
 
 
@@ -159,34 +175,38 @@ def test_an_erased_row_is_blank_in_every_file_and_every_mapping(engine: Engine, 
     assert writer.blank(engine.states.log.customers.names()) == 0
 
 
-def test_an_erasure_while_a_sweep_is_written_reaches_it(engine: Engine, place: Place) -> None:
+def test_an_erasure_does_not_wait_for_a_sweep_and_reaches_it(engine: Engine, place: Place) -> None:
     class Slow(Scoreboard):
-        """Whose sweeps take so long that somebody is erased meanwhile."""
+        """Somebody is erased when its rows are written, and not in place yet."""
 
         def publish(self, write: Callable[[Path], None], names: Callable[[], Sequence[str]]) -> Generation:
-            other = place.engine()
-            other.states.erase("household-3", NOW)
-            assert board(place).blank(other.states.log.customers.names()) == 0
-            other.states.close()
-            return super().publish(write, names)
+            def late(folder: Path) -> None:
+                write(folder)
+                other = place.engine()
+                other.states.erase("household-3", NOW)
+                assert board(place).blank(other.states.log.customers.names()) == 0
+                other.states.close()
+                assert folder.exists()
+
+            return super().publish(late, names)
 
     generation = sweep(engine, Slow(place.folder / "scoreboard", JOURNEY.fingerprint), NOW)
     assert (generation.count, int((generation.customers == BLANK).sum())) == (200, 1)
 
 
-def test_an_erasure_waits_for_a_generation_that_is_being_written(engine: Engine, place: Place) -> None:
+def test_an_erasure_waits_for_a_generation_that_is_put_in_place(engine: Engine, place: Place) -> None:
     erasing = []
 
     class Slow(Scoreboard):
-        """Which is asked to blank while it writes."""
+        """Which is asked to blank while it puts a generation in place."""
 
         def publish(self, write: Callable[[Path], None], names: Callable[[], Sequence[str]]) -> Generation:
-            def late(folder: Path) -> None:
+            def late() -> Sequence[str]:
                 erasing.append(pool.submit(board(place).blank, ["", *names()[1:]]))
-                write(folder)
                 assert wait(erasing, timeout=0.2).not_done
+                return names()
 
-            return super().publish(late, names)
+            return super().publish(write, late)
 
     with ThreadPoolExecutor(1) as pool:
         generation = sweep(engine, Slow(place.folder / "scoreboard", JOURNEY.fingerprint), NOW)
@@ -195,14 +215,12 @@ def test_an_erasure_waits_for_a_generation_that_is_being_written(engine: Engine,
 
 
 def test_blank_rows_are_a_reason_to_sweep(engine: Engine, place: Place) -> None:
-    sweeper = Sweeper(board(place), period=30)
-    assert sweeper.refresh(engine, lambda: NOW)[1] is not None
+    assert rounds(place, engine)
     engine.states.erase("household-3", NOW)
     board(place).blank(engine.states.log.customers.names())
-    assert sweeper.refresh(engine, lambda: NOW)[1] is not None
-    current = sweeper.scoreboard.current()
+    assert rounds(place, engine)
+    current = board(place).current()
     assert current is not None and current.count == 199 and BLANK not in current.customers
-    sweeper.release()
 
 
 def test_what_a_killed_sweep_left_is_removed(engine: Engine, place: Place) -> None:
@@ -222,3 +240,27 @@ def test_a_profile_is_one_row_and_who_withdrew_has_none(engine: Engine, place: P
     everyone = np.arange(generation.count, dtype=np.int32)
     names = [name for name, _ in member_rows(engine.states.log, generation, everyone)]
     assert len(names) == 198 and not {"household-2", "household-4"} & set(names)
+
+
+def test_the_first_members_come_with_their_reasons(engine: Engine, place: Place) -> None:
+    generation = sweep(engine, board(place), NOW)
+    told = generation.reasons()["churn_28d"]
+    places = generation.members("at-risk").tolist()
+    assert places and set(places[:TOP]) <= told.keys()
+    champion = engine.champions.require()
+    for row in places[:5]:
+        features = np.array([generation.columns[name][row] for name in JOURNEY.names], np.float32)
+        assert told[row] == reasons_of(champion.bundle, "churn_28d", features)
+    with serve(place) as client:
+        first = client.get("/v1/segments/at-risk?limit=3").json()["members"][0]
+        explained = client.post("/v1/scores?explain=true", json={"customer": first["customer"]}).json()
+    assert first["reasons"]["churn_28d"] == explained["results"][0]["scores"]["churn_28d"]["reasons"]
+
+
+def test_reasons_of_the_erased_are_erased(engine: Engine, place: Place) -> None:
+    generation = sweep(engine, board(place), NOW)
+    row = int(generation.members("ready-to-buy")[0])
+    assert row in generation.reasons()["conversion_7d"]
+    engine.states.erase(engine.states.log.customers.name(int(generation.customers[row])), NOW)
+    board(place).blank(engine.states.log.customers.names())
+    assert row not in generation.reasons()["conversion_7d"]

@@ -11,7 +11,8 @@ from features.log.contract import MERGE
 from features.profiles import Past, past_of, replay_profiles
 from features.replay import Histories
 from tests.worlds import World, shop
-from training.dataset import Dataset, dataset, split
+from training.dataset import Dataset, Gathered, dataset, gathered
+from training.moments import split
 from training.targets import TARGETS
 
 
@@ -39,3 +40,11 @@ def rows(target: str) -> Dataset:
     end = world().end
     cutoffs = split(asked, int(known().events["received"].min()), end)
     return dataset(asked, past(), replay_profiles(JOURNEY, past(), cutoffs.cutoffs.tolist()), cutoffs, end)
+
+
+@cache
+def found(target: str, customers: int = 500, days: int = 280, seed: int = 1) -> Gathered:
+    """All rows of a target in a shop of so many customers over so many days."""
+    small = shop(customers, days, seed)
+    log = past_of([small.events], np.empty(0, MERGE))
+    return gathered(TARGETS[target], JOURNEY, log, int(small.events["received"].min()), small.end, seed=1)

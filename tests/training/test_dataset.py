@@ -13,17 +13,9 @@ from features.replay import histories
 from tests.training.shop import past, rows, world
 from tests.worlds import OPENING
 from training import dataset as module
-from training.dataset import (
-    NotEnoughHistory,
-    Schedule,
-    content_digest,
-    dataset,
-    end_of,
-    joined,
-    purged,
-    sample,
-    split,
-)
+from training.dataset import content_digest, dataset, joined, sample
+from training.labels import end_of
+from training.moments import NotEnoughHistory, Schedule, purged, split
 from training.targets import TARGETS
 
 CHURN = TARGETS["churn_28d"]

@@ -7,8 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from models.rungs import Prior
 from training.evaluation import Evaluation, evaluate, plain_figures
-from training.gates import Gate, calibration_threshold, passed, scorer_gates
+from training.gates import (
+    Gate,
+    calibration_threshold,
+    champion_gates,
+    earned,
+    passed,
+    scorer_gates,
+    untested_gates,
+    worse_by_stage,
+)
 
 NAMES = ("rfm_logistic", "recency_rule", "base_rate")
 
@@ -27,7 +37,7 @@ def judged(sharpness: float, shift: float = 0.0) -> Evaluation:
 
 def test_a_good_scorer_passes_every_gate() -> None:
     gates = scorer_gates("conversion_7d", judged(1.0))
-    assert passed(gates) and len(gates) == 5
+    assert passed(gates) and earned(gates) and len(gates) == 6
     assert {gate.subject for gate in gates} == {"conversion_7d"}
 
 
@@ -54,9 +64,33 @@ def test_a_small_test_allows_for_the_noise_of_true_probabilities() -> None:
     assert np.mean(errors) == pytest.approx(noise, rel=0.1)
 
 
-def test_a_scorer_that_ranks_no_better_is_held_back() -> None:
-    failed = {gate.condition for gate in scorer_gates("conversion_7d", judged(0.0)) if not gate.passed}
+def test_a_scorer_that_ranks_no_better_earns_nothing_and_is_not_held_back() -> None:
+    gates = scorer_gates("conversion_7d", judged(0.0))
+    failed = {gate.condition for gate in gates if not gate.passed}
     assert failed >= {f"ROC-AUC over {name}, lower end of the interval" for name in NAMES}
+    assert not earned(gates) and passed(gates)
+
+
+def champion(own: float, other: float) -> list[Gate]:
+    """The gates of a scorer of one sharpness beside a champion of another, each customer at one of two stages."""
+    draw = np.random.default_rng(6)
+    truth = draw.uniform(0.02, 0.98, 3_000)
+    labels = (draw.random(3_000) < truth).astype(np.int8)
+    customer, stage = np.arange(3_000, dtype=np.int32), np.where(np.arange(3_000) % 2, 1.0, 3.0).astype(np.float32)
+    given, beside = (np.clip(each * truth + (1 - each) * 0.5, 0.001, 0.999) for each in (own, other))
+    test = evaluate({"model": given, "champion": beside}, labels, customer, seed=1, replicates=100)
+    prior = Prior(0.5, ("stage",))
+    return champion_gates("t", test, prior, prior, worse_by_stage(given, beside, labels, customer, stage))
+
+
+def test_a_worse_scorer_does_not_replace_the_champion() -> None:
+    assert [gate.passed for gate in champion(0.2, 1.0)] == [False, False, False, True]
+    assert [gate.passed for gate in champion(1.0, 0.2)] == [True] * 4
+    assert [gate.passed for gate in champion(0.6, 0.6)] == [True] * 4
+
+
+def test_what_cannot_be_tested_does_not_replace_what_was() -> None:
+    assert passed(untested_gates("t", judged=False)) and not passed(untested_gates("t", judged=True))
 
 
 @pytest.mark.parametrize(
@@ -72,8 +106,9 @@ def test_a_scorer_that_ranks_no_better_is_held_back() -> None:
 )
 def test_a_gate_is_a_number_and_a_line(gate: Gate, verdict: bool) -> None:
     assert gate.passed is verdict
-    assert passed([gate]) is verdict
+    assert passed([gate]) is earned([gate]) is verdict
+    assert passed([replace(gate, holds=False)])
 
 
-def test_what_nothing_speaks_for_is_not_promoted() -> None:
-    assert not passed([])
+def test_what_nothing_speaks_for_earns_nothing() -> None:
+    assert not earned([]) and passed([])

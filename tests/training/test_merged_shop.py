@@ -18,7 +18,9 @@ from features.replay import final_states
 from tests.training.shop import past, world
 from tests.worlds import OPENING
 from training import dataset as module
-from training.dataset import OUT_OF_SCOPE, UNKNOWN, consenting, content_digest, dataset, label, sample, split, willing
+from training.dataset import consenting, content_digest, dataset, sample, willing
+from training.labels import OUT_OF_SCOPE, UNKNOWN, label
+from training.moments import split
 from training.ranking import evaluate_recommender
 from training.recommenders import fit_recommender
 from training.targets import TARGETS

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
@@ -18,9 +19,9 @@ from features.journey import JOURNEY
 from features.log import open_log
 from features.log.contract import EventLog
 from models.bundle import Bundle, read_manifest
+from models.rungs import RUNGS
 from tests.worlds import OPENING, shop
-from training import pipeline, scorers, tracking
-from training.dataset import NotEnoughHistory
+from training import ladder, pipeline, tracking
 from training.gates import Gate
 from training.pipeline import train
 from training.recommenders import Taste
@@ -28,6 +29,7 @@ from training.result import TrainingResult
 from training.tracking import Recorded, Run, promotions_of
 
 STARTED = OPENING + 1_000 * DAY
+TARGETS = ("conversion_7d", "churn_28d")
 
 
 @dataclass
@@ -45,12 +47,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
         patch.chdir(tmp_path_factory.mktemp("shop"))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.delenv("MLFLOW_RUN_ID", raising=False)
-        patch.setattr(scorers, "ROUNDS", 60)
+        patch.setattr(ladder, "ROUNDS", 40)
         patch.setattr(tracking, "PARAMETERS_AT_ONCE", 10)
         log = open_log("data/shop.db")
         log.append(shop(customers=300, days=240).rows(), history=True)
         steps: list[tuple[str, int, int]] = []
-        result = train(log, started=STARTED, seed=5, progress=lambda *step: steps.append(step))
+        result = train(log, TARGETS, started=STARTED, seed=5, progress=lambda *step: steps.append(step))
         yield Trained(log, result, steps)
         log.close()
 
@@ -61,11 +63,14 @@ def test_the_champion_is_what_was_judged(trained: Trained) -> None:
     loaded = Bundle.load(result.folder, JOURNEY.fingerprint, JOURNEY.names)
     assert loaded.version == result.bundle.version
     for name, target in result.targets.items():
-        scores = loaded.scorers[name].score_many(target.data.test.features)
+        scores = loaded.scorers[name].score_many(target.test.features)
         assert scores.tobytes() == target.predictions["model"].tobytes()
         card = loaded.manifest.targets[name]
         assert card.metrics["roc_auc"] == target.evaluation.figures["model"]["roc_auc"].value
-        assert 0 < card.base_rate < 1 and card.scope == target.data.target.scope_text
+        assert 0 < card.base_rate < 1 and card.scope == target.target.scope_text
+        assert (card.rung, card.form, card.evidence) == ("lightgbm", "probability", "A")
+        assert card.coverage == target.coverage > 0.8 and set(card.losses) == set(RUNGS)
+        assert card.counts["customers"] > 200 and not card.missing
     assert loaded.recommender.items and loaded.manifest.recommender["ndcg_at_20"] > 0
     assert loaded.manifest.log_offset == trained.log.offset() and loaded.manifest.seed == 5
 
@@ -110,7 +115,7 @@ def test_the_champion_is_registered_and_answers(trained: Trained) -> None:
     assert result.recorded.alias == "champion"
     version = MlflowClient().get_model_version_by_alias("waypost", "champion")
     assert str(version.version) == result.recorded.version and version.tags["bundle"] == result.bundle.version
-    rows = result.targets["churn_28d"].data.test.features[:50]
+    rows = result.targets["churn_28d"].test.features[:50]
     model = mlflow.pyfunc.load_model("models:/waypost@champion")
     given = model.predict(pd.DataFrame(rows, columns=list(JOURNEY.names)))
     for name, scorer in result.bundle.scorers.items():
@@ -149,7 +154,7 @@ def test_the_trees_are_logged_with_signature_and_example(trained: Trained) -> No
     for each in found.values():
         described: Any = mlflow.models.get_model_info(each.model_uri)
         assert described.signature is not None and described.saved_input_example_info is not None
-    rows = trained.result.targets["churn_28d"].data.test.features[:50]
+    rows = trained.result.targets["churn_28d"].test.features[:50]
     booster = mlflow.lightgbm.load_model(found["churn_28d"].model_uri)
     assert booster.predict(rows).tobytes() == trained.result.bundle.scorers["churn_28d"].raw_many(rows).tobytes()
 
@@ -162,11 +167,19 @@ def test_the_same_seed_gives_the_same_figures_in_a_run_that_mlflow_opened(
     for name, value in {"targets": "''", "now": "''", "seed": "5"}.items():
         client.log_param(opened, name, value)
     monkeypatch.setenv("MLFLOW_RUN_ID", opened)
-    again = train(trained.log, started=STARTED + DAY, seed=5)
+    again = train(trained.log, TARGETS, started=STARTED + DAY, seed=5)
     assert again.recorded.run_id == opened
     assert client.get_run(opened).data.metrics["conversion_7d/roc_auc"] > 0.5
     first, second = trained.result.to_json(), again.to_json()
     assert first.pop("mlflow") != second.pop("mlflow")
+    # The second run is judged beside the first as well, and is as good to the digit.
+    beside = [gate for gate in second["gates"] if "champion" in gate["condition"]]
+    assert {gate["value"] for gate in beside if "log loss" in gate["condition"]} == {0.0} and again.promoted
+    second["gates"] = [gate for gate in second["gates"] if gate not in beside]
+    for each in second["targets"].values():
+        assert each["figures"].pop("champion") == each["figures"]["model"] and each["over"].pop("champion")
+        for figures in each["test_cutoffs"].values():
+            assert figures.pop("champion") == figures["model"]
     assert first == second
     promotions = Path("mlruns/promotions.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["previous_champion"] for line in promotions] == [None, "1"]
@@ -174,7 +187,7 @@ def test_the_same_seed_gives_the_same_figures_in_a_run_that_mlflow_opened(
 
 def test_the_report_is_tables_and_json(trained: Trained) -> None:
     tables = trained.result.tables()
-    subjects = ["conversion_7d", "conversion_7d", "churn_28d", "churn_28d", "recommender", "gates"]
+    subjects = ["the", "conversion_7d", "conversion_7d", "churn_28d", "churn_28d", "recommender", "gates"]
     assert [table.title.replace(":", "").split()[0] for table in tables] == subjects
     assert all(len(row) == len(table.columns) for table in tables for row in table.rows)
     assert json.loads(json.dumps(trained.result.to_json(), allow_nan=False))["promoted"] is True
@@ -185,30 +198,48 @@ def test_one_target_is_trained_and_the_other_kept(trained: Trained, monkeypatch:
     result = train(trained.log, ["conversion_7d"], started=STARTED, now=OPENING + 230 * DAY, seed=6)
     assert not result.promoted and result.folder == Path("data/challenger") and result.recorded.alias == "challenger"
     challenger = Bundle.load(result.folder, JOURNEY.fingerprint, JOURNEY.names)
-    assert challenger.scorers["churn_28d"].text == trained.result.bundle.scorers["churn_28d"].text
-    assert challenger.scorers["conversion_7d"].text != trained.result.bundle.scorers["conversion_7d"].text
+    assert challenger.scorers["churn_28d"].files() == trained.result.bundle.scorers["churn_28d"].files()
+    assert challenger.scorers["conversion_7d"].files() != trained.result.bundle.scorers["conversion_7d"].files()
     assert challenger.manifest.now <= OPENING + 230 * DAY
     champion = Bundle.load("data/champion", JOURNEY.fingerprint, JOURNEY.names)
     assert champion.version == trained.result.bundle.version
     assert MlflowClient().get_model_version_by_alias("waypost", "champion").tags["bundle"] == champion.version
 
 
-def test_a_target_that_cannot_be_trained_yet_is_skipped_unless_asked_for(
+def test_a_target_that_cannot_be_tested_yet_is_answered_on_the_rung_it_has(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "record", lambda run: Recorded("nowhere", "none", "0", "none"))
     early = OPENING + 120 * DAY
-    with pytest.raises(NotEnoughHistory, match="training churn_28d takes at least 192 days"):
-        train(trained.log, ["churn_28d"], started=STARTED, now=early)
-    with pytest.raises(NotEnoughHistory):
-        train(trained.log, started=STARTED, now=OPENING + 30 * DAY)
-    result = train(trained.log, started=STARTED, now=early, folder=Path("data/early"))
-    assert set(result.targets) == {"conversion_7d"} and "192 days" in result.skipped["churn_28d"]
-    assert result.tables()[-1].title == "not trained"
+    result = train(trained.log, TARGETS, started=STARTED, now=early, folder=Path("data/early/champion"))
+    assert set(result.targets) == {"conversion_7d"} and set(result.untested) == {"churn_28d"}
+    card = result.bundle.manifest.targets["churn_28d"]
+    assert "192 days" in card.missing == result.skipped["churn_28d"] and card.coverage is None
+    assert card.evidence in {"C", "D"} and card.rung in {"logistic", "stage_rate"}
+    assert result.tables()[-1].title == "not tested" and json.loads(json.dumps(result.to_json(), allow_nan=False))
+    # What was tested is not replaced by what cannot be.
+    beside = train(trained.log, TARGETS, started=STARTED, now=early + DAY, folder=Path("data/early/champion"))
+    assert beside.promoted is result.promoted is True
+    kept = train(trained.log, ["churn_28d"], started=STARTED, now=early, folder=Path("data/champion"))
+    assert not kept.promoted and kept.folder == Path("data/challenger")
+
+
+def test_an_empty_shop_has_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "record", lambda run: Recorded("nowhere", "none", "0", "none"))
+    log = open_log(str(tmp_path / "empty.db"))
+    result = train(log, started=STARTED, folder=tmp_path / "champion")
+    log.close()
+    assert result.promoted and not result.targets
+    loaded = Bundle.load(tmp_path / "champion", JOURNEY.fingerprint, JOURNEY.names)
+    row = np.full(len(JOURNEY.names), np.nan, np.float32)
+    for name, scorer in loaded.scorers.items():
+        said, card = scorer.estimate(row), loaded.manifest.targets[name]
+        assert said.value == pytest.approx(card.prior) and said.low < said.value < said.high
+        assert card.evidence == "E" and card.counts["rows"] == 0
 
 
 def test_what_came_after_now_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scorers, "ROUNDS", 5)
+    monkeypatch.setattr(ladder, "ROUNDS", 5)
     runs: list[Run] = []
 
     def keep(run: Run) -> Recorded:
@@ -233,13 +264,13 @@ def test_a_bundle_is_on_disk_before_it_is_registered(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And the taste that was tuned is recorded although there was nothing to judge it by."""
-    monkeypatch.setattr(scorers, "ROUNDS", 5)
+    monkeypatch.setattr(ladder, "ROUNDS", 5)
     taste = Taste(near=0.7, prior=0.2)
     monkeypatch.setattr(pipeline, "best_taste", lambda *asked: taste)
     monkeypatch.setattr(pipeline, "evaluate_recommender", lambda *asked: None)
 
     def refuse(run: Run) -> Recorded:
-        versions = {read_manifest(place).version for place in tmp_path.iterdir()}
+        versions = {read_manifest(place).version for place in (tmp_path / "bundles").iterdir()}
         assert versions == {run.bundle.version}
         assert (run.parameters["recommender.near"], run.parameters["recommender.prior"]) == (0.7, 0.2)
         raise ConnectionError("the registry is away")

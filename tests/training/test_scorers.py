@@ -1,64 +1,15 @@
-"""Scorers and calibrations, held to worlds whose probabilities are known."""
+"""Settings of trees, and calibrations held to worlds whose probabilities are known."""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import cache
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from features.events import DAY
-from tests.training.shop import rows, world
-from training import scorers
-from training.dataset import Dataset
-from training.scorers import FittedScorer, fit_calibration, fit_isotonic, fit_platt, fit_scorer, log_loss, settings
-
-
-@cache
-def fitted(target: str) -> FittedScorer:
-    return fit_scorer(rows(target), seed=3)
-
-
-def truth(data: Dataset) -> NDArray[np.float64]:
-    """The true probabilities of the test rows."""
-    silent = data.column(data.test, "days_since_purchase")
-    buys = world().buys_within(data.test.customer, silent, data.target.horizon / DAY)
-    return buys if data.target.event.expected else 1.0 - buys
-
-
-@pytest.mark.parametrize("target", ["conversion_7d", "churn_28d"])
-def test_a_scorer_comes_near_the_truth(target: str) -> None:
-    data = rows(target)
-    given_, true = fitted(target).scorer.score_many(data.test.features), truth(data)
-    rate = np.full(len(true), data.fit.labels.mean())
-    least = log_loss(true, data.test.labels)
-    gained = (log_loss(rate, data.test.labels) - log_loss(given_, data.test.labels)) / (
-        log_loss(rate, data.test.labels) - least
-    )
-    assert gained > 0.6
-    assert np.corrcoef(given_, true)[0, 1] > 0.85
-    # The level is learnt from 500 customers in one month, and no better than they let it be.
-    assert abs(given_.mean() - true.mean()) < 0.07
-    groups = np.array_split(np.argsort(given_), 5)
-    assert max(abs(given_[group].mean() - true[group].mean()) for group in groups) < 0.13
-
-
-def test_the_same_seed_gives_the_same_trees() -> None:
-    again = fit_scorer(rows("churn_28d"), seed=3)
-    assert again.scorer.text == fitted("churn_28d").scorer.text
-    assert again.scorer.calibration == fitted("churn_28d").scorer.calibration
-
-
-def test_a_scorer_is_small_and_says_what_it_uses() -> None:
-    found = fitted("conversion_7d")
-    assert 1 <= found.rounds <= scorers.ROUNDS
-    assert found.importance.keys() == set(rows("conversion_7d").names)
-    assert sum(found.importance.values()) == pytest.approx(1.0)
-    assert found.scorer.calibration.kind == min(found.calibration_losses, key=found.calibration_losses.__getitem__)
+from training.scorers import fit_calibration, fit_isotonic, fit_platt, log_loss, settings
 
 
 def test_settings_do_not_depend_on_the_machine() -> None:
@@ -116,9 +67,18 @@ def test_the_calibration_that_fits_unseen_customers_better_is_taken(kind: str) -
     draw = np.random.default_rng(8)
     raw = draw.uniform(0.01, 0.99, 12_000)
     # A staircase is no logistic curve; a logistic curve from few rows is better drawn by two numbers than by many.
-    true = np.where(raw < 0.5, 0.1, 0.9) if kind == "isotonic" else raw
+    true = np.where(raw < 0.5, 0.1, 0.9) if kind == "isotonic" else raw**2 / (raw**2 + (1 - raw) ** 2)
     rows_used = slice(None) if kind == "isotonic" else slice(0, 300)
     labels = (draw.random(12_000) < true).astype(np.int8)
     customers = np.arange(12_000, dtype=np.int32)
-    curve, losses = fit_calibration(raw[rows_used], labels[rows_used], customers[rows_used])
+    curve, losses, unseen = fit_calibration(raw[rows_used], labels[rows_used], customers[rows_used])
     assert curve.kind == kind == min(losses, key=losses.__getitem__)
+    assert log_loss(unseen, labels[rows_used]) == losses[kind]
+
+
+def test_probabilities_that_are_right_are_left_alone() -> None:
+    draw = np.random.default_rng(9)
+    raw = draw.uniform(0.01, 0.99, 300)
+    labels = (draw.random(300) < raw).astype(np.int8)
+    curve, _, _ = fit_calibration(raw, labels, np.arange(300, dtype=np.int32))
+    assert curve.kind in {"identity", "platt"}

@@ -1,0 +1,100 @@
+"""From 50 customers to all: the log loss of each rung alone, and of the ladder that chooses among them.
+
+    python -m benchmarks.cold_start [--sizes 50 100 200 400 800] [--draws 3] [--targets churn_28d conversion_7d]
+
+Customers of Complete Journey are parted once: some of one half are learnt from, at every size as many as it says, and
+all of the other half test. The ladder sees no more than the rungs do. Differences have 95 % intervals of a bootstrap
+over the customers tested.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.quality_data import Shop, complete_journey, interval
+from benchmarks.report import print_claims, print_table
+from features.journey import JOURNEY
+from models.rungs import RUNGS
+from training.dataset import Slice, gathered
+from training.evaluation import resamplings
+from training.ladder import climb
+from training.scorers import row_losses
+from training.targets import TARGETS, Target
+
+Floats = NDArray[np.float64]
+
+SIZES = (50, 100, 200, 400, 800)
+LADDER = "ladder"
+REPLICATES = 500
+
+
+def main() -> None:
+    """Measure, print, claim."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--sizes", nargs="+", type=int, default=list(SIZES))
+    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--targets", nargs="+", default=["churn_28d", "conversion_7d"])
+    asked = parser.parse_args()
+    shop = complete_journey()
+    claims: dict[str, float] = {}
+    for name in asked.targets:
+        claims |= measured(TARGETS[name], shop, asked.sizes, asked.draws)
+    print_claims("cold_start", claims)
+
+
+def measured(target: Target, shop: Shop, sizes: list[int], draws: int) -> dict[str, float]:
+    """The learning curve of one target: printed, and what it answers for."""
+    everyone = np.random.default_rng(0).permutation(shop.past.apart.customers)
+    learners, judges = np.array_split(everyone, 2)
+    others = shop.only(judges)
+    test = gathered(target, JOURNEY, others.past, shop.start, shop.end, seed=0).dataset().test
+    rows, worst, failed = [], -np.inf, 0
+    for size in [*(each for each in sizes if each < len(learners)), len(learners)]:
+        taken = draws if size < len(learners) else 1
+        losses, chosen = curve_point(target, shop, learners, test, size, taken)
+        alone = {name: each for name, each in losses.items() if name != LADDER}
+        worse = losses[LADDER] - min(alone.values(), key=lambda each: float(each.mean()))
+        low, high = _interval(worse, test, size)
+        worst, failed = max(worst, float(worse.mean())), failed + (low > 0.0)
+        shown = [f"{losses[name].mean():.4f}" if name in losses else "" for name in (*RUNGS, LADDER)]
+        rows.append([f"{size:,}", *shown, ", ".join(chosen), f"{worse.mean():+.4f} [{low:+.4f}, {high:+.4f}]"])
+    columns = ("customers", *RUNGS, LADDER, "chosen", "ladder - best rung")
+    print_table(f"{target.name}: log loss on {len(test):,} rows of other customers", columns, rows)
+    return {f"{target.name}_ladder_over_best_rung": worst, f"{target.name}_sizes_worse": float(failed)}
+
+
+def curve_point(
+    target: Target, shop: Shop, learners: NDArray[np.int32], test: Slice, size: int, draws: int
+) -> tuple[dict[str, Floats], list[str]]:
+    """The log loss of each test row by each rung alone and by the ladder, mean over `draws` of so many customers, and
+    the rungs that the ladder chose. A rung that some draw does not allow is left out."""
+    losses: dict[str, list[Floats]] = {}
+    chosen = []
+    for seed in range(draws):
+        drawn = np.random.default_rng(seed).choice(learners, size, replace=False)
+        found = gathered(target, JOURNEY, shop.only(drawn).past, shop.start, shop.end, seed=seed)
+        for name in (*RUNGS, LADDER):
+            scorer = climb(found, seed, tuple(RUNGS) if name == LADDER else (name,)).scorer
+            if name == LADDER:
+                chosen.append(scorer.rung.name)
+            elif scorer.rung.name != name:
+                continue
+            losses.setdefault(name, []).append(row_losses(scorer.score_many(test.features), test.labels))
+    whole = {name: np.mean(each, axis=0) for name, each in losses.items() if len(each) == draws}
+    return whole, list(dict.fromkeys(chosen))
+
+
+def _interval(differences: Floats, test: Slice, seed: int) -> tuple[float, float]:
+    """The 95 % interval of the mean difference, customers drawn whole."""
+
+    def mean(copies: Floats) -> float:
+        return float(copies @ differences / copies.sum())
+
+    return interval(mean, resamplings(test.customer, seed, REPLICATES))
+
+
+if __name__ == "__main__":
+    main()

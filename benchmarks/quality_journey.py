@@ -1,0 +1,173 @@
+"""Complete Journey: every target that its log answers, beside the rules and models one would use instead.
+
+The newest complete cutoffs test, what lies a horizon before them is learnt from. All figures are of the same rows, and
+all intervals 95 % of a bootstrap over customers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.quality_data import Shop, complete_journey
+from benchmarks.report import console, print_table
+from features.events import DAY, PURCHASE, days
+from features.journey import JOURNEY
+from features.outcomes import Happens, Spends
+from features.profiles import replay_profiles
+from models.buyers import Record
+from training.amounts import closed_amount, fit_amount
+from training.baselines import baselines
+from training.buyers import fit_buying
+from training.dataset import Dataset, Slice, gathered, joined
+from training.evaluation import Evaluation, Figure, evaluate, resamplings
+from training.ladder import climb, newest_rows
+from training.scorers import fit_calibration, settings
+from training.spreads import coverage
+from training.targets import TARGETS, Calendar, Target
+
+Floats = NDArray[np.float64]
+
+ASKED = tuple(
+    each for each in TARGETS.values() if isinstance(each.outcome, Happens) and isinstance(each.moments, Calendar)
+)
+"""The targets of a yes or a no that are asked at cutoffs."""
+
+SPEND = replace(TARGETS["lifetime_value_90d"], name="spend_56d", outcome=Spends(PURCHASE.amount, within=days(56)))
+"""Spend, over fewer days: a year is too short to part by horizons of 90."""
+
+COUNTS = (
+    "purchases_ever", "purchases_28d", "purchases_90d", "coupons_ever", "coupons_28d", "refunds_ever", "messages_7d",
+    "messages_28d", "item_views_7d", "searches_7d", "cart_adds_7d", "list_views_ever", "sessions_ever",
+)  # fmt: skip
+"""Plain counts of what happened: what is counted before anyone thinks of rhythms."""
+ROUNDS = 200
+REPLICATES = 500
+SHOWN = ("roc_auc", "pr_auc", "log_loss", "calibration_error")
+
+
+def claims(seed: int, targets: tuple[Target, ...] = ASKED) -> dict[str, float]:
+    """Fit, judge, print. Raises `Absent`."""
+    shop = complete_journey()
+    found: dict[str, float] = {}
+    for target in targets:
+        rows = gathered(target, JOURNEY, shop.past, shop.start, shop.end, seed=seed)
+        if rows.split is None:
+            console.print(f"{target.name} is skipped: {rows.missing}", markup=False)
+            continue
+        data = rows.dataset()
+        scorer = climb(rows, seed).scorer
+        own = scorer.score_many(data.test.features)
+        peers = {
+            **baselines(data),
+            "bg_nbd": _buying(data, shop, int(rows.split.calibrate[-1])),
+            "plain_counts": _counted(data, seed),
+        }
+        judged = evaluate({"waypost": own, **peers}, data.test.labels, data.test.customer, seed)
+        _print(f"{target.name}, by {scorer.rung.name}", judged)
+        covered = coverage(own, data.test.labels, scorer.spread, seed)
+        found |= _claims(target.name, judged) | {f"{target.name}_interval_coverage": covered}
+    return found | _spending(shop, seed)
+
+
+def _spending(shop: Shop, seed: int) -> dict[str, float]:
+    """`SPEND` beside the mean, the pace of the 90 days before, and BG/NBD times Gamma-Gamma."""
+    found = gathered(SPEND, JOURNEY, shop.past, shop.start, shop.end, seed=seed)
+    if found.split is None:
+        console.print(f"{SPEND.name} is skipped: {found.missing}", markup=False)
+        return {}
+    data = found.dataset()
+    test, mean = data.test, float(joined([data.fit, data.stop]).labels.mean())
+    fitted = fit_amount(found, seed)
+    said = {
+        "waypost": fitted.scorer.score_many(test.features),
+        "mean": np.full(len(test), mean),
+        "as_before": data.column(test, "spend_90d") * SPEND.horizon / days(90),
+    }
+    closed = closed_amount(newest_rows(data.calibrate), found, mean)
+    if closed is not None:
+        said["bg_nbd_gamma_gamma"] = closed.amounts(test.features)[0]
+    drawn = np.concatenate(list(resamplings(test.customer, seed, REPLICATES)))
+    off = {name: each - test.labels for name, each in said.items()}
+    claims: dict[str, float] = {}
+    rows = [[name, f"{each.sum() / test.labels.sum():.3f}"] for name, each in said.items()]
+    for kind, error in (("absolute_error", _absolute), ("squared_error", _squared)):
+        once = np.ones((1, len(test)))
+        values = {name: (float(error(each, once)[0]), error(each, drawn)) for name, each in off.items()}
+        for row in rows:
+            row.append(str(Figure.of(*values[row[0]])))
+        own, best = values.pop("waypost"), min(values.values(), key=lambda each: each[0])
+        ratio = Figure.of(own[0] / best[0], own[1] / best[1])
+        claims |= {f"{SPEND.name}_{kind}_to_best": ratio.value, f"{SPEND.name}_{kind}_to_best_high": ratio.high}
+    title = f"{SPEND.name}, by {fitted.scorer.rung.name}: {len(test):,} rows, {test.labels.mean():.2f} in the mean"
+    print_table(title, ("model", "total / actual", "mean absolute error", "root mean squared error"), rows)
+    return claims
+
+
+def _absolute(off: Floats, copies: Floats) -> Floats:
+    """The mean absolute error of each resampling."""
+    return _mean(np.abs(off), copies)
+
+
+def _squared(off: Floats, copies: Floats) -> Floats:
+    """The root mean squared error of each resampling."""
+    return np.sqrt(_mean(off**2, copies))
+
+
+def _mean(values: Floats, copies: Floats) -> Floats:
+    means: Floats = copies @ values / copies.sum(axis=1)
+    return means
+
+
+def _claims(name: str, judged: Evaluation) -> dict[str, float]:
+    """How far above the RFM logistic and above the best of all baselines, and how well calibrated."""
+    rfm = judged.over["rfm_logistic"]["roc_auc"]
+    return {
+        f"{name}_auc": judged.figures["waypost"]["roc_auc"].value,
+        f"{name}_auc_over_rfm": rfm.value,
+        f"{name}_auc_over_rfm_low": rfm.low,
+        f"{name}_auc_over_best": min(each["roc_auc"].value for each in judged.over.values()),
+        f"{name}_log_loss_over_best": max(each["log_loss"].value for each in judged.over.values()),
+        f"{name}_calibration_error": judged.figures["waypost"]["calibration_error"].value,
+    }
+
+
+def _buying(data: Dataset, shop: Shop, known: int) -> Floats:
+    """BG/NBD of everyone's orders up to `known`, calibrated like the model."""
+    buying = fit_buying(Record.of(replay_profiles(JOURNEY, shop.past, [known]).features, JOURNEY.names))
+    outcome = data.target.outcome
+    if not isinstance(outcome, Happens):
+        raise TypeError(f"BG/NBD foretells whether something happens; {data.target.name} asks for {outcome}")
+
+    def raw(rows: Slice) -> Floats:
+        columns: Mapping[str, NDArray[np.float32]] = dict(zip(data.names, rows.features.T, strict=True))
+        ahead = outcome.lengths(columns, len(rows)) / DAY
+        some = np.nan_to_num(buying.any_within(Record.of(rows.features, data.names), ahead))
+        return np.clip(some if outcome.expected else 1.0 - some, 0.0, 1.0)
+
+    held = data.calibrate
+    return fit_calibration(raw(held), held.labels, held.customer)[0].apply_many(raw(data.test))
+
+
+def _counted(data: Dataset, seed: int) -> Floats:
+    """LightGBM with the house's settings on plain counts alone, calibrated like the model."""
+    places, held = [data.names.index(name) for name in COUNTS], data.calibrate
+
+    def raw(rows: Slice, asked: Slice) -> Floats:
+        parameters = settings(len(rows), seed) | {"feature_fraction": 1.0}
+        grown = lightgbm.Dataset(rows.features[:, places], rows.labels.astype(np.float32))
+        trees = lightgbm.train(parameters, grown, ROUNDS)
+        return np.asarray(trees.predict(asked.features[:, places]), np.float64)
+
+    past = joined([data.fit, data.stop])
+    calibration = fit_calibration(raw(past, held), held.labels, held.customer)[0]
+    return calibration.apply_many(raw(joined([past, held]), data.test))
+
+
+def _print(title: str, judged: Evaluation) -> None:
+    rows = [[model, *(str(figures[metric]) for metric in SHOWN)] for model, figures in judged.figures.items()]
+    print_table(f"{title}: {judged.rows:,} rows, {judged.base_rate:.1%} yes", ("model", *SHOWN), rows)

@@ -1,0 +1,182 @@
+"""Buying as a coin and a clock: BG/NBD for how often, Gamma-Gamma for how much.
+
+While a customer is *alive*, orders come at random at a rate of its own; after each order it leaves for good with a
+chance of its own. Rates are spread over the customers like Gamma(`r`, `alpha`), chances like Beta(`a`, `b`): the
+BG/NBD model (Fader, Hardie and Lee, 2005, "Counting your customers the easy way", Marketing Science 24). The
+values of a customer's orders are spread like Gamma(`p`, v), the v of the customers like Gamma(`q`, `gamma`): the
+Gamma-Gamma model (Fader and Hardie, 2013, "The Gamma-Gamma model of monetary value").
+
+Both are closed forms of four numbers per customer: repeat orders, days from the first order to the last, days from
+the first order to now, mean value of an order. `Orders` is a regression on more features with BG/NBD underneath, which
+knows the curve of time. Fitting is training's affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+MOST_TERMS = 20_000
+"""Most terms of a hypergeometric series; at the last of them what is left out is below a millionth."""
+
+_TINY = 1e-15
+_FLAT = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the models know of customers, each float64[n]; NaN for customers who never ordered.
+
+    `repeats` is the number of orders after the first, `span` the days between the first order and the last, `age` the
+    days since the first order, `basket` the mean value of an order.
+    """
+
+    repeats: Floats
+    span: Floats
+    age: Floats
+    basket: Floats
+
+    @staticmethod
+    def of(matrix: NDArray[np.float32], names: Sequence[str]) -> Record:
+        """From the features of customers, float32[n, f], whose columns have these `names`."""
+        orders, first, last, basket = (matrix[:, names.index(name)].astype(np.float64) for name in COLUMNS)
+        first = np.maximum(first, last)
+        return Record(np.where(np.isnan(first), np.nan, orders - 1.0), first - last, first, basket)
+
+
+COLUMNS = ("purchases_ever", "days_since_first_purchase", "days_since_purchase", "basket_value_mean")
+"""The features that a `Record` is read from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Buying:
+    """The BG/NBD model with its parameters, all positive; `alpha` is in days."""
+
+    r: float
+    alpha: float
+    a: float
+    b: float
+
+    def alive(self, known: Record) -> Floats:
+        """The probability that a customer has not left, float64[n]; 1 until the second order."""
+        with np.errstate(invalid="ignore"):  # NaN, of who never ordered, stays NaN
+            stays: Floats = np.exp(-np.logaddexp(0.0, self._odds_of_absence(known)))
+        return stays
+
+    def any_within(self, known: Record, days: ArrayLike) -> Floats:
+        """The probability of at least one order in the next `days`, float64[n]."""
+        shape = self.r + known.repeats
+        silent = np.exp(-shape * np.log1p(np.asarray(days) / (self.alpha + known.age)))
+        return self.alive(known) * (1.0 - silent)
+
+    def orders_within(self, known: Record, days: ArrayLike) -> Floats:
+        """The number of orders expected in the next `days`, float64[n].
+
+        Equation 10 of the paper after Euler's transformation of its hypergeometric function, which takes the powers
+        that overflow out of it, and with the pole at a = 1, which is none, divided out.
+        """
+        ahead = np.broadcast_to(np.asarray(days, np.float64), known.age.shape)
+        share = ahead / (self.alpha + known.age + ahead)
+        above = self.a + self.b + known.repeats
+        rest = np.log1p(-share)
+        power = self.a - 1.0
+        direct = -rest if abs(power) < _FLAT else -np.expm1(power * rest) / power
+        series = _series(self.a + self.b - 1.0 - self.r, self.a, above, share)
+        return self.alive(known) * ((above - 1.0) * direct - np.exp(power * rest) * series)
+
+    def _odds_of_absence(self, known: Record) -> Floats:
+        """Logarithm of the odds that a customer has left; minus infinity without a repeat order."""
+        with np.errstate(divide="ignore"):
+            chance = np.log(np.where(known.repeats > 0, self.a / (self.b + np.maximum(known.repeats, 1.0) - 1.0), 0.0))
+        silence = np.log((self.alpha + known.age) / (self.alpha + known.span))
+        return np.where(np.isnan(known.age), np.nan, chance + (self.r + known.repeats) * silence)
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """The Gamma-Gamma model with its parameters; `q` above 1, `gamma` in the currency of the orders."""
+
+    p: float
+    q: float
+    gamma: float
+
+    def order_value(self, known: Record) -> Floats:
+        """The mean value of a customer's orders to come, float64[n]: its own mean, drawn to that of all customers."""
+        orders = known.repeats + 1.0
+        return self.p * (self.gamma + orders * known.basket) / (self.p * orders + self.q - 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Expected orders: BG/NBD times what a Poisson regression has learnt of the next `period` days.
+
+    `centres`, `spreads` and `weights` are one number for each of the columns of `regressors`.
+    """
+
+    buying: Buying
+    period: float
+    centres: tuple[float, ...]
+    spreads: tuple[float, ...]
+    weights: tuple[float, ...]
+
+    def within(self, matrix: NDArray[np.float32], names: Sequence[str], days: float) -> Floats:
+        """The number of orders expected in the next `days`, float64[n], of customers with features float32[n, f].
+
+        Beyond the `period` that was learnt, or short of it, it goes on as BG/NBD does. NaN for who never ordered.
+        """
+        columns = regressors(self.buying, matrix, names, self.period)
+        standard = (columns - np.array(self.centres)) / np.array(self.spreads)
+        known = Record.of(matrix, names)
+        learnt: Floats = np.exp((standard * np.array(self.weights)).sum(axis=1))
+        return self.buying.orders_within(known, days) * learnt
+
+
+def regressors(buying: Buying, matrix: NDArray[np.float32], names: Sequence[str], days: float) -> Floats:
+    """What `Orders` is a regression on, float64[n, columns]: a constant, and what BG/NBD knows and does not know."""
+    known = Record.of(matrix, names)
+    silence = known.age - known.span
+    fading = [np.log(matrix[:, names.index(name)].astype(np.float64) + _FADED) for name in FADING]
+    return np.column_stack(
+        [
+            np.ones(len(matrix)),
+            np.log(buying.orders_within(known, days)),
+            known.repeats == 0,
+            known.repeats == 1,
+            np.log1p(known.repeats),
+            np.log1p(silence),
+            np.log1p(known.age),
+            np.log1p(known.span),
+            silence / (known.age + 1.0),
+            np.log1p(np.maximum(known.basket, 0.0)),
+            *fading,
+        ]
+    )
+
+
+FADING = ("purchases_fading_14d", "purchases_fading_28d", "purchases_fading_56d", "purchases_fading_112d")
+"""Features of `Orders` beside those of a `Record`."""
+
+_FADED = 0.05
+
+
+def _series(first: float, second: float, third: Floats, share: Floats) -> Floats:
+    """The sum over k from 1 of (first)_k (second)_(k-1) share^k / ((third)_(k-1) k!), float64[n]; shares are below 1.
+
+    (second - 1) / (third - 1) times it is what 2F1(first, second - 1; third - 1; share) has beyond its 1.
+    """
+    term = first * share
+    total = term.copy()
+    going = np.abs(term) > 0.0
+    for k in range(1, MOST_TERMS):
+        if not going.any():
+            break
+        term = term * ((first + k) * (second + k - 1.0) / ((third + (k - 1.0)) * (k + 1.0)) * share)
+        # A customer's sum ends with its own last term, so that it is the same bits alone and among others.
+        total += np.where(going, term, 0.0)
+        going &= np.abs(term) > _TINY * np.abs(total)
+    return total

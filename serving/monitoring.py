@@ -1,0 +1,65 @@
+"""The newest report of `waypost monitor`, as gauges: read from the file that it leaves beside the champion's folder."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from serving import metrics
+
+FILE = "monitor.json"
+
+KINDS = ("drift", "calibration", "quality", "volume", "bundle")
+"""Every kind of alarm; those there are none of are 0."""
+
+logger = logging.getLogger("waypost")
+
+
+class Monitoring:
+    """The report beside the bundle in a directory, looked at again now and then."""
+
+    def __init__(self, bundle: Path) -> None:
+        self.place = bundle.with_name(FILE)
+        self._seen: tuple[int, int] | None = None
+
+    def refresh(self) -> bool:
+        """Set the gauges if the report changed on disk. True when they were set.
+
+        A file that is no report is noted in the log, once, and leaves the gauges as they are.
+        """
+        seen = self._identity()
+        if seen is None or seen == self._seen:
+            return False
+        self._seen = seen
+        try:
+            _show(json.loads(self.place.read_bytes()))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            logger.warning("%s is not a report of `waypost monitor` (%s)", self.place, type(error).__name__)
+            return False
+        return True
+
+    def _identity(self) -> tuple[int, int] | None:
+        """What tells one report from the next; None when there is none."""
+        try:
+            status = self.place.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns
+
+
+def _show(report: Mapping[str, Any]) -> None:
+    """Set every gauge. Raises when the report is not what the monitor writes."""
+    kinds = Counter(alarm["kind"] for alarm in report["alarms"])
+    drifted = [*report["features"].items(), *((f"score of {name}", each) for name, each in report["scores"].items())]
+    indices = {name: float(each["psi"]) for name, each in drifted}
+    slopes = {name: float(each["slope"]["value"]) for name, each in report["realised"].items()}
+    for name, index in indices.items():
+        metrics.DRIFT_PSI.labels(name).set(index)
+    for name, slope in slopes.items():
+        metrics.CALIBRATION_SLOPE.labels(name).set(slope)
+    for kind in KINDS:
+        metrics.MONITOR_ALARMS.labels(kind).set(kinds[kind])

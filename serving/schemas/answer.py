@@ -1,0 +1,39 @@
+"""What all answers have in common."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from features.events import Stage
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+StageName = Annotated[str, Field(json_schema_extra={"enum": [stage.name.lower() for stage in Stage]})]
+
+
+def moment(microseconds: int) -> datetime:
+    """A time of the log (microseconds since the epoch, UTC) as the API writes it."""
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+class Answer(BaseModel):
+    """A body that the server sends."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelStamp(Answer):
+    """Which model answered."""
+
+    version: str | None = Field(description="Version of the model bundle; null when none is loaded.")
+    fingerprint: str = Field(description="Fingerprint of the features the model was trained on.")
+
+
+class Stamped(Answer):
+    """What every answer about customers carries."""
+
+    as_of: datetime = Field(description="The moment the answer speaks of.")
+    model: ModelStamp

@@ -1,0 +1,137 @@
+"""What is said of a customer and a target, and of the targets themselves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from features.events import Stage
+from models.estimate import BANDS, EVIDENCE
+from serving.schemas.answer import Answer, StageName, Stamped
+
+Rate = Annotated[float, Field(ge=0.0, le=1.0)]
+_LETTERS = ", ".join(f"{letter} {words}" for letter, words in EVIDENCE.items())
+
+
+class Interval(Answer):
+    """The 90 % interval."""
+
+    low: float
+    high: float
+
+
+class ScoreReason(Answer):
+    """One reason for a score: a family of features, added up."""
+
+    about: str = Field(description="What the family of features tells of.", examples=["Tempo"])
+    words: str = Field(examples=["no purchase for 34 days, usually every 9"])
+    effect: float = Field(
+        description="What it adds to the log-odds (of an amount, to its logarithm): positive speaks for the target."
+    )
+    features: dict[str, float | None] = Field(description="The values of its strongest features.")
+
+
+class _Score(Answer):
+    evidence: str = Field(description=f"What stands behind it: {_LETTERS}.", json_schema_extra={"enum": list(EVIDENCE)})
+    definition: str = Field(
+        description="What exactly is asked.", examples=["PURCHASE within 7 days after the moment it is asked"]
+    )
+    scope: str = Field(description="Of whom it is asked.")
+    horizon_days: float
+    reasons: list[ScoreReason] | None = Field(
+        None, description="With `?explain=true`: the strongest reasons. Stages of the journey have none."
+    )
+
+
+class _Placed(_Score):
+    interval: Interval | None
+    percentile: float | None = Field(description="Share of the newest customers asked about who are below, 0 to 100.")
+    band: str | None = Field(
+        description="; ".join(f"{name} from percentile {start:g}" for name, start in BANDS.items()) + ".",
+        json_schema_extra={"enum": [*BANDS, None]},
+    )
+
+
+class ProbabilityScore(_Placed):
+    """The probability of one target. All but the base rate is null when the target does not speak of the customer."""
+
+    form: Literal["probability"]
+    probability: Rate | None = Field(
+        description="Calibrated. Null when the target does not speak of the customer: who has not bought for months "
+        "cannot churn."
+    )
+    base_rate: float = Field(description="Share of the customers asked about for whom it came true.")
+
+
+class AmountScore(_Placed):
+    """The expected amount of money of one target; the interval is of the customer's own amount."""
+
+    form: Literal["amount"]
+    amount: float | None = Field(description="The mean to expect, in the shop's currency.")
+    base_rate: float = Field(description="The mean of all customers asked about.")
+
+
+class StageScore(_Score):
+    """Which stage comes next."""
+
+    form: Literal["stage"]
+    stages: dict[str, Rate] | None = Field(
+        description="The probability of each stage being the next one entered, and of staying; they sum to 1.",
+        examples=[{**{stage.name.lower(): 0.1 for stage in Stage}, "stays": 0.5}],
+    )
+    expected_days: float | None = Field(description="Days until the stage is left, if it is.")
+    base_rate: float = Field(description="Share of the customers asked about who entered another stage.")
+
+
+TargetScore = Annotated[ProbabilityScore | AmountScore | StageScore, Field(discriminator="form")]
+TARGET_SCORES = TypeAdapter(dict[str, TargetScore])
+
+
+class CustomerScores(Answer):
+    """The scores of one customer."""
+
+    customer: str
+    known: bool = Field(
+        description="False when there is no event of this customer; the probabilities are then the base rates."
+    )
+    stage: StageName | None
+    scores: dict[str, TargetScore]
+
+
+class ScoresAnswer(Stamped):
+    """Scores, in the order asked."""
+
+    results: list[CustomerScores]
+
+
+class NextRungAnswer(Answer):
+    """What the next rung of the ladder takes."""
+
+    rung: str
+    needed: dict[str, float] = Field(description="The counts from which it is tried.")
+    lacking: dict[str, float] = Field(
+        description="What is lacking of them. Nothing when it was tried already and foretold no better."
+    )
+    expected: datetime | None = Field(description="When that is expected at the pace so far; null when it is not.")
+
+
+class TargetReadiness(Answer):
+    """How far one target has come."""
+
+    target: str
+    form: str
+    definition: str
+    scope: str
+    rung: str = Field(description="What answers now.", examples=["prior", "stage_rate", "logistic", "lightgbm"])
+    evidence: str = Field(json_schema_extra={"enum": list(EVIDENCE)})
+    counts: dict[str, float] = Field(description="What was counted when the model was trained.")
+    next: NextRungAnswer | None = Field(description="Null at the top of the ladder.")
+    missing: str = Field(description="What keeps the target from being tested; empty when it is.")
+
+
+class ReadinessAnswer(Stamped):
+    """How far each target has come, as of the latest training."""
+
+    targets: list[TargetReadiness]

@@ -1,0 +1,63 @@
+"""Conditions survive being written down."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.conditions import UnreadableCondition, read_condition
+from features.grammar import Column, Expr, lift, maximum, minimum
+
+NAMES = ("age", "gap", "spend")
+numbers: st.SearchStrategy[Expr] = st.recursive(
+    st.one_of(st.sampled_from(NAMES).map(Column), st.sampled_from([0.0, 1.0, 2.5, 56.0]).map(lift)),
+    lambda inner: st.one_of(
+        st.builds(lambda left, right: left + right, inner, inner),
+        st.builds(lambda left, right: left / right, inner, inner),
+        st.builds(lambda each: -each, inner),
+        st.builds(minimum, inner, inner),
+        st.builds(maximum, inner, inner),
+    ),
+    max_leaves=3,
+)
+expressions: st.SearchStrategy[Expr] = st.recursive(
+    st.one_of(
+        st.builds(lambda left, right: left <= right, numbers, numbers),
+        st.builds(lambda left, right: left != right, numbers, numbers),
+    ),
+    lambda inner: st.one_of(
+        st.builds(lambda left, right: left & right, inner, inner),
+        st.builds(lambda left, right: left | right, inner, inner),
+        st.builds(lambda each: ~each, inner),
+    ),
+    max_leaves=3,
+)
+ROWS = {
+    name: column
+    for name, column in zip(
+        NAMES, np.random.default_rng(5).choice([np.nan, 0.0, 1.0, 2.5, 56.0, 99.0], (3, 200)), strict=True
+    )
+}
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.one_of(expressions, numbers))
+def test_an_expression_is_read_back_from_its_words(expr: Expr) -> None:
+    read = read_condition(str(expr))
+    assert str(read) == str(expr)
+    assert np.array_equal(
+        np.asarray(read.evaluate(ROWS), float), np.asarray(expr.evaluate(ROWS), float), equal_nan=True
+    )
+
+
+def test_absence_takes_in_what_it_should() -> None:
+    for text in ("(age > 1) & (not (gap == 2))", "(not (age <= 1)) & (gap > 2)", "not ((age <= 1) & (gap > 2))"):
+        assert str(read_condition(text)) == text
+
+
+@pytest.mark.parametrize("text", ["", "open('x')", "minimum(1)", "maximum(a, b, c)", "print(1, 2)", "a.b > 1", "'a'"])
+def test_what_is_no_expression_is_refused(text: str) -> None:
+    with pytest.raises(UnreadableCondition, match="is not an expression over features, such as"):
+        read_condition(text)

@@ -1,0 +1,114 @@
+"""Laws of the rungs that answer with an amount or a stage: a batch is its rows, bytes keep every bit."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import lightgbm
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from features.outcomes import STAYS
+from models.amount import AMOUNT_RUNGS, AmountRung, AmountScorer, AmountTrees, MeanAmount
+from models.buyers import COLUMNS, Buying, Spending
+from models.buying_amount import BuyingAmount
+from models.stages import ANSWERS, STAGE_RUNGS, StageRung, StageScorer, StageShares, StageTrees
+
+NAMES = (*COLUMNS, "stage")
+
+
+@cache
+def rows() -> NDArray[np.float32]:
+    """Customers who ordered, once or more, and some who never did."""
+    draw = np.random.default_rng(4)
+    orders = draw.integers(1, 9, 300).astype(np.float32)
+    first = draw.uniform(1, 300, 300)
+    latest = np.where(orders > 1, first * draw.random(300), first)
+    found = np.column_stack([orders, first, latest, draw.gamma(3, 20, 300), draw.integers(0, 5, 300)])
+    found[:20, 1:4], found[:20, 0] = np.nan, 0.0
+    return found.astype(np.float32)
+
+
+def grown(labels: NDArray[np.float64], **parameters: object) -> str:
+    """A small model's text."""
+    settings = {"verbosity": -1, "num_threads": 1, "min_data_in_leaf": 10, **parameters}
+    return lightgbm.train(settings, lightgbm.Dataset(rows(), labels, feature_name=list(NAMES)), 8).model_to_string()
+
+
+@cache
+def amounts() -> dict[str, AmountRung]:
+    """One of each rung of an amount."""
+    spent = np.nan_to_num(rows()[:, 3].astype(np.float64))
+    texts = [
+        grown(spent, objective="tweedie"),
+        *(grown(spent, objective="quantile", alpha=each) for each in (0.05, 0.95)),
+    ]
+    buying, spending = Buying(0.8, 10.0, 0.7, 2.5), Spending(6.0, 4.0, 15.0)
+    return {
+        MeanAmount.name: MeanAmount(40.0, 0.0, 120.0, NAMES),
+        BuyingAmount.name: BuyingAmount(buying, spending, 90.0, 1.1, (0.2, 2.5), 12.0, NAMES),
+        AmountTrees.name: AmountTrees("lifetime_value_90d", texts, 1.2, 3.0, NAMES),
+    }
+
+
+@cache
+def stages() -> dict[str, StageRung]:
+    """One of each rung of a stage."""
+    answers = (np.arange(300) % ANSWERS).astype(np.float64)
+    classes, days = grown(answers, objective="multiclass", num_class=ANSWERS), grown(answers, objective="tweedie")
+    return {
+        StageShares.name: StageShares([0.1] * STAYS + [1.0 - 0.1 * STAYS], 9.0, NAMES),
+        StageTrees.name: StageTrees("next_stage_28d", classes, days, NAMES),
+    }
+
+
+@pytest.mark.parametrize("name", AMOUNT_RUNGS)
+def test_an_amount_in_a_batch_is_the_amount(name: str) -> None:
+    scorer = AmountScorer("lifetime_value_90d", amounts()[name])
+    many = scorer.estimate_many(rows())
+    for place, row in enumerate(rows()[:40]):
+        one = scorer.estimate(row)
+        expected = many.value[place], many.low[place], many.high[place], many.percentile[place]
+        assert (one.value, one.low, one.high, one.percentile) == pytest.approx(expected, rel=1e-12)
+        assert one.value > 0.0 and 0.0 <= one.low <= one.high
+
+
+@pytest.mark.parametrize("name", AMOUNT_RUNGS)
+def test_contributions_are_the_logarithm_of_the_amount(name: str) -> None:
+    rung = amounts()[name]
+    added = rung.contributions(rows()).sum(axis=1)
+    assert np.exp(added) == pytest.approx(rung.amounts(rows())[0], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", AMOUNT_RUNGS)
+def test_bytes_keep_every_bit_of_an_amount(name: str) -> None:
+    scorer = AmountScorer("lifetime_value_90d", amounts()[name])
+    again = AmountScorer.from_files("lifetime_value_90d", name, scorer.files().__getitem__, NAMES)
+    assert again.score_many(rows()).tobytes() == scorer.score_many(rows()).tobytes()
+    assert again.files() == scorer.files()
+
+
+@pytest.mark.parametrize("name", STAGE_RUNGS)
+def test_chances_of_stages_are_one_in_all_and_in_a_batch_the_same(name: str) -> None:
+    scorer = StageScorer("next_stage_28d", stages()[name])
+    chances, days = scorer.chances_many(rows()), scorer.days_many(rows())
+    assert chances.shape == (300, ANSWERS) and chances.sum(axis=1) == pytest.approx(1.0) and (days > 0.0).all()
+    for place, row in enumerate(rows()[:20]):
+        one = scorer.estimate(row)
+        assert (one.chances, one.days) == (tuple(chances[place].tolist()), days[place])
+
+
+@pytest.mark.parametrize("name", STAGE_RUNGS)
+def test_bytes_keep_every_bit_of_a_stage(name: str) -> None:
+    scorer = StageScorer("next_stage_28d", stages()[name])
+    again = StageScorer.from_files("next_stage_28d", name, scorer.files().__getitem__, NAMES)
+    assert again.chances_many(rows()).tobytes() == scorer.chances_many(rows()).tobytes()
+    assert again.files() == scorer.files()
+
+
+def test_a_rung_of_another_form_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected one of prior, buyers, lightgbm"):
+        AmountScorer.from_files("lifetime_value_90d", "logistic", lambda name: b"", NAMES)
+    with pytest.raises(ValueError, match="expected one of prior, lightgbm"):
+        StageScorer.from_files("next_stage_28d", "buyers", lambda name: b"", NAMES)

@@ -1,0 +1,80 @@
+"""Amounts and stages, held to worlds whose truth is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from features.events import DAY
+from features.journey import JOURNEY
+from features.outcomes import STAYS
+from tests.training.shop import found
+from training.amounts import fit_amount, judge_amount, mean_amount
+from training.dataset import Counts, Gathered, Slice
+from training.moments import Split
+from training.next_stages import fit_stage, judge_stage, stage_shares
+from training.targets import TARGETS
+
+
+def test_the_amount_of_a_long_log_is_nearer_than_the_mean_and_adds_up() -> None:
+    gathered = found("lifetime_value_90d", 150, 520)
+    fitted = fit_amount(gathered, seed=1)
+    test = judge_amount(fitted.scorer.rung, gathered.dataset(), seed=1)
+    assert list(fitted.losses) == ["prior", "buyers", "lightgbm"]
+    assert fitted.scorer.rung.name == min(fitted.losses, key=fitted.losses.__getitem__) != "prior"
+    assert test.over["mean"]["mae"].high < 0.0 and test.over["mean"]["rmse"].high < 0.0
+    assert test.total == pytest.approx(1.0, abs=0.1) and test.coverage == pytest.approx(0.9, abs=0.06)
+
+
+def test_a_log_too_short_to_be_parted_is_answered_in_closed_form() -> None:
+    gathered = found("lifetime_value_90d", 150, 200)
+    fitted = fit_amount(gathered, seed=1)
+    assert gathered.split is None and fitted.scorer.rung.name == "buyers"
+    assert fitted.losses["buyers"] < 0.8 * fitted.losses["prior"]
+    said = fitted.scorer.estimate_many(gathered.rows.features)
+    assert ((said.low <= said.high) & (said.value > 0.0)).all() and set(said.band.tolist()) > {"low", "high"}
+
+
+def test_without_customers_the_prior_is_the_amount() -> None:
+    target = TARGETS["lifetime_value_90d"]
+    nothing = replace(
+        found("lifetime_value_90d", 5, 60), counts=Counts(0, 0, 0, 0.0), rows=_rows(np.empty(0), np.empty(0))
+    )
+    said = fit_amount(nothing, seed=1).scorer.estimate(np.full(len(JOURNEY.names), np.nan, np.float32))
+    assert said.value == target.prior and said.low < said.value < said.high
+
+
+def test_the_mean_of_few_customers_is_drawn_to_the_prior() -> None:
+    rows = _rows(np.full(5, 100.0), np.zeros(5))
+    assert mean_amount(rows, JOURNEY.names, 50.0).mean == pytest.approx((5 * 100.0 + 5 * 50.0) / 10)
+
+
+def _rows(labels: np.ndarray, spread: np.ndarray) -> Slice:
+    """Rows of as many customers; `spread` is one of their features, and they enter a stage after 3 days."""
+    features = np.full((len(labels), len(JOURNEY.names)), np.nan, np.float32)
+    features[:, JOURNEY.index["cart_items"]] = spread
+    number = np.arange(len(labels))
+    days = np.where(labels == STAYS, np.nan, 3.0).astype(np.float32)
+    return Slice(features, labels.astype(np.float32), number.astype(np.int32), number % 16 * 30 * DAY, days)
+
+
+def test_stages_that_follow_from_a_feature_are_foretold() -> None:
+    draw = np.random.default_rng(1)
+    cart = draw.integers(0, 3, 4_000)
+    labels = np.where(draw.random(4_000) < 0.9, np.array([STAYS, 2, 3])[cart], draw.integers(0, STAYS, 4_000))
+    rows = _rows(labels, cart)
+    cutoffs = np.arange(16) * 30 * DAY
+    split = Split(cutoffs[:10], cutoffs[10:12], cutoffs[12:14], cutoffs[14:])
+    target = TARGETS["next_stage_28d"]
+    gathered = Gathered(target, JOURNEY.names, rows, split, "", Counts(4_000, 4_000, 2_600, 480.0))
+    fitted = fit_stage(gathered, seed=1)
+    test = judge_stage(fitted.scorer.rung, gathered.dataset())
+    assert fitted.scorer.rung.name == "lightgbm" and fitted.losses["lightgbm"] < 0.7 * fitted.losses["prior"]
+    assert test.accuracy > 0.85 and test.log_loss < 0.7 * test.log_loss_of_shares and test.days_off < 0.5
+
+
+def test_without_rows_the_stages_are_those_believed() -> None:
+    shares = stage_shares(_rows(np.empty(0), np.empty(0)), JOURNEY.names, 0.3, 28.0)
+    assert shares.shares[STAYS] == pytest.approx(0.7) and shares.wait == pytest.approx(14.0)

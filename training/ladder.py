@@ -1,0 +1,332 @@
+"""The ladder: every rung that the data allows is fitted, and the one that foretells unseen rows best is taken.
+
+    prior -> stage_rate -> logistic -> lightgbm
+
+No target is without an answer: with too little history to part it by time, customers are parted instead; without any
+rows, what is believed without data is the answer. The answer has the same form on every rung.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from features.events import DAY
+from models.amount import AMOUNT_RUNGS
+from models.calibration import Calibration
+from models.rungs import RUNGS, Logistic, Prior, Rung, StageRates, Trees
+from models.scorer import Scorer
+from models.spread import Ranks, Spread
+from models.stages import STAGE_RUNGS
+from training.dataset import Counts, Dataset, Gathered, Slice, joined
+from training.moments import NotEnoughHistory, Schedule, split
+from training.rungs import (
+    STRENGTHS,
+    Fit,
+    believed,
+    by_stage,
+    fit_logistic,
+    fit_prior,
+    fit_stage_rates,
+    fit_trees,
+    train_set,
+    weights,
+)
+from training.scorers import (
+    FOLDS,
+    PATIENCE,
+    ROUNDS,
+    constraints,
+    fit_calibration,
+    fit_kind,
+    log_loss,
+    row_losses,
+    settings,
+)
+from training.spreads import fit_spread, groups, log_odds
+from training.targets import Target
+
+LEAST: dict[str, dict[str, float]] = {
+    "prior": {},
+    "stage_rate": {"yes": 1},
+    "logistic": {"customers": 30, "yes": 10},
+    "buyers": {"customers": 30, "yes": 10},
+    "lightgbm": {"customers": 200, "yes": 50},
+}
+"""Counts from which a rung is tried; the trees also need history enough to be parted by time."""
+
+_OF_FORM = {"probability": tuple(RUNGS), "amount": tuple(AMOUNT_RUNGS), "stage": tuple(STAGE_RUNGS)}
+
+TIE = 0.5
+"""Standard errors within which two rungs count as equally good; the simpler is taken then."""
+
+DRIFT = 0.15
+"""Standard deviation in log-odds by which a shop's rate is believed to change, where it cannot be measured."""
+
+
+@dataclass(frozen=True, eq=False)
+class FittedScorer:
+    """A scorer and how it came about; `rate` is the shop's own, shrunk towards the prior.
+
+    `rounds` trees (none on lower rungs), what each feature adds (`importance`, shares), the settings, the log loss of
+    each candidate calibration on customers it had not seen, and the `losses` of each rung that was tried, on rows that
+    were the future to it.
+    """
+
+    scorer: Scorer
+    rate: float
+    rounds: int = 0
+    importance: Mapping[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    calibration_losses: Mapping[str, float] = field(default_factory=dict)
+    losses: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class _Way:
+    """One rung with its settings decided: how it is fitted on any rows, and `early`, fitted on the purged rows."""
+
+    fit: Fit
+    early: Rung
+    parameters: Mapping[str, object]
+
+
+@dataclass(frozen=True, eq=False)
+class _Tried:
+    """What one way foretold of the rows held back, calibrated on other customers: its loss of each row."""
+
+    way: _Way
+    calibration: Calibration
+    calibration_losses: Mapping[str, float]
+    losses: NDArray[np.float64]
+
+
+def climb(found: Gathered, seed: int, rungs: tuple[str, ...] = tuple(RUNGS)) -> FittedScorer:
+    """The scorer of the best of these `rungs`; those that the data does not allow are left out."""
+    allowed = [name for name in rungs if _allowed(name, found)] or ["prior"]
+    rate = fit_prior(found.rows, found.names, found.target.horizon, found.target.prior).rate
+    if found.split is None:
+        return _by_customers(found, allowed, rate)
+    return _by_time(found.dataset(), allowed, seed, rate)
+
+
+def needed(target: Target, schedule: Schedule | None = None) -> dict[str, dict[str, float]]:
+    """The counts from which each rung is tried: some of customers, rows, yes and history_days."""
+    days = float(_history_days(target, schedule))
+    return {
+        name: LEAST[name] | ({"history_days": days} if name == Trees.name else {}) for name in _OF_FORM[target.form]
+    }
+
+
+def _history_days(target: Target, schedule: Schedule | None) -> int:
+    """The shortest log in days that can be parted by time."""
+    short, long = 0, 8 * 365
+    while long - short > 1:
+        middle = (short + long) // 2
+        try:
+            split(target, 0, middle * DAY, schedule)
+            long = middle
+        except NotEnoughHistory:
+            short = middle
+    return long
+
+
+def _allowed(name: str, found: Gathered) -> bool:
+    counts, no = found.counts, found.counts.rows - found.counts.yes
+    if name == Trees.name and found.split is None:
+        return False
+    if name == StageRates.name and "stage" not in found.names:
+        return False
+    least = LEAST[name]
+    return _enough(counts, least) and no >= least.get("yes", 0)
+
+
+def _enough(counts: Counts, least: Mapping[str, float]) -> bool:
+    return all(getattr(counts, name) >= number for name, number in least.items())
+
+
+def _by_time(data: Dataset, names: list[str], seed: int, rate: float) -> FittedScorer:
+    """Fitted on the past, judged on the rows held back a horizon later, then fitted anew on all of them.
+
+    The newest rows know most about the next; the test is as far from the final rung as the rows held back were from the
+    one that was judged and calibrated on them.
+    """
+    tried = {name: _tried(_WAYS[name](data, seed), data) for name in names}
+    customer = np.concatenate([data.stop.customer, data.calibrate.customer])
+    chosen = tried[_best({name: each.losses for name, each in tried.items()}, customer)]
+    final = chosen.way.fit(joined([data.fit, data.stop, data.calibrate]))
+    spread = _spread_over_time(chosen, data)
+    scorer = _ranked(Scorer(data.target.name, final, chosen.calibration, spread), data.test)
+    losses = {name: float(each.losses.mean()) for name, each in tried.items()}
+    rounds = int(str(chosen.way.parameters.get("rounds", 0)))
+    return FittedScorer(
+        scorer, rate, rounds, _importance(final), chosen.way.parameters, chosen.calibration_losses, losses
+    )
+
+
+def _tried(way: _Way, data: Dataset) -> _Tried:
+    """Each slice that is held back is foretold by a rung that ends a horizon before it.
+
+    Two slices tell the shop's level twice, so that the calibration follows the drift of neither.
+    """
+    held = data.calibrate
+    past = way.fit(joined([data.fit, data.stop]))
+    raw = np.concatenate([way.early.raw_many(data.stop.features), past.raw_many(held.features)])
+    labels = np.concatenate([data.stop.labels, held.labels])
+    customer = np.concatenate([data.stop.customer, held.customer])
+    calibration, losses, unseen = fit_calibration(raw, labels, customer)
+    return _Tried(way, calibration, losses, row_losses(unseen, labels))
+
+
+def _best(losses: Mapping[str, NDArray[np.float64]], customer: NDArray[np.int32]) -> str:
+    """The simplest rung that is worse than the best by less than `TIE` standard errors, customers drawn whole."""
+    least = min(losses, key=lambda name: float(losses[name].mean()))
+    place = np.unique(customer, return_inverse=True)[1]
+    for name, each in losses.items():
+        worse = each - losses[least]
+        error = float(np.sqrt((np.bincount(place, worse - worse.mean()) ** 2).sum()) / len(worse))
+        if worse.mean() <= TIE * error:
+            return name
+    return least
+
+
+def _spread_over_time(tried: _Tried, data: Dataset) -> Spread:
+    """How far off the calibration of one slice is in another, a horizon away: on the held rows and on the stop rows."""
+    kind, early = tried.calibration.kind, tried.way.early
+    raw = {name: early.raw_many(rows.features) for name, rows in (("stop", data.stop), ("held", data.calibrate))}
+    labels = {"stop": data.stop.labels, "held": data.calibrate.labels}
+    parts = []
+    for past, future in (("stop", "held"), ("held", "stop")):
+        curve = fit_kind(kind, raw[past], labels[past])
+        parts.append(groups(curve.apply_many(raw[future]), labels[future]))
+    return fit_spread(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+
+def newest_rows(rows: Slice) -> Slice:
+    """Each customer's last row."""
+    order = np.lexsort((rows.cutoff, rows.customer))
+    last = np.append(np.diff(rows.customer[order]) != 0, np.ones(min(1, len(order)), bool))
+    chosen = np.zeros(len(rows), bool)
+    chosen[order[last]] = True
+    return rows.where(chosen)
+
+
+def _ranked(scorer: Scorer, rows: Slice) -> Scorer:
+    """The scorer with the ranks of the newest customers."""
+    said = scorer.score_many(np.ascontiguousarray(newest_rows(rows).features))
+    return Scorer(scorer.target, scorer.rung, scorer.calibration, scorer.spread, Ranks.of(said))
+
+
+def _importance(rung: Rung) -> dict[str, float]:
+    """Shares by feature: of the gain of trees, of the size of a logistic regression's weights."""
+    if isinstance(rung, Trees):
+        shares = lightgbm.Booster(model_str=rung.text).feature_importance("gain").astype(np.float64)
+    elif isinstance(rung, Logistic):
+        size = {term.column: abs(term.weight) for term in rung.terms}
+        shares = np.array([size.get(name, 0.0) for name in rung.names])
+    else:
+        return {}
+    return dict(zip(rung.names, (shares / max(shares.sum(), 1e-15)).tolist(), strict=True))
+
+
+def _prior_way(data: Dataset, seed: int) -> _Way:
+    target = data.target
+
+    def fit(rows: Slice) -> Rung:
+        return fit_prior(rows, data.names, target.horizon, target.prior)
+
+    return _Way(fit, fit(data.purged_fit), {})
+
+
+def _stage_way(data: Dataset, seed: int) -> _Way:
+    target = data.target
+
+    def fit(rows: Slice) -> Rung:
+        return fit_stage_rates(rows, data.names, target.horizon, target.prior)
+
+    return _Way(fit, fit(data.purged_fit), {})
+
+
+def _logistic_way(data: Dataset, seed: int) -> _Way:
+    """The strength of the regularisation is heard on the stop rows."""
+    past = data.purged_fit
+    tried = {strength: fit_logistic(past, data.names, strength) for strength in STRENGTHS}
+    losses = {
+        strength: log_loss(each.raw_many(data.stop.features), data.stop.labels) for strength, each in tried.items()
+    }
+    best = min(losses, key=lambda strength: losses[strength])
+    return _Way(lambda rows: fit_logistic(rows, data.names, best), tried[best], {"strength": best})
+
+
+def _trees_way(data: Dataset, seed: int) -> _Way:
+    """How many trees is heard on the stop rows: `PATIENCE` more without progress end it."""
+    shown = settings(len(data.fit) + len(data.stop) + len(data.calibrate), seed)
+    parameters = shown | constraints(data.target, data.names)
+    grown = train_set(data.purged_fit, data.names)
+    heard = train_set(data.stop, data.names, reference=grown)
+    stopping = lightgbm.early_stopping(PATIENCE, verbose=False)
+    early = lightgbm.train(parameters, grown, ROUNDS, valid_sets=[heard], callbacks=[stopping])
+    rounds, name = max(1, early.best_iteration), data.target.name
+    return _Way(
+        lambda rows: fit_trees(rows, data.names, name, parameters, rounds),
+        Trees(name, early.model_to_string(num_iteration=rounds), data.names),
+        {**shown, "rounds": rounds},
+    )
+
+
+_WAYS: dict[str, Callable[[Dataset, int], _Way]] = {
+    "prior": _prior_way,
+    "stage_rate": _stage_way,
+    "logistic": _logistic_way,
+    "lightgbm": _trees_way,
+}
+
+
+def _by_customers(found: Gathered, names: list[str], rate: float) -> FittedScorer:
+    """Too little history to look ahead: judged on other customers, then fitted on all rows."""
+    rows, target = found.rows, found.target
+    ways: dict[str, Fit] = {
+        "prior": lambda some: fit_prior(some, found.names, target.horizon, target.prior),
+        "stage_rate": lambda some: fit_stage_rates(some, found.names, target.horizon, target.prior),
+        "logistic": lambda some: fit_logistic(some, found.names, STRENGTHS[1]),
+    }
+    unseen = {name: _foretold(ways[name], rows) for name in names}
+    losses = {name: row_losses(each, rows.labels) for name, each in unseen.items()}
+    best = _best(losses, rows.customer) if len(rows) else names[-1] if names == ["prior"] else "prior"
+    final = ways[best](rows)
+    spread = _spread_of_few(final, found, unseen[best])
+    scorer = _ranked(Scorer(target.name, final, Calibration.identity(), spread), rows)
+    means = {name: float(each.mean()) for name, each in losses.items() if len(each)}
+    return FittedScorer(scorer, rate, importance=_importance(final), losses=means)
+
+
+def _foretold(fit: Fit, rows: Slice) -> NDArray[np.float64]:
+    """What a rung of the other customers says of each row, customers in `FOLDS` parts."""
+    part = np.unique(rows.customer, return_inverse=True)[1] % FOLDS
+    said = np.empty(len(rows))
+    for fold in range(FOLDS):
+        inside = part == fold
+        if inside.any():
+            said[inside] = fit(rows.where(~inside)).raw_many(rows.features[inside])
+    return said
+
+
+def _spread_of_few(final: Rung, found: Gathered, unseen: NDArray[np.float64]) -> Spread:
+    """The doubt that is left after so few answers, and the drift that nobody has measured yet."""
+    rows, target = found.rows, found.target
+    each = weights(rows, target.horizon)
+    if isinstance(final, Logistic):
+        fitted = fit_spread(*groups(unseen, rows.labels))
+        return Spread(fitted.places, tuple(float(np.hypot(DRIFT, deviation)) for deviation in fitted.deviations))
+    number = np.array([float(each.sum()) + believed(target.prior)])
+    rates = np.array([final.rate]) if isinstance(final, Prior | StageRates) else np.empty(0)
+    if isinstance(final, StageRates):
+        rates = np.array(final.rates)
+        number = by_stage(rows, found.names, each)[1] + believed(target.prior)
+    deviations = np.hypot(DRIFT, np.sqrt(1.0 / (number * rates * (1.0 - rates))))
+    places, first = np.unique(log_odds(rates), return_index=True)
+    return Spread(tuple(places.tolist()), tuple(deviations[first].tolist()))

@@ -1,0 +1,96 @@
+"""What to do about a report: nothing, retrain, or go back to the champion before. Pure; who acts on it is elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from training.monitoring.alarms import over_previous_alarms, realised_alarms
+from training.monitoring.report import Alarm, Report
+
+OLD_DAYS = 90.0
+"""A bundle older than this, in days of the log, is trained anew: it has not seen the season."""
+
+GROWN = 0.5
+"""A log that has grown by this share since the training has more to teach."""
+
+Step = Literal["nothing", "retrain", "roll back"]
+Cause = Literal["", "drift", "decay", "volume", "age", "quality", "calibration", "bundle"]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What to do, why, and the same in words. `subjects` are what it is about: features, targets, kinds of events."""
+
+    step: Step
+    cause: Cause
+    words: str
+    subjects: tuple[str, ...] = ()
+
+
+def decide(report: Report, *, can_roll_back: bool = True) -> Action:
+    """What a report asks for; the gravest first.
+
+    *Roll back* when the bundle is damaged, when the champion before answers the same ripened rows better, or when the
+    calibration is beyond its limits and that of the champion before is not. *Retrain* for decay, drift, growth (volume)
+    and age. Where events stopped coming, *nothing*: a training would learn the fault. `can_roll_back` says whether
+    there is a champion before to go back to.
+    """
+    return (
+        _unusable(report, can_roll_back)
+        or (_rolled_back(report) if can_roll_back else None)
+        or _held(report)
+        or _retrained(report)
+        or Action("nothing", "", "Nothing is beyond its limits.")
+    )
+
+
+def _unusable(report: Report, can_roll_back: bool) -> Action | None:
+    if not report.fault:
+        return None
+    step: Step = "roll back" if report.damaged and can_roll_back else "retrain"
+    return Action(step, "bundle", report.fault, _subjects(report.of("bundle")))
+
+
+def _rolled_back(report: Report) -> Action | None:
+    worse = list(over_previous_alarms(report.over_previous))
+    if worse:
+        return _action("roll back", "quality", worse)
+    off = report.of("calibration")
+    # Where the champion before would be off as well, the shop has changed, and only a training helps.
+    sound = report.previous and not any(alarm.kind == "calibration" for alarm in realised_alarms(report.previous))
+    return _action("roll back", "calibration", off) if off and sound else None
+
+
+def _held(report: Report) -> Action | None:
+    silent = {each.kind for each in report.volumes if each.fell}
+    stopped = [alarm for alarm in report.of("volume") if alarm.subject in silent]
+    if not stopped:
+        return None
+    words = f"{stopped[0].meaning} Mend the source first: a training would learn the fault."
+    return Action("nothing", "volume", words, _subjects(stopped))
+
+
+def _retrained(report: Report) -> Action | None:
+    decayed = [*report.of("calibration"), *report.of("quality")]
+    if decayed:
+        return _action("retrain", "decay", decayed)
+    if report.of("drift"):
+        return _action("retrain", "drift", report.of("drift"))
+    if report.events_before and report.events_since > GROWN * report.events_before:
+        words = f"{report.events_since:,} events came since the training, which had {report.events_before:,}."
+        return Action("retrain", "volume", words)
+    if report.age_days > OLD_DAYS:
+        return Action("retrain", "age", f"The bundle was trained {report.age_days:.0f} days ago.")
+    return None
+
+
+def _action(step: Step, cause: Cause, alarms: Iterable[Alarm]) -> Action:
+    found = list(alarms)
+    more = f" And {len(found) - 1} more." if len(found) > 1 else ""
+    return Action(step, cause, found[0].meaning + more, _subjects(found))
+
+
+def _subjects(alarms: Iterable[Alarm]) -> tuple[str, ...]:
+    return tuple(alarm.subject for alarm in alarms)

@@ -1,0 +1,105 @@
+"""How far probabilities are from what came of them, with standard errors that know that rows of a customer are alike.
+
+The outcome is regressed on the log-odds that were predicted (Cox, 1958): a slope of 1 and an intercept of 0 are right
+probabilities, a slope below 1 says that they are too extreme, a negative one that they are the wrong way round. The
+*shift* is the intercept at slope 1, calibration in the large: by how much the log-odds are too low on average. Standard
+errors are of the sandwich with customers as clusters (Liang and Zeger, 1986).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.evaluation import Figure
+
+Array = NDArray[np.float64]
+
+LEVEL_DEVIATIONS = 1.959964
+"""Standard errors to either side of the intervals that are shown: 95 %."""
+
+PRIOR_DEVIATION = 10.0
+"""Slope and intercept are believed to be within so much of 1 and 0: rows that a line parts without an error would
+otherwise have none."""
+
+_EDGE = 1e-9
+_ROUNDS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Recalibration:
+    """The line from predicted to true log-odds; the intervals are of 95 %."""
+
+    slope: Figure
+    intercept: Figure
+    shift: Figure
+
+
+def log_odds(probabilities: Array) -> Array:
+    """log(p / (1 - p)), with p kept inside [1e-9, 1 - 1e-9]."""
+    inside = np.clip(probabilities, _EDGE, 1.0 - _EDGE)
+    return np.asarray(np.log(inside) - np.log1p(-inside))
+
+
+def recalibrated(probabilities: Array, labels: NDArray[np.int8], customer: NDArray[np.int32]) -> Recalibration:
+    """Slope, intercept and shift of rows with these probabilities and answers (0 or 1), float64[n] and int8[n]."""
+    margins, answers = log_odds(probabilities), labels.astype(np.float64)
+    constant = np.ones((len(margins), 1))
+    line, errors = _regression(np.column_stack([constant, margins]), np.zeros(len(margins)), answers, customer, (0, 1))
+    level, level_errors = _regression(constant, margins, answers, customer, (0,))
+    return Recalibration(_figure(line[1], errors[1]), _figure(line[0], errors[0]), _figure(level[0], level_errors[0]))
+
+
+def ratio_of_means(above: Array, below: Array, customer: NDArray[np.int32]) -> Figure:
+    """The mean of `above` over the mean of `below`, row by row of the same customers; linearised for its interval."""
+    ratio = float(above.mean() / below.mean())
+    return _figure(ratio, float(np.sqrt(_clustered((above - ratio * below)[:, None], customer)[0, 0])) / below.sum())
+
+
+def mean_of(values: Array, customer: NDArray[np.int32]) -> Figure:
+    """The mean of rows with its interval."""
+    return ratio_of_means(values, np.ones(len(values)), customer)
+
+
+def standard_error(figure: Figure) -> float:
+    """The standard error that the interval of a figure was made of."""
+    return (figure.high - figure.low) / (2.0 * LEVEL_DEVIATIONS)
+
+
+def _regression(
+    design: Array, offset: Array, answers: Array, customer: NDArray[np.int32], prior: tuple[int, ...]
+) -> tuple[Array, Array]:
+    """Logistic regression by Newton's method: coefficients and their standard errors, each float64[columns].
+
+    `prior` are what the coefficients are believed to be.
+    """
+    believed = np.array(prior, np.float64)
+    tightness = np.eye(design.shape[1]) / PRIOR_DEVIATION**2
+    coefficients = believed.copy()
+    for _ in range(_ROUNDS):
+        given = 1.0 / (1.0 + np.exp(-np.clip(design @ coefficients + offset, -700.0, 700.0)))
+        slopes = design * (given * (1.0 - given))[:, None]
+        curvature = design.T @ slopes + tightness
+        step = np.linalg.solve(curvature, design.T @ (answers - given) - tightness @ (coefficients - believed))
+        # A full step may leap over the optimum where the curve is flat; half the log-odds' unit at most is safe.
+        coefficients += step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
+        if float(np.abs(step).max()) < 1e-9:
+            break
+    inverse = np.linalg.inv(curvature)
+    spread = inverse @ _clustered(design * (answers - given)[:, None], customer) @ inverse
+    return coefficients, np.sqrt(np.diag(spread))
+
+
+def _clustered(contributions: Array, customer: NDArray[np.int32]) -> Array:
+    """The variance of the sum of rows, float64[k, k], when those of one customer go together."""
+    index = np.unique(customer, return_inverse=True)[1]
+    clusters = int(index.max()) + 1
+    sums = np.column_stack([np.bincount(index, weights=each, minlength=clusters) for each in contributions.T])
+    return np.asarray(sums.T @ sums * (clusters / max(clusters - 1, 1)))
+
+
+def _figure(value: float, error: float) -> Figure:
+    reach = LEVEL_DEVIATIONS * float(error)
+    return Figure(float(value), float(value) - reach, float(value) + reach)

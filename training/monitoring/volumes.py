@@ -1,0 +1,88 @@
+"""How much comes in: events of each kind in the newest week, beside the weeks before it.
+
+A tracker that fell silent, or sends everything twice, shows here within a week, before any feature has moved far.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.events import Kind, days
+from features.profiles import Past
+
+WEEK = days(7)
+
+WEEKS = 8
+"""Weeks that the newest one is compared with, at most."""
+
+LEAST_WEEKS = 4
+"""Fewer weeks than this do not tell what is usual."""
+
+TIMES = 2.0
+"""A week may have so many times what the others have at most, or the others at least so many times it."""
+
+DEVIATIONS = 4.0
+"""Standard deviations of a Poisson number that are still taken for chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """One kind of events: how many in the newest week, and the limits.
+
+    `lowest` and `highest` are of the weeks before it without the emptiest and the fullest: one odd week, such as the
+    first after a source fell silent, is not yet what is usual.
+    """
+
+    kind: str
+    week: int
+    lowest: int
+    highest: int
+    low_limit: float
+    high_limit: float
+
+    @property
+    def fell(self) -> bool:
+        """Whether there were too few."""
+        return self.week < self.low_limit
+
+    @property
+    def rose(self) -> bool:
+        """Whether there were too many."""
+        return self.week > self.high_limit
+
+
+def volumes(past: Past, now: int) -> list[Volume]:
+    """Every kind that the weeks before `now` know, by number; none while the log is too short."""
+    start = min((int(part["received"].min()) for part in past.parts if len(part)), default=now)
+    counts = _weekly(past, now, int(min(WEEKS + 1, (now - start) // WEEK)))
+    if counts.shape[1] <= LEAST_WEEKS:
+        return []
+    found = [_volume(kind, counts[kind]) for kind in Kind if counts[kind].any()]
+    return sorted(found, key=lambda each: -each.highest)
+
+
+def events_until(past: Past, moment: int) -> int:
+    """How many events had been received by a moment."""
+    return sum(int((part["received"] <= moment).sum()) for part in past.parts)
+
+
+def _volume(kind: Kind, weeks: NDArray[np.int64]) -> Volume:
+    ordered, newest = np.sort(weeks[:-1]), int(weeks[-1])
+    lowest, highest = int(ordered[1]), int(ordered[-2])
+    low, high = lowest / TIMES, TIMES * highest
+    low_limit, high_limit = low - DEVIATIONS * sqrt(low), high + DEVIATIONS * sqrt(max(high, 1.0))
+    return Volume(kind.name.lower(), newest, lowest, highest, low_limit, high_limit)
+
+
+def _weekly(past: Past, now: int, weeks: int) -> NDArray[np.int64]:
+    """Events of each kind in each whole week before `now`, the newest last, by when they were received: int64[k, w]."""
+    counts = np.zeros((max(Kind) + 1, max(weeks, 0)), np.int64)
+    for events in past.parts:
+        inside = events[(events["received"] > now - weeks * WEEK) & (events["received"] <= now)]
+        week = weeks - 1 - (now - inside["received"]) // WEEK
+        np.add.at(counts, (inside["kind"].astype(np.intp), week), 1)
+    return counts

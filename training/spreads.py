@@ -1,0 +1,86 @@
+"""How far off probabilities are: fitting a spread on held-out groups of customers, and measuring what it covers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import gammaln
+from scipy.stats import binom
+
+from models.spread import INTERVAL, Spread
+
+Floats = NDArray[np.float64]
+
+GROUP = 50
+"""Customers of one group: neighbours by probability, whose rate is looked at."""
+
+USUAL, VAGUENESS = 0.2, 0.7
+"""What is believed of a standard deviation in log-odds before there are groups, and how vaguely (log-normal)."""
+
+ENOUGH_GROUPS = 20
+"""Groups for each place at which the spread has a deviation of its own; there are at most `MOST_PLACES`."""
+
+MOST_PLACES = 3
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
+_EDGE = 1e-9
+
+
+def groups(probabilities: Floats, labels: NDArray[np.int8], size: int = GROUP) -> tuple[Floats, Floats, Floats]:
+    """Neighbours by probability: the log-odds of each group's mean, its number of yes, and its number of rows."""
+    parts = np.array_split(np.argsort(probabilities, kind="stable"), max(1, len(probabilities) // size))
+    means = np.array([probabilities[part].mean() for part in parts])
+    return (
+        log_odds(means),
+        np.array([float(labels[part].sum()) for part in parts]),
+        np.array([float(len(p)) for p in parts]),
+    )
+
+
+def log_odds(probabilities: Floats) -> Floats:
+    """log(p / (1 - p)), kept finite."""
+    inside = np.clip(probabilities, _EDGE, 1.0 - _EDGE)
+    margins: Floats = np.log(inside / (1.0 - inside))
+    return margins
+
+
+def fit_spread(margins: Floats, yes: Floats, rows: Floats) -> Spread:
+    """The spread under which these groups' numbers of yes are likeliest, given what is believed of spreads.
+
+    A group's rate has normal log-odds around `margins`, its number of yes is binomial. Groups must be of rows that
+    neither the model nor its calibration had seen.
+    """
+    number = max(1, min(MOST_PLACES, len(margins) // ENOUGH_GROUPS))
+    places = np.unique(np.quantile(margins, (np.arange(number) + 0.5) / number))
+    fixed = gammaln(rows + 1) - gammaln(yes + 1) - gammaln(rows - yes + 1)
+
+    def unlikely(logarithms: Floats) -> float:
+        deviations = np.interp(margins, places, np.exp(logarithms))
+        shifted = margins[:, None] + deviations[:, None] * _NODES
+        terms = fixed[:, None] + yes[:, None] * shifted - rows[:, None] * np.logaddexp(0.0, shifted)
+        top = terms.max(axis=1, keepdims=True)
+        likelihood = top[:, 0] + np.log(np.exp(terms - top) @ _WEIGHTS)
+        belief = ((logarithms - np.log(USUAL)) ** 2).sum() / (2.0 * VAGUENESS**2)
+        return float(belief - likelihood.sum())
+
+    found = minimize(
+        unlikely, np.full(len(places), np.log(USUAL)), method="L-BFGS-B", bounds=[(-5.0, 1.5)] * len(places)
+    )
+    return Spread(tuple(places.tolist()), tuple(np.exp(found.x).tolist()))
+
+
+def coverage(probabilities: Floats, labels: NDArray[np.int8], spread: Spread, seed: int) -> float:
+    """The share of groups whose number of yes is inside its predictive interval, which should be `INTERVAL`.
+
+    A group's rate has normal log-odds with the deviation of the spread, its number of yes is binomial. Numbers are
+    whole, so that an end of the interval is taken in with the chance that makes it hold exactly `INTERVAL` (the
+    randomised interval).
+    """
+    margins, yes, rows = groups(probabilities, labels)
+    rates = 1.0 / (1.0 + np.exp(-(margins[:, None] + spread.deviation(margins)[:, None] * _NODES)))
+    chances = _WEIGHTS / _WEIGHTS.sum()
+    below = binom.cdf(yes[:, None] - 1, rows[:, None], rates) @ chances
+    at = binom.pmf(yes[:, None], rows[:, None], rates) @ chances
+    place = below + at * np.random.default_rng(seed).random(len(margins))
+    tail = 0.5 * (1.0 - INTERVAL)
+    return float(((place >= tail) & (place <= 1.0 - tail)).mean())

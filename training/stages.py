@@ -1,0 +1,53 @@
+"""When customers change their stage of the journey, as the fold tells it: read after every event, and at every second
+at which a live cart or advocacy could end by itself."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.aggregates import reading, stages
+from features.aggregates.kernels import ADVOCACY_SECONDS, CART_SECONDS
+from features.events import PAYMENT_FAIL, REFER, REVIEW, SECOND, SHARE, SURVEY_NPS, TOUCHPOINTS, Stage, stage_of
+from features.feature_set import FeatureSet
+from features.fold import Fold
+from features.profiles import Past, known_at
+from features.replay import Moments, replay_at
+
+
+class _Position(FeatureSet):
+    """The stage alone"""
+
+    stage = reading(stages(TOUCHPOINTS), "current")
+
+
+_STAGE = Fold(_Position)
+"""A fold small enough to be read at every event of a log."""
+
+_CART = [int(kind) for kind in TOUCHPOINTS.kinds if stage_of(kind) is Stage.PURCHASE or kind is PAYMENT_FAIL]
+_ADVOCACY = [int(kind) for kind in (REVIEW, SHARE, REFER, SURVEY_NPS)]
+
+
+def changes(past: Past, end: int) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int8]]:
+    """Every change of stage by `end`: which profile (as merged by then), when in microseconds, and the stage entered.
+
+    By profile, then time. The first stage of a profile is entered with its first event.
+    """
+    known = known_at(past, end)
+    owner = np.repeat(np.arange(len(known.customers)), np.diff(known.starts))
+    received = known.events["received"]
+    owners, moments = [owner], [received]
+    for kinds, seconds in ((_CART, CART_SECONDS), (_ADVOCACY, ADVOCACY_SECONDS)):
+        chosen = np.isin(known.events["kind"], kinds)
+        owners.append(owner[chosen])
+        moments.append((received[chosen] // SECOND + seconds) * SECOND)
+    whose, when = np.concatenate(owners), np.concatenate(moments)
+    whose, when = whose[when <= end], when[when <= end]
+    order = np.lexsort((when, whose))
+    starts = np.searchsorted(whose[order], np.arange(len(known.customers) + 1))
+    read = replay_at(_STAGE, known, Moments(when[order], starts))
+    told = ~np.isnan(read.features[:, 0])
+    person, at, stage = read.customer[told], read.cutoff[told], read.features[told, 0].astype(np.int8)
+    changed = np.ones(len(stage), bool)
+    changed[1:] = (np.diff(stage) != 0) | (np.diff(person) != 0)
+    return person[changed], at[changed], stage[changed]

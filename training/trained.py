@@ -1,0 +1,213 @@
+"""What a run makes of each target, and the card that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.events import DAY
+from models.amount import AmountScorer
+from models.bundle import TargetCard
+from models.estimate import evidence_of
+from models.scorer import Scorer
+from models.spread import INTERVAL
+from models.stages import StageScorer
+from training.amounts import AmountTest, FittedAmount
+from training.dataset import Counts, Slice
+from training.evaluation import Evaluation, Figure, plain_figures
+from training.gates import CHAMPION, Gate, earned
+from training.ladder import FittedScorer, needed
+from training.next_stages import FittedStage, StageTest
+from training.reliability import Reliability, reliability_by_part
+from training.targets import InVisit, Target
+
+AT_CUTOFFS = ("roc_auc", "pr_auc")
+"""The metrics that are shown at each cutoff."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedTarget:
+    """One target with a test: its scorer, and what the test found. `predictions` are of the rows of `test`, by model.
+
+    `names` are the columns of the rows, `sizes` the numbers of rows by slice. `gates` are its own, without those beside
+    the champion; `coverage` is that of the interval.
+    """
+
+    target: Target
+    counts: Counts
+    names: tuple[str, ...]
+    sizes: Mapping[str, int]
+    fitted: FittedScorer
+    test: Slice
+    evaluation: Evaluation
+    predictions: Mapping[str, NDArray[np.float64]]
+    coverage: float
+    gates: Sequence[Gate]
+
+    @property
+    def model(self) -> Scorer:
+        """What answers the target."""
+        return self.fitted.scorer
+
+    @property
+    def card(self) -> TargetCard:
+        """What the bundle says of the target."""
+        own = next(iter(self.evaluation.figures.values()))
+        metrics = flat(own) | {
+            f"{name}_over_{baseline}": figure.value
+            for baseline, differences in self.evaluation.over.items()
+            for name, figure in differences.items()
+            if name == "roc_auc" and baseline != CHAMPION
+        }
+        return replace(
+            card_of(self.target, self.counts, self.fitted),
+            base_rate=self.evaluation.base_rate,
+            evidence=evidence_of(self.model.rung.name, earned(self.gates)),
+            metrics=metrics,
+            coverage=self.coverage,
+            reliability={
+                feature: {value: asdict(found) for value, found in parts.items()}
+                for feature, parts in self.reliability.items()
+            },
+        )
+
+    @property
+    def reliability(self) -> dict[str, dict[str, Reliability]]:
+        """Whether the probabilities hold in each stage and channel, by feature and value."""
+        return reliability_by_part(self.test, self.names, self.predictions["model"])
+
+    def at_each_cutoff(self) -> dict[int, dict[str, dict[str, float]]]:
+        """ROC-AUC and PR-AUC at each cutoff of the test alone, by cutoff, model and metric; oldest cutoff first.
+
+        Cutoffs at which everybody gave the same answer are left out; a target that is asked within visits has none.
+        """
+        if isinstance(self.target.moments, InVisit):
+            return {}
+        test, found = self.test, {}
+        for cutoff in np.unique(test.cutoff).tolist():
+            rows = test.cutoff == cutoff
+            if 0 < int(test.labels[rows].sum()) < int(rows.sum()):
+                found[cutoff] = {
+                    model: plain_figures(given[rows], test.labels[rows], AT_CUTOFFS)
+                    for model, given in self.predictions.items()
+                }
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class UntestedTarget:
+    """One target whose rows cannot be parted by time yet: it is answered on the rung that they allow."""
+
+    target: Target
+    counts: Counts
+    fitted: FittedScorer
+    missing: str
+
+    @property
+    def model(self) -> Scorer:
+        """What answers the target."""
+        return self.fitted.scorer
+
+    @property
+    def card(self) -> TargetCard:
+        """What the bundle says of the target."""
+        return replace(card_of(self.target, self.counts, self.fitted), missing=self.missing)
+
+
+@dataclass(frozen=True, eq=False)
+class AmountTarget:
+    """One target whose answer is an amount; without a test where there is too little history, and `missing` says so."""
+
+    target: Target
+    counts: Counts
+    fitted: FittedAmount
+    missing: str
+    test: AmountTest | None
+
+    @property
+    def model(self) -> AmountScorer:
+        """What answers the target."""
+        return self.fitted.scorer
+
+    @property
+    def card(self) -> TargetCard:
+        """What the bundle says of the target."""
+        card = replace(card_of(self.target, self.counts, self.fitted), missing=self.missing)
+        if self.test is None:
+            return card
+        better = all(figures["mae"].high < 0.0 for figures in self.test.over.values())
+        return replace(
+            card,
+            base_rate=self.test.mean,
+            evidence=evidence_of(card.rung, better),
+            metrics=flat(self.test.figures["model"]) | {"total": self.test.total},
+            coverage=self.test.coverage,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class StageTarget:
+    """One target whose answer is a stage; without a test where there is too little history, and `missing` says so."""
+
+    target: Target
+    counts: Counts
+    fitted: FittedStage
+    missing: str
+    test: StageTest | None
+
+    @property
+    def model(self) -> StageScorer:
+        """What answers the target."""
+        return self.fitted.scorer
+
+    @property
+    def card(self) -> TargetCard:
+        """What the bundle says of the target."""
+        card = replace(card_of(self.target, self.counts, self.fitted), missing=self.missing)
+        if self.test is None:
+            return card
+        better = self.test.log_loss < self.test.log_loss_of_shares
+        figures = {name: float(value) for name, value in asdict(self.test).items() if name != "rows"}
+        return replace(card, evidence=evidence_of(card.rung, better), metrics=figures)
+
+
+Trained = TrainedTarget | UntestedTarget | AmountTarget | StageTarget
+"""What a run makes of a target."""
+
+
+def card_of(target: Target, counts: Counts, fitted: FittedScorer | FittedAmount | FittedStage) -> TargetCard:
+    """What there is to say of a target without a test."""
+    model = fitted.scorer
+    return TargetCard(
+        definition=target.definition,
+        scope=target.scope_text,
+        horizon_days=target.horizon / DAY,
+        base_rate=fitted.rate,
+        calibration=model.calibration.kind if isinstance(model, Scorer) else "identity",
+        form=target.form,
+        rung=model.rung.name,
+        evidence=evidence_of(model.rung.name, passed=False),
+        doc=target.doc,
+        prior=target.prior,
+        interval=INTERVAL,
+        counts=asdict(counts),
+        losses=dict(fitted.losses),
+        needed=needed(target),
+    )
+
+
+def moment(at: int) -> str:
+    """Microseconds since the epoch as ISO 8601, UTC, to the second."""
+    return datetime.fromtimestamp(at // 1_000_000, UTC).isoformat().replace("+00:00", "Z")
+
+
+def flat(figures: Mapping[str, Figure]) -> dict[str, float]:
+    """Figures as numbers by name: `roc_auc`, `roc_auc_low`, `roc_auc_high`; those that are not finite are left out."""
+    numbers: dict[str, float] = {}
+    for name, figure in figures.items():
+        numbers |= {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+    return {name: value for name, value in numbers.items() if np.isfinite(value)}

@@ -1,0 +1,87 @@
+"""waypost log: the event log as files for other machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from waypost.console import (
+    Failing,
+    JsonOption,
+    StoreOption,
+    iso,
+    needs,
+    parse_moment,
+    print_json,
+    print_line,
+    print_table,
+    progress_bar,
+)
+
+if TYPE_CHECKING:
+    from features.log.parquet.exported import Manifest
+
+app = typer.Typer(name="log", help="The event log as files for other machines.", no_args_is_help=True, cls=Failing)
+
+
+@app.callback()
+def log() -> None:
+    """The event log as files for other machines."""
+
+
+@app.command("export")
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder to write; it may hold an older export, which is replaced.")],
+    partitions: Annotated[
+        int | None,
+        typer.Option(help="Over how many files customers are spread; one for half a million events, at least 8."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Only what had been received by this moment, ISO 8601; the end of the log.")
+    ] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the log as Parquet files with all of a customer in one of them, to be replayed on a cluster.
+
+    Done twice, nothing is written the second time; interrupted, the next call begins anew.
+    """
+    from waypost.places import existing_log
+
+    with needs("training"):
+        from features.log.parquet.export import export as run
+    events = existing_log(store)
+    try:
+        with progress_bar("exporting events") as progress:
+            moment = parse_moment(until) if until else None
+            outcome = run(events, folder, partitions=partitions, until=moment, progress=progress)
+    finally:
+        events.close()
+    told = _told(folder, outcome.manifest, fresh=outcome.fresh)
+    if as_json:
+        print_json(told)
+        return
+    if outcome.interrupted:
+        print_line("an export that had been interrupted was removed")
+    if not outcome.fresh:
+        print_line("the folder held this export already: nothing was written")
+    print_table("export", ("what", "value"), [(key, value) for key, value in told.items() if key != "written"])
+
+
+def _told(folder: Path, manifest: Manifest, *, fresh: bool) -> dict[str, Any]:
+    sizes = [part.events for part in manifest.partitions]
+    return {
+        "folder": str(folder),
+        "written": fresh,
+        "events": manifest.events,
+        "customers": manifest.customers,
+        "merges": manifest.merges,
+        "partitions": len(sizes),
+        "most_events_in_a_partition": max(sizes),
+        "first_received": iso(manifest.start),
+        "last_received": iso(manifest.end),
+        "offset": manifest.offset,
+        "log_digest": manifest.log,
+    }

@@ -1,0 +1,169 @@
+"""waypost monitor: whether the champion still fits the shop, as tables, as JSON and as a page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from waypost.console import (
+    JsonOption,
+    StoreOption,
+    finite,
+    iso,
+    needs,
+    out,
+    parse_moment,
+    print_json,
+    print_line,
+    print_table,
+)
+from waypost.models import governed
+from waypost.places import bundle_folder, existing_log
+
+if TYPE_CHECKING:
+    from models.bundle import Bundle
+    from models.governance import Governance
+    from training.monitoring import Action, Report, Watched
+    from training.targets import Target
+
+FILE = "monitor.json"
+"""The newest report, beside the champion's folder: running servers export it as gauges."""
+
+
+NowOption = Annotated[str | None, typer.Option("--now", help="Look as if it were this moment; the end of the log.")]
+
+
+def monitor(
+    now: Annotated[
+        str | None, typer.Option("--now", help="Look as if it were this moment; the end of the log.")
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option("--html", help="Write the report as a page that needs nothing else.")
+    ] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold the champion against the shop: drift, realised against predicted, what comes in, and what to do."""
+    report, action = look(store, parse_moment(now) if now else None)
+    if page is not None:
+        from waypost.monitor_page import monitor_page
+
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(monitor_page(report, action), encoding="utf-8")
+    if as_json:
+        print_json(_content(report, action))
+        return
+    out.print(f"bundle {report.version or 'unusable'}, as of {iso(report.now)}", highlight=False)
+    with needs("training"):
+        from training.monitoring.tables import tables
+    for title, columns, rows in tables(report):
+        if rows:
+            print_table(title, columns, rows)
+        else:
+            print_line(title)
+    print_line(f"{action.step}: {action.words}")
+    if page is not None:
+        print_line(f"the page is {page}")
+
+
+def look(store: str | None, now: int | None = None) -> tuple[Report, Action]:
+    """The report on the champion as of `now` (the end of the log when None) and what it asks for.
+
+    The report is also written beside the champion's folder. Raises `BundleError` when there never was a champion.
+    """
+    with needs("training"):
+        from training.monitoring import decide
+    governance = governed()
+    place = bundle_folder().with_name(FILE)
+    report = _report(store, now, governance, _read(place))
+    action = decide(report, can_roll_back=bool(_fallbacks(governance)))
+    _write(place, finite(_content(report, action)))
+    return report, action
+
+
+def advice(store: str | None) -> Action:
+    """What the monitor says is to be done now."""
+    return look(store)[1]
+
+
+def _report(store: str | None, now: int | None, governance: Governance, before: dict[str, Any]) -> Report:
+    from features.profiles import read_past
+    from models.bundle import MANIFEST, Bundle, BundleError, StaleBundle
+    from training.labels import end_of
+    from training.monitoring import Watched, fault_report, since_of, watch
+
+    folder, fold, since = bundle_folder(), governance.fold, since_of(before)
+    log = existing_log(store)
+    try:
+        past = read_past(log, now)
+    finally:
+        log.close()
+    moment = end_of(past) if now is None else now
+    try:
+        bundle = Bundle.load(folder, fold.fingerprint, fold.names)
+    except BundleError as error:
+        if not (folder / MANIFEST).exists():
+            raise
+        damaged = not isinstance(error, StaleBundle)
+        return fault_report(past, moment, str(folder), str(error), damaged=damaged, since=since)
+    return watch(
+        fold, past, Watched.of(bundle), moment, _asked(bundle),
+        reference=bundle.reference, previous=_previous(governance), since=since,
+    )  # fmt: skip
+
+
+def _asked(bundle: Bundle) -> dict[str, Target]:
+    """The targets that still ask what the bundle was trained to answer."""
+    from training.targets import targets
+
+    cards = bundle.manifest.targets
+    return {
+        name: target
+        for name, target in targets().items()
+        if name in cards and (cards[name].definition, cards[name].scope) == (target.definition, target.scope_text)
+    }
+
+
+def _fallbacks(governance: Governance) -> list[str]:
+    """The champions before, the latest first."""
+    from models.promotions import fallbacks
+
+    return fallbacks(governance.promotions.moves())
+
+
+def _previous(governance: Governance) -> Watched | None:
+    """The latest champion before that can still answer; None when there is none."""
+    from models.bundle import BundleError
+    from training.monitoring import Watched
+
+    for version in _fallbacks(governance):
+        try:
+            return Watched.of(governance.archive.load(version, governance.fold))
+        except BundleError:
+            continue  # made with other features, or damaged: it cannot be compared, nor gone back to
+    return None
+
+
+def _content(report: Report, action: Action) -> dict[str, Any]:
+    return {**report.to_json(), "action": asdict(action)}
+
+
+def _read(place: Path) -> dict[str, Any]:
+    """The report that was written last; nothing when there is none that can be read."""
+    try:
+        found = json.loads(place.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write(place: Path, content: Any) -> None:
+    """Whole or not at all: servers read it at any time."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    staged = place.with_name(f".{place.name}")
+    staged.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    staged.replace(place)
