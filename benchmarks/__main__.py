@@ -3,7 +3,19 @@
 import subprocess
 import sys
 
-NAMES = ("replay", "online", "serve", "ingest", "mixed", "malformed", "chaos", "sweep", "quality", "cold_start", "cluster")
+NAMES = (
+    "replay",
+    "online",
+    "serve",
+    "ingest",
+    "mixed",
+    "malformed",
+    "chaos",
+    "sweep",
+    "quality",
+    "cold_start",
+    "cluster",
+)
 
 if __name__ == "__main__":
     sys.exit(

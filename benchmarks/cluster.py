@@ -24,8 +24,7 @@ import numpy as np
 from distributed import Client, LocalCluster, as_completed
 
 from benchmarks.report import print_claims, print_table
-from benchmarks.shops import row
-from benchmarks.shops import events_of
+from benchmarks.shops import events_of, row
 from features.journey import JOURNEY
 from features.log import open_log
 from features.log.contract import IMPORT_BATCH

@@ -20,12 +20,12 @@ from features.journey import JOURNEY
 from features.outcomes import Happens, Spends
 from features.profiles import replay_profiles
 from models.buyers import Record
-from training.amounts import closed_amount, fit_amount
+from training.amounts import ERRORS, AmountTest, fit_amount, judge_amount
 from training.baselines import baselines
 from training.buyers import fit_buying
 from training.dataset import Dataset, Slice, gathered, joined
-from training.evaluation import Evaluation, Figure, evaluate, resamplings
-from training.ladder import climb, newest_rows
+from training.evaluation import Evaluation, evaluate
+from training.ladder import climb
 from training.scorers import fit_calibration, settings
 from training.spreads import coverage
 from training.targets import TARGETS, Calendar, Target
@@ -40,13 +40,15 @@ ASKED = tuple(
 SPEND = replace(TARGETS["lifetime_value_90d"], name="spend_56d", outcome=Spends(PURCHASE.amount, within=days(56)))
 """Spend, over fewer days: a year is too short to part by horizons of 90."""
 
+ENDS = (0, 30, 60)
+"""Days before the end of the log at which spend is told as if they were the end: one test is one season."""
+
 COUNTS = (
     "purchases_ever", "purchases_28d", "purchases_90d", "coupons_ever", "coupons_28d", "refunds_ever", "messages_7d",
     "messages_28d", "item_views_7d", "searches_7d", "cart_adds_7d", "list_views_ever", "sessions_ever",
 )  # fmt: skip
 """Plain counts of what happened: what is counted before anyone thinks of rhythms."""
 ROUNDS = 200
-REPLICATES = 500
 SHOWN = ("roc_auc", "pr_auc", "log_loss", "calibration_error")
 
 
@@ -75,52 +77,32 @@ def claims(seed: int, targets: tuple[Target, ...] = ASKED) -> dict[str, float]:
 
 
 def _spending(shop: Shop, seed: int) -> dict[str, float]:
-    """`SPEND` beside the mean, the pace of the 90 days before, and BG/NBD times Gamma-Gamma."""
-    found = gathered(SPEND, JOURNEY, shop.past, shop.start, shop.end, seed=seed)
-    if found.split is None:
-        console.print(f"{SPEND.name} is skipped: {found.missing}", markup=False)
-        return {}
-    data = found.dataset()
-    test, mean = data.test, float(joined([data.fit, data.stop]).labels.mean())
-    fitted = fit_amount(found, seed)
-    said = {
-        "waypost": fitted.scorer.score_many(test.features),
-        "mean": np.full(len(test), mean),
-        "as_before": data.column(test, "spend_90d") * SPEND.horizon / days(90),
-    }
-    closed = closed_amount(newest_rows(data.calibrate), found, mean)
-    if closed is not None:
-        said["bg_nbd_gamma_gamma"] = closed.amounts(test.features)[0]
-    drawn = np.concatenate(list(resamplings(test.customer, seed, REPLICATES)))
-    off = {name: each - test.labels for name, each in said.items()}
+    """`SPEND` beside the mean, the pace of the 90 days before, and BG/NBD times Gamma-Gamma, up to each of `ENDS`."""
     claims: dict[str, float] = {}
-    rows = [[name, f"{each.sum() / test.labels.sum():.3f}"] for name, each in said.items()]
-    for kind, error in (("absolute_error", _absolute), ("squared_error", _squared)):
-        once = np.ones((1, len(test)))
-        values = {name: (float(error(each, once)[0]), error(each, drawn)) for name, each in off.items()}
-        for row in rows:
-            row.append(str(Figure.of(*values[row[0]])))
-        own, best = values.pop("waypost"), min(values.values(), key=lambda each: each[0])
-        ratio = Figure.of(own[0] / best[0], own[1] / best[1])
-        claims |= {f"{SPEND.name}_{kind}_to_best": ratio.value, f"{SPEND.name}_{kind}_to_best_high": ratio.high}
-    title = f"{SPEND.name}, by {fitted.scorer.rung.name}: {len(test):,} rows, {test.labels.mean():.2f} in the mean"
-    print_table(title, ("model", "total / actual", "mean absolute error", "root mean squared error"), rows)
+    for earlier in ENDS:
+        found = gathered(SPEND, JOURNEY, shop.past, shop.start, shop.end - days(earlier), seed=seed)
+        name = f"{SPEND.name}_{earlier}d_earlier" if earlier else SPEND.name
+        if found.split is None:
+            console.print(f"{name} is skipped: {found.missing}", markup=False)
+            continue
+        rung = fit_amount(found, seed).scorer.rung
+        test = judge_amount(rung, found.dataset(), seed)
+        rows = [[model, *(str(each[kind]) for kind in ("total", *ERRORS))] for model, each in test.figures.items()]
+        title = f"{name}, by {rung.name}: {test.rows:,} rows, {test.mean:.2f} in the mean; {test.coverage:.1%} inside"
+        print_table(title, ("model", "total / actual", "mean absolute error", "root mean squared error"), rows)
+        claims |= _spend_claims(name, test)
     return claims
 
 
-def _absolute(off: Floats, copies: Floats) -> Floats:
-    """The mean absolute error of each resampling."""
-    return _mean(np.abs(off), copies)
-
-
-def _squared(off: Floats, copies: Floats) -> Floats:
-    """The root mean squared error of each resampling."""
-    return np.sqrt(_mean(off**2, copies))
-
-
-def _mean(values: Floats, copies: Floats) -> Floats:
-    means: Floats = copies @ values / copies.sum(axis=1)
-    return means
+def _spend_claims(name: str, test: AmountTest) -> dict[str, float]:
+    """How many times the error of the best other model its own is, at most by chance, and what budgets are made of."""
+    claims = {f"{name}_total": test.total, f"{name}_interval_coverage": test.coverage}
+    for kind in ERRORS:
+        best = min(test.over, key=lambda other: test.figures[other][kind].value)
+        other, more = test.figures[best][kind].value, test.over[best][kind]
+        claims[f"{name}_{kind}_to_best"] = 1.0 + more.value / other
+        claims[f"{name}_{kind}_to_best_high"] = 1.0 + more.high / other
+    return claims
 
 
 def _claims(name: str, judged: Evaluation) -> dict[str, float]:

@@ -1,8 +1,9 @@
 """Taobao: after the 3rd, 5th and 10th act of a visit, will the visit still end in an order?
 
 929 shoppers, nine days, visits parted by 30 minutes of silence. Each of the last days is foretold by what was learnt
-before it: by our features, which know the visit and the customer's past, in LightGBM and in a logistic regression (the
-mean of their log-odds); and by LightGBM with the same settings on plain counts of each kind of act in the visit so far.
+before it: by our features, which know the visit and the customer's past, in LightGBM and in the ladder's logistic rung
+(the mean of their log-odds); and by LightGBM with the same settings on plain counts of each kind of act: in the visit
+so far, and in the visit and ever. Settings and features were chosen on the days before those that are foretold.
 """
 
 from __future__ import annotations
@@ -12,9 +13,6 @@ from dataclasses import dataclass, replace
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from benchmarks.quality_data import interval, taobao_events
 from benchmarks.report import print_table
@@ -27,6 +25,7 @@ from features.replay import histories
 from training.dataset import Slice, joined, rows_at
 from training.evaluation import resamplings
 from training.metrics import Ranked, pr_auc
+from training.rungs import fit_logistic
 from training.scorers import settings
 from training.targets import TARGETS, InVisit
 
@@ -42,16 +41,21 @@ GAP = HOUR
 """A visit that began before a day is no training for it; visits so long are few."""
 ROUNDS = 120
 STRENGTH = 0.003
+SMALL = {"num_leaves": 4, "min_data_in_leaf": 100, "lambda_l2": 200.0}
+"""For few customers whose rows are much alike: small trees, held back strongly."""
 KINDS = tuple(int(kind) for kind in (Kind.ITEM_VIEW, Kind.CART_ADD, Kind.WISHLIST_ADD, Kind.PURCHASE))
 REPLICATES = 500
+PEERS = ("session_conversion_ap_ratio", "session_conversion_ap_ratio_to_counts_ever")
+"""Our average precision over that of plain counts: of the visit so far, and of the visit and ever."""
 
 
 @dataclass(frozen=True, eq=False)
 class Visits:
-    """Rows of visits, `rows`, and what each visit had had: `counts` float32[n, kinds] of each kind of act."""
+    """Rows of visits, and how many acts of each kind each visit had had, and its customer ever: float32[n, kinds]."""
 
     rows: Slice
     counts: NDArray[np.float32]
+    ever: NDArray[np.float32]
 
     @property
     def place(self) -> Floats:
@@ -61,26 +65,27 @@ class Visits:
 
     def where(self, chosen: NDArray[np.bool_]) -> Visits:
         """The rows for which `chosen` is true."""
-        return Visits(self.rows.where(chosen), self.counts[chosen])
+        return Visits(self.rows.where(chosen), self.counts[chosen], self.ever[chosen])
 
 
 def claims(seed: int) -> dict[str, float]:
     """Fit, judge, print. Raises `Absent`."""
-    visits = visits_of(taobao_events())
-    ours, plain, judged = foretold(visits, seed)
-    rows, found = [], {}
+    judged, ours, peers = foretold(visits_of(taobao_events()), seed)
+    rows: list[list[str]] = []
+    found: dict[str, float] = {}
     for place in PLACES:
         asked = judged.place == place
         people, labels = judged.rows.customer[asked], judged.rows.labels[asked]
-        own, peer = Ranked.of(ours[asked], labels), Ranked.of(plain[asked], labels)
-        once = np.ones(len(labels))
-        ratio, low, high = _ratio(own, peer, people, seed)
-        found[f"session_conversion_ap_ratio_{place}"] = ratio
-        found[f"session_conversion_ap_ratio_{place}_low"] = low
-        shown = (len(labels), labels.sum(), _ap(own, once), _ap(peer, once), labels.mean())
-        rows.append([f"act {place}", *(f"{value:.4g}" for value in shown), f"{ratio:.3f} [{low:.3f}, {high:.3f}]"])
-    columns = ("asked after", "visits", "orders", "average precision", "plain counts", "base rate", "ratio")
-    print_table("Taobao, an order later in the visit", columns, rows)
+        own, once = Ranked.of(ours[asked], labels), np.ones(len(labels))
+        cells = [f"act {place}", str(len(labels)), str(labels.sum()), f"{labels.mean():.4f}", f"{_ap(own, once):.4f}"]
+        for name, said in peers.items():
+            peer = Ranked.of(said[asked], labels)
+            ratio, low, high = _ratio(own, peer, people, seed)
+            found |= {f"{name}_{place}": ratio, f"{name}_{place}_low": low}
+            cells += [f"{_ap(peer, once):.4f}", f"{ratio:.3f} [{low:.3f}, {high:.3f}]"]
+        rows.append(cells)
+    columns = ("asked after", "visits", "orders", "base rate", "ours", "counts of the visit", "ratio")
+    print_table("Taobao, an order later in the visit", (*columns, "and ever", "ratio"), rows)
     return found
 
 
@@ -90,58 +95,53 @@ def visits_of(events: NDArray[np.void]) -> Visits:
     past = Past(histories([events]), np.empty(0, EVENT), np.empty(0, MERGE))
     first, last = int(events["at"].min()), int(events["at"].max())
     rows = rows_at(target, JOURNEY, past, np.array([first, last - target.horizon]), last)
-    return Visits(rows, _counts(events, rows))
+    return Visits(rows, *_counts(events, rows))
 
 
-def foretold(visits: Visits, seed: int) -> tuple[Floats, Floats, Visits]:
-    """Scores by our features (two log-odds, summed) and by plain counts, of the last `DAYS` days' rows at `PLACES`."""
+def foretold(visits: Visits, seed: int) -> tuple[Visits, Floats, dict[str, Floats]]:
+    """The rows of the last `DAYS` days at `PLACES`, our scores (two log-odds, summed), and those of each peer."""
     at = visits.rows.cutoff
     end = int(at.max()) + 1
-    ours, plain, parts = [], [], []
-    for back in range(DAYS, 0, -1):
-        begun = end - back * DAY
+    tests: list[Visits] = []
+    said: list[tuple[Floats, ...]] = []
+    for begun in range(end - DAYS * DAY, end, DAY):
         train = visits.where(at < begun - GAP)
         test = visits.where((at >= begun) & (at < begun + DAY) & np.isin(visits.place, PLACES))
-        known, labels, asked = train.rows.features, train.rows.labels, test.rows.features
-        ours.append(_learnt(known, labels, asked, seed) + _straight(known, labels, asked))
-        plain.append(_learnt(train.counts, labels, test.counts, seed, feature_fraction=1.0))
-        parts.append(test)
-    judged = Visits(joined([part.rows for part in parts]), np.concatenate([part.counts for part in parts]))
-    return np.concatenate(ours), np.concatenate(plain), judged
+        labels = train.rows.labels
+        straight = fit_logistic(train.rows, JOURNEY.names, STRENGTH).raw_many(test.rows.features)
+        ours = _learnt(train.rows.features, labels, test.rows.features, seed) + np.log(straight / (1.0 - straight))
+        all_known, all_asked = (np.hstack([each.counts, each.ever]) for each in (train, test))
+        visit = _learnt(train.counts, labels, test.counts, seed, feature_fraction=1.0)
+        said.append((ours, visit, _learnt(all_known, labels, all_asked, seed, feature_fraction=1.0)))
+        tests.append(test)
+    counts, ever = (np.concatenate([getattr(each, name) for each in tests]) for name in ("counts", "ever"))
+    judged = Visits(joined([each.rows for each in tests]), counts, ever)
+    ours, visit, everything = (np.concatenate(each) for each in zip(*said, strict=True))
+    return judged, ours, {PEERS[0]: visit, PEERS[1]: everything}
 
 
 def _learnt(
     train: NDArray[np.float32], labels: NDArray[np.int8], test: NDArray[np.float32], seed: int, **parameters: object
 ) -> Floats:
-    """The log-odds of the test rows by LightGBM: few rows, so small trees."""
-    small = settings(len(train), seed) | {"num_leaves": 7, "min_data_in_leaf": 100, **parameters}
-    trees = lightgbm.train(small, lightgbm.Dataset(train, labels.astype(np.float32)), ROUNDS)
+    """The log-odds of the test rows by LightGBM."""
+    given = settings(len(train), seed) | SMALL | parameters
+    trees = lightgbm.train(given, lightgbm.Dataset(train, labels.astype(np.float32)), ROUNDS)
     return np.asarray(trees.predict(test, raw_score=True), np.float64)
 
 
-def _straight(train: NDArray[np.float32], labels: NDArray[np.int8], test: NDArray[np.float32]) -> Floats:
-    """The log-odds of the test rows by a logistic regression on the logarithms of all features."""
-    middle = np.nan_to_num(np.nanmedian(np.where(np.isnan(train).all(axis=0), 0.0, train), axis=0))
-    logs = [
-        np.sign(rows) * np.log1p(np.abs(rows)) for rows in (np.where(np.isnan(x), middle, x) for x in (train, test))
-    ]
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, solver="newton-cholesky"))
-    model.fit(np.hstack([logs[0], np.isnan(train)]), labels)
-    return np.asarray(model.decision_function(np.hstack([logs[1], np.isnan(test)])), np.float64)
-
-
-def _counts(events: NDArray[np.void], rows: Slice) -> NDArray[np.float32]:
-    """How many acts of each of `KINDS` each row's visit had had by then, float32[n, kinds]."""
+def _counts(events: NDArray[np.void], rows: Slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """How many acts of each of `KINDS` each row's visit had had by then, and its customer: two float32[n, kinds]."""
     past = histories([events])
-    counts = np.zeros((len(rows), len(KINDS)), np.float32)
+    counts, ever = np.zeros((2, len(rows), len(KINDS)), np.float32)
     places = np.searchsorted(past.customers, rows.customer)
     for row, (place, moment) in enumerate(zip(places.tolist(), rows.cutoff.tolist(), strict=True)):
         own = past.events[past.starts[place] : past.starts[place + 1]]
-        until = int(np.searchsorted(own["at"], moment, side="right"))
-        pauses = np.flatnonzero(np.diff(own["at"][:until]) > VISIT_GAP)
-        visit = own["kind"][pauses[-1] + 1 if len(pauses) else 0 : until]
+        own = own[: int(np.searchsorted(own["at"], moment, side="right"))]
+        pauses = np.flatnonzero(np.diff(own["at"]) > VISIT_GAP)
+        visit = own["kind"][pauses[-1] + 1 if len(pauses) else 0 :]
         counts[row] = [(visit == kind).sum() for kind in KINDS]
-    return counts
+        ever[row] = [(own["kind"] == kind).sum() for kind in KINDS]
+    return counts, ever
 
 
 def _ratio(own: Ranked, peer: Ranked, customers: NDArray[np.int32], seed: int) -> tuple[float, float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 
 from features.grammar import Binary, Column, Constant, Expr, Unary, maximum, minimum
 
@@ -33,23 +34,33 @@ class UnreadableCondition(ValueError):
 def read_condition(text: str) -> Expr:
     """The expression that `text` states, in the words in which expressions are written.
 
-    Raises `UnreadableCondition` for anything but columns, numbers, arithmetic, comparisons, `&`, `|`, `not`, `minimum`
-    and `maximum`.
+    Raises `UnreadableCondition` for anything but columns, finite numbers, arithmetic, comparisons, `&`, `|`, `not`,
+    `minimum` and `maximum`, and for what is nested too deeply to be read.
     """
     try:
         return _expression(ast.parse(text, mode="eval").body)
-    except (SyntaxError, KeyError, TypeError):
+    except (SyntaxError, KeyError, TypeError, ValueError, OverflowError, RecursionError, MemoryError):
         raise UnreadableCondition(
             f"{text!r} is not an expression over features, such as days_since_purchase <= 56 or "
             "(cart_value > 100) & (not (lapsing == 1))"
         ) from None
 
 
+def is_condition(expr: Expr) -> bool:
+    """Whether `expr` is true or false of a customer, and no number."""
+    match expr:
+        case Binary(operator=operator):
+            return operator in _COMPARISONS.values() or operator in ("&", "|")
+        case Unary(operator=operator):
+            return operator != "-"
+    return False
+
+
 def _expression(node: ast.expr) -> Expr:
     match node:
         case ast.Name(id=name):
             return Column(name)
-        case ast.Constant(value=int() | float() as value):
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool) and math.isfinite(value):
             return Constant(float(value))
         case ast.UnaryOp(op=sign, operand=operand):
             return Unary(_SIGNS[type(sign)], _expression(operand))

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from features.aggregates.base import Aggregate, Reading
 from features.aggregates.counts import Count, Total
+from features.aggregates.stages import Stages
 from features.aggregates.tempo import Gaps
 from features.aggregates.times import Age, Earliest, Fading, Latest, Since
 from features.aggregates.windows import CountWithin, DaysWithin, TotalWithin
@@ -47,6 +48,8 @@ _NOUNS = {
 """What kinds are called where their own name is no noun."""
 
 _PAUSES = {"read_longest": "at the longest", "read_recent": "lately every"}
+
+_STAGES = {"read_current": "in the {} stage", "read_previous": "in the {} stage before"}
 
 _STRESSED = (" used", " denied", " bought", " opened", " clicked", " put in the cart", " out of stock", " by us")
 """Endings that the plural goes before."""
@@ -109,7 +112,8 @@ def _silence(value: float, noun: str, silent: str, pause: str, row: Mapping[str,
         return f"no rhythm of {_plural(noun)} yet"
     if not value:
         return f"{_a(noun)} just now"
-    return f"no {noun} for {_amount(days, 'day')}, {pause} {days / value:.0f}"
+    heard = f"no {noun} for {_amount(days, 'day')}" if days >= 1 else f"{_a(noun)} within the last day"
+    return f"{heard}, {pause} {max(days / value, 1.0):.0f}"
 
 
 def _time(name: str, aggregate: Aggregate, value: float, unit: str) -> str:
@@ -139,8 +143,8 @@ def _share(above: Aggregate, below: Aggregate, value: float) -> str:
 def _reading(name: str, aggregate: Aggregate, kernel: str, value: float) -> str:
     noun, when = _noun(aggregate.selection), _when(aggregate)
     match aggregate:
-        case _ if name.endswith("stage"):
-            return _stage(name, value)
+        case Stages() if kernel in _STAGES:
+            return _stage(name, _STAGES[kernel], value)
         case Earliest() | Latest() if aggregate.selection.column == "channel":
             return f"{_label(name)}: {_channel(value)}"
         case _ if math.isnan(value):
@@ -174,8 +178,7 @@ def _condition(name: str, value: float) -> str:
     return _label(name) if value else f"not {_label(name)}"
 
 
-def _stage(name: str, value: float) -> str:
-    where = {"stage": "in the {} stage", "previous_stage": "in the {} stage before"}[name]
+def _stage(name: str, where: str, value: float) -> str:
     return f"{_label(name)}: not known" if math.isnan(value) else where.format(Stage(int(value)).name.lower())
 
 

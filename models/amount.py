@@ -78,23 +78,32 @@ class MeanAmount:
         return cls(**fields_of(content, target, frozenset({"mean", "low", "high"})), names=names)
 
 
-class AmountTrees:
-    """Boosted trees of the Tweedie loss for the mean, and of the quantile loss for 5 % and 95 %.
+STARTS: dict[str, type[MeanAmount] | type[BuyingAmount]] = {each.name: each for each in (MeanAmount, BuyingAmount)}
+"""The rungs that trees can start from, by name."""
 
-    The means are multiplied by `factor`, so that they add up to what customers spent; the ends are `margin` further
-    apart to either side, so that they hold the share that they should (conformalised quantile regression: Romano and
-    others, 2019). Both are learnt on rows that the trees had not seen.
+
+class AmountTrees:
+    """Boosted trees that correct a simpler rung, their `start`: all three of them say how many times its amount.
+
+    The mean is of the Tweedie loss, the ends of the quantile losses of 5 % and 95 %. The means are multiplied by
+    `factor`, so that they add up to what customers spent; the ends are `margin` times the start further apart to either
+    side, so that they hold the share that they should (conformalised quantile regression: Romano and others, 2019).
+    Both are learnt on rows that the trees had not seen.
     """
 
     name = "lightgbm"
 
-    def __init__(self, target: str, texts: Sequence[str], factor: float, margin: float, names: tuple[str, ...]) -> None:
+    def __init__(
+        self, target: str, start: MeanAmount | BuyingAmount, texts: Sequence[str], factor: float, margin: float,
+        names: tuple[str, ...],
+    ) -> None:  # fmt: skip
         """`texts` of the mean, the low and the high end; ValueError when one is not of its objective and features."""
         if not (math.isfinite(factor) and factor > 0.0):
             raise ValueError(f"The factor of {target} is {factor}; expected a positive number.")
         if not math.isfinite(margin):
             raise ValueError(f"The margin of {target} is {margin}; expected a finite number.")
-        self.texts, self.factor, self.margin, self.names = tuple(texts), float(factor), float(margin), names
+        self.start, self.names = start, names
+        self.texts, self.factor, self.margin = tuple(texts), float(factor), float(margin)
         try:
             self._mean, self._low, self._high = map(Booster, texts)
         except LightGBMError as error:
@@ -104,28 +113,33 @@ class AmountTrees:
 
     def amounts(self, matrix: NDArray[np.float32], threads: int = 1) -> tuple[Floats, Floats, Floats]:
         """The means, and the ends, which are never below zero nor on the wrong side of one another."""
+        start = self.start.amounts(matrix, threads)[0]
         low = np.maximum(self._low.predict_many(matrix, threads) - self.margin, 0.0)
-        return (
-            self._mean.predict_many(matrix, threads) * self.factor,
-            low,
-            np.maximum(self._high.predict_many(matrix, threads) + self.margin, low),
-        )
+        high = np.maximum(self._high.predict_many(matrix, threads) + self.margin, low)
+        return start * (self._mean.predict_many(matrix, threads) * self.factor), start * low, start * high
 
     def contributions(self, matrix: NDArray[np.float32]) -> Floats:
-        """Exact tree Shapley values of the logarithm of the mean; the base holds the factor."""
-        added = self._mean.contributions(matrix)
+        """Those of the start, and exact tree Shapley values of the trees' logarithm; the base holds the factor."""
+        added = self._mean.contributions(matrix) + self.start.contributions(matrix)
         added[:, -1] += math.log(self.factor)
         return added
 
     def to_bytes(self) -> bytes:
-        """JSON of the three models' texts, the factor and the margin."""
-        return json.dumps({"factor": self.factor, "margin": self.margin, "texts": self.texts}).encode()
+        """JSON of the start, the three models' texts, the factor and the margin."""
+        start = {self.start.name: json.loads(self.start.to_bytes())}
+        fields = {"start": start, "factor": self.factor, "margin": self.margin, "texts": self.texts}
+        return json.dumps(fields).encode()
 
     @classmethod
     def from_bytes(cls, content: bytes, target: str, names: tuple[str, ...]) -> AmountTrees:
         """What `to_bytes` gave; ValueError for anything else."""
-        fields = fields_of(content, target, frozenset({"factor", "margin", "texts"}))
-        return cls(target, fields["texts"], fields["factor"], fields["margin"], names)
+        fields = fields_of(content, target, frozenset({"start", "factor", "margin", "texts"}))
+        found = fields["start"]
+        if not isinstance(found, dict) or len(found) != 1 or not set(found) <= set(STARTS):
+            raise ValueError(f"The start of the trees of {target} is unreadable: expected one of {', '.join(STARTS)}.")
+        [(name, parameters)] = found.items()
+        start = STARTS[name].from_bytes(json.dumps(parameters).encode(), target, names)
+        return cls(target, start, fields["texts"], fields["factor"], fields["margin"], names)
 
 
 AMOUNT_RUNGS: dict[str, type[MeanAmount] | type[BuyingAmount] | type[AmountTrees]] = {

@@ -76,6 +76,10 @@ class Governance:
 
         return self._change(last_good, (CHAMPION,), Cause("rollback", reason))
 
+    def fallbacks(self) -> list[str]:
+        """Versions that `roll_back` would try, the latest first; from a bundle put there by hand, too."""
+        return fallbacks([*self.promotions.moves(), *(move for move, _ in self._unknown())])
+
     def damage(self) -> str:
         """Why the champion cannot be read although the log says that there is one; empty when nothing is wrong."""
         if CHAMPION not in named(self.promotions.moves()):
@@ -121,17 +125,24 @@ class Governance:
 
     def _adopted(self) -> list[Move]:
         """Moves for bundles that stand in the server's folders without the log knowing; they are archived, too."""
-        was, moves = named(self.promotions.moves()), []
+        found = self._unknown()
+        for _, bundle in found:
+            self.archive.keep(bundle)
+        return [move for move, _ in found]
+
+    def _unknown(self) -> list[tuple[Move, Bundle]]:
+        """Each bundle that stands in a folder of the server without the log knowing, and the move it makes."""
+        was, found = named(self.promotions.moves()), []
         for alias, place in self.places.items():
             try:
                 bundle = load_as_made(place)
             except BundleError:
                 continue  # nothing there, or nothing of use: what takes its place is about to be chosen
             if bundle.version != was.get(alias):
-                self.archive.keep(bundle)
                 reason = f"found in {place}, where no command had put it"
-                moves.append(Move(self._clock(), alias, bundle.version, was.get(alias, ""), "hand", reason))
-        return moves
+                move = Move(self._clock(), alias, bundle.version, was.get(alias, ""), "hand", reason)
+                found.append((move, bundle))
+        return found
 
     def _usable(self, versions: Sequence[str]) -> Bundle:
         faults = []

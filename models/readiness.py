@@ -15,13 +15,17 @@ from models.manifest import Manifest, TargetCard
 
 HISTORY = "history_days"
 
+FARTHEST_DAYS = 10 * 365
+"""What is further off than this is not expected: no shop goes on as it does for so long, nor does the calendar."""
+
 
 @dataclass(frozen=True, slots=True)
 class NextRung:
     """The rung above: the counts from which it is tried, what is lacking, and when that is expected, in microseconds.
 
     `lacking` is empty when the rung was tried already and told no more than the one that answers: then more of the same
-    data may help or not, and nothing is `expected`. It is None, too, when what lacks does not grow.
+    data may help or not, and nothing is `expected`. It is None, too, when what lacks does not grow, or takes
+    longer than anybody can foresee.
     """
 
     rung: str
@@ -80,7 +84,7 @@ def _rung(name: str, card: TargetCard, now: int) -> NextRung:
     }
     waits = [_wait(what, number, card.counts) for what, number in lacking.items()]
     longest = max(waits, default=math.inf)
-    return NextRung(name, needed, lacking, now + math.ceil(longest) * DAY if math.isfinite(longest) else None)
+    return NextRung(name, needed, lacking, now + math.ceil(longest) * DAY if longest <= FARTHEST_DAYS else None)
 
 
 def _wait(what: str, lacking: float, counts: Mapping[str, float]) -> float:

@@ -40,7 +40,7 @@ class Champion:
     base_rates: Mapping[str, float]
     scopes: Mapping[str, Expr]
     told: Mapping[str, Mapping[str, Any]]
-    _speaks: Mapping[str, Callable[[Sequence[float]], bool]]
+    _others: tuple[tuple[str, Callable[[Sequence[float]], bool]], ...]
     _asked: tuple[tuple[str, Scorer, Callable[[Sequence[float]], bool]], ...]
 
     @classmethod
@@ -57,13 +57,14 @@ class Champion:
         parameters: dict[str, Any] = dict(bundle.manifest.policy)
         index = {name: place for place, name in enumerate(bundle.manifest.features)}
         speaks = {target: compile_scope(scope, index) for target, scope in scopes.items()}
+        others = tuple((target, asked) for target, asked in speaks.items() if target not in bundle.scorers)
         asked = tuple((target, scorer, speaks[target]) for target, scorer in bundle.scorers.items())
-        return cls(bundle, Policy(**parameters), rates, scopes, told(bundle), speaks, asked)
+        return cls(bundle, Policy(**parameters), rates, scopes, told(bundle), others, asked)
 
-    def targets_of(self, features: NDArray[np.float32]) -> list[str]:
-        """The targets, of every form, that speak of a customer, from float32[features]."""
+    def others(self, features: NDArray[np.float32], wanted: Collection[str] | None = None) -> list[str]:
+        """The amounts and stages, or those `wanted` of them, that speak of a customer, from float32[features]."""
         row = features.tolist()
-        return [target for target, speaks in self._speaks.items() if speaks(row)]
+        return [target for target, speaks in self._others if (wanted is None or target in wanted) and speaks(row)]
 
     def score(self, features: NDArray[np.float32], wanted: Collection[str] | None = None) -> dict[str, float]:
         """The probability of every target (or of those `wanted`) that speaks of a customer, from float32[features]."""

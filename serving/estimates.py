@@ -50,11 +50,12 @@ def _told(card: TargetCard) -> dict[str, Any]:
 
 
 def values(
-    bundle: Bundle, row: NDArray[np.float32], scores: Mapping[str, float], speaking: Collection[str], known: bool
+    bundle: Bundle, row: NDArray[np.float32], scores: Mapping[str, float], others: Collection[str], known: bool
 ) -> dict[str, dict[str, Any]]:
     """What is estimated of a customer with these features, of every target that speaks of it, by target.
 
-    `scores` are its probabilities, already known; of a stranger, who is not `known`, the base rates.
+    `scores` are its probabilities, already known; of a stranger, who is not `known`, the base rates. `others` are the
+    amounts and stages.
     """
     found: dict[str, dict[str, Any]] = {
         name: _estimated("probability", bundle.scorers[name].estimate_of(value)) for name, value in scores.items()
@@ -63,7 +64,7 @@ def values(
         for each, card in ((found[name], bundle.manifest.targets[name]) for name in found):
             each["evidence"] = max(_RATE, card.evidence)
         return found
-    for name in speaking:
+    for name in others:
         if name in bundle.amounts:
             found[name] = _estimated("amount", bundle.amounts[name].estimate(row))
         elif name in bundle.stages:

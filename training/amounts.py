@@ -1,4 +1,9 @@
-"""Fitting what answers with an amount: boosted trees, the closed form of buying, or the mean."""
+"""Fitting what answers with an amount: trees that start from the customer's own orders, those orders, or the mean.
+
+Rungs are compared by the Tweedie deviance of rows ahead of them. It is least for the true mean, so that amounts add up
+to what a budget is made of; the mean absolute error would be least for the median, which of skewed amounts is far below
+the mean, and the squared error hears a few great spenders only.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +16,20 @@ from numpy.typing import NDArray
 
 from features.events import DAY
 from models.amount import AMOUNT_RUNGS, AmountRung, AmountScorer, AmountTrees, MeanAmount
-from models.buyers import Record
-from models.buying_amount import BuyingAmount, closed_form
+from models.buying_amount import PACE, PACE_DAYS, BuyingAmount
 from models.spread import INTERVAL, Ranks
-from training.buyers import NotEnoughBuyers, fit_buying, fit_spending
 from training.dataset import Dataset, Gathered, Slice, joined
 from training.evaluation import Figure, resamplings
 from training.ladder import LEAST, newest_rows
+from training.own_amounts import FEW, POWER, TAIL, best_share, deviance, held_ends, own_amount, said_of, shared
 from training.rungs import train_set
 from training.scorers import PATIENCE, ROUNDS, settings
 
 Floats = NDArray[np.float64]
+Start = MeanAmount | BuyingAmount
 
-TAIL = 0.5 * (1.0 - INTERVAL)
 OBJECTIVES: tuple[dict[str, object], ...] = (
-    {"objective": "tweedie", "tweedie_variance_power": 1.3},
+    {"objective": "tweedie", "tweedie_variance_power": POWER},
     {"objective": "quantile", "alpha": TAIL},
     {"objective": "quantile", "alpha": 1.0 - TAIL},
 )
@@ -35,17 +39,17 @@ REPLICATES = 200
 BELIEVED = 5.0
 """Customers that the prior counts for beside the shop's own."""
 
-FEW = (0.05, 3.0)
-"""The ends of the interval as shares of the mean, near those of an exponential amount, where there are too few rows."""
-
 ENOUGH = 40
 """Rows from which the ends are those of the rows."""
+
+OWN, MEAN, AS_BEFORE, CLOSED, CHAMPION = "model", "mean", "as_before", "bg_nbd_gamma_gamma", "champion"
+"""The models of a test: its own, and those it stands beside."""
 
 
 @dataclass(frozen=True, eq=False)
 class FittedAmount:
-    """An amount scorer and how it came about: trees of the mean, settings, and the mean absolute error of each rung
-    that was tried on rows that were the future to it. `rate` is the mean amount, shrunk towards the prior."""
+    """An amount scorer and how it came about: trees of the mean, settings, and the deviance of each rung that was
+    tried on rows that were the future to it. `rate` is the mean amount, shrunk towards the prior."""
 
     scorer: AmountScorer
     rate: float
@@ -58,72 +62,87 @@ class FittedAmount:
 class AmountTest:
     """What the test found: errors by model with intervals, and the share of customers inside their interval.
 
-    `total` is the sum of what was foretold over what was spent; `over` is the first model's figure less the other's.
+    `figures` are by model and metric: `mae`, `rmse`, and `total`, the sum of what was foretold over what was spent.
+    `over` is the own model's error less that of the other: of the mean, of the pace of the last 90 days, of the closed
+    form where there is one, and of the champion.
     """
 
     rows: int
     mean: float
     figures: Mapping[str, Mapping[str, Figure]]
     over: Mapping[str, Mapping[str, Figure]]
-    total: float
     coverage: float
+
+    @property
+    def total(self) -> float:
+        """The sum of what the model foretold over what was spent."""
+        return self.figures[OWN]["total"].value
 
 
 def fit_amount(found: Gathered, seed: int) -> FittedAmount:
-    """Of the mean, the closed form and, where there is history enough, trees: the one that is nearest on rows ahead."""
-    rows, names = found.rows, found.names
-    mean = mean_amount(rows, names, found.target.prior)
-    tried: dict[str, AmountRung] = {"prior": mean}
-    rounds, parameters, losses, newest = 0, dict[str, object](), dict[str, float](), newest_rows(rows)
+    """Of the mean, the customer's own orders and, where there is history enough, trees: what is nearest on rows ahead.
+
+    Nearest is the least deviance on rows held back, a horizon after those that it was fitted on; it is then fitted anew
+    on all rows before the test. Without history enough for that, the rungs are compared on the rows they are of.
+    """
     if found.split is None:
-        heard = newest
+        rungs, losses, rounds, newest = *_untimed(found), 0, newest_rows(found.rows)
     else:
         data = found.dataset()
-        heard, newest = newest_rows(data.calibrate), newest_rows(data.test)
-        trees, rounds, parameters, losses["lightgbm"] = _trees(data, seed)
-        tried["lightgbm"] = trees
-    closed = closed_amount(heard, found, mean.mean)
-    if closed is not None:
-        tried["buyers"] = closed
-    for name in tried.keys() - losses:
-        losses[name] = _error(tried[name], heard)
-    best = min(tried, key=lambda name: losses[name]) if len(heard) else "prior"
-    rung = tried[best]
+        rungs, losses, rounds = _timed(found, data, seed)
+        newest = newest_rows(data.test)
+    best = min(rungs, key=lambda name: losses[name])
+    rung = rungs[best]
     ranks = Ranks.of(rung.amounts(np.ascontiguousarray(newest.features))[0])
-    ordered = {name: losses[name] for name in AMOUNT_RUNGS if name in losses and np.isfinite(losses[name])}
-    return FittedAmount(
-        AmountScorer(found.target.name, rung, ranks), mean.mean,
-        rounds if best == "lightgbm" else 0, parameters if best == "lightgbm" else {}, ordered,
-    )  # fmt: skip
+    rate = mean_amount(found.rows, found.names, found.target.prior).mean
+    ordered = {name: losses[name] for name in AMOUNT_RUNGS if np.isfinite(losses.get(name, np.inf))}
+    grown = isinstance(rung, AmountTrees)
+    parameters = settings(len(found.rows), seed) | OBJECTIVES[0] if grown else {}
+    return FittedAmount(AmountScorer(found.target.name, rung, ranks), rate, rounds if grown else 0, parameters, ordered)
 
 
-def _error(rung: AmountRung, rows: Slice) -> float:
-    """The mean absolute error; infinity without rows."""
-    said = rung.amounts(np.ascontiguousarray(rows.features))[0]
-    return float(np.abs(said - rows.labels).mean()) if len(rows) else float("inf")
+def _untimed(found: Gathered) -> tuple[dict[str, AmountRung], dict[str, float]]:
+    """The rungs of rows that cannot be parted by time; the pace's share is what the newest of them say."""
+    rows, newest = found.rows, newest_rows(found.rows)
+    rungs: dict[str, AmountRung] = {"prior": mean_amount(rows, found.names, found.target.prior)}
+    own = own_amount(rows, found.names, found.target.horizon / DAY) if _many_enough(found) else None
+    if own is not None:
+        share = best_share([(own, newest)])
+        rungs["buyers"] = held_ends(shared(own, share), [(shared(own, share), newest)])
+    losses = {
+        name: deviance(newest.labels, said_of(rung, newest)) if len(rows) else np.inf for name, rung in rungs.items()
+    }
+    return rungs, losses
 
 
-def closed_amount(rows: Slice, found: Gathered, mean: float) -> BuyingAmount | None:
-    """The closed form of each customer's row: it is fitted on what was before it, and set to the total that came after.
+def _timed(found: Gathered, data: Dataset, seed: int) -> tuple[dict[str, AmountRung], dict[str, float], int]:
+    """The final rungs, their deviance on the rows held back, and the trees of the mean.
 
-    None when nobody has ordered twice, or there are too few customers (`LEAST`).
+    `early`, `past` and `final` are of the rows up to a horizon before the stop rows, before the rows held back, and
+    before the test. What each says of the slice a horizon on tells the share, the ends, the factor and the margin.
     """
-    counts, names, days = found.counts, found.names, found.target.horizon / DAY
-    if any(getattr(counts, what) < number for what, number in LEAST[BuyingAmount.name].items()):
-        return None
-    known, features = Record.of(rows.features, names), np.ascontiguousarray(rows.features)
-    try:
-        buying, spending = fit_buying(known), fit_spending(known)
-    except NotEnoughBuyers:
-        return None
-    said = closed_form(buying, spending, features, names, days)
-    there = np.isfinite(said) & (said > 0.0)
-    spent = rows.labels.astype(np.float64)[there]
-    if not len(spent) or spent.sum() <= 0.0:
-        return None
-    factor = float(spent.sum() / said[there].sum())
-    low, high = np.quantile(spent / (factor * said[there]), [TAIL, 1.0 - TAIL]).tolist()
-    return BuyingAmount(buying, spending, days, factor, (max(low, 0.0), high), mean, names)
+    held, past = data.calibrate, joined([data.fit, data.stop])
+    spans = [data.purged_fit, past, joined([past, held])]
+    means = [mean_amount(rows, found.names, found.target.prior) for rows in spans]
+    starts: list[Start] = list(means)
+    own = [own_amount(rows, data.names, data.target.horizon / DAY) for rows in spans if _many_enough(found)]
+    known = [each for each in own if each is not None]
+    rungs: dict[str, AmountRung] = {"prior": means[-1]}
+    losses = {"prior": deviance(held.labels, said_of(means[1], held))}
+    if len(known) == len(spans):
+        share = best_share([(known[0], data.stop)])
+        early, later = shared(known[0], share), shared(known[1], share)
+        final = shared(known[2], best_share([(known[0], data.stop), (known[1], held)]))
+        starts = [early, later, final]
+        rungs["buyers"] = held_ends(final, [(early, data.stop), (later, held)])
+        losses["buyers"] = deviance(held.labels, said_of(later, held))
+    trees, losses["lightgbm"], rounds = _trees(data, spans, starts, seed)
+    return rungs | {"lightgbm": trees}, losses, rounds
+
+
+def _many_enough(found: Gathered) -> bool:
+    """Whether there are customers enough for the closed form (`LEAST`)."""
+    return all(getattr(found.counts, what) >= number for what, number in LEAST[BuyingAmount.name].items())
 
 
 def mean_amount(rows: Slice, names: tuple[str, ...], prior: float) -> MeanAmount:
@@ -137,77 +156,93 @@ def mean_amount(rows: Slice, names: tuple[str, ...], prior: float) -> MeanAmount
     return MeanAmount(mean, low, high, names)
 
 
-def _trees(data: Dataset, seed: int) -> tuple[AmountTrees, int, dict[str, object], float]:
-    """The trees of all rows before the test; factor, margin and error from trees that end a horizon before `held`."""
-    held, past = data.calibrate, joined([data.fit, data.stop])
-    shared = settings(len(past) + len(held), seed)
-    every = [shared | objective for objective in OBJECTIVES]
-    rounds = [_rounds(data, parameters) for parameters in every]
-    mean, low, high = (
-        np.asarray(lightgbm.train(parameters, train_set(past, data.names), number).predict(held.features))
-        for parameters, number in zip(every, rounds, strict=True)
-    )
-    spent = held.labels.astype(np.float64)
-    factor = float(spent.sum() / max(mean.sum(), 1e-9))
-    factor = factor if factor > 0.0 else 1.0
-    margin = float(np.quantile(np.maximum(low - spent, spent - high), INTERVAL))
-    loss = float(np.abs(spent - factor * mean).mean())
-    final = joined([past, held])
-    texts = [
-        lightgbm.train(parameters, train_set(final, data.names), number).model_to_string()
-        for parameters, number in zip(every, rounds, strict=True)
-    ]
-    return AmountTrees(data.target.name, texts, factor, margin, data.names), rounds[0], every[0], loss
+def _trees(data: Dataset, spans: list[Slice], starts: list[Start], seed: int) -> tuple[AmountTrees, float, int]:
+    """The trees of the last span, their deviance on the rows held back, and how many there are of the mean."""
+    early, past, final = zip(spans, starts, strict=True)
+    rounds = [_rounds(data, *early, objective, seed) for objective in OBJECTIVES]
+    parts = []
+    for (rows, start), ahead in ((early, data.stop), (past, data.calibrate)):
+        grown = AmountTrees(data.target.name, start, _texts(data, rows, start, rounds, seed), 1.0, 0.0, data.names)
+        matrix = np.ascontiguousarray(ahead.features)
+        parts.append(np.stack([ahead.labels.astype(np.float64), *grown.amounts(matrix), said_of(start, ahead)]))
+    spent, mean, low, high, began = np.concatenate(parts, axis=1)
+    factor = float(spent.sum() / mean.sum())
+    margin = float(np.quantile(np.maximum(low - spent, spent - high) / began, INTERVAL))
+    texts = _texts(data, *final, rounds, seed)
+    trees = AmountTrees(data.target.name, final[1], texts, factor, margin, data.names)
+    return trees, deviance(data.calibrate.labels, parts[1][1]), rounds[0]
 
 
-def _rounds(data: Dataset, parameters: dict[str, object]) -> int:
-    """How many trees grown on the purged rows do best on the stop rows."""
-    grown = train_set(data.purged_fit, data.names)
-    heard = train_set(data.stop, data.names, reference=grown)
+def _texts(data: Dataset, rows: Slice, start: Start, rounds: list[int], seed: int) -> list[str]:
+    """The models of the mean and the ends, so many trees each."""
+    return [
+        lightgbm.train(settings(len(rows), seed) | objective, _grown_on(rows, start, objective, data), number)
+        .model_to_string()
+        for objective, number in zip(OBJECTIVES, rounds, strict=True)
+    ]  # fmt: skip
+
+
+def _rounds(data: Dataset, rows: Slice, start: Start, objective: dict[str, object], seed: int) -> int:
+    """How many trees grown on these rows do best on the stop rows."""
+    grown = _grown_on(rows, start, objective, data)
+    heard = _grown_on(data.stop, start, objective, data, grown)
     stopping = lightgbm.early_stopping(PATIENCE, verbose=False)
+    parameters = settings(len(rows), seed) | objective
     return max(1, lightgbm.train(parameters, grown, ROUNDS, valid_sets=[heard], callbacks=[stopping]).best_iteration)
 
 
-def judge_amount(rung: AmountRung, data: Dataset, seed: int) -> AmountTest:
-    """The errors on the test rows beside those of the mean, with intervals of a bootstrap over customers."""
-    test = data.test
+def _grown_on(
+    rows: Slice, start: Start, objective: dict[str, object], data: Dataset, reference: lightgbm.Dataset | None = None
+) -> lightgbm.Dataset:
+    """The rows as trees of this loss take them: the mean has the start's logarithm added, the ends are shares of it.
+
+    The quantile loss of a share, weighted by the start, is that of the amount.
+    """
+    grown, said = train_set(rows, data.names, reference), said_of(start, rows)
+    if objective["objective"] == "tweedie":
+        return grown.set_init_score(np.log(said))
+    return grown.set_label(rows.labels / said).set_weight(said)
+
+
+def judge_amount(rung: AmountRung, data: Dataset, seed: int, champion: AmountRung | None = None) -> AmountTest:
+    """The errors on the test rows beside those of naive rules, the closed form and the champion's rung, if given.
+
+    Intervals are of a bootstrap over customers.
+    """
+    test, past, days = data.test, joined([data.fit, data.stop, data.calibrate]), data.target.horizon / DAY
     spent = test.labels.astype(np.float64)
     mean, low, high = rung.amounts(np.ascontiguousarray(test.features))
-    said = {"model": mean, "mean": np.full(len(test), float(joined([data.fit, data.stop]).labels.mean()))}
-    drawn: dict[str, list[Floats]] = {f"{name} {kind}": [] for name in said for kind in _ERRORS}
-    for copies in resamplings(test.customer, seed, REPLICATES):
-        for name, each in said.items():
-            for kind, error in _ERRORS.items():
-                drawn[f"{name} {kind}"].append(error(each - spent, copies))
-    samples = {name: np.concatenate(parts) for name, parts in drawn.items()}
-    plain = np.ones((1, len(test)))
-    values = {f"{name} {kind}": float(_ERRORS[kind](said[name] - spent, plain)[0]) for name in said for kind in _ERRORS}
-
-    def beside(name: str, kind: str) -> Figure:
-        own, other = f"model {kind}", f"{name} {kind}"
-        return Figure.of(values[own] - values[other], samples[own] - samples[other])
-
-    return AmountTest(
-        len(test),
-        float(spent.mean()),
-        {
-            name: {kind: Figure.of(values[f"{name} {kind}"], samples[f"{name} {kind}"]) for kind in _ERRORS}
-            for name in said
-        },
-        {"mean": {kind: beside("mean", kind) for kind in _ERRORS}},
-        float(mean.sum() / max(spent.sum(), 1e-9)),
-        float(((spent >= low) & (spent <= high)).mean()),
-    )
+    pace = data.column(test, PACE) * (days / PACE_DAYS)
+    said = {OWN: mean, MEAN: np.full(len(test), float(past.labels.mean())), AS_BEFORE: pace}
+    closed = own_amount(past, data.names, days)
+    said |= {CLOSED: said_of(closed, test)} if closed is not None else {}
+    said |= {CHAMPION: said_of(champion, test)} if champion is not None else {}
+    copies = np.concatenate(list(resamplings(test.customer, seed, REPLICATES)))
+    drawn = {name: _figures(each, spent, copies) for name, each in said.items()}
+    plain = {name: _figures(each, spent, np.ones((1, len(test)))) for name, each in said.items()}
+    figures = {
+        name: {kind: Figure.of(value[0], drawn[name][kind]) for kind, value in by.items()} for name, by in plain.items()
+    }
+    over = {
+        name: {
+            kind: Figure.of(plain[OWN][kind][0] - by[kind][0], drawn[OWN][kind] - drawn[name][kind]) for kind in ERRORS
+        }
+        for name, by in plain.items()
+        if name != OWN
+    }
+    inside = (spent >= low) & (spent <= high)
+    return AmountTest(len(test), float(spent.mean()), figures, over, float(inside.mean()))
 
 
-def _absolute(off: Floats, copies: Floats) -> Floats:
-    means: Floats = copies @ np.abs(off) / copies.sum(axis=1)
-    return means
+ERRORS = ("mae", "rmse")
+"""The metrics of which less is better."""
 
 
-def _squared(off: Floats, copies: Floats) -> Floats:
-    roots: Floats = np.sqrt(copies @ off**2 / copies.sum(axis=1))
-    return roots
-
-
-_ERRORS = {"mae": _absolute, "rmse": _squared}
+def _figures(said: Floats, spent: Floats, copies: Floats) -> dict[str, Floats]:
+    """The metrics of each resampling."""
+    off, rows = said - spent, copies.sum(axis=1)
+    return {
+        "mae": copies @ np.abs(off) / rows,
+        "rmse": np.sqrt(copies @ off**2 / rows),
+        "total": copies @ said / (copies @ spent),
+    }

@@ -260,14 +260,17 @@ def _parted(target: Target, names: tuple[str, ...], rows: Slice, cutoffs: Split)
 
 
 def _one_sided(data: Dataset) -> str:
-    """What is missing for every slice to have both answers; nothing when they have."""
+    """What is missing for every slice to have both answers (of amounts: some money); nothing when they have."""
+    amount = data.target.form == "amount"
     for name in ("fit", "purged_fit", "stop", "calibrate", "test"):
         found = getattr(data, name).labels
         yes = int(moved(data.target, found).sum())
-        if not 0 < yes < len(found):
+        if not 0 < yes < len(found) + amount:
+            expected = "some that are" if amount else "both yes and no"
             return (
-                f"The {name} rows of {data.target.name} are {len(found)}, {yes} of them yes; expected both yes "
-                "and no. Import more customers or more history with `waypost import`."
+                f"The {name} rows of {data.target.name} are {len(found)}, {yes} of them "
+                f"{'above 0' if amount else 'yes'}; expected {expected}. Import more customers or more history with "
+                "`waypost import`."
             )
     return ""
 

@@ -64,8 +64,15 @@ _OF_FORM = {"probability": tuple(RUNGS), "amount": tuple(AMOUNT_RUNGS), "stage":
 TIE = 0.5
 """Standard errors within which two rungs count as equally good; the simpler is taken then."""
 
+CURVED = 20
+"""Different probabilities from which a curve of calibration can be told: a few rates are right or wrong as they are."""
+
 DRIFT = 0.15
 """Standard deviation in log-odds by which a shop's rate is believed to change, where it cannot be measured."""
+
+
+USUAL: Mapping[str, float] = {}
+"""No settings of a study."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,13 +112,18 @@ class _Tried:
     losses: NDArray[np.float64]
 
 
-def climb(found: Gathered, seed: int, rungs: tuple[str, ...] = tuple(RUNGS)) -> FittedScorer:
-    """The scorer of the best of these `rungs`; those that the data does not allow are left out."""
+def climb(
+    found: Gathered, seed: int, rungs: tuple[str, ...] = tuple(RUNGS), studied: Mapping[str, float] = USUAL
+) -> FittedScorer:
+    """The scorer of the best of these `rungs`; those that the data does not allow are left out.
+
+    `studied` are settings of the trees that a study found (`training.studied`), in place of the usual ones.
+    """
     allowed = [name for name in rungs if _allowed(name, found)] or ["prior"]
     rate = fit_prior(found.rows, found.names, found.target.horizon, found.target.prior).rate
     if found.split is None:
         return _by_customers(found, allowed, rate)
-    return _by_time(found.dataset(), allowed, seed, rate)
+    return _by_time(found.dataset(), allowed, seed, rate, studied)
 
 
 def needed(target: Target, schedule: Schedule | None = None) -> dict[str, dict[str, float]]:
@@ -149,13 +161,13 @@ def _enough(counts: Counts, least: Mapping[str, float]) -> bool:
     return all(getattr(counts, name) >= number for name, number in least.items())
 
 
-def _by_time(data: Dataset, names: list[str], seed: int, rate: float) -> FittedScorer:
+def _by_time(data: Dataset, names: list[str], seed: int, rate: float, studied: Mapping[str, float]) -> FittedScorer:
     """Fitted on the past, judged on the rows held back a horizon later, then fitted anew on all of them.
 
     The newest rows know most about the next; the test is as far from the final rung as the rows held back were from the
     one that was judged and calibrated on them.
     """
-    tried = {name: _tried(_WAYS[name](data, seed), data) for name in names}
+    tried = {name: _tried(_WAYS[name](data, seed, studied), data) for name in names}
     customer = np.concatenate([data.stop.customer, data.calibrate.customer])
     chosen = tried[_best({name: each.losses for name, each in tried.items()}, customer)]
     final = chosen.way.fit(joined([data.fit, data.stop, data.calibrate]))
@@ -178,6 +190,8 @@ def _tried(way: _Way, data: Dataset) -> _Tried:
     raw = np.concatenate([way.early.raw_many(data.stop.features), past.raw_many(held.features)])
     labels = np.concatenate([data.stop.labels, held.labels])
     customer = np.concatenate([data.stop.customer, held.customer])
+    if len(np.unique(raw)) < CURVED:
+        return _Tried(way, Calibration.identity(), {}, row_losses(raw, labels))
     calibration, losses, unseen = fit_calibration(raw, labels, customer)
     return _Tried(way, calibration, losses, row_losses(unseen, labels))
 
@@ -233,7 +247,7 @@ def _importance(rung: Rung) -> dict[str, float]:
     return dict(zip(rung.names, (shares / max(shares.sum(), 1e-15)).tolist(), strict=True))
 
 
-def _prior_way(data: Dataset, seed: int) -> _Way:
+def _prior_way(data: Dataset, seed: int, studied: Mapping[str, float]) -> _Way:
     target = data.target
 
     def fit(rows: Slice) -> Rung:
@@ -242,7 +256,7 @@ def _prior_way(data: Dataset, seed: int) -> _Way:
     return _Way(fit, fit(data.purged_fit), {})
 
 
-def _stage_way(data: Dataset, seed: int) -> _Way:
+def _stage_way(data: Dataset, seed: int, studied: Mapping[str, float]) -> _Way:
     target = data.target
 
     def fit(rows: Slice) -> Rung:
@@ -251,7 +265,7 @@ def _stage_way(data: Dataset, seed: int) -> _Way:
     return _Way(fit, fit(data.purged_fit), {})
 
 
-def _logistic_way(data: Dataset, seed: int) -> _Way:
+def _logistic_way(data: Dataset, seed: int, studied: Mapping[str, float]) -> _Way:
     """The strength of the regularisation is heard on the stop rows."""
     past = data.purged_fit
     tried = {strength: fit_logistic(past, data.names, strength) for strength in STRENGTHS}
@@ -262,9 +276,9 @@ def _logistic_way(data: Dataset, seed: int) -> _Way:
     return _Way(lambda rows: fit_logistic(rows, data.names, best), tried[best], {"strength": best})
 
 
-def _trees_way(data: Dataset, seed: int) -> _Way:
+def _trees_way(data: Dataset, seed: int, studied: Mapping[str, float]) -> _Way:
     """How many trees is heard on the stop rows: `PATIENCE` more without progress end it."""
-    shown = settings(len(data.fit) + len(data.stop) + len(data.calibrate), seed)
+    shown = settings(len(data.fit) + len(data.stop) + len(data.calibrate), seed) | dict(studied)
     parameters = shown | constraints(data.target, data.names)
     grown = train_set(data.purged_fit, data.names)
     heard = train_set(data.stop, data.names, reference=grown)
@@ -278,7 +292,7 @@ def _trees_way(data: Dataset, seed: int) -> _Way:
     )
 
 
-_WAYS: dict[str, Callable[[Dataset, int], _Way]] = {
+_WAYS: dict[str, Callable[[Dataset, int, Mapping[str, float]], _Way]] = {
     "prior": _prior_way,
     "stage_rate": _stage_way,
     "logistic": _logistic_way,
@@ -296,7 +310,7 @@ def _by_customers(found: Gathered, names: list[str], rate: float) -> FittedScore
     }
     unseen = {name: _foretold(ways[name], rows) for name in names}
     losses = {name: row_losses(each, rows.labels) for name, each in unseen.items()}
-    best = _best(losses, rows.customer) if len(rows) else names[-1] if names == ["prior"] else "prior"
+    best = _best(losses, rows.customer) if len(rows) else "prior"
     final = ways[best](rows)
     spread = _spread_of_few(final, found, unseen[best])
     scorer = _ranked(Scorer(target.name, final, Calibration.identity(), spread), rows)

@@ -38,10 +38,10 @@ class NotEnoughHistory(ValueError):
 class Schedule:
     """When customers are looked at: every `every` microseconds, counted back from the newest complete cutoff.
 
-    `test`, `calibrate` and `stop` are numbers of cutoffs; all older ones, at most `fit`, grow trees, but none in
-    the first `warm_up` of the log, when every customer looks new. `every` is no whole number of weeks, so that the
-    cutoffs fall on every day of the week. Of a log of visits, a fifth of the days tests, an eighth each calibrates and
-    stops; no more than `fit` times `every` before them grow trees.
+    `test`, `calibrate` and `stop` are numbers of cutoffs; all older ones, at most `fit` (more where the horizon is
+    longer than those), grow trees, but none in the first `warm_up` of the log, when every customer looks new. `every`
+    is no whole number of weeks, so that the cutoffs fall on every day of the week. Of a log of visits, a fifth of the
+    days tests, an eighth each calibrates and stops; no more than `fit` times `every` before them grow trees.
     """
 
     every: int = days(6)
@@ -79,11 +79,12 @@ def split(target: Target, start: int, end: int, schedule: Schedule | None = None
     plan = _of_every_weekday(plan, target.horizon)
     test = _back_from(end - target.horizon, plan.test, plan.every)
     calibrate = _back_from(int(test[0]) - target.horizon, plan.calibrate, plan.every)
-    train = _back_from(int(calibrate[0]) - target.horizon, plan.stop + plan.fit, plan.every)
+    gap = -(-target.horizon // plan.every)
+    # However long the horizon is, some cutoffs are one before those of `stop`.
+    train = _back_from(int(calibrate[0]) - target.horizon, plan.stop + max(plan.fit, gap + plan.stop), plan.every)
     train = train[train >= start + plan.warm_up]
     fit, stop = train[: -plan.stop], train[-plan.stop :]
     if not purged(fit, stop, target.horizon).any():
-        gap = -(-target.horizon // plan.every)
         least = plan.warm_up + 3 * target.horizon + (plan.test + plan.calibrate + plan.stop - 3 + gap) * plan.every
         raise _too_short(target, start, end, least)
     return Split(fit, stop, calibrate, test)

@@ -52,12 +52,12 @@ class StageTest:
 
 def fit_stage(found: Gathered, seed: int) -> FittedStage:
     """Trees where there is history enough and they fit held rows better than the shares; else the shares."""
-    target = found.target
-    shares = stage_shares(found.rows, found.names, target.prior, target.horizon / DAY)
+    target, data = found.target, found.dataset() if found.split is not None else None
+    known = found.rows if data is None else joined([data.fit, data.stop, data.calibrate])
+    shares = stage_shares(known, found.names, target.prior, target.horizon / DAY)
     rate = 1.0 - shares.shares[STAYS]
-    if found.split is None:
+    if data is None:
         return FittedStage(StageScorer(target.name, shares), rate)
-    data = found.dataset()
     parameters = _parameters(len(data.fit) + len(data.stop) + len(data.calibrate), seed)
     rounds = _rounds(data, parameters)
     past, held = joined([data.fit, data.stop]), data.calibrate
@@ -67,7 +67,7 @@ def fit_stage(found: Gathered, seed: int) -> FittedStage:
     }
     if losses["prior"] <= losses["lightgbm"]:
         return FittedStage(StageScorer(target.name, shares), rate, losses=losses)
-    trees = _trees(joined([past, held]), data, parameters, rounds)
+    trees = _trees(known, data, parameters, rounds)
     return FittedStage(StageScorer(target.name, trees), rate, rounds, parameters, losses)
 
 

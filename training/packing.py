@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from features.fold import Fold
 from features.profiles import Past
-from models.bundle import Bundle, BundleError, Manifest
+from models.bundle import Bundle, BundleError, Manifest, StaleBundle
+from models.governance import stand_in
 from models.policy import Policy
 from models.recommender import Recommender
-from models.rungs import Trees
 from models.stages import StageScorer
-from training.figures import pictures
-from training.gates import Gate, passed
 from training.monitoring import reference_of
 from training.ranking import RankingEvaluation
 from training.recommenders import Taste
-from training.result import metrics_of
 from training.targets import targets
-from training.tracking import Run
-from training.trained import Trained, TrainedTarget, flat, moment
+from training.trained import Trained, flat, moment
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +52,8 @@ def bundle_of(
     *, seed: int, started: int,
 ) -> Bundle:  # fmt: skip
     """The bundle: the models just trained, and those of the champion for targets left alone this time."""
-    kept = [] if champion is None else [name for name in champion.models if name not in trained]
+    asked = targets()
+    kept = [] if champion is None else [name for name in champion.models if name in asked and name not in trained]
     models = {name: champion.models[name] for name in kept if champion is not None}
     cards = {name: champion.manifest.targets[name] for name in kept if champion is not None}
     models |= {name: each.model for name, each in trained.items()}
@@ -77,80 +71,20 @@ def bundle_of(
         policy=Policy().parameters,
     )
     judged = {name: each for name, each in models.items() if not isinstance(each, StageScorer)}
-    reference = reference_of(shop.fold, shop.past, shop.end, targets(), judged, seed)
+    reference = reference_of(shop.fold, shop.past, shop.end, asked, judged, seed)
     return Bundle(models, recommended.recommender, manifest, reference)
 
 
 def champion_of(fold: Fold, folder: Path) -> Bundle | None:
-    """The champion in `folder`; None when there is none of this fold."""
+    """The champion in `folder`, or its archived copy where it is damaged; None when there is none of this fold."""
     try:
         return Bundle.load(folder, fold.fingerprint, fold.names)
-    except BundleError:
+    except StaleBundle:
         return None
-
-
-def run_of(
-    shop: Shop, trained: Mapping[str, TrainedTarget], recommended: TrainedRecommender, bundle: Bundle,
-    gates: Sequence[Gate], example: NDArray[np.float32], *, started: int,
-) -> Run:  # fmt: skip
-    """The record: parameters, figures, pictures, and `example`, a few rows of features, as the example of an input."""
-    manifest = bundle.manifest
-    tags = {
-        "bundle": bundle.version,
-        "fingerprint": manifest.fingerprint,
-        "log_digest": shop.digest,
-        "log_offset": str(shop.offset),
-        "mlflow.source.git.commit": manifest.git_commit,
-        "promoted": str(passed(gates)).lower(),
-    }
-    files: dict[str, bytes] = {"features.json": json.dumps(list(shop.fold.names), indent=1).encode()}
-    for name, each in trained.items():
-        drawn = pictures(name, each.predictions, each.test.labels, each.fitted.importance)
-        files |= {f"plots/{file}": content for file, content in drawn.items()}
-        files[f"importance/{name}.json"] = json.dumps(each.fitted.importance, indent=1).encode()
-    return Run(
-        name=f"{moment(shop.end)[:10]} seed {manifest.seed}",
-        parameters=_parameters(shop, trained, recommended.taste, manifest),
-        metrics=metrics_of(trained, recommended.ranking),
-        tags=tags,
-        log_digest=shop.digest,
-        files=files,
-        example=example,
-        bundle=bundle,
-        targets=tuple(name for name, each in trained.items() if isinstance(each.model.rung, Trees)),
-        gates=[{**asdict(gate), "passed": gate.passed} for gate in gates],
-        champion=passed(gates),
-        at=started,
-    )
-
-
-def _parameters(
-    shop: Shop, trained: Mapping[str, TrainedTarget], taste: Taste | None, manifest: Manifest
-) -> dict[str, object]:
-    """The settings and circumstances of the run by name; `mlflow run` has `targets`, `now` and `seed` in it already."""
-    parameters: dict[str, object] = {
-        "seed": manifest.seed,
-        "as_of": moment(shop.end),
-        "fingerprint": manifest.fingerprint,
-        "log_offset": shop.offset,
-        "log_digest": shop.digest,
-        "git_commit": manifest.git_commit,
-        "customers": len(shop.past.customers),
-        "events": shop.past.count,
-        "features": len(shop.fold.names),
-    }
-    if taste is not None:
-        parameters |= {f"recommender.{name}": value for name, value in asdict(taste).items()}
-    for name, each in trained.items():
-        parameters |= {f"lightgbm.{key}": value for key, value in each.fitted.parameters.items()}
-        newest = each.test.cutoff.max()
-        parameters |= {
-            f"{name}.scope": each.target.scope_text,
-            f"{name}.trees": each.fitted.rounds,
-            f"{name}.calibration": each.fitted.scorer.calibration.kind,
-            f"{name}.newest_cutoff": moment(int(newest)),
-        }
-    return parameters
+    except BundleError:
+        with suppress(BundleError):
+            return stand_in(folder, fold)
+        return None
 
 
 def git_commit() -> str:

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from features.fold import Fold
 from features.journey import JOURNEY
@@ -20,26 +19,30 @@ from models.promotions import Cause
 from models.recommender import Neighbours, Recommender
 from training.amounts import fit_amount, judge_amount
 from training.baselines import baselines
+from training.curves import learning_curve
 from training.dataset import Gathered, content_digest, gathered, willing
 from training.evaluation import evaluate
 from training.gates import (
     CHAMPION,
     Gate,
+    amount_gates,
     champion_gates,
     passed,
     recommender_gates,
     scorer_gates,
-    untested_gates,
     worse_by_stage,
 )
 from training.ladder import climb
 from training.moments import Schedule
 from training.next_stages import fit_stage, judge_stage
-from training.packing import Shop, TrainedRecommender, bundle_of, champion_of, run_of
+from training.packing import Shop, TrainedRecommender, bundle_of, champion_of
 from training.ranking import best_taste, evaluate_recommender
 from training.recommenders import NoPurchases, fit_recommender
+from training.records import run_of
 from training.result import RECOMMENDER, TrainingResult
+from training.slices import described
 from training.spreads import coverage
+from training.studied import read_study
 from training.targets import Target, chosen
 from training.tracking import record
 from training.trained import AmountTarget, StageTarget, Trained, TrainedTarget, UntestedTarget
@@ -48,7 +51,6 @@ Progress = Callable[[str, int, int], None]
 """Told what begins now, and how many steps are done of how many in all."""
 
 PLACE = Path("data") / "champion"
-EXAMPLES = 5
 ASKED = Cause("train", "asked for")
 AT_ONCE = 2
 """Targets that are trained at the same time; each holds its own rows in memory."""
@@ -57,48 +59,56 @@ AT_ONCE = 2
 def train(
     log: EventLog, names: Sequence[str] = (), *, started: int, now: int | None = None, seed: int = 0,
     folder: Path = PLACE, fold: Fold = JOURNEY, schedule: Schedule | None = None, progress: Progress | None = None,
-    cause: Cause = ASKED, clock: Callable[[], int] | None = None,
+    challenger: bool = False, cause: Cause = ASKED, clock: Callable[[], int] | None = None,
 ) -> TrainingResult:  # fmt: skip
     """Train the targets of these names (all when none is named) and the recommender, as if it were `now`.
 
     `started` is the time by the clock: it is written into the records, and is the `now` of an empty log. `now` is by
     default the end of the log. The same log, `now` and seed give the same figures to the digit. Every target has an
     answer, on the rung of the ladder that its rows allow. A bundle that no gate holds back is written to `folder`, any
-    other beside it, to `challenger`; either is archived, and its move is a line of the promotion
-    log, with the `cause` and the time by `clock` (`started`, where there is none). Raises `UnknownTarget`.
+    other beside it, to `challenger`, and so is every one that is to be no more than a `challenger`. Either is archived,
+    and its move is a line of the promotion log, with the `cause` and the time by `clock` (`started`, where there is
+    none). Raises `UnknownTarget`.
     """
     targets = chosen(tuple(names))
     tell = _counted(progress, len(targets) + 4)
     tell("reading the log")
-    shop = _read(log, now, started, fold)
+    shop = read_shop(log, now, started, fold)
     champion = champion_of(fold, folder)
+    # A champion that has seen later events than this run would be asked about its own past.
+    rival = champion if champion is not None and champion.manifest.now <= shop.end else None
     trained: dict[str, Trained] = {}
+    fold.compile()
     # LightGBM and the replay leave the interpreter to others, and targets know nothing of each other.
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        fitted = pool.map(lambda target: _train_target(target, shop, seed, schedule, champion), targets)
+        recommending = pool.submit(_train_recommender, shop, seed)
+        fitted = pool.map(lambda target: _train_target(target, shop, seed, schedule, rival, folder), targets)
         for target in targets:
             tell(f"training {target.name}")
             trained[target.name] = next(fitted)
-    tell("training the recommender")
-    skipped = {
-        name: each.missing for name, each in trained.items() if not isinstance(each, TrainedTarget) and each.missing
-    }
-    recommended = _train_recommender(shop, seed, skipped)
+        tell("training the recommender")
+        recommended, unjudged = recommending.result()
     gates = _gates(trained, recommended, champion)
-    bundle = bundle_of(shop, trained, recommended, champion, seed=seed, started=started)
+    kept = _kept(trained, champion)
+    skipped = {name: missing for name, each in trained.items() if (missing := _missing(each))}
+    skipped |= {name: f"{skipped[name]} The champion's model goes on." for name in kept} | unjudged
+    replacing = {name: each for name, each in trained.items() if name not in kept}
+    bundle = bundle_of(shop, replacing, recommended, champion, seed=seed, started=started)
     # Before there is a bundle to be served: an erasure names every model that has seen the customer.
     log.trained(Training(bundle.version, shop.end, started))
     tell("recording in MLflow")
     # On disk first: the registry never names a champion that cannot be served.
+    promoted = passed(gates) and not challenger
     governance = Governance(folder, fold, clock or (lambda: started))
     figures = [{**asdict(gate), "passed": gate.passed} for gate in gates]
-    place = governance.install(bundle, champion=passed(gates), cause=cause, gates=figures)
+    place = governance.install(bundle, champion=promoted, cause=cause, gates=figures)
     tested = {name: each for name, each in trained.items() if isinstance(each, TrainedTarget)}
     untested = {name: each for name, each in trained.items() if isinstance(each, UntestedTarget)}
     others = {name: each for name, each in trained.items() if isinstance(each, AmountTarget | StageTarget)}
-    recorded = record(run_of(shop, tested, recommended, bundle, gates, _example(tested, fold), started=started))
+    recorded = record(run_of(shop, trained, recommended, bundle, gates, promoted=promoted, started=started))
     tell("")
-    return TrainingResult(bundle, tested, untested, others, recommended.ranking, gates, skipped, recorded, place)
+    ranking = recommended.ranking
+    return TrainingResult(bundle, tested, untested, others, ranking, gates, promoted, skipped, recorded, place)
 
 
 def _counted(progress: Progress | None, steps: int) -> Callable[[str], None]:
@@ -114,7 +124,7 @@ def _counted(progress: Progress | None, steps: int) -> Callable[[str], None]:
     return tell
 
 
-def _read(log: EventLog, now: int | None, started: int, fold: Fold) -> Shop:
+def read_shop(log: EventLog, now: int | None, started: int, fold: Fold) -> Shop:
     """The log up to `now`, without whoever has withdrawn the consent to be profiled by then.
 
     The offset is asked for before the events, so that it is that of none that came since; where `now` leaves events out
@@ -131,50 +141,55 @@ def _read(log: EventLog, now: int | None, started: int, fold: Fold) -> Shop:
     return Shop(fold, past, items, start, end, last, content_digest(past, log.customers.names(), items))
 
 
-def _train_target(target: Target, shop: Shop, seed: int, schedule: Schedule | None, champion: Bundle | None) -> Trained:
-    """Gather its rows, climb the ladder, and evaluate beside the baselines and the champion, where there is a test."""
+def _train_target(
+    target: Target, shop: Shop, seed: int, schedule: Schedule | None, champion: Bundle | None, folder: Path
+) -> Trained:
+    """Gather its rows, climb the ladder, and evaluate beside the baselines and the champion, where there is a test.
+
+    The trees have the settings that a study left beside `folder`, if there was one.
+    """
     found = gathered(target, shop.fold, shop.past, shop.start, shop.end, seed=seed, schedule=schedule)
     if target.form != "probability":
-        return _train_other(found, seed)
-    fitted = climb(found, seed)
+        return _train_other(found, seed, champion)
+    study = read_study(folder, target.name)
+    fitted = climb(found, seed, studied=study.parameters if study else {})
     if found.split is None:
         return UntestedTarget(target, found.counts, fitted, found.missing)
     data = found.dataset()
-    sizes = {name: len(getattr(data, name)) for name in ("fit", "stop", "calibrate", "test")}
     test, scorer = data.test, fitted.scorer
     predictions = {"model": scorer.score_many(test.features), **baselines(data)}
-    # A champion that has seen later events than this run would be asked about its own past.
-    if champion is not None and target.name in champion.scorers and champion.manifest.now <= shop.end:
+    if champion is not None and target.name in champion.scorers:
         predictions[CHAMPION] = champion.scorers[target.name].score_many(test.features)
     evaluation = evaluate(predictions, test.labels, test.customer, seed)
     covered = coverage(predictions["model"], test.labels, scorer.spread, seed)
     return TrainedTarget(
-        target, found.counts, data.names, sizes, fitted, test, evaluation, predictions, covered,
-        scorer_gates(target.name, evaluation),
+        target, found.counts, data.names, described(data), fitted, test, evaluation, predictions, covered,
+        scorer_gates(target.name, evaluation), learning_curve(data, fitted, seed),
     )  # fmt: skip
 
 
-def _train_other(found: Gathered, seed: int) -> AmountTarget | StageTarget:
+def _train_other(found: Gathered, seed: int, champion: Bundle | None) -> AmountTarget | StageTarget:
     """The same for an answer that is an amount or a stage."""
     parted, target, counts = found.split is not None, found.target, found.counts
+    slices = described(found.dataset()) if parted else {}
     if target.form == "amount":
         amount = fit_amount(found, seed)
-        errors = judge_amount(amount.scorer.rung, found.dataset(), seed) if parted else None
-        return AmountTarget(target, counts, amount, found.missing, errors)
+        known = champion.amounts.get(target.name) if champion else None
+        rival = known.rung if known else None
+        errors = judge_amount(amount.scorer.rung, found.dataset(), seed, rival) if parted else None
+        return AmountTarget(target, counts, amount, found.missing, errors, slices)
     stage = fit_stage(found, seed)
     figures = judge_stage(stage.scorer.rung, found.dataset()) if parted else None
-    return StageTarget(target, counts, stage, found.missing, figures)
+    return StageTarget(target, counts, stage, found.missing, figures, slices)
 
 
 def _gates(trained: Mapping[str, Trained], recommended: TrainedRecommender, champion: Bundle | None) -> list[Gate]:
     """The gates of every target, beside the baselines and beside the champion, and those of the recommender."""
     gates: list[Gate] = []
     for name, each in trained.items():
+        if isinstance(each, AmountTarget) and each.test is not None:
+            gates += amount_gates(name, each.test.over)
         if not isinstance(each, TrainedTarget):
-            if not isinstance(each, UntestedTarget) and each.test is not None:
-                continue
-            judged = champion is not None and name in champion.models and bool(champion.manifest.targets[name].metrics)
-            gates += untested_gates(name, judged)
             continue
         gates += each.gates
         if champion is not None and CHAMPION in each.predictions:
@@ -185,22 +200,31 @@ def _gates(trained: Mapping[str, Trained], recommended: TrainedRecommender, cham
     return gates + (recommender_gates(recommended.ranking) if recommended.ranking is not None else [])
 
 
-def _example(tested: Mapping[str, TrainedTarget], fold: Fold) -> NDArray[np.float32]:
-    """A few rows of features; one of which nothing is known where no target has a test."""
-    rows = next((each.test.features for each in tested.values()), np.full((1, len(fold.names)), np.nan, np.float32))
-    return np.ascontiguousarray(rows[:EXAMPLES])
+def _missing(trained: Trained) -> str:
+    """What kept a target from being tested; empty where it was."""
+    return "" if isinstance(trained, TrainedTarget) else trained.missing
 
 
-def _train_recommender(shop: Shop, seed: int, skipped: dict[str, str]) -> TrainedRecommender:
-    """Tuned two weeks ago, judged a week ago, then fitted anew on everything: new products are in the catalogue."""
+def _kept(trained: Mapping[str, Trained], champion: Bundle | None) -> set[str]:
+    """The targets that had no test this time, of which the champion has a model that had one: it goes on answering."""
+    cards = champion.manifest.targets if champion is not None else {}
+    return {name for name, each in trained.items() if _missing(each) and name in cards and cards[name].metrics}
+
+
+def _train_recommender(shop: Shop, seed: int) -> tuple[TrainedRecommender, dict[str, str]]:
+    """Tuned two weeks ago, judged a week ago, then fitted anew on everything: new products are in the catalogue.
+
+    And, under its name, why it could not be judged or fitted, if it could not.
+    """
+    skipped: dict[str, str] = {}
     try:
         taste = best_taste(shop.fold, shop.past, shop.items, shop.end, seed)
         ranking = evaluate_recommender(shop.fold, shop.past, shop.items, shop.end, seed, taste)
         if ranking is None:
             skipped[RECOMMENDER] = "Nobody bought an item in the last week of the log: there is nothing to judge it by."
         known = known_at(shop.past, shop.end)
-        return TrainedRecommender(fit_recommender(known, shop.items, shop.end, taste), taste, ranking)
+        return TrainedRecommender(fit_recommender(known, shop.items, shop.end, taste), taste, ranking), skipped
     except NoPurchases as reason:
         skipped[RECOMMENDER] = str(reason)
         nothing = Neighbours(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
-        return TrainedRecommender(Recommender([], nothing, np.empty(0, np.float32)), None, None)
+        return TrainedRecommender(Recommender([], nothing, np.empty(0, np.float32)), None, None), skipped

@@ -70,9 +70,10 @@ def amount_table(name: str, trained: AmountTarget) -> Table:
         f"{test.rows:,} rows; foretold {test.total:.1%} of the total; {test.coverage:.1%} inside the 90 % interval"
     )
     rows: list[tuple[str | int, ...]] = [
-        (model, str(figures["mae"]), str(figures["rmse"])) for model, figures in test.figures.items()
+        (model, str(figures["mae"]), str(figures["rmse"]), str(figures["total"]))
+        for model, figures in test.figures.items()
     ]
-    return Table(title, ("model", "mean absolute error", "root mean squared error"), rows)
+    return Table(title, ("model", "mean absolute error", "root mean squared error", "foretold of the total"), rows)
 
 
 def cutoff_table(name: str, trained: TrainedTarget) -> Table:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from models.bundle import Bundle
-from training.evaluation import Evaluation, Figure
-from training.gates import Gate, passed
+from training.evaluation import Figure
+from training.gates import Gate
 from training.ranking import RankingEvaluation
 from training.report import (
     Table,
@@ -22,7 +22,7 @@ from training.report import (
     target_table,
 )
 from training.tracking import Recorded
-from training.trained import AmountTarget, StageTarget, TrainedTarget, UntestedTarget, flat, moment
+from training.trained import AmountTarget, StageTarget, TrainedTarget, UntestedTarget, moment
 
 RECOMMENDER = "recommender"
 
@@ -43,14 +43,10 @@ class TrainingResult:
     others: Mapping[str, AmountTarget | StageTarget]
     ranking: RankingEvaluation | None
     gates: list[Gate]
+    promoted: bool
     skipped: Mapping[str, str]
     recorded: Recorded
     folder: Path
-
-    @property
-    def promoted(self) -> bool:
-        """Whether the bundle became the champion."""
-        return passed(self.gates)
 
     def to_json(self) -> dict[str, Any]:
         """The result as JSON values."""
@@ -86,33 +82,6 @@ class TrainingResult:
         return reports
 
 
-def metrics_of(targets: Mapping[str, TrainedTarget], ranking: RankingEvaluation | None) -> dict[str, float]:
-    """Every figure of a run by name, such as `churn_28d/rfm_logistic/roc_auc_low`, the model's own without its name."""
-    metrics: dict[str, float] = {}
-    tests: dict[str, Evaluation | RankingEvaluation] = {name: each.evaluation for name, each in targets.items()}
-    if ranking is not None:
-        tests[RECOMMENDER] = ranking
-        metrics |= {
-            f"{RECOMMENDER}/{name}": value for name, value in flat({"ratio_to_popularity": ranking.ratio}).items()
-        }
-    for subject, test in tests.items():
-        own, *_ = test.figures
-        for model, figures in test.figures.items():
-            prefix = subject if model == own else f"{subject}/{model}"
-            metrics |= {f"{prefix}/{name}": value for name, value in flat(figures).items()}
-        for baseline, figures in test.over.items():
-            metrics |= {f"{subject}/over_{baseline}/{name}": value for name, value in flat(figures).items()}
-    for name, each in targets.items():
-        metrics |= {f"{name}/base_rate": each.evaluation.base_rate, f"{name}/trees": float(each.fitted.rounds)}
-        metrics |= {f"{name}/held_out/{rung}/log_loss": loss for rung, loss in each.fitted.losses.items()}
-        metrics[f"{name}/coverage"] = each.coverage
-        for cutoff, by_model in list(each.at_each_cutoff().items())[-1:]:
-            metrics |= {f"{name}/newest_cutoff/{metric}": value for metric, value in by_model["model"].items()}
-            metrics[f"{name}/newest_cutoff/at"] = cutoff / 1e6
-        metrics |= {f"{name}/rows_{part}": float(size) for part, size in each.sizes.items()}
-    return metrics
-
-
 def _target_json(trained: TrainedTarget) -> dict[str, Any]:
     test, card = trained.evaluation, trained.card
     return {
@@ -126,7 +95,7 @@ def _target_json(trained: TrainedTarget) -> dict[str, Any]:
         "coverage": card.coverage,
         "reliability": card.to_fields()["reliability"],
         "counts": dict(card.counts),
-        "rows": dict(trained.sizes),
+        "rows": {part: rows.rows for part, rows in trained.slices.items()},
         "test_cutoffs": {moment(cutoff): figures for cutoff, figures in trained.at_each_cutoff().items()},
         "trees": trained.fitted.rounds,
         "calibration": card.calibration,

@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from features.events import Stage
 from models.rungs import Logistic, Prior, Rung, StageRates, Term, Trees
 from models.rungs.logistic import FURTHEST, in_logarithms
+from models.rungs.rung import log_odds
 from training.dataset import Slice
 
 Fit = Callable[[Slice], Rung]
@@ -40,6 +41,11 @@ FEATURES: dict[str, float] = {
     "silence_ratio": 0.0,
     "sessions_ever": 0.0,
     "session_depth": 0.0,
+    "session_cart_adds": 0.0,
+    "session_orders": 0.0,
+    "session_item_returns": 0.0,
+    "session_category_returns": 0.0,
+    "previous_session_ordered": 0.0,
     "item_views_1d": 0.0,
     "item_views_7d": 0.0,
     "cart_adds_7d": 0.0,
@@ -112,7 +118,10 @@ def _strength(yes: NDArray[np.float64], number: NDArray[np.float64], rate: float
 
 
 def fit_logistic(rows: Slice, names: tuple[str, ...], strength: float) -> Logistic:
-    """Logistic regression on the logarithms of `FEATURES`, standardised; `strength` is the inverse regularisation."""
+    """Logistic regression on the logarithms of `FEATURES`, standardised; `strength` is the inverse regularisation.
+
+    The rate of the rows, where they all have the same answer or the same features.
+    """
     columns = [name for name in FEATURES if name in names]
     absent = np.array([FEATURES[name] for name in columns])
     values = in_logarithms(rows.features[:, [names.index(name) for name in columns]], absent)
@@ -120,6 +129,9 @@ def fit_logistic(rows: Slice, names: tuple[str, ...], strength: float) -> Logist
     varied = deviation > 1e-9
     scale = np.where(varied, deviation, 1.0)
     steps = np.clip((values - mean) / scale, -FURTHEST, FURTHEST)[:, varied]
+    yes = float(rows.labels.sum())
+    if not varied.any() or not 0 < yes < len(rows):  # nothing to tell rows apart by: their rate, and never 0 or 1
+        return Logistic([], log_odds((yes + 0.5) / (len(rows) + 1.0)), names)
     model = LogisticRegression(C=strength, solver="newton-cholesky").fit(steps, rows.labels)
     slopes = np.zeros(len(columns))
     slopes[varied] = model.coef_[0]

@@ -17,12 +17,14 @@ from models.scorer import Scorer
 from models.spread import INTERVAL
 from models.stages import StageScorer
 from training.amounts import AmountTest, FittedAmount
+from training.curves import Curve
 from training.dataset import Counts, Slice
 from training.evaluation import Evaluation, Figure, plain_figures
 from training.gates import CHAMPION, Gate, earned
 from training.ladder import FittedScorer, needed
 from training.next_stages import FittedStage, StageTest
 from training.reliability import Reliability, reliability_by_part
+from training.slices import Rows
 from training.targets import InVisit, Target
 
 AT_CUTOFFS = ("roc_auc", "pr_auc")
@@ -33,20 +35,21 @@ AT_CUTOFFS = ("roc_auc", "pr_auc")
 class TrainedTarget:
     """One target with a test: its scorer, and what the test found. `predictions` are of the rows of `test`, by model.
 
-    `names` are the columns of the rows, `sizes` the numbers of rows by slice. `gates` are its own, without those beside
-    the champion; `coverage` is that of the interval.
+    `names` are the columns of the rows. `gates` are its own, without those beside the champion; `coverage` is that of
+    the interval, `curve` that of learning.
     """
 
     target: Target
     counts: Counts
     names: tuple[str, ...]
-    sizes: Mapping[str, int]
+    slices: Mapping[str, Rows]
     fitted: FittedScorer
     test: Slice
     evaluation: Evaluation
     predictions: Mapping[str, NDArray[np.float64]]
     coverage: float
     gates: Sequence[Gate]
+    curve: Curve | None
 
     @property
     def model(self) -> Scorer:
@@ -127,6 +130,7 @@ class AmountTarget:
     fitted: FittedAmount
     missing: str
     test: AmountTest | None
+    slices: Mapping[str, Rows]
 
     @property
     def model(self) -> AmountScorer:
@@ -139,12 +143,12 @@ class AmountTarget:
         card = replace(card_of(self.target, self.counts, self.fitted), missing=self.missing)
         if self.test is None:
             return card
-        better = all(figures["mae"].high < 0.0 for figures in self.test.over.values())
+        better = all(each["mae"].high < 0.0 for other, each in self.test.over.items() if other != CHAMPION)
         return replace(
             card,
             base_rate=self.test.mean,
             evidence=evidence_of(card.rung, better),
-            metrics=flat(self.test.figures["model"]) | {"total": self.test.total},
+            metrics=flat(self.test.figures["model"]),
             coverage=self.test.coverage,
         )
 
@@ -158,6 +162,7 @@ class StageTarget:
     fitted: FittedStage
     missing: str
     test: StageTest | None
+    slices: Mapping[str, Rows]
 
     @property
     def model(self) -> StageScorer:

@@ -82,7 +82,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     table = Table()
     for index, column in enumerate(columns):
         numbers = all(isinstance(row[index], (int, float)) or str(row[index])[:1].isdigit() for row in rows)
-        table.add_column(column, justify="right" if rows and numbers else "left")
+        table.add_column(column, justify="right" if rows and numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(f"{each:,}" if isinstance(each, int) else str(each)) for each in row))
     out.print(table)
@@ -138,6 +138,7 @@ def foreseen() -> tuple[type[Exception], ...]:
         ("serving.keys", "KeysError"),
         ("serving.settings", "BadSetting"),
         ("training.cluster.connection", "ClusterError"),
+        ("training.studied", "BadStudy"),
         ("training.targets", "BadTarget"),
         ("training.targets", "UnknownTarget"),
         ("training.moments", "NotEnoughHistory"),

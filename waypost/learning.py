@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,10 +28,18 @@ if TYPE_CHECKING:
     from features.log.contract import EventLog
     from serving.champion import Champion
     from training.result import TrainingResult
+    from training.studied import Studied
 
 POLITENESS = 10
 """How much a training run steps back (`nice`): a server on the same machine answers first."""
 
+StudyOption = Annotated[
+    float,
+    typer.Option("--study", metavar="MINUTES", min=0.0, help="First look for better settings, for so long in all."),
+]
+ChallengerOption = Annotated[
+    bool, typer.Option("--challenger", help="Put it beside the champion, whatever the gates say.")
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of every random draw; the same seed, the same figures.")]
 
 
@@ -39,6 +48,8 @@ def train(
     now: Annotated[
         str | None, typer.Option("--now", help="Train as if it were this moment; the end of the log.")
     ] = None,
+    study: StudyOption = 0.0,
+    challenger: ChallengerOption = False,
     seed: SeedOption = 0,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -49,14 +60,22 @@ def train(
 
     with needs("training"):
         from training.pipeline import train as run
-    log = existing_log(store)
-    _step_back()
+    log, names, folder = existing_log(store), targets or (), bundle_folder()
+    moment = parse_moment(now) if now else None
+    step_back()
     try:
+        if study:
+            with needs("training"):
+                from training.studies import study_targets
+            with steps() as progress:
+                found = study_targets(
+                    log, names, minutes=study, started=clock(), now=moment, seed=seed, folder=folder, progress=progress
+                )
+            report_studies(found, as_json)
         with steps() as progress:
             result = run(
-                log, targets or (), started=clock(), now=parse_moment(now) if now else None, seed=seed,
-                folder=bundle_folder(), cause=Cause("train", "asked for on the command line"),
-                clock=clock, progress=progress,
+                log, names, started=clock(), now=moment, seed=seed, folder=folder, challenger=challenger,
+                cause=Cause("train", "asked for on the command line"), clock=clock, progress=progress,
             )  # fmt: skip
     finally:
         log.close()
@@ -66,7 +85,7 @@ def train(
         report_training(result)
 
 
-def _step_back() -> None:
+def step_back() -> None:
     """Let other processes of the machine go first."""
     os.nice(POLITENESS)
     # Linux shares time among sessions before it looks at processes, so that the session must step back as well.
@@ -74,11 +93,24 @@ def _step_back() -> None:
         Path("/proc/self/autogroup").write_text(str(POLITENESS))
 
 
+def report_studies(found: Sequence[Studied], as_json: bool) -> None:
+    """Print what the studies came to, unless JSON alone is wanted: the training's says which settings it used."""
+    rows = [
+        (each.target, each.trials, each.pruned, f"{each.usual_log_loss:.4f}", f"{each.log_loss:.4f}",
+         ", ".join(f"{name} {value:.3g}" for name, value in each.parameters.items()))
+        for each in found
+    ]  # fmt: skip
+    if not as_json:
+        print_table("studies", ("target", "trials", "cut short", "log loss before", "log loss", "settings"), rows)
+
+
 def report_training(result: TrainingResult) -> None:
     """Print the figures beside the baselines, the gates, and what became of the bundle."""
     for table in result.tables():
         print_table(table.title, table.columns, table.rows)
-    verdict = "passed every gate: it is the champion" if result.promoted else "did not pass every gate: challenger"
+    verdict = "is the champion" if result.promoted else "is the challenger"
+    if not all(gate.passed for gate in result.gates if gate.holds):
+        verdict = f"did not pass every gate: it {verdict}"
     out.print(f"bundle {result.bundle.version} in {result.folder} {verdict}", highlight=False, soft_wrap=True)
 
 

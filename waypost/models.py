@@ -38,7 +38,6 @@ VersionArgument = Annotated[
     str, typer.Argument(metavar="VERSION", help="A version, its first digits, or an alias: `waypost models list`.")
 ]
 ReasonOption = Annotated[str, typer.Option(help="Why, in words, for the promotion log.")]
-MOVES = ("time", "alias", "version", "before", "by", "gates", "reason")
 
 
 @app.command("list")
@@ -55,9 +54,9 @@ def list_models(as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"archive": str(governance.archive.folder), "bundles": found})
         return
-    rows = [(each["version"], ", ".join(each["aliases"]), *list(each.values())[2:]) for each in found]
-    columns = ("version", "aliases", "made", "trained up to", "targets", "state")
-    print_table(f"{len(found)} bundles in {governance.archive.folder}", columns, rows)
+    rows = [(each["version"], ", ".join(each["aliases"]), each["made"], _condition(each)) for each in found]
+    title = f"{len(found)} bundle{'' if len(found) == 1 else 's'} in {governance.archive.folder}"
+    print_table(title, ("version", "aliases", "made", "state"), rows)
 
 
 @app.command("show")
@@ -185,16 +184,23 @@ def _summary(governance: Governance, version: str) -> dict[str, Any]:
     return {**told, "state": "usable"}
 
 
+def _condition(summary: Mapping[str, Any]) -> str:
+    """Whether a bundle can be used, what it predicts and from what, in words."""
+    trained = f"; {summary['targets']} targets, trained on the log up to {summary['until']}" if summary["until"] else ""
+    return f"{summary['state']}{trained}"
+
+
 def _print_moves(title: str, moves: Sequence[Move]) -> None:
-    rows = [
-        (iso(move.at), move.alias, move.version, move.previous, move.by, _verdict(move), move.reason) for move in moves
-    ]
-    print_table(title, MOVES, rows)
+    """Few columns: a version that is cut short names nothing."""
+    print_table(title, ("time", "what", "why"), [(iso(move.at), _deed(move), move.reason) for move in moves])
 
 
-def _verdict(move: Move) -> str:
-    """How many gates were passed, of how many."""
-    return f"{sum(bool(gate['passed']) for gate in move.gates)} of {len(move.gates)}" if move.gates else ""
+def _deed(move: Move) -> str:
+    """What was moved, from where, by whom, and how many gates the bundle had passed."""
+    before = f" in the place of {move.previous}" if move.previous else ""
+    passed = sum(bool(gate["passed"]) for gate in move.gates)
+    judged = f", {passed} of {len(move.gates)} gates passed" if move.gates else ""
+    return f"{move.alias} is {move.version}{before}, by {move.by}{judged}"
 
 
 def told(move: Move) -> dict[str, Any]:

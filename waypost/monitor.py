@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,14 +34,11 @@ if TYPE_CHECKING:
 FILE = "monitor.json"
 """The newest report, beside the champion's folder: running servers export it as gauges."""
 
-
 NowOption = Annotated[str | None, typer.Option("--now", help="Look as if it were this moment; the end of the log.")]
 
 
 def monitor(
-    now: Annotated[
-        str | None, typer.Option("--now", help="Look as if it were this moment; the end of the log.")
-    ] = None,
+    now: NowOption = None,
     page: Annotated[
         Path | None, typer.Option("--html", help="Write the report as a page that needs nothing else.")
     ] = None,
@@ -79,8 +77,9 @@ def look(store: str | None, now: int | None = None) -> tuple[Report, Action]:
         from training.monitoring import decide
     governance = governed()
     place = bundle_folder().with_name(FILE)
-    report = _report(store, now, governance, _read(place))
-    action = decide(report, can_roll_back=bool(_fallbacks(governance)))
+    earlier = governance.fallbacks()
+    report = _report(store, now, governance, earlier, _read(place))
+    action = decide(report, can_roll_back=bool(earlier))
     _write(place, finite(_content(report, action)))
     return report, action
 
@@ -90,7 +89,9 @@ def advice(store: str | None) -> Action:
     return look(store)[1]
 
 
-def _report(store: str | None, now: int | None, governance: Governance, before: dict[str, Any]) -> Report:
+def _report(
+    store: str | None, now: int | None, governance: Governance, earlier: Sequence[str], before: dict[str, Any]
+) -> Report:
     from features.profiles import read_past
     from models.bundle import MANIFEST, Bundle, BundleError, StaleBundle
     from training.labels import end_of
@@ -112,7 +113,7 @@ def _report(store: str | None, now: int | None, governance: Governance, before: 
         return fault_report(past, moment, str(folder), str(error), damaged=damaged, since=since)
     return watch(
         fold, past, Watched.of(bundle), moment, _asked(bundle),
-        reference=bundle.reference, previous=_previous(governance), since=since,
+        reference=bundle.reference, previous=_previous(governance, earlier), since=since,
     )  # fmt: skip
 
 
@@ -128,19 +129,12 @@ def _asked(bundle: Bundle) -> dict[str, Target]:
     }
 
 
-def _fallbacks(governance: Governance) -> list[str]:
-    """The champions before, the latest first."""
-    from models.promotions import fallbacks
-
-    return fallbacks(governance.promotions.moves())
-
-
-def _previous(governance: Governance) -> Watched | None:
-    """The latest champion before that can still answer; None when there is none."""
+def _previous(governance: Governance, earlier: Sequence[str]) -> Watched | None:
+    """The first of these earlier champions that can still answer; None when there is none."""
     from models.bundle import BundleError
     from training.monitoring import Watched
 
-    for version in _fallbacks(governance):
+    for version in earlier:
         try:
             return Watched.of(governance.archive.load(version, governance.fold))
         except BundleError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from waypost.console import JsonOption, StoreOption, clock, needs, print_json, print_line, steps
-from waypost.learning import POLITENESS, SeedOption, report_training
+from waypost.learning import SeedOption, report_training, step_back
 from waypost.models import governed, print_move, told
 from waypost.places import bundle_folder, existing_log
 
@@ -106,7 +105,7 @@ def _train(store: str | None, seed: int, cause: Cause) -> TrainingResult:
     with needs("training"):
         from training.pipeline import train
     log = existing_log(store)
-    os.nice(POLITENESS)
+    step_back()
     try:
         with steps() as progress:
             return train(

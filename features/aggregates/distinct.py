@@ -14,7 +14,7 @@ from features.aggregates.base import Aggregate, Row, Slots
 
 def scatter_bit(value: int, bits: int) -> int:
     """A well-mixed position in [0, bits) for a code; `bits` is a power of two."""
-    mixed = (value * 2654435761) & 0xFFFFFFFF
+    mixed = (int(value) * 2654435761) & 0xFFFFFFFF
     mixed = ((mixed ^ (mixed >> 15)) * 739982445) & 0xFFFFFFFF
     return (mixed ^ (mixed >> 12)) & (bits - 1)
 

@@ -24,11 +24,9 @@ def met(bitmap: Any, code: int, bits: int) -> int:
     if code < 0:
         return 0
     bit = scatter_bit(code, bits)
-    mask = 1 << (bit & 7)
-    if bitmap[bit >> 3] & mask:
-        return 1
-    bitmap[bit >> 3] |= mask
-    return 0
+    before = int(bitmap[bit >> 3])
+    bitmap[bit >> 3] = before | 1 << (bit & 7)
+    return before >> (bit & 7) & 1
 
 
 def raised(number: int, by: int) -> int:
@@ -83,8 +81,10 @@ class Visit(Aggregate):
         if silence > gap:
             ordered = 1 if orders > 0 else 0
             cart_adds, orders, item_returns, category_returns = 0, 0, 0, 0
-            items[:] = 0
-            categories[:] = 0
+            for k in range(item_bits // 8):
+                items[k] = 0
+            for k in range(category_bits // 8):
+                categories[k] = 0
         cart_adds = raised(cart_adds, 1 if kind == CART_ADD else 0)
         orders = raised(orders, 1 if kind == PURCHASE else 0)
         item_returns = raised(item_returns, met(items, item, item_bits))

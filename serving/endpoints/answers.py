@@ -39,8 +39,7 @@ from serving.schemas.requests import MOST_EXPLAINED
 from serving.worker import Worker
 
 AT_ONCE = 8
-"""Customers scored on the event loop, a fraction of a millisecond in all, where the store never waits; more are
-scored beside it."""
+"""Customers scored on the event loop, where the store never waits; more are scored, and told of, beside it."""
 
 _predict_one = metrics.PREDICT_SECONDS.labels("one")
 _predict_many = metrics.PREDICT_SECONDS.labels("many")
@@ -67,8 +66,8 @@ async def post_scores(worker: Worker, request: HttpRequest) -> Response:
             [ProblemError(pointer="/targets", code="unknown_target", detail=detail)],
         ) from None
     worker.shadow.offer(standings)
-    if explain:
-        content = await worker.read(lambda _: _scores_answer(worker, standings, asked.targets, explain=True))
+    if explain or len(customers) > AT_ONCE:
+        content = await worker.read(lambda _: _scores_answer(worker, standings, asked.targets, explain=explain))
     else:
         content = _scores_answer(worker, standings, asked.targets)
     return Response(content, media_type=JSON)

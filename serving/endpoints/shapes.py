@@ -37,8 +37,8 @@ def target_scores(
     if champion is None:
         return {}
     row = standing.features
-    speaking = [name for name in champion.targets_of(row) if wanted is None or name in wanted]
-    found = estimates.values(champion.bundle, row, standing.scores, speaking, standing.known)
+    others = champion.others(row, wanted) if standing.known else []
+    found = estimates.values(champion.bundle, row, standing.scores, others, standing.known)
     said = {}
     for name, fields in champion.told.items():
         if wanted is None or name in wanted:

@@ -171,18 +171,21 @@ def read_generation(folder: Path, revision: int, rows: Rows | None = None) -> Ge
 
 
 def blank_rows(folder: Path, places: NDArray[np.intp]) -> None:
-    """Overwrite rows so that nothing is left of them."""
+    """Overwrite rows so that nothing is left of them.
+
+    The codes go last: by them the rows are found again, should the process be killed in between.
+    """
     if not len(places):
         return
+    gone, before = set(places.tolist()), read_reasons(folder)
+    kept = {target: {row: told for row, told in each.items() if row not in gone} for target, each in before.items()}
+    if kept != before:
+        write_reasons(folder, kept)
     customers, columns = opened(folder)
     columns[:, places] = np.nan
     columns.flush()
     customers[places] = BLANK
     customers.flush()
-    gone, before = set(places.tolist()), read_reasons(folder)
-    kept = {target: {row: told for row, told in each.items() if row not in gone} for target, each in before.items()}
-    if kept != before:
-        write_reasons(folder, kept)
 
 
 def read_reasons(folder: Path) -> Reasons:

@@ -103,7 +103,7 @@ def _write(
         if found[segment.name] is not before:
             made[segment.name] = number
             np.save(current.folder / PLACES.format(segment.name, number), found[segment.name])
-    explain_tops(current.folder, champion, columns, found)
+    explain_tops(current.folder, champion, columns, found, current.used)
     kept = max(current.oldest, oldest_kept(number, sum(map(len, found.values()))))
     told = revision(number, kept, now, offset, used, int(np.count_nonzero(placed >= 0)), found, made)
     write_json(current.folder / REVISION.format(number), told)

@@ -26,13 +26,17 @@ def explain_tops(
     champion: Champion | None,
     columns: Mapping[str, NDArray[np.float32]],
     found: Mapping[str, NDArray[np.int32]],
+    settled: int = 0,
 ) -> None:
-    """Bring the reasons in a generation's folder up to the members `found`, the places of each segment's."""
+    """Bring the reasons in a generation's folder up to the members `found`, the places of each segment's.
+
+    Rows from `settled` on are new: what is told of them already is of other rows, which a killed refresh left there.
+    """
     before, kept = read_reasons(folder), {}
     for target, rows in _asked(champion, found):
         known = before.get(target, {})
-        told = {row: known[row] for row in rows if row in known}
-        fresh = [row for row in rows if row not in known]
+        told = {row: known[row] for row in rows if row < settled and row in known}
+        fresh = [row for row in rows if row not in told]
         if fresh and champion is not None:
             features = champion.bundle.manifest.features
             matrix = np.column_stack([columns[name][fresh] for name in features])

@@ -24,6 +24,7 @@ from serving.web.page import (
     whole,
 )
 from serving.web.river import river
+from serving.web.why import why
 
 METRICS = {
     "roc_auc": "ROC-AUC",
@@ -53,14 +54,14 @@ def report_page(generation: Generation, manifest: Manifest | None, routes: Seque
     journey = report["journey"]
     count = journey["customers"]
     title = f"{whole(count)} customer{'' if count == 1 else 's'} on their journey"
-    beside = tag("div", _transitions(journey), _model(manifest), cls="stack")
-    pair = tag("div", _segments(report["segments"], count), beside, cls="pair")
+    pair = tag("div", _segments(generation), _transitions(journey), cls="pair")
     return frame(
         "Journey report",
         intro(title, "As of ", stamp(moment(generation.as_of))),
         _stages(journey["stages"]),
         _figures(report["figures"]),
         pair,
+        _model(manifest),
         _routes(routes),
         active="/",
         aside=_aside(report, manifest),
@@ -124,7 +125,8 @@ def _figures(figures: Sequence[Mapping[str, Any]]) -> Html:
     )
 
 
-def _segments(sizes: Mapping[str, int], customers: int) -> Html:
+def _segments(generation: Generation) -> Html:
+    sizes, customers, reasons = generation.report["segments"], generation.count, generation.reasons()
     largest = max(sizes.values(), default=0) or 1
     head = tag(
         "tr",
@@ -133,11 +135,14 @@ def _segments(sizes: Mapping[str, int], customers: int) -> Html:
         tag("th", "Share", scope="col", cls="number"),
         tag("th", hidden("Pull"), scope="col"),
     )
-    rows = [_segment(each, sizes[each.name], customers, largest) for each in SEGMENTS.values()]
+    rows = [
+        _segment(each, sizes[each.name], customers, largest, why(each, generation, reasons))
+        for each in SEGMENTS.values()
+    ]
     return section("segments", "Segments", tag("table", tag("thead", head), tag("tbody", *rows), cls="segments"))
 
 
-def _segment(segment: Segment, size: int, customers: int, largest: int) -> Html:
+def _segment(segment: Segment, size: int, customers: int, largest: int, reasons: Html) -> Html:
     bar = tag(
         "svg",
         tag("rect", cls="rail", width=100, height=4),
@@ -155,6 +160,7 @@ def _segment(segment: Segment, size: int, customers: int, largest: int) -> Html:
             "th",
             tag("span", segment.title, cls="title"),
             tag("span", segment.doc, cls="doc"),
+            reasons,
             scope="row",
         ),
         tag("td", whole(size), bar, cls="number"),
@@ -215,6 +221,7 @@ def _model(manifest: Manifest | None) -> Html:
     head = tag(
         "tr",
         tag("th", "Target", scope="col"),
+        tag("th", "Answered by", scope="col"),
         tag("th", "Base rate", scope="col", cls="number"),
         *(tag("th", METRICS[key], scope="col", cls="number") for key in shown),
     )
@@ -222,7 +229,8 @@ def _model(manifest: Manifest | None) -> Html:
         tag(
             "tr",
             tag("th", tag("code", name), tag("span", f"{card.definition}; {card.scope}", cls="doc"), scope="row"),
-            tag("td", percent(card.base_rate), cls="number"),
+            tag("td", card.rung.replace("_", " "), tag("span", f"evidence {card.evidence}", cls="doc")),
+            tag("td", figure(card.base_rate, "currency" if card.form == "amount" else "share"), cls="number"),
             *(tag("td", _metric(card.metrics.get(key)), cls="number") for key in shown),
         )
         for name, card in manifest.targets.items()

@@ -66,7 +66,9 @@ def test_acts_are_counted_within_the_visit() -> None:
     events["kind"] = [view, view, view, cart, view]
     rows = Slice(np.zeros((2, 1), np.float32), np.zeros(2, np.int8), np.full(2, 3, np.int32), events["at"][[1, 4]])
     assert len(histories([events]).customers) == 1
-    assert quality_taobao._counts(events, rows).tolist() == [[2, 0, 0, 0], [2, 1, 0, 0]]
+    in_visit, ever = quality_taobao._counts(events, rows)
+    assert in_visit.tolist() == [[2, 0, 0, 0], [2, 1, 0, 0]]
+    assert ever.tolist() == [[2, 0, 0, 0], [4, 1, 0, 0]]
 
 
 def test_every_claim_is_made_of_a_simulated_shop(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,6 +79,6 @@ def test_every_claim_is_made_of_a_simulated_shop(monkeypatch: pytest.MonkeyPatch
     claims = quality_journey.claims(1, (TARGETS["churn_28d"],))
     assert claims["churn_28d_auc"] > 0.5
     assert 0.0 <= claims["churn_28d_calibration_error"] < 0.5
-    assert claims["spend_56d_absolute_error_to_best"] > 0.0
+    assert claims["spend_56d_mae_to_best"] > 0.0 and claims["spend_56d_total"] > 0.0
     curve = cold_start.measured(TARGETS["churn_28d"], simulated, [50], draws=1)
     assert set(curve) == {"churn_28d_ladder_over_best_rung", "churn_28d_sizes_worse"}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.conditions import UnreadableCondition, read_condition
+from features.conditions import UnreadableCondition, is_condition, read_condition
 from features.grammar import Column, Expr, lift, maximum, minimum
 
 NAMES = ("age", "gap", "spend")
@@ -57,7 +57,18 @@ def test_absence_takes_in_what_it_should() -> None:
         assert str(read_condition(text)) == text
 
 
-@pytest.mark.parametrize("text", ["", "open('x')", "minimum(1)", "maximum(a, b, c)", "print(1, 2)", "a.b > 1", "'a'"])
+ODD = ["a < True", "a < 1e999", "a < 1" + "0" * 400, "a\0", "\ud800", "-" * 5_000 + "1", "1+" * 9_000 + "1", "(" * 300]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "open('x')", "minimum(1)", "maximum(a, b, c)", "print(1, 2)", "a.b > 1", "'a'", *ODD],
+    ids=lambda text: ascii(text[:20]),
+)  # fmt: skip
 def test_what_is_no_expression_is_refused(text: str) -> None:
     with pytest.raises(UnreadableCondition, match="is not an expression over features, such as"):
         read_condition(text)
+
+
+def test_a_condition_is_told_from_a_number() -> None:
+    assert all(is_condition(read_condition(text)) for text in ("a < 1", "not a", "(a < 1) | (b == 2)", "a & b"))
+    assert not any(is_condition(read_condition(text)) for text in ("a", "1", "-a", "a + b", "minimum(a, b)"))

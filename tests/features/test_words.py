@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from features.aggregates import count, fading, since, total
-from features.events import DAY, PURCHASE, SEARCH, Kind, days
+from features.aggregates import count, fading, reading, since, stages, total
+from features.events import DAY, PURCHASE, SEARCH, TOUCHPOINTS, Kind, days
 from features.feature_set import FeatureSet
 from features.fold import Fold
 from features.journey import JOURNEY
@@ -51,6 +51,22 @@ def test_silence_is_said_in_days() -> None:
     assert SPEAKER.say("silence_ratio", row) == "no purchase for 34 days, usually every 9"
     assert SPEAKER.say("silence_of_longest", row) == "no purchase for 34 days, at the longest 17"
     assert SPEAKER.say("silence_ratio", {**row, "silence_ratio": math.nan}) == "no rhythm of purchases yet"
+    row = {"days_since_purchase": 3e-5, "silence_ratio": 3e-5 / 9}
+    assert SPEAKER.say("silence_ratio", row) == "a purchase within the last day, usually every 9"
+    row = {"days_since_purchase": 3.0, "silence_ratio": 10.0}
+    assert SPEAKER.say("silence_ratio", row) == "no purchase for 3 days, usually every 1"
+
+
+def test_a_stage_of_any_name_is_said() -> None:
+    class Small(FeatureSet):
+        """Where a customer stands"""
+
+        latest_stage = reading(stages(TOUCHPOINTS), "current")
+        spend_at_stage = total(PURCHASE.amount)
+
+    speaker = Speaker(Fold(Small))
+    assert speaker.say("latest_stage", {"latest_stage": 3.0}) == "in the retention stage"
+    assert speaker.say("spend_at_stage", {"spend_at_stage": 3.0}) == "purchases of 3.00 so far"
 
 
 @pytest.mark.parametrize("value", [math.nan, 0.0, 0.4, 1.0, 3.0])

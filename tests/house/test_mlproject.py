@@ -13,11 +13,11 @@ from tests.house.tree import ROOT
 @pytest.mark.parametrize(
     ("parameters", "arguments"),
     [
-        ({}, ["train", "--seed", "0"]),
-        ({"seed": "7"}, ["train", "--seed", "7"]),
+        ({}, ["train", "--study", "0", "--seed", "0"]),
+        ({"seed": "7"}, ["train", "--study", "0", "--seed", "7"]),
         (
             {"targets": "churn_28d conversion_7d", "now": "2017-11-15T00:00:00Z"},
-            ["train", "churn_28d", "conversion_7d", "--now", "2017-11-15T00:00:00Z", "--seed", "0"],
+            ["train", "churn_28d", "conversion_7d", "--now", "2017-11-15T00:00:00Z", "--study", "0", "--seed", "0"],
         ),
     ],
 )

@@ -7,15 +7,19 @@ from functools import cache
 import lightgbm
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from features.outcomes import STAYS
 from models.amount import AMOUNT_RUNGS, AmountRung, AmountScorer, AmountTrees, MeanAmount
 from models.buyers import COLUMNS, Buying, Spending
-from models.buying_amount import BuyingAmount
+from models.buying_amount import PACE, BuyingAmount
 from models.stages import ANSWERS, STAGE_RUNGS, StageRung, StageScorer, StageShares, StageTrees
 
-NAMES = (*COLUMNS, "stage")
+NAMES = (*COLUMNS, PACE, "stage")
+WEIGHED = ((4.0, 0.6, 0.3), (1.2, 60.0, 70.0), (0.2, 2.5), 12.0)
+"""Weights, a usual customer, ends and the mean of a closed form with the pace."""
 
 
 @cache
@@ -25,30 +29,33 @@ def rows() -> NDArray[np.float32]:
     orders = draw.integers(1, 9, 300).astype(np.float32)
     first = draw.uniform(1, 300, 300)
     latest = np.where(orders > 1, first * draw.random(300), first)
-    found = np.column_stack([orders, first, latest, draw.gamma(3, 20, 300), draw.integers(0, 5, 300)])
-    found[:20, 1:4], found[:20, 0] = np.nan, 0.0
+    found = np.column_stack(
+        [orders, first, latest, draw.gamma(3, 20, 300), draw.gamma(1, 90, 300), draw.integers(0, 5, 300)]
+    )
+    found[:20, 1:4], found[:20, 0], found[:20, 4] = np.nan, 0.0, 0.0
     return found.astype(np.float32)
 
 
 def grown(labels: NDArray[np.float64], **parameters: object) -> str:
     """A small model's text."""
-    settings = {"verbosity": -1, "num_threads": 1, "min_data_in_leaf": 10, **parameters}
-    return lightgbm.train(settings, lightgbm.Dataset(rows(), labels, feature_name=list(NAMES)), 8).model_to_string()
+    given_ = {"verbosity": -1, "num_threads": 1, "min_data_in_leaf": 10, **parameters}
+    return lightgbm.train(given_, lightgbm.Dataset(rows(), labels, feature_name=list(NAMES)), 8).model_to_string()
 
 
 @cache
 def amounts() -> dict[str, AmountRung]:
     """One of each rung of an amount."""
-    spent = np.nan_to_num(rows()[:, 3].astype(np.float64))
+    spent = np.nan_to_num(rows()[:, 3].astype(np.float64)) / 50.0
     texts = [
         grown(spent, objective="tweedie"),
         *(grown(spent, objective="quantile", alpha=each) for each in (0.05, 0.95)),
     ]
     buying, spending = Buying(0.8, 10.0, 0.7, 2.5), Spending(6.0, 4.0, 15.0)
+    own = BuyingAmount(buying, spending, 90.0, *WEIGHED, NAMES)
     return {
         MeanAmount.name: MeanAmount(40.0, 0.0, 120.0, NAMES),
-        BuyingAmount.name: BuyingAmount(buying, spending, 90.0, 1.1, (0.2, 2.5), 12.0, NAMES),
-        AmountTrees.name: AmountTrees("lifetime_value_90d", texts, 1.2, 3.0, NAMES),
+        BuyingAmount.name: own,
+        AmountTrees.name: AmountTrees("lifetime_value_90d", own, texts, 1.2, 0.1, NAMES),
     }
 
 
@@ -67,11 +74,23 @@ def stages() -> dict[str, StageRung]:
 def test_an_amount_in_a_batch_is_the_amount(name: str) -> None:
     scorer = AmountScorer("lifetime_value_90d", amounts()[name])
     many = scorer.estimate_many(rows())
-    for place, row in enumerate(rows()[:40]):
+    for place, row in enumerate(rows()):
         one = scorer.estimate(row)
         expected = many.value[place], many.low[place], many.high[place], many.percentile[place]
-        assert (one.value, one.low, one.high, one.percentile) == pytest.approx(expected, rel=1e-12)
+        assert (one.value, one.low, one.high, one.percentile) == expected
         assert one.value > 0.0 and 0.0 <= one.low <= one.high
+
+
+scales = st.floats(0.05, 50.0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.builds(Buying, scales, scales, scales, scales), st.builds(Spending, scales, st.floats(1.1, 50.0), scales))
+def test_a_closed_form_in_a_batch_is_that_of_its_rows(buying: Buying, spending: Spending) -> None:
+    rung = BuyingAmount(buying, spending, 90.0, *WEIGHED, NAMES)
+    some = rows()[10:40]
+    alone = [rung.amounts(some[[place]])[0] for place in range(len(some))]
+    assert rung.amounts(some)[0].tobytes() == np.concatenate(alone).tobytes()
 
 
 @pytest.mark.parametrize("name", AMOUNT_RUNGS)
@@ -79,6 +98,19 @@ def test_contributions_are_the_logarithm_of_the_amount(name: str) -> None:
     rung = amounts()[name]
     added = rung.contributions(rows()).sum(axis=1)
     assert np.exp(added) == pytest.approx(rung.amounts(rows())[0], rel=1e-6)
+
+
+def test_more_of_what_is_own_is_told_by_its_feature() -> None:
+    rung, more = amounts()[BuyingAmount.name], rows()[20:].copy()
+    more[:, NAMES.index(PACE)] += 100.0
+    told = rung.contributions(more) - rung.contributions(rows()[20:])
+    assert (told[:, NAMES.index(PACE)] > 0.0).all() and (told[:, -1] == 0.0).all()
+
+
+def test_a_start_of_another_name_is_refused() -> None:
+    content = amounts()[AmountTrees.name].to_bytes().replace(b'"buyers"', b'"lightgbm"')
+    with pytest.raises(ValueError, match="expected one of prior, buyers"):
+        AmountTrees.from_bytes(content, "lifetime_value_90d", NAMES)
 
 
 @pytest.mark.parametrize("name", AMOUNT_RUNGS)

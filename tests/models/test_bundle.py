@@ -40,7 +40,15 @@ def bundle(text: str) -> Bundle:
 
 def _bundle(text: str, **changes: object) -> Bundle:
     cards = {
-        "conversion_7d": TargetCard("happens(PURCHASE)", "everyone", 7, 0.25, "isotonic", {"roc_auc": 0.9}),
+        "conversion_7d": TargetCard(
+            "happens(PURCHASE)",
+            "everyone",
+            7,
+            0.25,
+            "isotonic",
+            {"roc_auc": 0.9},
+            reliability={"stage": {"purchase": {"rows": 120, "given": 0.2, "share": 0.3}}, "latest_channel": {}},
+        ),
         "churn_28d": TargetCard("~happens(PURCHASE)", "purchases_90d > 0", 28.0, 0.125, "platt", {}),
     }
     manifest = Manifest(

@@ -140,6 +140,17 @@ def test_a_bundle_put_there_by_hand_is_taken_up(governance: Governance, trained:
     assert governance.roll_back("the new one is worse").version == trained.version
 
 
+def test_from_a_bundle_put_there_by_hand_the_way_back_is_the_champion_of_the_log(
+    governance: Governance, trained: Bundle
+) -> None:
+    governance.install(trained, champion=True, cause=TRAINED)
+    assert governance.fallbacks() == []
+    another(trained, 1).save(governance.places["champion"])
+    assert governance.fallbacks() == [trained.version] and len(governance.promotions.moves()) == 1
+    assert governance.roll_back("nobody knows where it came from").version == trained.version == live(governance)
+    assert [move.by for move in governance.promotions.moves()] == ["train", "hand", "rollback"]
+
+
 def test_what_cannot_be_used_is_refused(governance: Governance, trained: Bundle) -> None:
     governance.install(trained, champion=True, cause=TRAINED)
     stale = Bundle(trained.models, trained.recommender, replace(trained.manifest, fingerprint="0" * 16))

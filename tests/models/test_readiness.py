@@ -46,6 +46,12 @@ def test_what_does_not_grow_is_not_expected() -> None:
     assert (found.next.rung, found.next.expected) == ("logistic", None)
 
 
+def test_what_takes_longer_than_anybody_can_foresee_is_not_expected() -> None:
+    found = _of("stage_rate", rows=500.0, yes=1.0, history_days=1_000.0)  # 39 more at one in a thousand days
+    assert found.next is not None
+    assert (found.next.lacking, found.next.expected) == ({"yes": 39.0}, None)
+
+
 def test_a_rung_that_lost_lacks_nothing() -> None:
     found = _of("logistic", rows=5000.0, yes=900.0, history_days=200.0)
     assert found.next is not None

@@ -212,6 +212,25 @@ def test_what_a_killed_refresh_left_is_written_over(engine: Engine, board: Score
     assert len(told) == 199 and "household-3" not in told
 
 
+def test_reasons_that_a_killed_refresh_left_are_of_other_rows(engine: Engine, board: Scoreboard) -> None:
+    class Killed(Scoreboard):
+        """Whose process dies when all is written but the pointer."""
+
+        def point_at(self, name: str) -> None:
+            raise KeyboardInterrupt(name)
+
+    swept = board.current()
+    assert swept is not None
+    first, second = sorted(swept.customers[place] for place in swept.members("at-risk")[:2])
+    answer(engine, 1, engine.states.log.customers.name(second))
+    with pytest.raises(KeyboardInterrupt):
+        refresh(engine, Killed(board.directory, JOURNEY.fingerprint), NOW)
+    answer(engine, 2, engine.states.log.customers.name(first))
+    after = refresh(engine, board, NOW)
+    assert after is not None and after.used == swept.used + 2
+    assert shown(engine, after) == shown(engine, sweep(engine, board, NOW))
+
+
 def test_who_is_erased_during_a_refresh_does_not_come_back(
     engine: Engine, board: Scoreboard, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

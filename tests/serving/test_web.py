@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,21 @@ def test_the_report_shows_every_stage_segment_and_target(generation: Generation,
         assert shown in page
     assert page.count('class="stage ') == 5
     assert page.count("?format=csv") == 7
+    assert "evidence " in page and "Answered by" in page
+    (_, counted), *_ = re.findall(r"<li>(.*?) \(\w[^:]*: (\d+)\)</li>", page)
+    assert 0 < int(counted) <= 100
+    assert page.count('class="why"') == 2  # the two segments that ask for a probability
+    assert not any(f"household-{number}<" in page for number in range(200))
     assert "nan" not in page.lower().replace("finance", "") and "None" not in page
+
+
+def test_the_base_rate_of_an_amount_is_money(generation: Generation, place: Place) -> None:
+    engine = place.engine()
+    manifest = engine.champions.require().bundle.manifest
+    engine.states.close()
+    card = replace(manifest.targets["churn_28d"], form="amount", base_rate=30.5)
+    page = report_page(generation, replace(manifest, targets={"spend": card}), ROUTES)
+    assert "30.50" in page and "3,050 %" not in page
 
 
 def test_the_report_without_a_model_says_what_to_run(generation: Generation) -> None:

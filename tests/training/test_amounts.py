@@ -13,8 +13,10 @@ from features.outcomes import STAYS
 from tests.training.shop import found
 from training.amounts import fit_amount, judge_amount, mean_amount
 from training.dataset import Counts, Gathered, Slice
+from training.gates import amount_gates, passed
 from training.moments import Split
 from training.next_stages import fit_stage, judge_stage, stage_shares
+from training.own_amounts import best_share, deviance, own_amount, said_of, shared
 from training.targets import TARGETS
 
 
@@ -26,6 +28,41 @@ def test_the_amount_of_a_long_log_is_nearer_than_the_mean_and_adds_up() -> None:
     assert fitted.scorer.rung.name == min(fitted.losses, key=fitted.losses.__getitem__) != "prior"
     assert test.over["mean"]["mae"].high < 0.0 and test.over["mean"]["rmse"].high < 0.0
     assert test.total == pytest.approx(1.0, abs=0.1) and test.coverage == pytest.approx(0.9, abs=0.06)
+
+    assert list(test.over) == ["mean", "as_before", "bg_nbd_gamma_gamma"] and test.over["as_before"]["mae"].high < 0.0
+    assert test.total == pytest.approx(test.figures["model"]["total"].value) and "total" not in test.over["mean"]
+    gates = amount_gates("lifetime_value_90d", test.over)
+    assert passed(gates) and not [each for each in gates if "mean" in each.condition and not each.passed]
+
+
+def test_a_champion_is_one_of_the_models_and_holds_back_what_is_worse() -> None:
+    gathered = found("lifetime_value_90d", 150, 520)
+    data, past = gathered.dataset(), gathered.dataset().fit
+    own, mean = own_amount(past, data.names, 90.0), mean_amount(past, data.names, 50.0)
+    assert own is not None
+    same, worse = judge_amount(own, data, 1, champion=own), judge_amount(mean, data, 1, champion=own)
+    assert same.over["champion"]["mae"].value == 0.0 and passed(amount_gates("spend", same.over))
+    assert not passed(amount_gates("spend", worse.over))
+
+
+def test_the_deviance_is_least_for_the_mean_and_zero_for_what_is_right() -> None:
+    spent = np.random.default_rng(1).gamma(0.5, 80.0, 2_000).astype(np.float32) * (np.arange(2_000) % 3 > 0)
+    said = np.linspace(0.5, 2.0, 31) * float(spent.mean())
+    losses = [deviance(spent, np.full(2_000, each)) for each in said]
+    assert said[int(np.argmin(losses))] == pytest.approx(float(spent.mean()), rel=1e-6)
+    assert deviance(said.astype(np.float32), said) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_pace_that_tells_everything_has_the_greatest_share_and_one_that_tells_nothing_none() -> None:
+    gathered = found("lifetime_value_90d", 150, 520)
+    rows, names = gathered.rows, gathered.names
+    own = own_amount(rows, names, 90.0)
+    assert own is not None and own.weights[2] == 0.0
+    paced = replace(rows, labels=rows.features[:, names.index("spend_90d")])
+    assert best_share([(own, paced)]) == pytest.approx(0.9)
+    closed = replace(rows, labels=said_of(own, rows).astype(np.float32))
+    assert best_share([(own, closed)]) == 0.0
+    assert shared(own, 0.3).weights == pytest.approx((0.7 * own.weights[0], 0.7 * own.weights[1], 0.3))
 
 
 def test_a_log_too_short_to_be_parted_is_answered_in_closed_form() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from features.events import DAY, PURCHASE
+from features.events import DAY, PURCHASE, days
 from features.journey import JOURNEY
 from features.log.contract import MERGE
+from features.outcomes import happens
 from features.profiles import past_of, replay_profiles
 from features.replay import histories
 from tests.training.shop import past, rows, world
@@ -117,3 +120,15 @@ def test_a_sample_is_whole_customers(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = histories([events[np.isin(events["customer"], found.customers)]])
     assert found.events.tobytes() == expected.events.tobytes()
     assert found.starts.tolist() == expected.starts.tolist()
+
+
+@pytest.mark.parametrize("length", [1, 28, 90, 300, 600])
+def test_a_log_of_the_length_that_is_asked_for_can_be_parted(length: int) -> None:
+    target = replace(TARGETS["churn_28d"], outcome=happens(PURCHASE, within=days(length)))
+    with pytest.raises(NotEnoughHistory) as refused:
+        split(target, 0, days(30))
+    least = int(str(refused.value).partition("takes at least ")[2].split()[0])
+    found = split(target, 0, days(least))
+    assert purged(found.fit, found.stop, target.horizon).any()
+    with pytest.raises(NotEnoughHistory):
+        split(target, 0, days(least) - 1)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import lightgbm
 import numpy as np
 import pytest
 
-from models.rungs import Prior
+from models.rungs import Prior, Trees
 from training.evaluation import Evaluation, evaluate, plain_figures
 from training.gates import (
     Gate,
@@ -16,7 +17,6 @@ from training.gates import (
     earned,
     passed,
     scorer_gates,
-    untested_gates,
     worse_by_stage,
 )
 
@@ -84,13 +84,39 @@ def champion(own: float, other: float) -> list[Gate]:
 
 
 def test_a_worse_scorer_does_not_replace_the_champion() -> None:
-    assert [gate.passed for gate in champion(0.2, 1.0)] == [False, False, False, True]
-    assert [gate.passed for gate in champion(1.0, 0.2)] == [True] * 4
-    assert [gate.passed for gate in champion(0.6, 0.6)] == [True] * 4
+    assert [gate.passed for gate in champion(0.2, 1.0)] == [False] * 3
+    assert [gate.passed for gate in champion(1.0, 0.2)] == [True] * 3
+    assert [gate.passed for gate in champion(0.6, 0.6)] == [True] * 3
 
 
-def test_what_cannot_be_tested_does_not_replace_what_was() -> None:
-    assert passed(untested_gates("t", judged=False)) and not passed(untested_gates("t", judged=True))
+def test_a_shop_climbs_to_trees_and_to_twice_as_many_of_them() -> None:
+    test = evaluate({"model": np.full(4, 0.5), "champion": np.full(4, 0.5)}, np.array([0, 1, 0, 1], np.int8),
+                    np.arange(4, dtype=np.int32), seed=1, replicates=50)  # fmt: skip
+    few, many, most = (forest(number) for number in (10, 100, 101))
+    assert not any("trees" in gate.condition for gate in champion_gates("t", test, many, Prior(0.5, NAMES), {}))
+    assert passed(champion_gates("t", test, many, few, {})) and passed(champion_gates("t", test, most, many, {}))
+    assert not passed(champion_gates("t", test, most, few, {}))
+
+
+@pytest.mark.parametrize(("given", "held"), [(0.101, False), (0.115, False), (0.15, True)])
+def test_a_rate_is_held_back_by_a_better_one_only_where_that_matters(given: float, held: bool) -> None:
+    draw = np.random.default_rng(5)
+    labels = (draw.random(20_000) < 0.1).astype(np.int8)
+    predictions = dict.fromkeys(("model", *NAMES, "champion"), np.full(len(labels), labels.mean()))
+    predictions["model"] = np.full(len(labels), given * labels.mean() / 0.1)
+    test = evaluate(predictions, labels, np.arange(20_000, dtype=np.int32), seed=1, replicates=100)
+    prior = Prior(0.1, NAMES)
+    losses = [gate for gate in scorer_gates("t", test) if gate.holds and gate.condition.startswith("log loss")]
+    assert [passed(losses), passed(champion_gates("t", test, prior, prior, {}))] == [not held] * 2
+
+
+def forest(number: int) -> Trees:
+    """So many trees of one split each."""
+    draw = np.random.default_rng(0)
+    rows, labels = draw.random((400, len(NAMES))).astype(np.float32), draw.integers(0, 2, 400)
+    data = lightgbm.Dataset(rows, labels, feature_name=list(NAMES))
+    shape = {"objective": "binary", "num_leaves": 2, "verbosity": -1, "num_threads": 1, "learning_rate": 0.01}
+    return Trees("t", lightgbm.train(shape, data, number).model_to_string(), NAMES)
 
 
 @pytest.mark.parametrize(

@@ -155,3 +155,21 @@ def test_visits_of_a_real_shop_are_parted() -> None:
     assert found.missing == "" and found.counts.customers == 929
     assert 0.06 < found.counts.yes / found.counts.rows < 0.1
     assert all(len(getattr(found.dataset(), name)) > 5_000 for name in ("fit", "stop", "calibrate", "test"))
+
+
+def test_amounts_are_parted_where_everybody_spends() -> None:
+    number, every = 30, 5 * DAY
+    orders = np.zeros(number * 100, EVENT)
+    orders["customer"] = np.arange(len(orders)) % number
+    orders["at"] = orders["received"] = OPENING + np.arange(len(orders)) // number * every
+    orders["kind"], orders["amount"], orders["item"], orders["category"] = int(PURCHASE), 10.0, -1, -1
+    start, end = int(orders["at"][0]), int(orders["at"][-1])
+    log = past_of([orders], np.empty(0, MERGE))
+    spends, churn = (
+        gathered(TARGETS[name], JOURNEY, log, start, end, seed=1) for name in ("lifetime_value_90d", "churn_28d")
+    )
+    assert spends.missing == "" and spends.split is not None
+    assert (spends.dataset().test.labels == 18 * 10.0).all()
+    assert churn.split is None and churn.missing.endswith(
+        "0 of them yes; expected both yes and no. Import more customers or more history with `waypost import`."
+    )

@@ -128,14 +128,20 @@ def test_the_environment_says_where_targets_are_declared(declare: Path, monkeypa
     place.unlink()
     with pytest.raises(BadTarget, match=r"WAYPOST_TARGETS says .*elsewhere\.toml, which is not there"):
         targets()
+    place.mkdir()
+    with pytest.raises(BadTarget, match=r"elsewhere\.toml cannot be read \(Is a directory\); expected a file"):
+        targets()
 
 
 @pytest.mark.parametrize(
     ("said", "instead", "told"),
     [
         ("[coffee_14d]", "coffee = 3\n[coffee_14d]", r"coffee = 3 stands alone; expected a table \[coffee\]"),
-        ("[coffee_14d]", "[Coffee]", r"\[Coffee\]: expected a name of its own in lower case"),
+        ("[coffee_14d]", "[Coffee]", r"\[Coffee\]: expected a name of its own of small letters"),
         ("[coffee_14d]", "[churn_28d]", r"\[churn_28d\]: expected a name of its own"),
+        ("[coffee_14d]", "[_coffee]", r"\[_coffee\]: expected a name of its own of small letters"),
+        ("[coffee_14d]", '["kaffee_für_14"]', "expected a name of its own of small letters"),
+        ("[coffee_14d]", "[recommender]", r"\[recommender\]: expected a name of its own"),
         ("[coffee_14d]", "[coffee_14d", "is not TOML"),
         ("prior = 0.1", "prior = 0.1\nwhy = 1", "there is no field 'why'; there are event, within"),
         ("prior = 0.1", "", r"no prior; expected a number: a probability above 0"),
@@ -147,7 +153,16 @@ def test_the_environment_says_where_targets_are_declared(declare: Path, monkeypa
         ('"14 days"', '"14 moons"', "within = '14 moons'; expected a duration such as"),
         ('"14 days"', '"0 days"', "within = '0 days'; expected a duration such as"),
         ('"14 days"', '"purchase_gap_mean"', "within = 'purchase_gap_mean'; expected .* with a bound"),
+        ('"14 days"', '"0 days"\nspends = true', "within = '0 days'; expected a duration such as"),
+        ('"14 days"', '"² days"', "within = '² days'; expected a duration such as"),
+        ('"14 days"', '"601 days"', "within = '601 days'; expected .* at most 600 days"),
+        ('"14 days"', '"minimum(purchase_gap_mean, 601)"', "within = .* in all at most 600 days"),
         ('"14 days"', "14", "within = 14; expected a duration such as"),
+        ('"PURCHASE"', '[["PURCHASE"]]', r"event names \['PURCHASE'\]; expected of PAGE_VIEW, "),
+        ("prior = 0.1", "prior = nan", "prior = nan; expected a number"),
+        ("prior = 0.1", "prior = 0.1\nscore_at_most = nan", "score_at_most = nan; expected a number"),
+        ('"days_since_last <= 90"', '"days_since_last"', "scope = 'days_since_last'; expected a condition over"),
+        ('"days_since_last <= 90"', '"days_since_last <= 1e999"', "scope = .*; expected a condition over"),
         ('"days_since_last <= 90"', '"days_since <= 90"', "names days_since; expected features of docs/features.md"),
         ('"days_since_last <= 90"', '"a < b < c"', "scope = 'a < b < c'; expected a condition over features"),
         ("prior = 0.1", 'prior = 0.1\nhappens = "no"', "happens = 'no'; expected true or false"),

@@ -91,7 +91,8 @@ def test_history_knows_what_was_live(waypost: Run, made: list[Bundle]) -> None:
     moves = answered(waypost("models", "history", "--json"))["moves"]
     assert [move["alias"] for move in moves] == ["champion", "champion", "challenger", "shadow"]
     assert moves[1]["previous"] == moves[0]["version"] == made[0].version
-    assert "3 of 3" in waypost("models", "history").stdout
+    told = " ".join(waypost("models", "history").stdout.replace("│", " ").split())
+    assert "3 of 3 gates passed" in told and all(each.version in told for each in made)
     assert answered(waypost("models", "history", "--at", "2001-01-01", "--json")) == {"moves": []}
     now = answered(waypost("models", "history", "--at", "2199-01-01", "--json"))["moves"]
     assert {move["alias"]: move["version"] for move in now} == {

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from models.rungs import Trees
 from training.cluster.rows import ClusterRows
 from training.dataset import Slice
-from training.scorers import PATIENCE, ROUNDS, settings
+from training.scorers import PATIENCE, ROUNDS, constraints, settings
 
 _NETWORK = re.compile(
     r"^\[(?:num_machines|machines|local_listen_port|time_out|machine_list_filename): .*\n", re.MULTILINE
@@ -45,7 +45,7 @@ class GrownTrees:
 
 def grown(rows: ClusterRows, seed: int) -> GrownTrees:
     """Hear on `stop` how many trees are right, from trees that were grown on rows that know nothing of it."""
-    parameters = settings(rows.upto("calibrate"), seed)
+    parameters = settings(rows.upto("calibrate"), seed) | constraints(rows.target, rows.names)
     blind = grow(rows, "purged_fit", parameters, ROUNDS)
     rounds = best_round(rows.losses(blind.model_to_string()))
     early = lightgbm.Booster(model_str=blind.model_to_string(num_iteration=rounds))

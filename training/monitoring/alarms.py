@@ -38,6 +38,7 @@ EQUALS = 4.0
 """Standard errors by which a champion has to be worse than another: of two as good, one always is a little."""
 
 _RETRAIN = "Run `waypost retrain --if-needed`, which rolls back to the champion before when that one does better."
+_REPLACE = "Run `waypost retrain --if-needed`, which puts an archived bundle in the place of a damaged one, or trains."
 
 
 def drift_alarms(found: Iterable[Drift]) -> Iterator[Alarm]:
@@ -127,7 +128,7 @@ def volume_alarms(found: Iterable[Volume]) -> Iterator[Alarm]:
 
 def bundle_alarm(place: str, fault: str) -> Alarm:
     """The bundle cannot be loaded."""
-    return Alarm("bundle", place, 1.0, 0.0, 0, fault, _RETRAIN)
+    return Alarm("bundle", place, 1.0, 0.0, 0, fault, _REPLACE)
 
 
 def standing(alarms: Iterable[Alarm], now: int, since: Mapping[tuple[str, str], int]) -> tuple[Alarm, ...]:

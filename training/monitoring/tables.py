@@ -37,17 +37,14 @@ def _drifts(report: Report) -> Table:
         f"drift since the training: {len(shown)} of {len(report.drifts)} features and scores of {report.customers:,} "
         "customers with a recent sign of life, those nearest to their limits first"
     )
-    columns = ("column", "PSI", "limit", "Wasserstein", "limit", "one value", "limit", "mean", "was", "")
-    return title, columns, [_drift(each) for each in shown]
+    return title, ("column", "what is nearest", "found", "limit", "mean", "was"), [_drift(each) for each in shown]
 
 
 def _drift(each: Drift) -> tuple[str | int, ...]:
-    measures = (
-        each.psi, each.psi_limit, each.wasserstein, each.wasserstein_limit, each.sameness, each.sameness_limit
-    )  # fmt: skip
+    worst = each.worst
     name = f"score of {each.name}" if each.is_score else each.name
-    means = (f"{each.mean:.4g}", f"{each.mean_before:.4g}")
-    return name, *map(number, measures), *means, "DRIFTED" if each.drifted else ""
+    what = f"{worst.name}: DRIFTED" if each.drifted else worst.name
+    return name, what, number(worst.value), number(worst.limit), f"{each.mean:.4g}", f"{each.mean_before:.4g}"
 
 
 def _realised(report: Report) -> Table:

@@ -16,27 +16,36 @@ for whom the days within are not known is out of scope.
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from features.conditions import UnreadableCondition, read_condition
+from features.conditions import UnreadableCondition, is_condition, read_condition
 from features.events import DAY, HOUR, MINUTE, Channel, Kind, Selection, any_of
 from features.grammar import Expr
 from features.journey import JOURNEY
-from features.outcomes import Happens, HappensInVisit, Outcome, Spends
+from features.outcomes import Happens, HappensInVisit, Outcome, Spends, most
 from training.targets.catalogue import TARGETS
 from training.targets.target import Calendar, InVisit, Target
 
 PLACE = "WAYPOST_TARGETS"
 """The environment variable that says which file declares targets."""
 
+LONGEST_DAYS = 600
+"""No answer is looked for any further ahead: to part a log by time takes more than three times as long."""
+
+_TAKEN = frozenset({*TARGETS, "recommender"})
+"""Names that are in use."""
+
 _UNITS = {"minute": MINUTE, "hour": HOUR, "day": DAY}
 _FIELDS = {
     "event": 'the name of an event such as "PURCHASE", or a list of names',
-    "within": 'a duration such as "14 days", or days as an expression over features with a bound',
+    "within": 'a duration such as "14 days", or days as an expression over features with a bound; in all at most '
+    f"{LONGEST_DAYS} days",
     "happens": "true or false",
     "scope": 'a condition over features such as "days_since_last <= 90"',
     "doc": "a sentence",
@@ -84,6 +93,8 @@ def declared(path: Path) -> dict[str, Target]:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as reason:
         raise BadTarget(f"{path} is not TOML: {reason}") from None
+    except OSError as reason:
+        raise BadTarget(f"{path} cannot be read ({reason.strerror}); expected a file of targets") from None
     return {name: _Entry(path, name, fields).target() for name, fields in entries.items()}
 
 
@@ -92,8 +103,10 @@ class _Entry:
 
     def __init__(self, path: Path, name: str, fields: Any) -> None:
         self.where, self.name = f"{path}, [{name}]", name
-        if not (name.isidentifier() and name.islower()) or name in TARGETS:
-            raise BadTarget(f"{self.where}: expected a name of its own in lower case, such as coffee_14d")
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in _TAKEN:  # it names files of a bundle
+            raise BadTarget(
+                f"{self.where}: expected a name of its own of small letters a to z, digits and _, such as coffee_14d"
+            )
         if not isinstance(fields, Mapping):
             raise BadTarget(f"{path}: {name} = {fields!r} stands alone; expected a table [{name}] with its fields")
         self.fields: Mapping[str, Any] = fields
@@ -110,6 +123,8 @@ class _Entry:
         scope, doc = self._expression("scope"), self._value("doc", str).strip()
         if not doc:
             raise self._bad("doc")
+        if not is_condition(scope):
+            raise self._bad("scope")
         if isinstance(outcome, Happens) and isinstance(outcome.within, Expr):
             scope &= outcome.within > 0
         return Target(self.name, outcome, scope, doc, float(prior), InVisit() if in_visit else Calendar())
@@ -143,9 +158,16 @@ class _Entry:
     def _within(self) -> int | Expr:
         text = self._value("within", str)
         number, _, unit = text.strip().partition(" ")
-        if number.replace(".", "", 1).isdigit() and unit.removesuffix("s") in _UNITS:
-            return round(float(number) * _UNITS[unit.removesuffix("s")])
-        return self._expression("within")
+        if re.fullmatch(r"[0-9]+(\.[0-9]+)?", number) and unit.removesuffix("s") in _UNITS:
+            longest = float(number) * _UNITS[unit.removesuffix("s")]
+        else:
+            found = self._expression("within")
+            longest = most(found) * DAY
+            if longest <= LONGEST_DAYS * DAY:
+                return found
+        if not 1.0 <= longest <= LONGEST_DAYS * DAY:
+            raise self._bad("within")
+        return round(longest)
 
     def _expression(self, field: str) -> Expr:
         try:
@@ -168,12 +190,13 @@ class _Entry:
 
     def _value(self, field: str, kind: Any) -> Any:
         value = self.fields.get(field)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        endless = isinstance(value, float) and not math.isfinite(value)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool) or endless:
             raise self._bad(field)
         return value
 
     def _member(self, members: Any, name: object, field: str) -> Any:
-        if name not in members.__members__:
+        if not isinstance(name, str) or name not in members.__members__:
             raise BadTarget(f"{self.where}: {field} names {name!r}; expected of {', '.join(members.__members__)}")
         return members[name]
 

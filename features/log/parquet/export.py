@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,6 +29,11 @@ MOST_PARTITIONS = 1_000
 """Each partition is an open file while an export is under way."""
 
 BUSY_SECONDS = 1.0
+
+LOCK = "log.lock"
+"""What `folder.sole_writer` holds."""
+
+_FILES = re.compile(r"export-\d{8,}")
 
 Progress = Callable[[int, int], None]
 """Told (events written, events in all) as the work goes on."""
@@ -93,10 +99,14 @@ class _Head(NamedTuple):
 
 
 def _claim(home: Path) -> None:
-    """Make the folder when it is missing. LogVersion for one that holds other things."""
+    """Make the folder when it is missing. LogVersion for one that holds other things, so that none of them is removed.
+
+    An export was never begun without its lock: where there is none, what is called like one is somebody else's.
+    """
     held = {each.name for each in home.iterdir()} if home.is_dir() else set()
-    ours = {MANIFEST, f"{MANIFEST}.tmp", "log.lock"}
-    if home.is_file() or any(name not in ours and not name.startswith("export-") for name in held):
+    ours = {MANIFEST, f"{MANIFEST}.tmp", LOCK}
+    strange = {name for name in held - ours if LOCK not in held or not _FILES.fullmatch(name)}
+    if home.is_file() or strange:
         raise LogVersion(f"{home} holds other things than an export; name a folder that does not exist yet")
     home.mkdir(parents=True, exist_ok=True)
 

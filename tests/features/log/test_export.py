@@ -203,6 +203,11 @@ def test_what_cannot_be_exported_says_why(log: EventLog, tmp_path: Path) -> None
     (tmp_path / "mine" / "thesis.txt").write_text("mine")
     with pytest.raises(LogVersion, match="holds other things"):
         export(log, tmp_path / "mine")
+    (tmp_path / "exports" / "export-20261122").mkdir(parents=True)
+    (tmp_path / "exports" / "export-20261122" / "thesis.txt").write_text("mine")
+    with pytest.raises(LogVersion, match="holds other things"):  # called like one of ours, and none
+        export(log, tmp_path / "exports")
+    assert (tmp_path / "exports" / "export-20261122" / "thesis.txt").exists()
     export(log, tmp_path / "out", partitions=1)
     with folder.sole_writer(tmp_path / "out", 1), pytest.raises(LogBusy):
         export(log, tmp_path / "out", partitions=2)

@@ -1,0 +1,92 @@
+"""What a fitted scorer leans on, and how much more rows would help it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.rungs import Logistic, Rung, Trees
+from models.scorer import Scorer
+from training.dataset import Dataset, Slice, joined
+from training.ladder import FittedScorer
+from training.rungs import fit_logistic, fit_trees
+from training.scorers import constraints, log_loss
+
+SHARES = (1 / 64, 1 / 16, 1 / 4)
+"""Shares of the customers that a learning curve is measured at, beside all of them: a third of one more fit."""
+
+FEATURES, VALUES, ROWS = 5, 12, 300
+"""Partial dependence: of the first so many features, at so many values, over so many rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Log loss in the test, before calibration, by number of rows learnt from; `base` is that of the base rate."""
+
+    rung: str
+    rows: tuple[int, ...]
+    losses: tuple[float, ...]
+    base: float
+
+
+@dataclass(frozen=True, slots=True)
+class Dependence:
+    """The mean probability if everybody had this value of the feature, by value (Friedman, 2001)."""
+
+    feature: str
+    values: tuple[float, ...]
+    means: tuple[float, ...]
+
+
+def learning_curve(data: Dataset, fitted: FittedScorer, seed: int) -> Curve | None:
+    """The rung with its settings, learnt from some of the customers; None for the rungs that are mere rates."""
+    rung, known = fitted.scorer.rung, joined([data.fit, data.stop, data.calibrate])
+    if not isinstance(rung, Trees | Logistic):
+        return None
+    rows, losses = [], []
+    customers = np.random.default_rng(seed).permutation(np.unique(known.customer))
+    for share in SHARES:
+        some = known.where(np.isin(known.customer, customers[: max(1, round(share * len(customers)))]))
+        if 0 < int(some.labels.sum()) < len(some):
+            rows.append(len(some))
+            losses.append(log_loss(_again(some, data, fitted).raw_many(data.test.features), data.test.labels))
+    rows.append(len(known))
+    losses.append(log_loss(rung.raw_many(data.test.features), data.test.labels))
+    base = np.full(len(data.test), float(known.labels.mean()))
+    return Curve(rung.name, tuple(rows), tuple(losses), log_loss(base, data.test.labels))
+
+
+def _again(rows: Slice, data: Dataset, fitted: FittedScorer) -> Rung:
+    """The same rung with the same settings, of other rows."""
+    settings = dict(fitted.parameters)
+    if isinstance(fitted.scorer.rung, Logistic):
+        return fit_logistic(rows, data.names, float(str(settings["strength"])))
+    settings.pop("rounds")
+    settings |= constraints(data.target, data.names)
+    return fit_trees(rows, data.names, data.target.name, settings, fitted.rounds)
+
+
+def partial_dependence(
+    scorer: Scorer, features: NDArray[np.float32], importance: Mapping[str, float], seed: int
+) -> list[Dependence]:
+    """How the mean calibrated probability goes with the features of most importance, over some rows drawn by the seed.
+
+    `features` is float32[n, f]; the values are quantiles of those that are defined.
+    """
+    drawn = np.random.default_rng(seed).permutation(len(features))[:ROWS]
+    rows, found = features[np.sort(drawn)], []
+    for name in sorted(importance, key=lambda name: -importance[name])[:FEATURES]:
+        place = scorer.names.index(name)
+        column = features[:, place]
+        known = column[~np.isnan(column)]
+        if importance[name] > 0.0 and len(known):
+            values = np.unique(np.quantile(known, np.linspace(0.02, 0.98, VALUES), method="nearest"))
+            asked = np.repeat(rows[None], len(values), axis=0)
+            asked[:, :, place] = values[:, None]
+            said = scorer.score_many(np.ascontiguousarray(asked.reshape(-1, asked.shape[2])))
+            means = said.reshape(len(values), -1).mean(axis=1)
+            found.append(Dependence(name, tuple(map(float, values)), tuple(map(float, means))))
+    return found

@@ -1,0 +1,122 @@
+"""Registered models: what a bundle answers, for any Python that has Waypost installed, through `mlflow.pyfunc`.
+
+A registered model holds a bundle, of one target or of all. Where that one target has trees, they stand beside it in
+LightGBM's own text form, so that `mlflow.lightgbm` loads the same registered model.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.models import Model, infer_signature
+from numpy.typing import NDArray
+
+from features.events import Stage
+from models.amount import AmountScorer, AmountTrees
+from models.bundle import Bundle, read_manifest
+from models.bundle import Model as Answers
+from models.recommender import Neighbours, Recommender
+from models.rungs import Trees
+from models.scorer import Scorer
+from models.stages import StageTrees
+
+BUNDLE, TREES = "bundle", "trees.txt"
+STAGES = (*(stage.name.lower() for stage in Stage), "stays")
+NEEDS = tuple(f"{name}=={version(name)}" for name in ("lightgbm", "numpy", "pandas"))
+"""What a registered model needs beside Waypost: given, because finding it out takes MLflow four seconds."""
+
+
+class Predictor:
+    """Features in, a column each, as numbers of any kind; what the targets of a bundle say of each row out.
+
+    Of one target the columns are those of `answers`, of several `TARGET.` stands before each.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+
+    def predict(self, model_input: pd.DataFrame, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """A row of answers for each row of features, in their order; there are no `params`."""
+        rows = model_input[list(self.bundle.manifest.features)].to_numpy(dtype=np.float32)
+        found = {name: answers(model, np.ascontiguousarray(rows)) for name, model in self.bundle.models.items()}
+        if len(found) == 1:
+            return pd.DataFrame(next(iter(found.values())))
+        return pd.DataFrame({f"{name}.{key}": column for name, each in found.items() for key, column in each.items()})
+
+
+def answers(model: Answers, rows: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    """The numbers of `/v1/scores` for float32[n, features], by name.
+
+    `probability` or `amount`, with `low`, `high`, `percentile` and `band`; for a stage the chance of each and `days`.
+    """
+    if not isinstance(model, Scorer | AmountScorer):
+        chances = dict(zip(STAGES, model.chances_many(rows).T, strict=True))
+        return {**chances, "days": model.days_many(rows)}
+    found = model.estimate_many(rows)
+    parts = {"low": found.low, "high": found.high, "percentile": found.percentile}
+    return {model.form: found.value, **parts, "band": found.band.astype(object)}
+
+
+def log_bundle(bundle: Bundle, name: str, example: NDArray[np.float32]) -> str:
+    """Log a bundle as a model of the run that is open; the model's URI."""
+    # The signature is made by predicting the example: MLflow need not load the model to try that once more.
+    logged = Model.log(None, _Flavour, name=name, bundle=bundle, example=example, validate_serving_input=False)
+    return str(logged.model_uri)
+
+
+def of_one(bundle: Bundle, target: str) -> Bundle:
+    """The bundle with nothing but this target."""
+    nothing = Neighbours(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
+    manifest = replace(bundle.manifest, targets={target: bundle.manifest.targets[target]}, recommender={})
+    return Bundle({target: bundle.models[target]}, Recommender([], nothing, np.empty(0, np.float32)), manifest)
+
+
+class _Flavour:
+    """How `Model.log` has a bundle written."""
+
+    @staticmethod
+    def save_model(
+        path: str, mlflow_model: Model, bundle: Bundle, example: NDArray[np.float32], validate_serving_input: bool
+    ) -> None:
+        # MLflow makes no float of a double: whoever has a frame of doubles, as most have, is to be answered too.
+        table = pd.DataFrame(example.astype(np.float64), columns=list(bundle.manifest.features))
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder) / "model"
+            place.mkdir()
+            bundle.save(place / BUNDLE)
+            trees = _trees(next(iter(bundle.models.values()))) if len(bundle.models) == 1 else ""
+            if trees:
+                (place / TREES).write_text(trees, encoding="utf-8")
+                data = f"data/{place.name}/{TREES}"
+                mlflow_model.add_flavor("lightgbm", data=data, model_class="lightgbm.basic.Booster", code=None)
+            mlflow.pyfunc.save_model(
+                path,
+                loader_module=__name__,
+                data_path=str(place),
+                mlflow_model=mlflow_model,
+                signature=infer_signature(table, Predictor(bundle).predict(table)),
+                input_example=table,
+                pip_requirements=list(NEEDS),
+            )
+
+
+def _load_pyfunc(path: str) -> Predictor:
+    """What MLflow calls to load a registered model: the bundle, whatever fold it was made with."""
+    place = Path(path) / BUNDLE
+    manifest = read_manifest(place)
+    return Predictor(Bundle.load(place, manifest.fingerprint, manifest.features))
+
+
+def _trees(model: Answers) -> str:
+    """The text of the trees that the answer is made of, before calibration; empty where there are none."""
+    if isinstance(model.rung, Trees):
+        return model.rung.text
+    return model.rung.texts[0] if isinstance(model.rung, AmountTrees | StageTrees) else ""

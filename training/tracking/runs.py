@@ -1,0 +1,65 @@
+"""What a training has to say, as plain data: the run as a whole, and the run of each target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle import Bundle
+from training.slices import Rows
+
+
+@dataclass(frozen=True, eq=False)
+class TargetRun:
+    """What became of one target. `slices` by name (fit, stop, calibrate, test), `files` artifacts by name.
+
+    `doc` is what is asked, in a sentence, `summary` its model card in short; `example` a few rows of features,
+    float32[n, f].
+    """
+
+    doc: str
+    summary: str
+    parameters: Mapping[str, object]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    slices: Mapping[str, Rows]
+    files: Mapping[str, bytes]
+    example: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What one training run has to say of itself, and of each target that it trained.
+
+    `log_digest` names the data, `files` are artifacts by name, `example` is a few rows of features, float32[n, f];
+    `at` is microseconds. `champion` tells whether the bundle became the champion; it is the challenger otherwise.
+    """
+
+    name: str
+    parameters: Mapping[str, object]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    log_digest: str
+    files: Mapping[str, bytes]
+    example: NDArray[np.float32]
+    bundle: Bundle
+    targets: Mapping[str, TargetRun]
+    champion: bool
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Where a run was recorded, and as which version of the registered model `waypost`, under which alias.
+
+    `targets` are the runs of the targets by name.
+    """
+
+    store: str
+    run_id: str
+    version: str
+    alias: str
+    targets: Mapping[str, str] = field(default_factory=dict)
