@@ -77,12 +77,11 @@ def _next(card: TargetCard, now: int) -> NextRung | None:
 
 def _rung(name: str, card: TargetCard, now: int) -> NextRung:
     needed = card.needed[name]
+    counts = {**card.counts, "no": card.counts.get("rows", 0.0) - card.counts.get("yes", 0.0)}
     lacking = {
-        what: number - card.counts.get(what, 0.0)
-        for what, number in needed.items()
-        if card.counts.get(what, 0.0) < number
+        what: number - counts.get(what, 0.0) for what, number in needed.items() if counts.get(what, 0.0) < number
     }
-    waits = [_wait(what, number, card.counts) for what, number in lacking.items()]
+    waits = [_wait(what, number, counts) for what, number in lacking.items()]
     longest = max(waits, default=math.inf)
     return NextRung(name, needed, lacking, now + math.ceil(longest) * DAY if longest <= FARTHEST_DAYS else None)
 

@@ -164,6 +164,11 @@ class Counts:
     yes: int
     history_days: float
 
+    @property
+    def no(self) -> int:
+        """Rows that are not yes."""
+        return self.rows - self.yes
+
 
 @dataclass(frozen=True, eq=False)
 class Gathered:

@@ -8,7 +8,7 @@ rows, what is believed without data is the answer. The answer has the same form 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import lightgbm
@@ -32,23 +32,17 @@ from training.rungs import (
     fit_logistic,
     fit_prior,
     fit_stage_rates,
-    fit_trees,
-    train_set,
     weights,
 )
 from training.scorers import (
     FOLDS,
-    PATIENCE,
-    ROUNDS,
-    constraints,
     fit_calibration,
     fit_kind,
-    log_loss,
     row_losses,
-    settings,
 )
 from training.spreads import fit_spread, groups, log_odds
 from training.targets import Target
+from training.ways import USUAL, WAYS, Way
 
 LEAST: dict[str, dict[str, float]] = {
     "prior": {},
@@ -71,10 +65,6 @@ DRIFT = 0.15
 """Standard deviation in log-odds by which a shop's rate is believed to change, where it cannot be measured."""
 
 
-USUAL: Mapping[str, float] = {}
-"""No settings of a study."""
-
-
 @dataclass(frozen=True, eq=False)
 class FittedScorer:
     """A scorer and how it came about; `rate` is the shop's own, shrunk towards the prior.
@@ -94,43 +84,43 @@ class FittedScorer:
 
 
 @dataclass(frozen=True, eq=False)
-class _Way:
-    """One rung with its settings decided: how it is fitted on any rows, and `early`, fitted on the purged rows."""
-
-    fit: Fit
-    early: Rung
-    parameters: Mapping[str, object]
-
-
-@dataclass(frozen=True, eq=False)
 class _Tried:
     """What one way foretold of the rows held back, calibrated on other customers: its loss of each row."""
 
-    way: _Way
+    way: Way
     calibration: Calibration
     calibration_losses: Mapping[str, float]
     losses: NDArray[np.float64]
 
 
 def climb(
-    found: Gathered, seed: int, rungs: tuple[str, ...] = tuple(RUNGS), studied: Mapping[str, float] = USUAL
+    found: Gathered,
+    seed: int,
+    rungs: tuple[str, ...] = tuple(RUNGS),
+    studied: Mapping[str, float] = USUAL,
+    trees: Way | None = None,
 ) -> FittedScorer:
     """The scorer of the best of these `rungs`; those that the data does not allow are left out.
 
-    `studied` are settings of the trees that a study found (`training.studied`), in place of the usual ones.
+    `studied` are settings of the trees that a study found (`training.studied`), in place of the usual ones; `trees` is
+    a way to grow them that is decided already, on more machines than this one.
     """
     allowed = [name for name in rungs if _allowed(name, found)] or ["prior"]
     rate = fit_prior(found.rows, found.names, found.target.horizon, found.target.prior).rate
     if found.split is None:
         return _by_customers(found, allowed, rate)
-    return _by_time(found.dataset(), allowed, seed, rate, studied)
+    return _by_time(found.dataset(), allowed, seed, rate, studied, trees)
 
 
 def needed(target: Target, schedule: Schedule | None = None) -> dict[str, dict[str, float]]:
-    """The counts from which each rung is tried: some of customers, rows, yes and history_days."""
+    """The counts from which each rung is tried: some of customers, rows, yes, no and history_days."""
     days = float(_history_days(target, schedule))
+    both = target.form == "probability"
     return {
-        name: LEAST[name] | ({"history_days": days} if name == Trees.name else {}) for name in _OF_FORM[target.form]
+        name: LEAST[name]
+        | ({"no": LEAST[name]["yes"]} if both and "yes" in LEAST[name] else {})
+        | ({"history_days": days} if name == Trees.name else {})
+        for name in _OF_FORM[target.form]
     }
 
 
@@ -148,26 +138,29 @@ def _history_days(target: Target, schedule: Schedule | None) -> int:
 
 
 def _allowed(name: str, found: Gathered) -> bool:
-    counts, no = found.counts, found.counts.rows - found.counts.yes
+    counts = found.counts
     if name == Trees.name and found.split is None:
         return False
     if name == StageRates.name and "stage" not in found.names:
         return False
     least = LEAST[name]
-    return _enough(counts, least) and no >= least.get("yes", 0)
+    return _enough(counts, least) and counts.no >= least.get("yes", 0)
 
 
 def _enough(counts: Counts, least: Mapping[str, float]) -> bool:
     return all(getattr(counts, name) >= number for name, number in least.items())
 
 
-def _by_time(data: Dataset, names: list[str], seed: int, rate: float, studied: Mapping[str, float]) -> FittedScorer:
+def _by_time(
+    data: Dataset, names: list[str], seed: int, rate: float, studied: Mapping[str, float], trees: Way | None
+) -> FittedScorer:
     """Fitted on the past, judged on the rows held back a horizon later, then fitted anew on all of them.
 
     The newest rows know most about the next; the test is as far from the final rung as the rows held back were from the
     one that was judged and calibrated on them.
     """
-    tried = {name: _tried(_WAYS[name](data, seed, studied), data) for name in names}
+    ways = {name: trees if trees and name == Trees.name else WAYS[name](data, seed, studied) for name in names}
+    tried = {name: _tried(way, data) for name, way in ways.items()}
     customer = np.concatenate([data.stop.customer, data.calibrate.customer])
     chosen = tried[_best({name: each.losses for name, each in tried.items()}, customer)]
     final = chosen.way.fit(joined([data.fit, data.stop, data.calibrate]))
@@ -180,7 +173,7 @@ def _by_time(data: Dataset, names: list[str], seed: int, rate: float, studied: M
     )
 
 
-def _tried(way: _Way, data: Dataset) -> _Tried:
+def _tried(way: Way, data: Dataset) -> _Tried:
     """Each slice that is held back is foretold by a rung that ends a horizon before it.
 
     Two slices tell the shop's level twice, so that the calibration follows the drift of neither.
@@ -245,59 +238,6 @@ def _importance(rung: Rung) -> dict[str, float]:
     else:
         return {}
     return dict(zip(rung.names, (shares / max(shares.sum(), 1e-15)).tolist(), strict=True))
-
-
-def _prior_way(data: Dataset, seed: int, studied: Mapping[str, float]) -> _Way:
-    target = data.target
-
-    def fit(rows: Slice) -> Rung:
-        return fit_prior(rows, data.names, target.horizon, target.prior)
-
-    return _Way(fit, fit(data.purged_fit), {})
-
-
-def _stage_way(data: Dataset, seed: int, studied: Mapping[str, float]) -> _Way:
-    target = data.target
-
-    def fit(rows: Slice) -> Rung:
-        return fit_stage_rates(rows, data.names, target.horizon, target.prior)
-
-    return _Way(fit, fit(data.purged_fit), {})
-
-
-def _logistic_way(data: Dataset, seed: int, studied: Mapping[str, float]) -> _Way:
-    """The strength of the regularisation is heard on the stop rows."""
-    past = data.purged_fit
-    tried = {strength: fit_logistic(past, data.names, strength) for strength in STRENGTHS}
-    losses = {
-        strength: log_loss(each.raw_many(data.stop.features), data.stop.labels) for strength, each in tried.items()
-    }
-    best = min(losses, key=lambda strength: losses[strength])
-    return _Way(lambda rows: fit_logistic(rows, data.names, best), tried[best], {"strength": best})
-
-
-def _trees_way(data: Dataset, seed: int, studied: Mapping[str, float]) -> _Way:
-    """How many trees is heard on the stop rows: `PATIENCE` more without progress end it."""
-    shown = settings(len(data.fit) + len(data.stop) + len(data.calibrate), seed) | dict(studied)
-    parameters = shown | constraints(data.target, data.names)
-    grown = train_set(data.purged_fit, data.names)
-    heard = train_set(data.stop, data.names, reference=grown)
-    stopping = lightgbm.early_stopping(PATIENCE, verbose=False)
-    early = lightgbm.train(parameters, grown, ROUNDS, valid_sets=[heard], callbacks=[stopping])
-    rounds, name = max(1, early.best_iteration), data.target.name
-    return _Way(
-        lambda rows: fit_trees(rows, data.names, name, parameters, rounds),
-        Trees(name, early.model_to_string(num_iteration=rounds), data.names),
-        {**shown, "rounds": rounds},
-    )
-
-
-_WAYS: dict[str, Callable[[Dataset, int, Mapping[str, float]], _Way]] = {
-    "prior": _prior_way,
-    "stage_rate": _stage_way,
-    "logistic": _logistic_way,
-    "lightgbm": _trees_way,
-}
 
 
 def _by_customers(found: Gathered, names: list[str], rate: float) -> FittedScorer:

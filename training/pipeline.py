@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -45,7 +45,11 @@ from training.spreads import coverage
 from training.studied import read_study
 from training.targets import Target, chosen
 from training.tracking import record
-from training.trained import AmountTarget, StageTarget, Trained, TrainedTarget, UntestedTarget
+from training.trained import AmountTarget, StageTarget, Trained, TrainedTarget, UntestedTarget, parted
+from training.ways import Way
+
+Cluster = Callable[[Target, int, Schedule | None], tuple[Gathered, Way] | None]
+"""Gathers a target's rows and decides how its trees are grown, on more machines; None where it cannot be parted."""
 
 Progress = Callable[[str, int, int], None]
 """Told what begins now, and how many steps are done of how many in all."""
@@ -60,6 +64,7 @@ def train(
     log: EventLog, names: Sequence[str] = (), *, started: int, now: int | None = None, seed: int = 0,
     folder: Path = PLACE, fold: Fold = JOURNEY, schedule: Schedule | None = None, progress: Progress | None = None,
     challenger: bool = False, cause: Cause = ASKED, clock: Callable[[], int] | None = None,
+    cluster: Cluster | None = None,
 ) -> TrainingResult:  # fmt: skip
     """Train the targets of these names (all when none is named) and the recommender, as if it were `now`.
 
@@ -68,7 +73,7 @@ def train(
     answer, on the rung of the ladder that its rows allow. A bundle that no gate holds back is written to `folder`, any
     other beside it, to `challenger`, and so is every one that is to be no more than a `challenger`. Either is archived,
     and its move is a line of the promotion log, with the `cause` and the time by `clock` (`started`, where there is
-    none). Raises `UnknownTarget`.
+    none). With a `cluster`, the trees of what it can answer are grown there. Raises `UnknownTarget`.
     """
     targets = chosen(tuple(names))
     tell = _counted(progress, len(targets) + 4)
@@ -77,15 +82,12 @@ def train(
     champion = champion_of(fold, folder)
     # A champion that has seen later events than this run would be asked about its own past.
     rival = champion if champion is not None and champion.manifest.now <= shop.end else None
-    trained: dict[str, Trained] = {}
     fold.compile()
     # LightGBM and the replay leave the interpreter to others, and targets know nothing of each other.
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(1 if cluster else AT_ONCE) as pool:
         recommending = pool.submit(_train_recommender, shop, seed)
-        fitted = pool.map(lambda target: _train_target(target, shop, seed, schedule, rival, folder), targets)
-        for target in targets:
-            tell(f"training {target.name}")
-            trained[target.name] = next(fitted)
+        fitted = pool.map(lambda target: _train_target(target, shop, seed, schedule, rival, folder, cluster), targets)
+        trained = {target.name: _told(tell, target, fitted) for target in targets}
         tell("training the recommender")
         recommended, unjudged = recommending.result()
     gates = _gates(trained, recommended, champion)
@@ -102,13 +104,15 @@ def train(
     governance = Governance(folder, fold, clock or (lambda: started))
     figures = [{**asdict(gate), "passed": gate.passed} for gate in gates]
     place = governance.install(bundle, champion=promoted, cause=cause, gates=figures)
-    tested = {name: each for name, each in trained.items() if isinstance(each, TrainedTarget)}
-    untested = {name: each for name, each in trained.items() if isinstance(each, UntestedTarget)}
-    others = {name: each for name, each in trained.items() if isinstance(each, AmountTarget | StageTarget)}
-    recorded = record(run_of(shop, trained, recommended, bundle, gates, promoted=promoted, started=started))
+    recorded = record(run_of(shop, replacing, recommended, bundle, gates, promoted=promoted, started=started))
     tell("")
     ranking = recommended.ranking
-    return TrainingResult(bundle, tested, untested, others, ranking, gates, promoted, skipped, recorded, place)
+    return TrainingResult(bundle, *parted(trained), ranking, gates, promoted, skipped, recorded, place)
+
+
+def _told(tell: Callable[[str], None], target: Target, fitted: Iterator[Trained]) -> Trained:
+    tell(f"training {target.name}")
+    return next(fitted)
 
 
 def _counted(progress: Progress | None, steps: int) -> Callable[[str], None]:
@@ -142,17 +146,22 @@ def read_shop(log: EventLog, now: int | None, started: int, fold: Fold) -> Shop:
 
 
 def _train_target(
-    target: Target, shop: Shop, seed: int, schedule: Schedule | None, champion: Bundle | None, folder: Path
-) -> Trained:
+    target: Target, shop: Shop, seed: int, schedule: Schedule | None, champion: Bundle | None, folder: Path,
+    cluster: Cluster | None,
+) -> Trained:  # fmt: skip
     """Gather its rows, climb the ladder, and evaluate beside the baselines and the champion, where there is a test.
 
     The trees have the settings that a study left beside `folder`, if there was one.
     """
-    found = gathered(target, shop.fold, shop.past, shop.start, shop.end, seed=seed, schedule=schedule)
+    grown = cluster(target, seed, schedule) if cluster and target.form == "probability" else None
+    found, trees = grown or (
+        gathered(target, shop.fold, shop.past, shop.start, shop.end, seed=seed, schedule=schedule),
+        None,
+    )
     if target.form != "probability":
         return _train_other(found, seed, champion)
     study = read_study(folder, target.name)
-    fitted = climb(found, seed, studied=study.parameters if study else {})
+    fitted = climb(found, seed, studied=study.parameters if study else {}, trees=trees)
     if found.split is None:
         return UntestedTarget(target, found.counts, fitted, found.missing)
     data = found.dataset()

@@ -183,6 +183,19 @@ class StageTarget:
 Trained = TrainedTarget | UntestedTarget | AmountTarget | StageTarget
 """What a run makes of a target."""
 
+Others = AmountTarget | StageTarget
+
+
+def parted(
+    trained: Mapping[str, Trained],
+) -> tuple[dict[str, TrainedTarget], dict[str, UntestedTarget], dict[str, Others]]:
+    """The probabilities that were tested, those that were not, and the amounts and stages."""
+    return (
+        {name: each for name, each in trained.items() if isinstance(each, TrainedTarget)},
+        {name: each for name, each in trained.items() if isinstance(each, UntestedTarget)},
+        {name: each for name, each in trained.items() if isinstance(each, Others)},
+    )
+
 
 def card_of(target: Target, counts: Counts, fitted: FittedScorer | FittedAmount | FittedStage) -> TargetCard:
     """What there is to say of a target without a test."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +27,7 @@ from waypost.console import (
 if TYPE_CHECKING:
     from features.log.contract import EventLog
     from serving.champion import Champion
+    from training.pipeline import Cluster
     from training.result import TrainingResult
     from training.studied import Studied
 
@@ -40,6 +41,13 @@ StudyOption = Annotated[
 ChallengerOption = Annotated[
     bool, typer.Option("--challenger", help="Put it beside the champion, whatever the gates say.")
 ]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="ADDRESS", help="Grow the trees on this Dask cluster: tcp://HOST:PORT."),
+]
+ExportOption = Annotated[
+    Path, typer.Option("--export", help="Where the log is exported for the cluster: a folder that its workers see.")
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of every random draw; the same seed, the same figures.")]
 
 
@@ -50,6 +58,8 @@ def train(
     ] = None,
     study: StudyOption = 0.0,
     challenger: ChallengerOption = False,
+    cluster: ClusterOption = None,
+    exported: ExportOption = Path("data") / "export",
     seed: SeedOption = 0,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -65,17 +75,11 @@ def train(
     step_back()
     try:
         if study:
-            with needs("training"):
-                from training.studies import study_targets
-            with steps() as progress:
-                found = study_targets(
-                    log, names, minutes=study, started=clock(), now=moment, seed=seed, folder=folder, progress=progress
-                )
-            report_studies(found, as_json)
-        with steps() as progress:
+            report_studies(_study(log, names, study, moment, seed, folder), as_json)
+        with beyond(log, cluster, exported, moment) as asked, steps() as progress:
             result = run(
                 log, names, started=clock(), now=moment, seed=seed, folder=folder, challenger=challenger,
-                cause=Cause("train", "asked for on the command line"), clock=clock, progress=progress,
+                cause=Cause("train", "asked for on the command line"), clock=clock, progress=progress, cluster=asked,
             )  # fmt: skip
     finally:
         log.close()
@@ -83,6 +87,37 @@ def train(
         print_json(result.to_json())
     else:
         report_training(result)
+
+
+def _study(
+    log: EventLog, names: Sequence[str], minutes: float, now: int | None, seed: int, folder: Path
+) -> Sequence[Studied]:
+    with needs("training"):
+        from training.studies import study_targets
+    with steps() as progress:
+        return study_targets(
+            log, names, minutes=minutes, started=clock(), now=now, seed=seed, folder=folder, progress=progress
+        )
+
+
+@contextmanager
+def beyond(log: EventLog, address: str | None, folder: Path, until: int | None) -> Iterator[Cluster | None]:
+    """The cluster at an address, to be asked by a training, with the log exported to `folder`; None without one.
+
+    Exported anew whenever the log has changed, so that erasures and withdrawals have reached it.
+    """
+    if address is None:
+        yield None
+        return
+    with needs("cluster"):
+        from features.log.parquet.export import export
+        from features.log.parquet.exported import ExportedLog
+        from training.cluster import connected, on_cluster
+    with progress_bar("exporting the log") as progress:
+        export(log, folder, until=until, progress=progress)
+    exported = ExportedLog(folder)
+    with connected(address, exported) as client:
+        yield on_cluster(client, exported)
 
 
 def step_back() -> None:

@@ -212,10 +212,10 @@ def no_room() -> Iterator[None]:
 def test_a_fault_of_the_server_is_a_problem_and_the_log_names_nobody(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(self: object, customer: str, now: int) -> None:
-        raise RuntimeError(f"cannot score {customer}")
+    def broken(self: object, customers: list[str], now: int, wanted: object) -> None:
+        raise RuntimeError(f"cannot score {customers}")
 
-    monkeypatch.setattr("serving.engine.Engine.score", broken)
+    monkeypatch.setattr("serving.engine.Engine.score_many", broken)
     problem = fails(client.post("/v1/scores", json={"customer": "jane@example.com"}), "internal_error")
     assert "jane" not in caplog.text and "RuntimeError" in caplog.text
     assert problem["request_id"] in caplog.text

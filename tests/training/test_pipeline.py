@@ -19,7 +19,7 @@ from models.bundle import Bundle, read_manifest
 from models.promotions import Promotions
 from models.rungs import RUNGS
 from tests.worlds import OPENING, shop
-from training import ladder, pipeline
+from training import pipeline, ways
 from training.gates import Gate
 from training.pipeline import train
 from training.recommenders import Taste
@@ -46,7 +46,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
         patch.chdir(tmp_path_factory.mktemp("shop"))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.delenv("MLFLOW_RUN_ID", raising=False)
-        patch.setattr(ladder, "ROUNDS", 40)
+        patch.setattr(ways, "ROUNDS", 40)
         patch.setattr(store, "PARAMETERS_AT_ONCE", 10)
         log = open_log("data/shop.db")
         log.append(shop(customers=300, days=240).rows(), history=True)
@@ -171,8 +171,11 @@ def test_a_target_that_cannot_be_tested_yet_is_answered_on_the_rung_it_has(
     # What was tested is not replaced by what cannot be.
     beside = train(trained.log, TARGETS, started=STARTED, now=early + DAY, folder=Path("data/early/champion"))
     assert beside.promoted is result.promoted is True
+    champion = Bundle.load(Path("data/champion"), JOURNEY.fingerprint, JOURNEY.names)
     kept = train(trained.log, ["churn_28d"], started=STARTED, now=early, folder=Path("data/champion"))
-    assert not kept.promoted and kept.folder == Path("data/challenger")
+    assert kept.skipped["churn_28d"].endswith("The champion's model goes on.")
+    assert kept.bundle.models["churn_28d"].files() == champion.models["churn_28d"].files()
+    assert kept.bundle.manifest.targets["churn_28d"] == champion.manifest.targets["churn_28d"]
 
 
 def test_an_empty_shop_has_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +193,7 @@ def test_an_empty_shop_has_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_what_came_after_now_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ladder, "ROUNDS", 5)
+    monkeypatch.setattr(ways, "ROUNDS", 5)
     runs: list[Run] = []
 
     def keep(run: Run) -> Recorded:
@@ -215,7 +218,7 @@ def test_a_bundle_is_on_disk_before_it_is_registered(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And the taste that was tuned is recorded although there was nothing to judge it by."""
-    monkeypatch.setattr(ladder, "ROUNDS", 5)
+    monkeypatch.setattr(ways, "ROUNDS", 5)
     taste = Taste(near=0.7, prior=0.2)
     monkeypatch.setattr(pipeline, "best_taste", lambda *asked: taste)
     monkeypatch.setattr(pipeline, "evaluate_recommender", lambda *asked: None)

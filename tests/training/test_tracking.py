@@ -20,7 +20,7 @@ from features.log.contract import EventLog
 from models.promotions import Move
 from serving import estimates
 from tests.worlds import OPENING, shop
-from training import ladder
+from training import ways
 from training.cards import summary
 from training.pipeline import train
 from training.result import TrainingResult
@@ -50,7 +50,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
         patch.chdir(tmp_path_factory.mktemp("shop"))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.delenv("MLFLOW_RUN_ID", raising=False)
-        patch.setattr(ladder, "ROUNDS", 40)
+        patch.setattr(ways, "ROUNDS", 40)
         patch.setattr(store, "PARAMETERS_AT_ONCE", 5)
         log = open_log("data/shop.db")
         log.append(shop(customers=250, days=260).rows(), history=True)

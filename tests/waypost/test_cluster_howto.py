@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import socket
@@ -19,7 +20,8 @@ from features.log.parquet.exported import ExportedLog
 from tests.house.tree import ROOT
 from tests.worlds import shop
 from training.cluster import ClusterError, connected
-from waypost import app
+from training.cluster import trees as cluster_trees
+from waypost import app, learning
 
 PAGE = (ROOT / "docs/howto/cluster.md").read_text(encoding="utf-8")
 
@@ -46,8 +48,10 @@ def running(command: str, place: Path) -> Iterator[None]:
 def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WAYPOST_STORE", "sqlite:///waypost.db")
+    monkeypatch.setattr(learning, "step_back", lambda: None)
+    monkeypatch.setattr(cluster_trees, "ROUNDS", 20)
     with closing(open_log(tmp_path / "waypost.db")) as log:
-        log.append(shop(customers=150).rows(), history=True)
+        log.append(shop(customers=220).rows(), history=True)
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
@@ -60,7 +64,7 @@ def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
             .replace("--nthreads 8", "--nthreads 1")
         )
 
-    install, export, scheduler, worker = (line for block in blocks("sh") for line in block.splitlines())
+    install, export, scheduler, worker, train = (line for block in blocks("sh") for line in block.splitlines())
     assert install.startswith("pip install 'waypost[cluster]'")
     done = CliRunner().invoke(app, shlex.split(export)[1:])
     assert done.exit_code == 0, done.output
@@ -74,7 +78,11 @@ def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
             raise AssertionError
         cluster.enter_context(running(here(worker), tmp_path))
         exec(compile(here(program), "docs/howto/cluster.md", "exec"), {})
+        trained = CliRunner().invoke(app, [*shlex.split(here(train))[1:], "conversion_7d", "--json"])
+        assert trained.exit_code == 0, trained.output
     assert re.search(r"^[\d,]+ rows, \d+ trees$", capsys.readouterr().out, re.MULTILINE)
+    card = json.loads((tmp_path / "data" / "bundles").glob("*/bundle.json").__next__().read_text())["targets"]
+    assert "lightgbm" in card["conversion_7d"]["losses"]
 
 
 def test_what_the_page_says_of_mistakes_is_what_is_said() -> None:

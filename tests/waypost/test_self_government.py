@@ -28,7 +28,7 @@ from models.promotions import Cause
 from models.scorer import Scorer
 from tests.serving.conftest import Place, serve
 from tests.worlds import OPENING, World, shop
-from training import ladder
+from training import ways
 from training.dataset import gathered
 from training.ladder import climb
 from training.monitoring.alarms import NOTICED_ANSWERS, NOTICED_DRIFT
@@ -117,7 +117,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
         patch.chdir(folder)
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
         patch.delenv("MLFLOW_RUN_ID", raising=False)
-        patch.setattr(ladder, "ROUNDS", 40)
+        patch.setattr(ways, "ROUNDS", 40)
         patch.setattr(declared, "TARGETS", ASKED)
         patch.setattr("waypost.retrain.step_back", lambda: None)  # it would slow the tests that come after
         made.champion.parent.mkdir()

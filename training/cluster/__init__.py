@@ -13,6 +13,6 @@ are those of one machine bit for bit. What is fitted over all workers are the tr
 
 from training.cluster.connection import ClusterError, connected
 from training.cluster.rows import ClusterRows, replayed
-from training.cluster.trees import GrownTrees, grown
+from training.cluster.trees import GrownTrees, grown, on_cluster
 
-__all__ = ["ClusterError", "ClusterRows", "GrownTrees", "connected", "grown", "replayed"]
+__all__ = ["ClusterError", "ClusterRows", "GrownTrees", "connected", "grown", "on_cluster", "replayed"]

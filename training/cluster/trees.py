@@ -7,16 +7,24 @@ import sys
 import warnings
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightgbm
 import numpy as np
+from distributed import Client
 from numpy.typing import NDArray
 
+from features.log.parquet.exported import ExportedLog
 from models.rungs import Trees
-from training.cluster.rows import ClusterRows
-from training.dataset import Slice
+from training.cluster.rows import ClusterRows, replayed
+from training.dataset import Gathered, Slice
+from training.moments import NotEnoughHistory, Schedule
 from training.scorers import PATIENCE, ROUNDS, constraints, settings
+from training.targets import Target
+from training.ways import Way
+
+if TYPE_CHECKING:
+    from training.pipeline import Cluster
 
 _NETWORK = re.compile(
     r"^\[(?:num_machines|machines|local_listen_port|time_out|machine_list_filename): .*\n", re.MULTILINE
@@ -50,6 +58,24 @@ def grown(rows: ClusterRows, seed: int) -> GrownTrees:
     rounds = best_round(rows.losses(blind.model_to_string()))
     early = lightgbm.Booster(model_str=blind.model_to_string(num_iteration=rounds))
     return GrownTrees(rows, rounds, _trees(rows, early), parameters)
+
+
+def on_cluster(client: Client, exported: ExportedLog) -> Cluster:
+    """What `training.pipeline.train` asks of a cluster: the rows of a target, and how its trees are grown there.
+
+    A log that is too short to be parted by time is left to one machine.
+    """
+
+    def ask(target: Target, seed: int, schedule: Schedule | None) -> tuple[Gathered, Way] | None:
+        try:
+            rows = replayed(client, exported, target, seed=seed, schedule=schedule)
+        except NotEnoughHistory:
+            return None
+        grew = grown(rows, seed)
+        shown = settings(rows.upto("calibrate"), seed) | {"rounds": grew.rounds}
+        return rows.gathered(seed=seed), Way(grew.fit, grew.early, shown)
+
+    return ask
 
 
 def _trees(rows: ClusterRows, booster: lightgbm.Booster) -> Trees:
