@@ -185,7 +185,7 @@ class Browsing(FeatureSet):
     views_per_purchase = count(ITEM_VIEW) / count(PURCHASE)
     wishlist_size = engaging(maximum(count(WISHLIST_ADD) - count(WISHLIST_REMOVE), 0))
     recent_views = recent(ITEM_VIEW.item, size=5)
-    favourite_purchases = favourites(PURCHASED_ITEM.item, size=14, half_life=days(84))
+    favourite_purchases = favourites(PURCHASED_ITEM.item, size=16, half_life=days(84))
 
 
 class Cart(FeatureSet):

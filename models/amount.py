@@ -167,10 +167,8 @@ class AmountScorer:
 
     def estimate(self, row: NDArray[np.float32]) -> Estimate:
         """The amount of one row with its interval, percentile and band."""
-        found = self.estimate_many(row.reshape(1, -1))
-        value, low, high, percentile = (
-            float(part[0]) for part in (found.value, found.low, found.high, found.percentile)
-        )
+        value, low, high = (float(part[0]) for part in self.rung.amounts(row.reshape(1, -1)))
+        percentile = self.ranks.percentile(value)
         return Estimate(value, low, high, percentile, band_of(percentile))
 
     def estimate_many(self, matrix: NDArray[np.float32], threads: int = 1) -> Estimates:
