@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from features.aggregates.base import Aggregate, Reading
 from features.aggregates.counts import Count, Total
 from features.aggregates.stages import Stages
-from features.aggregates.tempo import Gaps
+from features.aggregates.tempo import Gaps, Newest
 from features.aggregates.times import Age, Earliest, Fading, Latest, Since
 from features.aggregates.windows import CountWithin, DaysWithin, TotalWithin
 from features.events import DAY, HOUR, MINUTE, Channel, Selection, Stage
@@ -91,8 +91,10 @@ class Speaker:
 
 def _sentence(name: str, expr: Expr, value: float) -> str:
     match expr:
-        case Binary(operator="/", left=Reading(aggregate=aggregate), right=Constant(value=unit)) if unit in _UNITS:
-            return _time(name, aggregate, value, _UNITS[unit])
+        case Binary(operator="/", left=Reading(aggregate=aggregate, kernel=kernel), right=Constant(value=unit)) if (
+            unit in _UNITS
+        ):
+            return _time(name, aggregate, kernel, value, _UNITS[unit])
         case Binary(operator="/", left=Reading(aggregate=above), right=Reading(aggregate=below)):
             if isinstance(above, Count | CountWithin | Total) and isinstance(below, Count | CountWithin | Total):
                 return _share(above, below, value)
@@ -116,8 +118,13 @@ def _silence(value: float, noun: str, silent: str, pause: str, row: Mapping[str,
     return f"{heard}, {pause} {max(days / value, 1.0):.0f}"
 
 
-def _time(name: str, aggregate: Aggregate, value: float, unit: str) -> str:
+def _time(name: str, aggregate: Aggregate, kernel: str, value: float, unit: str) -> str:
     noun = _noun(aggregate.selection)
+    if isinstance(aggregate, Newest):
+        place = kernel.removeprefix("read_")
+        return (
+            f"no {place} {noun} yet" if math.isnan(value) else f"the {place} latest {noun} {_amount(value, unit)} ago"
+        )
     if isinstance(aggregate, Since):
         if math.isnan(value):
             return f"no {noun} yet"
@@ -158,7 +165,8 @@ def _reading(name: str, aggregate: Aggregate, kernel: str, value: float) -> str:
         case Fading() if aggregate.selection.column == "amount":
             return f"recent {_plural(noun)} of {value:.2f}, halved every {_half_life(aggregate)}"
         case Fading():
-            return f"{value:.2g} recent {_plural(noun)}, halved every {_half_life(aggregate)}"
+            number = f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+            return f"{number} recent {_plural(noun)}, halved every {_half_life(aggregate)}"
     text = aggregate.texts.get(kernel.removeprefix("read_"))
     return _plain(name, value) if text is None else f"{text.format(_described(aggregate.selection))}: {value:.3g}"
 

@@ -92,16 +92,19 @@ def train_once(url: str, ended: int, seed: int) -> None:
 
 def report_champion(made: Manifest) -> None:
     """Print what the champion was measured at when it was trained."""
+    figures = ("roc_auc", "pr_auc", "log_loss")
     rows = [
         (
             name,
-            f"{card.base_rate:.1%}",
-            *(f"{card.metrics[figure]:.3f}" for figure in ("roc_auc", "pr_auc", "log_loss")),
+            card.rung,
+            card.evidence,
+            f"{card.base_rate:,.2f}" if card.form == "amount" else f"{card.base_rate:.1%}",
+            *(f"{card.metrics[figure]:.3f}" if figure in card.metrics else "" for figure in figures),
         )
         for name, card in made.targets.items()
     ]
     title = f"champion {made.version}, trained before; `waypost train` trains again"
-    print_table(title, ("target", "base rate", "ROC-AUC", "PR-AUC", "log loss"), rows)
+    print_table(title, ("target", "rung", "evidence", "base rate", "ROC-AUC", "PR-AUC", "log loss"), rows)
 
 
 def report_shop(url: str, ended: int) -> None:
