@@ -87,7 +87,7 @@ def measured(place: Path, customers: int, partitions: int, workers: int, most: i
         replay_s, begun = time.perf_counter() - begun, time.perf_counter()
         trees = grown(rows, SEED)
         found = rows.gathered()
-        known = joined([found.dataset().fit, found.dataset().stop, found.dataset().calibrate])
+        known = joined([found.dataset.fit, found.dataset.stop, found.dataset.calibrate])
         against = compared(trees, known, found)
         grow_s, memory = time.perf_counter() - begun, most_memory(client)
     with cluster(exported, workers) as client:
@@ -131,7 +131,7 @@ def mismatches(found: Gathered, exported: ExportedLog, past: Past, rows: Cluster
     apart, both = (part[drawn(heads(part["customer"]), share, SEED)] for part in past.parts)
     some = Past(histories([apart]), both, past.merges) if share < 1.0 else past
     end = exported.manifest.end
-    data = gathered(TARGET, JOURNEY, some, exported.manifest.start, end, seed=SEED).dataset()
+    data = gathered(TARGET, JOURNEY, some, exported.manifest.start, end, seed=SEED).dataset
     own = by_person(joined([data.fit, data.stop, data.calibrate, data.test]))
     columns = ("features", "labels", "customer", "cutoff")
     if len(own) != len(found.rows):
@@ -147,7 +147,7 @@ def differing(one: np.ndarray, other: np.ndarray) -> int:
 
 def compared(trees: GrownTrees, known: Slice, found: Gathered) -> dict[str, Figure]:
     """Trees of the cluster minus as many trees grown here on the same rows, on the test, with intervals."""
-    test = found.dataset().test
+    test = found.dataset.test
     here = lightgbm.train(trees.parameters, lightgbm.Dataset(known.features, known.labels), trees.rounds)
     predictions = {"cluster": trees.fit(known).raw_many(test.features), "here": np.asarray(here.predict(test.features))}
     over = evaluate(predictions, test.labels, test.customer, SEED).over["here"]

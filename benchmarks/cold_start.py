@@ -50,7 +50,7 @@ def measured(target: Target, shop: Shop, sizes: list[int], draws: int) -> dict[s
     everyone = np.random.default_rng(0).permutation(shop.past.apart.customers)
     learners, judges = np.array_split(everyone, 2)
     others = shop.only(judges)
-    test = gathered(target, JOURNEY, others.past, shop.start, shop.end, seed=0).dataset().test
+    test = gathered(target, JOURNEY, others.past, shop.start, shop.end, seed=0).dataset.test
     rows, worst, failed = [], -np.inf, 0
     for size in [*(each for each in sizes if each < len(learners)), len(learners)]:
         taken = draws if size < len(learners) else 1

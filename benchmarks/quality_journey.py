@@ -61,7 +61,7 @@ def claims(seed: int, targets: tuple[Target, ...] = ASKED) -> dict[str, float]:
         if rows.split is None:
             console.print(f"{target.name} is skipped: {rows.missing}", markup=False)
             continue
-        data = rows.dataset()
+        data = rows.dataset
         scorer = climb(rows, seed).scorer
         own = scorer.score_many(data.test.features)
         peers = {
@@ -86,7 +86,7 @@ def _spending(shop: Shop, seed: int) -> dict[str, float]:
             console.print(f"{name} is skipped: {found.missing}", markup=False)
             continue
         rung = fit_amount(found, seed).scorer.rung
-        test = judge_amount(rung, found.dataset(), seed)
+        test = judge_amount(rung, found.dataset, seed)
         rows = [[model, *(str(each[kind]) for kind in ("total", *ERRORS))] for model, each in test.figures.items()]
         title = f"{name}, by {rung.name}: {test.rows:,} rows, {test.mean:.2f} in the mean; {test.coverage:.1%} inside"
         print_table(title, ("model", "total / actual", "mean absolute error", "root mean squared error"), rows)

@@ -6,19 +6,18 @@ beside the scoreboard.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import random
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO
 
 from features.audit import Oracle, audit
 from features.fold import Fold
 from features.log.contract import Vocabulary
 from serving import metrics
 from serving.engine import Engine
+from serving.leading import Leading
 
 LOCK = "UPKEEP"
 REPORT = "upkeep.json"
@@ -65,7 +64,7 @@ class Upkeep:
         self._fold = fold
         self._audit_seconds = audit_seconds
         self._random = random.Random(seed)
-        self._lock: IO[str] | None = None
+        self._leading = Leading(folder / LOCK)
         self._rebuilt: object = None
         self._own = UpkeepReport(fold.fingerprint)
         self._oracle: Oracle | None = None
@@ -85,7 +84,7 @@ class Upkeep:
 
     def round(self, engine: Engine) -> float:
         """Do what is due. The seconds to rest. Raises a `LogError`."""
-        if not self._leads():
+        if not self._leading.taken():
             return HEARTBEAT_SECONDS
         if self._rebuilt != engine.states.identity:
             self._rebuild(engine)
@@ -100,9 +99,7 @@ class Upkeep:
 
     def release(self) -> None:
         """Let another process do it."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._leading.release()
 
     def _rebuild(self, engine: Engine) -> None:
         """Replay every customer whose state is missing or does not fit."""
@@ -150,19 +147,6 @@ class Upkeep:
         draft = self._folder / f"{REPORT}.draft"
         draft.write_text(json.dumps(asdict(report)), encoding="utf-8")
         draft.replace(self._folder / REPORT)
-
-    def _leads(self) -> bool:
-        if self._lock is not None:
-            return True
-        self._folder.mkdir(parents=True, exist_ok=True)
-        lock = (self._folder / LOCK).open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            return False
-        self._lock = lock
-        return True
 
 
 def _named(customers: Vocabulary, code: int) -> str | None:

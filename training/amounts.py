@@ -88,7 +88,7 @@ def fit_amount(found: Gathered, seed: int) -> FittedAmount:
     if found.split is None:
         rungs, losses, rounds, newest = *_untimed(found), 0, newest_rows(found.rows)
     else:
-        data = found.dataset()
+        data = found.dataset
         rungs, losses, rounds = _timed(found, data, seed)
         newest = newest_rows(data.test)
     best = min(rungs, key=lambda name: losses[name])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
@@ -184,8 +185,9 @@ class Gathered:
     missing: str
     counts: Counts
 
+    @cached_property
     def dataset(self) -> Dataset:
-        """The rows by slice. Raises `NotEnoughHistory` when they cannot be parted."""
+        """The rows by slice, copied once. Raises `NotEnoughHistory` when they cannot be parted."""
         if self.split is None:
             raise NotEnoughHistory(self.missing)
         return _parted(self.target, self.names, self.rows, self.split)

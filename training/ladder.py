@@ -109,7 +109,7 @@ def climb(
     rate = fit_prior(found.rows, found.names, found.target.horizon, found.target.prior).rate
     if found.split is None:
         return _by_customers(found, allowed, rate)
-    return _by_time(found.dataset(), allowed, seed, rate, studied, trees)
+    return _by_time(found.dataset, allowed, seed, rate, studied, trees)
 
 
 def needed(target: Target, schedule: Schedule | None = None) -> dict[str, dict[str, float]]:

@@ -52,7 +52,7 @@ class StageTest:
 
 def fit_stage(found: Gathered, seed: int) -> FittedStage:
     """Trees where there is history enough and they fit held rows better than the shares; else the shares."""
-    target, data = found.target, found.dataset() if found.split is not None else None
+    target, data = found.target, found.dataset if found.split is not None else None
     known = found.rows if data is None else joined([data.fit, data.stop, data.calibrate])
     shares = stage_shares(known, found.names, target.prior, target.horizon / DAY)
     rate = 1.0 - shares.shares[STAYS]

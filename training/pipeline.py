@@ -164,7 +164,7 @@ def _train_target(
     fitted = climb(found, seed, studied=study.parameters if study else {}, trees=trees)
     if found.split is None:
         return UntestedTarget(target, found.counts, fitted, found.missing)
-    data = found.dataset()
+    data = found.dataset
     test, scorer = data.test, fitted.scorer
     predictions = {"model": scorer.score_many(test.features), **baselines(data)}
     if champion is not None and target.name in champion.scorers:
@@ -180,15 +180,15 @@ def _train_target(
 def _train_other(found: Gathered, seed: int, champion: Bundle | None) -> AmountTarget | StageTarget:
     """The same for an answer that is an amount or a stage."""
     parted, target, counts = found.split is not None, found.target, found.counts
-    slices = described(found.dataset()) if parted else {}
+    slices = described(found.dataset) if parted else {}
     if target.form == "amount":
         amount = fit_amount(found, seed)
         known = champion.amounts.get(target.name) if champion else None
         rival = known.rung if known else None
-        errors = judge_amount(amount.scorer.rung, found.dataset(), seed, rival) if parted else None
+        errors = judge_amount(amount.scorer.rung, found.dataset, seed, rival) if parted else None
         return AmountTarget(target, counts, amount, found.missing, errors, slices)
     stage = fit_stage(found, seed)
-    figures = judge_stage(stage.scorer.rung, found.dataset()) if parted else None
+    figures = judge_stage(stage.scorer.rung, found.dataset) if parted else None
     return StageTarget(target, counts, stage, found.missing, figures, slices)
 
 

@@ -66,7 +66,7 @@ def study_targets(
         known = gathered(target, fold, shop.past, shop.start, shop.end, seed=seed, schedule=schedule)
         minutes_each = minutes / len(targets)
         try:
-            found.append(study(known.dataset(), minutes=minutes_each, seed=seed, at=started, folder=folder, tell=tell))
+            found.append(study(known.dataset, minutes=minutes_each, seed=seed, at=started, folder=folder, tell=tell))
         except NotEnoughHistory:
             if target.name in names:
                 raise

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Callable
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from serving.engine import Engine
+from serving.leading import Leading
 from serving.scoreboard.board import Scoreboard
 from serving.scoreboard.files import BLANK, Generation
 from serving.scoreboard.refresh import refresh
@@ -43,12 +43,12 @@ class Sweeper:
     def __init__(self, scoreboard: Scoreboard, period: float) -> None:
         self.scoreboard = scoreboard
         self.period = period
-        self._lock: IO[str] | None = None
+        self._leading = Leading(scoreboard.directory / LOCK)
         self._next = 0.0
 
     def refresh(self, engine: Engine, clock: Callable[[], int]) -> Round:
         """Sweep all customers if that is due, else refresh those who changed."""
-        if not self._leads():
+        if not self._leading.taken():
             return Round(REFRESH_SECONDS, None)
         begun = time.monotonic()
         current = self.scoreboard.current()
@@ -62,22 +62,7 @@ class Sweeper:
 
     def release(self) -> None:
         """Let another process do it."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-
-    def _leads(self) -> bool:
-        if self._lock is not None:
-            return True
-        self.scoreboard.directory.mkdir(parents=True, exist_ok=True)
-        lock = (self.scoreboard.directory / LOCK).open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            return False
-        self._lock = lock
-        return True
+        self._leading.release()
 
     def _due(self, current: Generation, engine: Engine, now: int) -> bool:
         champion = engine.champions.current

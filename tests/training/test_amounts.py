@@ -23,7 +23,7 @@ from training.targets import TARGETS
 def test_the_amount_of_a_long_log_is_nearer_than_the_mean_and_adds_up() -> None:
     gathered = found("lifetime_value_90d", 150, 520)
     fitted = fit_amount(gathered, seed=1)
-    test = judge_amount(fitted.scorer.rung, gathered.dataset(), seed=1)
+    test = judge_amount(fitted.scorer.rung, gathered.dataset, seed=1)
     assert list(fitted.losses) == ["prior", "buyers", "lightgbm"]
     assert fitted.scorer.rung.name == min(fitted.losses, key=fitted.losses.__getitem__) != "prior"
     assert test.over["mean"]["mae"].high < 0.0 and test.over["mean"]["rmse"].high < 0.0
@@ -37,7 +37,7 @@ def test_the_amount_of_a_long_log_is_nearer_than_the_mean_and_adds_up() -> None:
 
 def test_a_champion_is_one_of_the_models_and_holds_back_what_is_worse() -> None:
     gathered = found("lifetime_value_90d", 150, 520)
-    data, past = gathered.dataset(), gathered.dataset().fit
+    data, past = gathered.dataset, gathered.dataset.fit
     own, mean = own_amount(past, data.names, 90.0), mean_amount(past, data.names, 50.0)
     assert own is not None
     same, worse = judge_amount(own, data, 1, champion=own), judge_amount(mean, data, 1, champion=own)
@@ -107,7 +107,7 @@ def test_stages_that_follow_from_a_feature_are_foretold() -> None:
     target = TARGETS["next_stage_28d"]
     gathered = Gathered(target, JOURNEY.names, rows, split, "", Counts(4_000, 4_000, 2_600, 480.0))
     fitted = fit_stage(gathered, seed=1)
-    test = judge_stage(fitted.scorer.rung, gathered.dataset())
+    test = judge_stage(fitted.scorer.rung, gathered.dataset)
     assert fitted.scorer.rung.name == "lightgbm" and fitted.losses["lightgbm"] < 0.7 * fitted.losses["prior"]
     assert test.accuracy > 0.85 and test.log_loss < 0.7 * test.log_loss_of_shares and test.days_off < 0.5
 

@@ -104,7 +104,7 @@ def of_one_machine(shop: Shop, past: Past, target: Target = TARGET) -> Gathered:
     """The rows of a target as one machine makes them, by person and then by moment."""
     manifest = shop.exported.manifest
     found = gathered(target, JOURNEY, past, manifest.start, manifest.end, seed=0)
-    rows = joined([getattr(found.dataset(), name) for name in SLICES])
+    rows = joined([getattr(found.dataset, name) for name in SLICES])
     return replace(found, rows=by_person(rows))
 
 
@@ -113,7 +113,7 @@ def assert_same(found: Gathered, expected: Gathered) -> None:
     for column in ("features", "labels", "customer", "cutoff"):
         assert getattr(found.rows, column).tobytes() == getattr(expected.rows, column).tobytes(), column
     for name in (*SLICES, "purged_fit"):
-        assert len(getattr(found.dataset(), name)) == len(getattr(expected.dataset(), name)) > 0, name
+        assert len(getattr(found.dataset, name)) == len(getattr(expected.dataset, name)) > 0, name
 
 
 def test_the_rows_of_a_cluster_are_those_of_one_machine_bit_for_bit(rows: ClusterRows, shop: Shop) -> None:
@@ -124,7 +124,7 @@ def test_the_rows_of_a_cluster_are_those_of_one_machine_bit_for_bit(rows: Cluste
     assert len(found.rows) == len(rows) == found.counts.rows
     assert found.counts == replace(expected.counts, rows=len(rows))
     assert [rows.upto(name) for name in ("purged_fit", "fit")] == [
-        len(each) for each in (expected.dataset().purged_fit, expected.dataset().fit)
+        len(each) for each in (expected.dataset.purged_fit, expected.dataset.fit)
     ]
 
 
@@ -138,7 +138,7 @@ def test_each_worker_holds_some_partitions_and_arrays_are_their_oldest_rows(rows
     assert len({worker for workers in where.values() for worker in workers}) == 2
     features, labels = rows.arrays("stop")
     assert features.shape == (rows.upto("stop"), len(JOURNEY.names)) and features.numblocks == (5, 1)
-    data = rows.gathered().dataset()
+    data = rows.gathered().dataset
     assert int(labels.sum().compute()) == int(data.fit.labels.sum() + data.stop.labels.sum())
 
 
@@ -160,7 +160,7 @@ def test_here_as_many_people_as_one_machine_takes(rows: ClusterRows) -> None:
 
 
 def test_losses_after_each_tree_are_lightgbm_s_and_stop_where_it_stops(rows: ClusterRows) -> None:
-    data = rows.gathered().dataset()
+    data = rows.gathered().dataset
     own, heard = (lightgbm.Dataset(each.features, each.labels) for each in (data.purged_fit, data.stop))
     told: dict[str, dict[str, list[float]]] = {}
     stopping = lightgbm.early_stopping(10, verbose=False)
@@ -181,7 +181,7 @@ def test_patience_ends_at_the_least_loss_so_far(losses: list[float], rounds: int
 
 
 def test_trees_of_a_cluster_are_as_good_as_those_of_one_machine(rows: ClusterRows, trees: GrownTrees) -> None:
-    data = rows.gathered().dataset()
+    data = rows.gathered().dataset
     known = joined([data.fit, data.stop, data.calibrate])
     single = lightgbm.train(trees.parameters, lightgbm.Dataset(known.features, known.labels), trees.rounds)
     cluster = trees.fit(known)
@@ -203,7 +203,7 @@ def test_trees_of_a_cluster_are_as_good_as_those_of_one_machine(rows: ClusterRow
 
 
 def test_trees_know_the_rows_up_to_the_newest_that_are_given(rows: ClusterRows, trees: GrownTrees) -> None:
-    data = rows.gathered().dataset()
+    data = rows.gathered().dataset
     few = replace(trees, rounds=3)
     past, final = (few.fit(joined(known)) for known in ([data.fit, data.stop], [data.fit, data.stop, data.calibrate]))
     counts = [lightgbm.Booster(model_str=each.text).dump_model()["tree_info"][0] for each in (past, final)]

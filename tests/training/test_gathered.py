@@ -45,7 +45,7 @@ def test_a_log_that_is_long_enough_is_parted() -> None:
     found, expected = of_shop("churn_28d"), rows("churn_28d")
     assert found.split is not None and found.missing == ""
     for name in ("fit", "purged_fit", "stop", "calibrate", "test"):
-        assert same(getattr(found.dataset(), name), getattr(expected, name))
+        assert same(getattr(found.dataset, name), getattr(expected, name))
     assert len(found.rows) == sum(len(getattr(expected, name)) for name in ("fit", "stop", "calibrate", "test"))
     counts = found.counts
     assert (counts.rows, counts.yes) == (len(found.rows), int((found.rows.labels == 1).sum()))
@@ -58,7 +58,7 @@ def test_a_short_log_gives_all_rows_whose_answer_is_known() -> None:
     assert 0 < found.counts.yes < found.counts.rows == len(found.rows)
     assert found.rows.cutoff.max() == OPENING + 32 * DAY and found.rows.cutoff.min() > OPENING
     with pytest.raises(NotEnoughHistory, match="spans 60 days"):
-        found.dataset()
+        _ = found.dataset
 
 
 def test_a_log_shorter_than_the_horizon_has_no_rows() -> None:
@@ -126,7 +126,7 @@ def test_answers_within_visits_follow_the_truth(name: str, truth: float) -> None
 
 
 def test_slices_of_visits_are_apart_by_the_longest_visit() -> None:
-    data = of_visits("exit_intent").dataset()
+    data = of_visits("exit_intent").dataset
     parts = [data.fit, data.stop, data.calibrate, data.test]
     assert all(len(each) > 100 for each in parts)
     for before, after in ((data.purged_fit, data.stop), (data.stop, data.calibrate), (data.calibrate, data.test)):
@@ -154,7 +154,7 @@ def test_visits_of_a_real_shop_are_parted() -> None:
     found = gathered(TARGETS["session_conversion"], JOURNEY, log, int(events["received"][0]), end_of(log), seed=0)
     assert found.missing == "" and found.counts.customers == 929
     assert 0.06 < found.counts.yes / found.counts.rows < 0.1
-    assert all(len(getattr(found.dataset(), name)) > 5_000 for name in ("fit", "stop", "calibrate", "test"))
+    assert all(len(getattr(found.dataset, name)) > 5_000 for name in ("fit", "stop", "calibrate", "test"))
 
 
 def test_amounts_are_parted_where_everybody_spends() -> None:
@@ -169,7 +169,7 @@ def test_amounts_are_parted_where_everybody_spends() -> None:
         gathered(TARGETS[name], JOURNEY, log, start, end, seed=1) for name in ("lifetime_value_90d", "churn_28d")
     )
     assert spends.missing == "" and spends.split is not None
-    assert (spends.dataset().test.labels == 18 * 10.0).all()
+    assert (spends.dataset.test.labels == 18 * 10.0).all()
     assert churn.split is None and churn.missing.endswith(
         "0 of them yes; expected both yes and no. Import more customers or more history with `waypost import`."
     )

@@ -91,7 +91,7 @@ def test_a_target_says_which_way_engagement_works_or_is_left_free() -> None:
 @pytest.mark.parametrize("customers", [5, 60, 200])
 def test_at_every_size_the_ladder_is_as_good_as_the_best_rung_within_noise(customers: int) -> None:
     gathered = found("conversion_7d", customers)
-    test = gathered.dataset().test if gathered.split is not None else gathered.rows
+    test = gathered.dataset.test if gathered.split is not None else gathered.rows
     taken = climb(gathered, seed=1)
     losses = {
         name: log_loss(climb(gathered, seed=1, rungs=(name,)).scorer.score_many(test.features), test.labels)

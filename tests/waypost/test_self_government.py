@@ -32,8 +32,8 @@ from training import ways
 from training.dataset import gathered
 from training.ladder import climb
 from training.monitoring.alarms import NOTICED_ANSWERS, NOTICED_DRIFT
-from training.monitoring.recalibration import log_odds
 from training.pipeline import read_shop, train
+from training.spreads import log_odds
 from training.targets import TARGETS, declared
 from waypost import app
 from waypost.models import governed

@@ -20,8 +20,9 @@ from training.dataset import Slice
 from training.evaluation import Figure
 from training.labels import label
 from training.moments import visit_moments
-from training.monitoring.recalibration import log_odds, mean_of, ratio_of_means, recalibrated
+from training.monitoring.recalibration import mean_of, ratio_of_means, recalibrated
 from training.monitoring.samples import LEAST_ROWS, STEP, Watched
+from training.spreads import log_odds
 from training.targets import Calendar, Target
 
 MOMENTS = 12

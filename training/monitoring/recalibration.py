@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluation import Figure
+from training.spreads import log_odds
 
 Array = NDArray[np.float64]
 
@@ -24,7 +25,6 @@ PRIOR_DEVIATION = 10.0
 """Slope and intercept are believed to be within so much of 1 and 0: rows that a line parts without an error would
 otherwise have none."""
 
-_EDGE = 1e-9
 _ROUNDS = 50
 
 
@@ -35,12 +35,6 @@ class Recalibration:
     slope: Figure
     intercept: Figure
     shift: Figure
-
-
-def log_odds(probabilities: Array) -> Array:
-    """log(p / (1 - p)), with p kept inside [1e-9, 1 - 1e-9]."""
-    inside = np.clip(probabilities, _EDGE, 1.0 - _EDGE)
-    return np.asarray(np.log(inside) - np.log1p(-inside))
 
 
 def recalibrated(probabilities: Array, labels: NDArray[np.int8], customer: NDArray[np.int32]) -> Recalibration:

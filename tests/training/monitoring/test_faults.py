@@ -15,8 +15,8 @@ from training.monitoring import Watched, decide
 from training.monitoring.alarms import NOTICED_ANSWERS, NOTICED_DRIFT, realised_alarms
 from training.monitoring.drift import drifts
 from training.monitoring.realised import realised, ripened
-from training.monitoring.recalibration import log_odds
 from training.monitoring.samples import samples
+from training.spreads import log_odds
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])

@@ -9,7 +9,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from training.monitoring.realised import losses
-from training.monitoring.recalibration import log_odds, mean_of, ratio_of_means, recalibrated
+from training.monitoring.recalibration import mean_of, ratio_of_means, recalibrated
+from training.spreads import log_odds
 
 
 def drawn(seed: int, customers: int, each: int, slope: float, intercept: float) -> tuple[np.ndarray, ...]:
