@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import cycle
+from typing import Any
 
 import dask.array
 import numpy as np
 from dask.delayed import delayed
-from distributed import Client, Future, as_completed
+from distributed import Client, Future, Scheduler, as_completed
 from numpy.typing import NDArray
 
 from features.events import DAY
@@ -148,7 +149,7 @@ def replayed(
     question = Question(str(exported.path), target, parts, share, seed)
     futures = [
         client.submit(rows_of, question, number, workers=[worker], allow_other_workers=True, pure=False)
-        for number, worker in zip(range(len(manifest.partitions)), cycle(_workers(client)), strict=False)
+        for number, worker in zip(range(len(manifest.partitions)), cycle(sorted(_workers(client))), strict=False)
     ]
     tallies = dict(_results(client.map(tally, futures, moments=_edges(target, parts), pure=False), progress))
     found = [tallies[number] for number in range(len(futures))]
@@ -193,13 +194,25 @@ def _check_history(rows: ClusterRows) -> None:
             )
 
 
-def _workers(client: Client) -> list[str]:
-    return sorted(client.scheduler_info(n_workers=-1)["workers"])
+def _workers(client: Client) -> dict[str, dict[str, Any]]:
+    """What the scheduler says of each worker, by address.
+
+    Asked of the scheduler itself: what `Client.scheduler_info` returns, the client's own heartbeat may have replaced
+    by an answer without workers in the meantime.
+    """
+    found: dict[str, dict[str, Any]] = client.run_on_scheduler(_identity)["workers"]
+    if not found:
+        raise ClusterError("the cluster has no worker left; start some with: dask worker ADDRESS")
+    return found
+
+
+def _identity(dask_scheduler: Scheduler) -> dict[str, Any]:
+    return dask_scheduler.identity()
 
 
 def _room(client: Client) -> int:
     """How many rows the workers can hold, if all hold as many as the smallest can."""
-    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    workers = _workers(client).values()
     row = 4 * len(JOURNEY.names) + 13
     least = min(each["memory_limit"] or row * MOST_ROWS / SHARE_OF_MEMORY for each in workers)
     return int(len(workers) * SHARE_OF_MEMORY * least / row)
