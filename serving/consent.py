@@ -54,10 +54,10 @@ class Consents:
 
     def refresh(self) -> None:
         """Take note of what was committed since the last time. To be called at the start of a transaction."""
-        offset = self._states.log.offset()
-        if offset != self._seen:
+        newest = self._states.about_people()
+        if newest != self._seen:
             self.look()
-            self._seen = offset
+            self._seen = newest
 
     def look(self) -> None:
         """Take note of what the running transaction has recorded as well; should it be undone, nothing is missed."""

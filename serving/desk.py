@@ -42,7 +42,6 @@ class Held:
                 self.close()
             if self._engine is None:
                 self._engine = self._open()
-            self._engine.states.refresh()
             yield self._engine
         except LogError as error:
             metrics.STORE_ERRORS.labels(type(error).__name__).inc()
@@ -94,6 +93,7 @@ class Desk:
     def _answer(self, question: Callable[[Engine], Result], asked: float) -> Result:
         check_patience(asked, self._patience)
         with self._held.lent() as engine:
+            engine.states.refresh()
             return question(engine)
 
     async def close(self) -> None:

@@ -206,6 +206,7 @@ class Writer:
 
 def _alone(engine: Engine, request: _Request) -> Iterator[_Answer]:
     assert not isinstance(request.what, Intake)
+    engine.states.refresh()
     yield _Answer(request, request.what(engine))
 
 

@@ -15,11 +15,12 @@ from features.events import EVENT, NO_CODE, Event, Kind
 from features.log import letters_sqlite, rows, scrub, tombstones
 from features.log.contract import CHUNK, Appended, DeadLetter, Erased, LogBusy, Records, Training
 from features.log.database import connect, connect_reader, explained, take_turn
+from features.log.many import insert_many
 from features.log.membership import NO_MERGES, NOTHING, mentions, named
 from features.log.membership_sqlite import SqliteMembers
 from features.log.vocabulary import SqliteVocabulary
 
-_INSERT = f"INSERT INTO events VALUES ({','.join('?' * 14)}) ON CONFLICT (message_id) DO NOTHING"
+_INSERT = "INSERT INTO events VALUES {} ON CONFLICT (message_id) DO NOTHING"
 
 _RECORD = (
     f"at, received, amount, customer, coalesce(item, {NO_CODE}), coalesce(category, {NO_CODE}), quantity, score, "
@@ -105,7 +106,7 @@ class SqliteLog:
             self.categories.intern([event.category for event in events]),
         )
         records = rows.records(events, times, *codes)
-        inserted = self.connection.executemany(_INSERT, rows.stored(offsets, events, times, *codes)).rowcount
+        inserted = insert_many(self.connection, _INSERT, rows.stored(offsets, events, times, *codes))
         if inserted == len(events):
             accepted = [True] * len(events)
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from features.events import NO_CODE
 from features.log.database import explained
+from features.log.many import insert_many
 
 CACHED = 1_000_000
 """Most names one vocabulary keeps in memory (some 150 MB of short names); beyond, it starts afresh."""
@@ -117,7 +118,7 @@ class SqliteVocabulary:
             return {}
         first = self._connection.execute(f"SELECT coalesce(max(code) + 1, 0) FROM {self._table}").fetchone()[0]
         added = dict(zip(names, range(first, first + len(names)), strict=True))
-        self._connection.executemany(f"INSERT INTO {self._table} (name, code) VALUES (?, ?)", added.items())
+        insert_many(self._connection, f"INSERT INTO {self._table} (name, code) VALUES {{}}", added.items())
         for name, code in added.items():
             self._keep(name, code)
         return added

@@ -90,6 +90,13 @@ class StateStore(Protocol):
         """The customers with an event of `kind` whose offset is above `after`, each once: for rare kinds."""
         ...
 
+    def about_people(self) -> int:
+        """An offset that rises with every event about who somebody is, and none of those in the log is above.
+
+        These are the kinds from IDENTIFY to CONSENT_GRANT. Inside a transaction to ask costs next to nothing.
+        """
+        ...
+
     def heal(self, progress: Progress | None = None) -> int:
         """Replay the profiles whose stored state is missing or does not fit any more. How many there were."""
         ...

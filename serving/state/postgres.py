@@ -113,6 +113,10 @@ class PostgresStateStore(FoldedStates[PostgresLog]):
         known = "kind BETWEEN 90 AND 93 AND" if 90 <= kind <= 93 else ""
         return [row[0] for row in self._session.run(CUSTOMERS_WITH.format(known=known, kind=int(kind)), (after,))]
 
+    def about_people(self) -> int:
+        """An offset that rises with every event about who somebody is, and none of those in the log is above."""
+        return self.log.about_people()
+
     def _profiles(self, codes: NDArray[np.int32]) -> Iterator[tuple[int, str, bytes | None]]:
         yield from self._session.run(PROFILES_BY_CODE, (self.fold.fingerprint, numbers(codes, "int4")))
 

@@ -15,6 +15,7 @@ from features.fold import Fold
 from features.log import open_log
 from features.log.contract import LogError, LogMissing
 from features.log.database import ABOUT_PEOPLE, explained
+from features.log.many import insert_many
 from features.log.sqlite import SqliteLog
 from serving.state.contract import StateChunk
 from serving.state.folding import FoldedStates
@@ -25,6 +26,7 @@ from serving.state.sqlite_statements import (
     LOAD,
     LOAD_MANY,
     NEWEST,
+    NEWEST_ABOUT_PEOPLE,
     PROBE,
     PROFILES,
     PROFILES_BY_CODE,
@@ -114,7 +116,8 @@ class SqliteStateStore(FoldedStates[SqliteLog]):
 
     def _put(self, profiles: list[int], received: list[int], states: NDArray[np.void], offset: int) -> None:
         size, raw = self.fold.state.itemsize, states.tobytes()
-        self._connection.executemany(
+        insert_many(
+            self._connection,
             PUT,
             (
                 (profile, self.fold.fingerprint, offset, learnt, raw[index * size : (index + 1) * size])
@@ -158,6 +161,11 @@ class SqliteStateStore(FoldedStates[SqliteLog]):
         )
         with explained(self.log.path):
             return [row[0] for row in self._connection.execute(query, (after,))]
+
+    def about_people(self) -> int:
+        """An offset that rises with every event about who somebody is, and none of those in the log is above."""
+        with explained(self.log.path):
+            return int(self._connection.execute(NEWEST_ABOUT_PEOPLE).fetchone()[0])
 
     def _profiles(self, codes: NDArray[np.int32]) -> Iterator[tuple[int, str, bytes | None]]:
         with explained(self.log.path):

@@ -7,6 +7,9 @@ profile's own id come after it in log order and are seen by their offset. Everyt
 
 from __future__ import annotations
 
+from features.events import Kind
+from features.log.database import ABOUT_PEOPLE
+
 SCHEMA = (
     """
     CREATE TABLE IF NOT EXISTS states (
@@ -78,7 +81,7 @@ LIMIT ?
 """
 
 PUT = """
-INSERT INTO states (customer, fingerprint, "offset", received, state) VALUES (?, ?, ?, ?, ?)
+INSERT INTO states (customer, fingerprint, "offset", received, state) VALUES {}
 ON CONFLICT (customer) DO UPDATE SET
     fingerprint = excluded.fingerprint, "offset" = excluded."offset", received = excluded.received,
     state = excluded.state
@@ -104,6 +107,15 @@ UNION SELECT member FROM merges WHERE "offset" > :after
 UNION SELECT profile FROM merges WHERE "offset" > :after
 ORDER BY code LIMIT :most
 """
+
+_NEWEST = ", ".join(
+    f'coalesce((SELECT max("offset") FROM events WHERE {ABOUT_PEOPLE} AND kind = {int(kind)}), 0)'
+    for kind in Kind
+    if Kind.IDENTIFY <= kind <= Kind.CONSENT_GRANT
+)
+
+NEWEST_ABOUT_PEOPLE = f"SELECT max({_NEWEST})"
+"""A look at the end of the index for each of the kinds."""
 
 HIGHEST = "SELECT coalesce(max(customer), -1) FROM states"
 

@@ -107,6 +107,28 @@ class StateStoreSuite(ABC):
             assert state(store, "ben") == replayed(other, "ben")
         other.close()
 
+    @pytest.mark.parametrize("kind", [Kind.IDENTIFY, Kind.CONSENT_WITHDRAW, Kind.CONSENT_GRANT])
+    def test_an_event_about_people_shows(self, store: StateStore, tmp_path: Path, kind: Kind) -> None:
+        other = self.open(tmp_path)
+        store.record([event(1)])
+        assert store.about_people() == other.about_people() == 0
+        with store.transaction():
+            store.record([event(2), event(3, kind=kind), event(4)])
+            first = store.about_people()
+        assert first == other.about_people() == 3
+        with pytest.raises(RuntimeError), other.transaction():
+            other.record([event(5, kind=kind)])
+            assert other.about_people() > first
+            raise RuntimeError
+        store.record([event(6), event(3, kind=kind)])
+        assert store.about_people() == other.about_people() == first
+        with other.transaction():
+            other.record([event(7, "ben", kind=kind)])
+            assert other.about_people() > first
+        with store.transaction():
+            assert store.about_people() > first
+        other.close()
+
     def test_all_or_nothing(self, store: StateStore) -> None:
         store.record([event(1)])
         before = state(store, "anna")

@@ -16,7 +16,7 @@ from features.log.postgres import erasing, letters
 from features.log.postgres.arrays import Column, numbers, texts
 from features.log.postgres.errors import explained
 from features.log.postgres.members import CODES, PostgresMembers
-from features.log.postgres.session import Head, Session
+from features.log.postgres.session import NOTHING_YET, Head, Session
 from features.log.postgres.vocabulary import PostgresVocabulary, intern
 
 _QUOTED = [f'"{name}"' for name in rows.COLUMNS]
@@ -61,7 +61,7 @@ class PostgresLog:
         self.categories = PostgresVocabulary(self.session, "categories")
         self._members = PostgresMembers(self.session, self.customers)
         self._remembered = (-1, 0)
-        self._head = Head(0, 0, 0, 0)
+        self._head = NOTHING_YET
         self._erased: list[str] = []
 
     @contextmanager
@@ -125,7 +125,9 @@ class PostgresLog:
             events = [event for event, is_new in zip(events, accepted, strict=True) if is_new]
         last = max(new)
         merges = self._join(events, records, last)
-        self._move(last + len(merges), max(head.received, int(records["received"].max())))
+        about = np.flatnonzero((records["kind"] >= Kind.IDENTIFY) & (records["kind"] <= Kind.CONSENT_GRANT))
+        people = sorted(new)[about[-1]] if len(about) else head.people
+        self._move(last + len(merges), max(head.received, int(records["received"].max())), people)
         return Appended(accepted, records, min(new), last, merges)
 
     def _join(self, events: Sequence[Event], records: Records, offset: int) -> NDArray[np.void]:
@@ -150,12 +152,13 @@ class PostgresLog:
             head = self._head
             out, undone = self._members.unmerge(customer, max(received, head.received), head.offset)
             if out:
-                self._move(head.offset + len(undone), int(undone["received"][-1]))
+                self._move(head.offset + len(undone), int(undone["received"][-1]), head.people)
             return out
 
-    def _move(self, offset: int, received: int) -> None:
-        self.session.later('UPDATE log SET "offset" = %b::int8, received = %b::int8', (offset, received))
-        self._head = self._head._replace(offset=offset, received=received)
+    def _move(self, offset: int, received: int, people: int) -> None:
+        moved = 'UPDATE log SET "offset" = %b::int8, received = %b::int8, people = %b::int8'
+        self.session.later(moved, (offset, received, people))
+        self._head = self._head._replace(offset=offset, received=received, people=people)
 
     def merges(self) -> NDArray[np.void]:
         """Every merge and its undoing that is still in the log, in log order."""
@@ -215,6 +218,10 @@ class PostgresLog:
         """The newest offset ever given out; 0 when nothing was ever appended."""
         # Nobody else moves it while a transaction holds the log.
         return (self._head if self.session.depth else self.session.head()).offset
+
+    def about_people(self) -> int:
+        """The newest offset ever given to an event about who somebody is; 0 when there was none."""
+        return (self._head if self.session.depth else self.session.head()).people
 
     def erase(self, customer: str, now: int) -> Erased:
         """Remove every trace of a customer's profile, from the files of its tables too (see `erasing`).
@@ -296,8 +303,8 @@ class PostgresLog:
 
     def digest(self) -> str:
         """A short hexadecimal digest of how much the log holds: equal for logs built by the same appends."""
-        offset, received, erasures, _ = self.session.head()
-        return rows.digest(self.count(), self.span(), offset, received, erasures)
+        head = self.session.head()
+        return rows.digest(self.count(), self.span(), head.offset, head.received, head.erasures)
 
     def refresh(self) -> None:
         """Forget the names kept in memory if another connection has erased one. A transaction begins with this."""

@@ -82,11 +82,16 @@ SCHEMAS = (
     ALTER TABLE dead_letters ALTER reason SET STATISTICS 0, ALTER raw SET STATISTICS 0,
         ALTER customer SET STATISTICS 0;
     """,
+    """
+    ALTER TABLE log ADD COLUMN people bigint NOT NULL DEFAULT 0;
+    UPDATE log SET people = coalesce((SELECT max("offset") FROM events WHERE kind BETWEEN 90 AND 93), 0);
+    """,
 )
 """The statements that bring a schema from version 0 to 1, from 1 to 2 and so on. Add at the end, never change one.
 
 No statistics are kept of texts that may name a customer: PostgreSQL's samples of them would outlive an erasure.
-`remnants` names the tables whose files still hold what was erased; `log.erased` is the newest moment of an erasure.
+`remnants` names the tables whose files still hold what was erased; `log.erased` is the newest moment of an erasure,
+`log.people` the newest offset of an event about who somebody is.
 """
 
 VERSION = len(SCHEMAS)

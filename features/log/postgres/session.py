@@ -13,6 +13,7 @@ from features.log.contract import LogBusy, LogMissing
 from features.log.postgres import schema
 from features.log.postgres.arrays import Column, ColumnDumper
 from features.log.postgres.errors import LogUnavailable, explained, shown
+from features.log.postgres.savepoints import OUTERMOST, Savepoints
 from features.log.postgres.schema import Connection
 
 STATEMENT_SECONDS = 60.0
@@ -46,7 +47,7 @@ _DURABLE = """
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
 
-_HEAD = 'SELECT "offset", received, erasures, erased FROM log'
+_HEAD = 'SELECT "offset", received, erasures, erased, people FROM log'
 
 Row = tuple[Any, ...]
 Cursor = psycopg.Cursor[Row]
@@ -65,6 +66,12 @@ class Head(NamedTuple):
     """How many customers were erased."""
     erased: int
     """When the last one was."""
+    people: int
+    """The newest offset of an event about who somebody is; 0 when there was none."""
+
+
+NOTHING_YET = Head(0, 0, 0, 0, 0)
+"""The head of an empty log."""
 
 
 class Session:
@@ -78,7 +85,7 @@ class Session:
         self.place = shown(url)
         self.busy_seconds = busy_seconds
         self.reconnections = 0
-        self.depth = 0
+        self._savepoints = Savepoints()
         self._url = url
         self._said = conninfo_to_dict(url)
         self._hurried = {**_HURRIED, "statement_timeout": round((STATEMENT_SECONDS + busy_seconds) * 1000)}
@@ -91,6 +98,11 @@ class Session:
             except BaseException:
                 self.connection.close()
                 raise
+
+    @property
+    def depth(self) -> int:
+        """How many transactions are open, one in the other."""
+        return self._savepoints.depth
 
     def connect(self) -> Connection:
         """Another connection to the same database."""
@@ -114,6 +126,8 @@ class Session:
 
     def run_many(self, statements: Sequence[Statement]) -> list[list[Row]]:
         """The rows of several statements, in one round trip to the server."""
+        if not all(map(_only_reads, statements)):
+            self._savepoints.written()
         asked, self._queue = [*self._queue, *statements], []
         with explained(self.place):
             cursors = self._kept(lambda: self._send(asked))
@@ -122,11 +136,13 @@ class Session:
 
     def run_script(self, statements: str) -> None:
         """Run several statements at once, without parameters."""
+        self._savepoints.written()
         with explained(self.place):
             self._kept(lambda: self.connection.execute(statements.encode()))
 
     def later(self, statement: str, parameters: Sequence[object] = ()) -> None:
         """Send a statement along with the next one, or with the commit. Inside a transaction; the rows are lost."""
+        self._savepoints.written()
         self._queue.append((statement, parameters))
 
     def _send(self, statements: Sequence[Statement]) -> list[Cursor]:
@@ -178,8 +194,9 @@ class Session:
         Within a transaction this is a savepoint, and the answer None.
         """
         if self.depth:
-            self.later(f"SAVEPOINT level_{self.depth}")
-            self.depth += 1
+            name = self._savepoints.begin()
+            if name:
+                self._queue.append((f"SAVEPOINT {name}", ()))
             return None
         with explained(self.place):
             try:
@@ -187,14 +204,14 @@ class Session:
             except BaseException:
                 self._undo()
                 raise
-        self.depth = 1
+        self._savepoints.begin_outermost()
         return head
 
     def _begin(self) -> Head:
-        # Both in one message: a writer waits for the lock, not for the network.
-        cursor = self.connection.execute(f"BEGIN; {_HEAD} FOR UPDATE".encode())
+        # All in one message: a writer waits for the lock, not for the network.
+        cursor = self.connection.execute(f"BEGIN; {_HEAD} FOR UPDATE; SAVEPOINT {OUTERMOST}".encode())
         cursor.nextset()
-        return Head(*cursor.fetchone() or (0, 0, 0, 0))
+        return Head(*cursor.fetchone() or NOTHING_YET)
 
     def head(self) -> Head:
         """How far the log has come."""
@@ -202,31 +219,36 @@ class Session:
 
     def commit(self) -> None:
         """End the innermost transaction well; the outermost is on the server's disk when this returns."""
-        if self.depth > 1:
-            self.later(f"RELEASE level_{self.depth - 1}")
-        else:
+        if self.depth == 1:
             asked, self._queue = [*self._queue, ("COMMIT", ())], []
             with explained(self.place):
                 said = self._send(asked)[-1].statusmessage
             if said != "COMMIT":  # of a transaction in which something has failed the server makes a rollback
                 raise LogBusy(f"the log {self.place} answered {said} to COMMIT; nothing was written, try again")
-        self.depth -= 1
+        name = self._savepoints.end()
+        if name:
+            self._queue.append((f"RELEASE {name}", ()))
 
     def roll_back(self) -> None:
         """Undo the innermost transaction."""
-        self.depth -= 1
-        savepoint = f"SAVEPOINT level_{self.depth}"
-        if not self.depth:
+        if self.depth == 1:
+            self._savepoints.lose()
             self._undo()
-        elif (savepoint, ()) in self._queue:
+            return
+        name, own = self._savepoints.undo()
+        made: Statement = (f"SAVEPOINT {name}", ())
+        if made in self._queue:
             # The last of them: one before it is of a transaction of the same depth that has ended well.
-            while self._queue.pop() != (savepoint, ()):
+            while self._queue.pop() != made:
                 pass
-        else:
-            self._queue.clear()
-            # Where even that fails everything is lost, which the outermost transaction finds out.
-            with suppress(psycopg.Error):
-                self.connection.execute(f"ROLLBACK TO {savepoint}; RELEASE {savepoint}".encode())
+            if not own:
+                self._queue.append(made)
+            return
+        self._queue.clear()
+        # Where even that fails everything is lost, which the outermost transaction finds out.
+        with suppress(psycopg.Error):
+            released = f"; RELEASE {name}" if own else ""
+            self.connection.execute(f"ROLLBACK TO {name}{released}".encode())
 
     def _undo(self) -> None:
         """Undo everything; of a connection that is lost the server does it."""
@@ -248,3 +270,7 @@ class Session:
     def close(self) -> None:
         """Close the connection; closing twice is harmless."""
         self.connection.close()
+
+
+def _only_reads(statement: Statement) -> bool:
+    return statement[0].lstrip().startswith("SELECT")

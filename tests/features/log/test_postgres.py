@@ -195,6 +195,15 @@ def test_it_grows_from_version_0(url: str) -> None:
         assert log.append([event(1)]).accepted == [True]
 
 
+def test_a_log_of_version_1_learns_its_newest_event_about_people(url: str) -> None:
+    with closing(PostgresLog(url)) as log:
+        log.append([event(1), identify(2, "ann", "visitor"), event(3), event(4, "bob")])
+        known = log.about_people()
+    run(url, "ALTER TABLE log DROP COLUMN people", "UPDATE waypost SET version = 1")
+    with closing(PostgresLog(url)) as log:
+        assert log.about_people() == known == 2
+
+
 def test_a_newer_schema_is_refused(url: str, log: PostgresLog) -> None:
     run(url, f"UPDATE waypost SET version = {VERSION + 1}")
     with pytest.raises(LogVersion, match=rf"schema version {VERSION + 1}, .* up to {VERSION}; install the newer"):
