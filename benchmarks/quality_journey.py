@@ -1,13 +1,14 @@
 """Complete Journey: every target that its log answers, beside the rules and models one would use instead.
 
-The newest complete cutoffs test, what lies a horizon before them is learnt from. All figures are of the same rows, and
-all intervals 95 % of a bootstrap over customers.
+The newest complete cutoffs test, what lies a horizon before them is learnt from. That is done with the log as it stood
+at each of `ENDS`, because one test is one season: here it is Christmas. All figures are of the same rows, and all
+intervals 95 % of a bootstrap over customers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import lightgbm
 import numpy as np
@@ -41,7 +42,7 @@ SPEND = replace(TARGETS["lifetime_value_90d"], name="spend_56d", outcome=Spends(
 """Spend, over fewer days: a year is too short to part by horizons of 90."""
 
 ENDS = (0, 30, 60)
-"""Days before the end of the log at which spend is told as if they were the end: one test is one season."""
+"""Days before the end of the log that are told as if they were the end."""
 
 COUNTS = (
     "purchases_ever", "purchases_28d", "purchases_90d", "coupons_ever", "coupons_28d", "refunds_ever", "messages_7d",
@@ -52,28 +53,62 @@ ROUNDS = 200
 SHOWN = ("roc_auc", "pr_auc", "log_loss", "calibration_error")
 
 
+@dataclass(frozen=True, eq=False)
+class Test:
+    """What every model said at one of `ENDS`, and what came."""
+
+    predictions: Mapping[str, Floats]
+    labels: NDArray[np.int8]
+    customer: NDArray[np.int32]
+    rung: str
+    coverage: float
+
+
 def claims(seed: int, targets: tuple[Target, ...] = ASKED) -> dict[str, float]:
     """Fit, judge, print. Raises `Absent`."""
     shop = complete_journey()
     found: dict[str, float] = {}
     for target in targets:
-        rows = gathered(target, JOURNEY, shop.past, shop.start, shop.end, seed=seed)
-        if rows.split is None:
-            console.print(f"{target.name} is skipped: {rows.missing}", markup=False)
-            continue
-        data = rows.dataset
-        scorer = climb(rows, seed).scorer
-        own = scorer.score_many(data.test.features)
-        peers = {
-            **baselines(data),
-            "bg_nbd": _buying(data, shop, int(rows.split.calibrate[-1])),
-            "plain_counts": _counted(data, seed),
-        }
-        judged = evaluate({"waypost": own, **peers}, data.test.labels, data.test.customer, seed)
-        _print(f"{target.name}, by {scorer.rung.name}", judged)
-        covered = coverage(own, data.test.labels, scorer.spread, seed)
-        found |= _claims(target.name, judged) | {f"{target.name}_interval_coverage": covered}
+        tests = {earlier: test for earlier in ENDS if (test := _tested(target, shop, earlier, seed))}
+        for earlier, test in tests.items():
+            judged = evaluate(test.predictions, test.labels, test.customer, seed)
+            name = f"{target.name}_{earlier}d_earlier" if earlier else target.name
+            _print(f"{name}, by {test.rung}; {test.coverage:.1%} inside", judged)
+            found |= _claims(name, judged) | {f"{name}_interval_coverage": test.coverage}
+        if len(tests) > 1:
+            name = f"{target.name}_all_ends"
+            judged, covered = _together(list(tests.values()), seed)
+            _print(f"{name}; {covered:.1%} inside", judged)
+            found |= _claims(name, judged) | {f"{name}_interval_coverage": covered}
     return found | _spending(shop, seed)
+
+
+def _tested(target: Target, shop: Shop, earlier: int, seed: int) -> Test | None:
+    """The test of a target so many days before the end of the log; None where the log is too short, which is said."""
+    rows = gathered(target, JOURNEY, shop.past, shop.start, shop.end - days(earlier), seed=seed)
+    if rows.split is None:
+        console.print(f"{target.name}, {earlier} days earlier, is skipped: {rows.missing}", markup=False)
+        return None
+    data = rows.dataset
+    scorer = climb(rows, seed).scorer
+    own = scorer.score_many(data.test.features)
+    predictions = {
+        "waypost": own,
+        **baselines(data),
+        "bg_nbd": _buying(data, shop, int(rows.split.calibrate[-1])),
+        "plain_counts": _counted(data, seed),
+    }
+    covered = coverage(own, data.test.labels, scorer.spread, seed)
+    return Test(predictions, data.test.labels, data.test.customer, scorer.rung.name, covered)
+
+
+def _together(tests: Sequence[Test], seed: int) -> tuple[Evaluation, float]:
+    """All tests as one, the customers of all drawn together; and the share of groups inside their intervals."""
+    models = tests[0].predictions
+    predictions = {model: np.concatenate([test.predictions[model] for test in tests]) for model in models}
+    labels = np.concatenate([test.labels for test in tests])
+    judged = evaluate(predictions, labels, np.concatenate([test.customer for test in tests]), seed)
+    return judged, float(np.average([test.coverage for test in tests], weights=[len(test.labels) for test in tests]))
 
 
 def _spending(shop: Shop, seed: int) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What a fitted scorer leans on, and how much more rows would help it."""
+"""What a fitted scorer leans on, how far that had moved by the time of the test, and how much more rows would help."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.rungs import Logistic, Rung, Trees
 from models.scorer import Scorer
+from models.sketch import Sketch, psi, wasserstein
 from training.dataset import Dataset, Slice, joined
 from training.ladder import FittedScorer
 from training.rungs import fit_logistic, fit_trees
@@ -17,6 +18,10 @@ from training.scorers import constraints, log_loss
 
 SHARES = (1 / 64, 1 / 16, 1 / 4)
 """Shares of the customers that a learning curve is measured at, beside all of them: a third of one more fit."""
+
+SCORE = "the score itself"
+LEANT_ON = 19
+"""Features whose drift is told."""
 
 FEATURES, VALUES, ROWS = 5, 12, 300
 """Partial dependence: of the first so many features, at so many values, over so many rows."""
@@ -30,6 +35,19 @@ class Curve:
     rows: tuple[int, ...]
     losses: tuple[float, ...]
     base: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far a column of the test is from that of the rows learnt from: `SCORE`, or a feature the scorer leans on.
+
+    `psi` is the population stability index, `wasserstein` the mean way of the values in spreads (see `models.sketch`),
+    NaN for a column that was constant.
+    """
+
+    column: str
+    psi: float
+    wasserstein: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +85,26 @@ def _again(rows: Slice, data: Dataset, fitted: FittedScorer) -> Rung:
     settings.pop("rounds")
     settings |= constraints(data.target, data.names)
     return fit_trees(rows, data.names, data.target.name, settings, fitted.rounds)
+
+
+def drifts(data: Dataset, fitted: FittedScorer, scores: NDArray[np.float64]) -> list[Drift]:
+    """Of the score, `scores` being those of the test, and of the features of most importance, most important first.
+
+    The score is compared with that of the calibration rows, which the scorer has not learnt by heart.
+    """
+    scorer, importance = fitted.scorer, fitted.importance
+    found = [_drift(SCORE, scorer.score_many(data.calibrate.features), scores)]
+    for name in sorted(importance, key=lambda name: -importance[name])[:LEANT_ON]:
+        if importance[name] > 0.0:
+            known = np.concatenate([data.column(rows, name) for rows in (data.fit, data.stop, data.calibrate)])
+            found.append(_drift(name, known, data.column(data.test, name)))
+    return found
+
+
+def _drift(column: str, before: NDArray[np.float64], after: NDArray[np.float64]) -> Drift:
+    reference = Sketch.reference(before)
+    found = Sketch.of(after, reference.edges)
+    return Drift(column, psi(reference, found), wasserstein(reference, found))
 
 
 def partial_dependence(

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from training.curves import Curve, Dependence
+from training.curves import Curve, Dependence, Drift
 from training.evaluation import lift_curve, reliability
 
 INK, QUIET = "#1f4e79", "#9aa5b1"
@@ -81,6 +81,23 @@ def learning_picture(target: str, curve: Curve) -> bytes:
     axes.axhline(curve.base, color=QUIET, linestyle=":", label="base rate")
     axes.set_xscale("log")
     _named(axes, "rows learnt from", "log loss in the test")
+    return _png(figure)
+
+
+def drift_picture(target: str, found: Sequence[Drift]) -> bytes:
+    """How far the rows of the test are from those learnt from, column by column, by two distances."""
+    figure, panels = _page(f"{target}: drift from what was learnt to the test", 2)
+    names = [each.column for each in found][::-1]
+    measured = {
+        "population stability index": [each.psi for each in found],
+        "Wasserstein distance, in spreads": [each.wasserstein for each in found],
+    }
+    for axes, (distance, values) in zip(panels, measured.items(), strict=True):
+        drawn = axes.barh(range(len(names)), np.nan_to_num(values[::-1]), color=INK)
+        axes.bar_label(drawn, names, padding=2, fontsize=6)
+        axes.set_xlim(0.0, max(1.7 * axes.get_xlim()[1], 0.1))
+        axes.set_yticks([])
+        axes.set_xlabel(distance, fontsize=8)
     return _png(figure)
 
 

@@ -19,7 +19,7 @@ from models.promotions import Cause
 from models.recommender import Neighbours, Recommender
 from training.amounts import fit_amount, judge_amount
 from training.baselines import baselines
-from training.curves import learning_curve
+from training.curves import drifts, learning_curve
 from training.dataset import Gathered, content_digest, gathered, willing
 from training.evaluation import evaluate
 from training.gates import (
@@ -174,6 +174,7 @@ def _train_target(
     return TrainedTarget(
         target, found.counts, data.names, described(data), fitted, test, evaluation, predictions, covered,
         scorer_gates(target.name, evaluation), learning_curve(data, fitted, seed),
+        drifts(data, fitted, predictions["model"]),
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from models.manifest import Manifest
 from training.cards import Findings, model_card, summary
 from training.curves import partial_dependence
 from training.evaluation import Evaluation, Figure
-from training.figures import calibration_picture, importance_picture, learning_picture, lift_picture
+from training.figures import calibration_picture, drift_picture, importance_picture, learning_picture, lift_picture
 from training.gates import Gate
 from training.packing import Shop, TrainedRecommender
 from training.ranking import RankingEvaluation
@@ -99,6 +99,7 @@ def _pictures(each: TrainedTarget, seed: int) -> dict[str, bytes]:
     drawn = {
         "calibration": calibration_picture(name, each.predictions, test.labels, _parts(each)),
         "lift": lift_picture(name, each.predictions, test.labels),
+        "drift": drift_picture(name, each.drifts),
     }
     if any(importance.values()):
         dependences = partial_dependence(each.model, test.features, importance, seed)

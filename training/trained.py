@@ -17,7 +17,7 @@ from models.scorer import Scorer
 from models.spread import INTERVAL
 from models.stages import StageScorer
 from training.amounts import AmountTest, FittedAmount
-from training.curves import Curve
+from training.curves import Curve, Drift
 from training.dataset import Counts, Slice
 from training.evaluation import Evaluation, Figure, plain_figures
 from training.gates import CHAMPION, Gate, earned
@@ -36,7 +36,7 @@ class TrainedTarget:
     """One target with a test: its scorer, and what the test found. `predictions` are of the rows of `test`, by model.
 
     `names` are the columns of the rows. `gates` are its own, without those beside the champion; `coverage` is that of
-    the interval, `curve` that of learning.
+    the interval, `curve` that of learning, `drifts` how far the test is from what was learnt.
     """
 
     target: Target
@@ -50,6 +50,7 @@ class TrainedTarget:
     coverage: float
     gates: Sequence[Gate]
     curve: Curve | None
+    drifts: Sequence[Drift]
 
     @property
     def model(self) -> Scorer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from functools import cache
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 AT_ONCE = 128
@@ -18,14 +18,13 @@ def insert_many(connection: sqlite3.Connection, statement: str, rows: Iterable[t
     `executemany` hands the interpreter to other threads at every row, and waits to have it back: beside a busy thread,
     milliseconds a row. Statements of 128, 64, 32, ... rows ask for it a few times in all, and each is prepared once.
     """
-    waiting = list(rows)
-    start = written = 0
-    while left := len(waiting) - start:
-        number = min(AT_ONCE, 1 << (left.bit_length() - 1))
-        part = waiting[start : start + number]
-        values = list(chain.from_iterable(part))
-        written += connection.execute(_spelt(statement, number, len(part[0])), values).rowcount
-        start += number
+    written, coming = 0, iter(rows)
+    while waiting := list(islice(coming, AT_ONCE)):
+        while waiting:
+            number = 1 << (len(waiting).bit_length() - 1)
+            part, waiting = waiting[:number], waiting[number:]
+            values = list(chain.from_iterable(part))
+            written += connection.execute(_spelt(statement, number, len(part[0])), values).rowcount
     return written
 
 

@@ -125,7 +125,10 @@ async def get_segment(worker: Worker, request: HttpRequest) -> Response:
     if query.format == "csv" or (query.format is None and "text/csv" in request.headers.get("accept", "")):
         return await _csv(worker, name)
     generation, start = _place(worker, query.cursor)
-    places = generation.members(name)
+    try:
+        places = generation.members(name)
+    except FileNotFoundError:  # the revision was dropped since its report was read
+        raise _expired() from None
     page = places[start : start + query.limit]
     members = await worker.read(lambda engine: list(_members(engine, generation, page)))
     following = start + len(page)
@@ -155,11 +158,13 @@ def _place(worker: Worker, cursor: str | None) -> tuple[Generation, int]:
         )
     generation = worker.scoreboard.generation(told[1])
     if generation is None:
-        raise Problem(
-            "cursor_expired",
-            "The customers were swept several times since the first page. Begin again without a cursor.",
-        )
+        raise _expired()
     return generation, int(told[2])
+
+
+def _expired() -> Problem:
+    detail = "The customers were swept or refreshed many times since the first page. Begin again without a cursor."
+    return Problem("cursor_expired", detail)
 
 
 def _listed(

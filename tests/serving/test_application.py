@@ -181,6 +181,14 @@ def test_segments_are_told_paged_and_streamed(swept: TestClient) -> None:
     assert streamed.text == swept.get(f"/v1/segments/{name}?format=csv").text
 
 
+def test_a_page_of_a_revision_dropped_meanwhile_says_to_begin_again(swept: TestClient, place: Place) -> None:
+    page = swept.get("/v1/segments/loyal?limit=1").json()
+    for places in (place.folder / "scoreboard").glob("*/loyal-*.npy"):
+        places.unlink()
+    refused = swept.get(f"/v1/segments/loyal?limit=1&cursor={page['next_cursor']}")
+    assert (refused.status_code, refused.json()["code"]) == (410, "cursor_expired")
+
+
 def test_a_segment_holds_the_customers_who_say_they_are_in_it(swept: TestClient) -> None:
     for segment in ("cart-abandoners", "loyal", "at-risk", "new"):
         page = swept.get(f"/v1/segments/{segment}?limit=1000").json()

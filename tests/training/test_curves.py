@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.training.shop import rows
-from training.curves import SHARES, learning_curve, partial_dependence
+from training.curves import LEANT_ON, SCORE, SHARES, drifts, learning_curve, partial_dependence
 from training.dataset import Counts, Gathered, joined
 from training.ladder import FittedScorer, climb
 from training.moments import Split
@@ -28,6 +30,20 @@ def test_more_rows_learn_more(fitted: FittedScorer) -> None:
     assert len(curve.rows) == len(SHARES) + 1 and list(curve.rows) == sorted(curve.rows)
     assert curve.losses[-1] < curve.losses[0] and curve.losses[-1] < curve.base
     assert curve == learning_curve(rows("churn_28d"), fitted, seed=1)
+
+
+def test_what_moved_before_the_test_is_told_beside_what_did_not(fitted: FittedScorer) -> None:
+    data = rows("churn_28d")
+    scores = fitted.scorer.score_many(data.test.features)
+    found = {each.column: each for each in drifts(data, fitted, scores)}
+    leant_on = sorted(fitted.importance, key=lambda name: -fitted.importance[name])[:LEANT_ON]
+    assert list(found) == [SCORE, *(name for name in leant_on if fitted.importance[name] > 0)]
+    place = data.names.index(leant_on[0])
+    moved = replace(data.test, features=data.test.features.copy())
+    moved.features[:, place] += 3 * np.nanstd(data.fit.features[:, place])
+    later = {each.column: each for each in drifts(replace(data, test=moved), fitted, scores)}
+    assert later[leant_on[0]].psi > 5 * found[leant_on[0]].psi and later[leant_on[0]].wasserstein > 2
+    assert later | {leant_on[0]: found[leant_on[0]]} == found
 
 
 def test_dependence_is_the_mean_of_what_is_said_of_everybody_at_that_value(fitted: FittedScorer) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.curves import Curve, Dependence
-from training.figures import calibration_picture, importance_picture, learning_picture, lift_picture
+from training.curves import SCORE, Curve, Dependence, Drift
+from training.figures import calibration_picture, drift_picture, importance_picture, learning_picture, lift_picture
 
 DRAW = np.random.default_rng(1)
 LABELS = (DRAW.random(500) < 0.3).astype(np.int8)
@@ -21,6 +21,7 @@ def drawn() -> list[bytes]:
         calibration_picture("churn_28d", PREDICTIONS, LABELS, PARTS),
         lift_picture("churn_28d", PREDICTIONS, LABELS),
         learning_picture("churn_28d", CURVE),
+        drift_picture("churn_28d", [Drift(SCORE, 0.02, 0.1), Drift("feature_0", 0.3, float("nan"))]),
         importance_picture("churn_28d", IMPORTANCE, [DEPENDENCE]),
     ]
 

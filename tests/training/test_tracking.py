@@ -148,7 +148,7 @@ def test_every_figure_is_there_with_its_interval(recorded: Recorded) -> None:
 def test_pictures_and_cards_are_artifacts_and_the_version_is_described(recorded: Recorded) -> None:
     run_id, cards = recorded.result.recorded.targets["churn_28d"], recorded.result.bundle.manifest.targets
     plots = {Path(each.path).stem for each in recorded.client.list_artifacts(run_id, "plots")}
-    assert plots == {"calibration", "lift", "learning_curve", "importance"}
+    assert plots == {"calibration", "lift", "drift", "learning_curve", "importance"}
     for name, run_id in recorded.result.recorded.targets.items():
         card = Path(recorded.client.download_artifacts(run_id, "card.md")).read_text(encoding="utf-8")
         assert card.startswith(f"# {name}\n") and cards[name].definition in card

@@ -56,12 +56,14 @@ class Volume:
 
 
 def volumes(past: Past, now: int) -> list[Volume]:
-    """Every kind that the weeks before `now` know, by number; none while the log is too short."""
+    """Every kind that came for more than `LEAST_WEEKS` weeks, the newest included, by number.
+
+    A kind that came later than the others is held against its own weeks: a source that was added is no fault.
+    """
     start = min((int(part["received"].min()) for part in past.parts if len(part)), default=now)
     counts = _weekly(past, now, int(min(WEEKS + 1, (now - start) // WEEK)))
-    if counts.shape[1] <= LEAST_WEEKS:
-        return []
-    found = [_volume(kind, counts[kind]) for kind in Kind if counts[kind].any()]
+    known = [(kind, np.trim_zeros(counts[kind], "f")) for kind in Kind if counts[kind].any()]
+    found = [_volume(kind, weeks) for kind, weeks in known if len(weeks) > LEAST_WEEKS]
     return sorted(found, key=lambda each: -each.highest)
 
 

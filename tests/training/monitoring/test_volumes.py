@@ -45,6 +45,18 @@ def test_a_week_is_held_against_those_before(counts: list[int], fell: bool, rose
     assert [found.lowest, found.highest] == [sorted(counts[:-1])[1], sorted(counts[:-1])[-2]]
 
 
+@pytest.mark.parametrize("weeks", [1, 2, 3, 4, 5, 6])
+def test_a_kind_that_came_later_is_held_against_its_own_weeks(weeks: int) -> None:
+    before, now = log_of([100] * 8)
+    later, _ = log_of([0] * (8 - weeks) + [50] * weeks, Kind.SEARCH)
+    fresh = later.parts[0][1:].copy()
+    fresh["customer"] = 7
+    events = np.sort(np.concatenate([before.parts[0], fresh]), order="received")
+    found = {each.kind: each for each in volumes(past_of([events], np.empty(0, MERGE)), now)}
+    assert found.keys() == ({"item_view", "search"} if weeks > 4 else {"item_view"})
+    assert not any(each.fell or each.rose for each in found.values())
+
+
 def test_a_short_log_says_nothing() -> None:
     past, now = log_of([50] * 4)
     assert volumes(past, now) == []
