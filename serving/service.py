@@ -10,6 +10,7 @@ the workers, which makes the start a second shorter.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import os
@@ -84,11 +85,14 @@ class Waypost:
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:
         """Open the store and load the champion, once per worker process."""
+        from serving.connections import share_evenly
         from serving.logs import set_up_logs
         from serving.stopping import GentleStop
 
         set_up_logs(SETTINGS.log)
         await worker().open()
+        if SETTINGS.workers > 1:
+            share_evenly(asyncio.get_running_loop(), SETTINGS.scoreboard)
         GentleStop(SETTINGS.scoreboard, SETTINGS.drain_seconds, worker().stop).install()
         # What is loaded now lives as long as the process: the collector need not look at it again, and rarely at all.
         gc.collect()

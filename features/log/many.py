@@ -9,7 +9,7 @@ from itertools import chain, islice
 from typing import Any
 
 AT_ONCE = 128
-"""Rows of the largest statement: below SQLite's limit of parameters for tables of up to 256 columns."""
+"""Rows of the largest statement: below SQLite's limit of parameters for tables of up to 255 columns."""
 
 
 def insert_many(connection: sqlite3.Connection, statement: str, rows: Iterable[tuple[Any, ...]]) -> int:

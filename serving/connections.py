@@ -1,0 +1,202 @@
+"""Connections shared evenly among the worker processes, which all accept at one socket.
+
+Whoever comes first accepts, and a worker that is awake accepts all of a burst before the others are: then one of them
+answers everything, at half the throughput and several times the delay, for as long as its clients keep their
+connections. So a worker that holds more than another leaves the next one alone for a moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import mmap
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+FILE = "CONNECTIONS"
+"""Beside the scoreboard: a slot for each worker on this machine, with how many connections it holds, and since when it
+has said so last."""
+
+SLOT = struct.Struct("=qd")
+"""The connections, and the moment by the monotonic clock of this machine."""
+
+MOST_WORKERS = 128
+
+BEAT_SECONDS = 0.2
+SILENT_SECONDS = 1.0
+"""A worker that has said nothing for so long hangs, or is gone: nobody leaves anything to it."""
+
+LEAVE_SECONDS, MOST_LEFT = 0.001, 4
+"""For how long, and how often at most, a connection is left to the others before it is taken after all."""
+
+EXHAUSTED_SECONDS = 1.0
+"""Rest after the system had no room for another connection."""
+
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+Factory = Callable[[], asyncio.Protocol]
+
+
+class Shares:
+    """How many connections each worker of this machine holds, in a file that all have mapped."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = (folder / FILE).open("a+b")
+        if self._file.tell() < MOST_WORKERS * SLOT.size:
+            self._file.truncate(MOST_WORKERS * SLOT.size)
+        self._slots = mmap.mmap(self._file.fileno(), MOST_WORKERS * SLOT.size)
+        self._own = self._taken()
+        self.held = 0
+        self._write(0.0)
+
+    def _taken(self) -> int:
+        """The first slot that no living process has. The system takes the lock from one that dies."""
+        for slot in range(MOST_WORKERS):
+            try:
+                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, SLOT.size, slot * SLOT.size)
+                return slot
+            except OSError:
+                continue
+        raise OSError(f"all {MOST_WORKERS} slots of {self._file.name} are taken; run fewer workers")
+
+    def tell(self, more: int = 0) -> None:
+        """Tell the others how many connections this worker holds, so many more than before, and that it lives."""
+        self.held += more
+        self._write(time.monotonic())
+
+    def is_busier(self) -> bool:
+        """Whether another worker that lives holds fewer connections than this one."""
+        now = time.monotonic()
+        return any(
+            held < self.held and abs(now - told) < SILENT_SECONDS
+            for slot, (held, told) in enumerate(SLOT.iter_unpack(self._slots))
+            if slot != self._own
+        )
+
+    def _write(self, moment: float) -> None:
+        SLOT.pack_into(self._slots, self._own * SLOT.size, self.held, moment)
+
+    def close(self) -> None:
+        """Give the slot back."""
+        self._write(0.0)
+        self._slots.close()
+        self._file.close()
+
+
+class EvenServer:
+    """Accepts at a listening socket when it is this worker's turn. What uvicorn asks of an `asyncio.Server`."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, factory: Factory, door: socket.socket, shares: Shares,
+        tls: ssl.SSLContext | None,
+    ) -> None:  # fmt: skip
+        self.sockets = (door,)
+        self._loop, self._factory, self._door, self._shares, self._tls = loop, factory, door, shares, tls
+        self._left = 0
+        self._opening: set[asyncio.Task[None]] = set()
+        self._paused: asyncio.TimerHandle | None = None
+        self._beat()
+        loop.add_reader(door, self._come)
+
+    def close(self) -> None:
+        """Accept nobody any more; closing twice is harmless. The socket stays open."""
+        if self._paused is not None:
+            self._paused.cancel()
+        self._beating.cancel()
+        self._loop.remove_reader(self._door)
+
+    async def wait_closed(self) -> None:
+        """Return when whoever was accepted is served or gone."""
+        if self._opening:
+            await asyncio.wait(self._opening)
+
+    def _beat(self) -> None:
+        self._shares.tell()
+        self._beating = self._loop.call_later(BEAT_SECONDS, self._beat)
+
+    def _come(self) -> None:
+        """Somebody waits at the door."""
+        if self._left < MOST_LEFT and self._shares.is_busier():
+            self._left += 1
+            self._pause(LEAVE_SECONDS)
+            return
+        self._left = 0
+        try:
+            caller, _ = self._door.accept()
+        except (BlockingIOError, ConnectionAbortedError):  # another worker was faster, or the caller has gone
+            return
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # the door was shut, in every process that shares it
+                self._loop.remove_reader(self._door)
+                return
+            if error.errno not in _EXHAUSTED:
+                raise
+            self._pause(EXHAUSTED_SECONDS)
+            self._loop.call_exception_handler({"message": "no room for another connection", "exception": error})
+            return
+        self._shares.tell(1)
+        task = self._loop.create_task(self._open(caller))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    def _pause(self, seconds: float) -> None:
+        self._loop.remove_reader(self._door)
+        self._paused = self._loop.call_later(seconds, self._loop.add_reader, self._door, self._come)
+
+    async def _open(self, caller: socket.socket) -> None:
+        caller.setblocking(False)
+        if caller.family in (socket.AF_INET, socket.AF_INET6):
+            caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        gone = _Once(lambda: self._shares.tell(-1))
+        try:
+            await self._loop.connect_accepted_socket(lambda: _told(self._factory(), gone), caller, ssl=self._tls)
+        except BaseException as error:
+            gone()
+            caller.close()
+            if not isinstance(error, OSError | EOFError):  # those: the caller has gone, or could not agree on TLS
+                raise
+
+
+class _Once:
+    """Calls what it was given, the first time that it is called itself."""
+
+    def __init__(self, what: Callable[[], None]) -> None:
+        self._what: Callable[[], None] | None = what
+
+    def __call__(self) -> None:
+        what, self._what = self._what, None
+        if what is not None:
+            what()
+
+
+def _told(protocol: asyncio.Protocol, gone: _Once) -> asyncio.Protocol:
+    """The protocol, which calls `gone` too when its connection is lost."""
+    lost = protocol.connection_lost
+
+    def connection_lost(exc: Exception | None) -> None:
+        gone()
+        lost(exc)
+
+    protocol.connection_lost = connection_lost  # type: ignore[method-assign]
+    return protocol
+
+
+def share_evenly(loop: asyncio.AbstractEventLoop, folder: Path) -> None:
+    """Have the servers that `loop` makes from now on, at a socket given to them, accept their share and no more."""
+    shares = Shares(folder)
+
+    async def create_server(
+        factory: Factory, *, sock: socket.socket, ssl: ssl.SSLContext | None = None, backlog: int = 100, **_: Any
+    ) -> EvenServer:
+        sock.setblocking(False)
+        sock.listen(backlog)
+        return EvenServer(loop, factory, sock, shares, ssl)
+
+    loop.create_server = create_server  # type: ignore[method-assign,assignment]
