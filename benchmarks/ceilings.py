@@ -4,8 +4,8 @@
 
 reads the events and states of the store at URL and writes them again to NEW_URL, into tables like those there: one
 transaction for `BATCH` events and the states of the customers they touch, each on the disk before the next. No HTTP, no
-JSON, no fold. Of several processes each writes its share, all into the same tables. Prints events a second. `ceiling`
-makes the tables and runs the processes.
+JSON, no fold. Of several processes each writes its share, all into the same tables. Prints how many events it wrote and
+when it began and ended, by the machine's monotonic clock. `ceiling` makes the tables and runs the processes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 Rows = list[tuple[Any, ...]]
 Transaction = tuple[Rows, Rows]
@@ -28,8 +28,17 @@ Transaction = tuple[Rows, Rows]
 MOST_EVENTS = 200_000
 
 
+class Stretch(NamedTuple):
+    """How many events one process wrote, from when to when, in seconds."""
+
+    events: int
+    begun: float
+    ended: float
+
+
 def ceiling(url: str, new_url: str, batch: int, seconds: float, processes: int) -> float:
-    """Events a second that so many processes together write into one new store."""
+    """Events a second that so many processes together write into one new store, from the first's begin to the last's
+    end: writers that wait for each other must not each be counted as if they were alone."""
     (_make_postgres_tables if _is_postgres(url) else _make_sqlite_tables)(url, new_url)
     command = [sys.executable, "-m", "benchmarks.ceilings", url, new_url, str(batch), str(seconds)]
     running = [
@@ -41,10 +50,16 @@ def ceiling(url: str, new_url: str, batch: int, seconds: float, processes: int) 
     for process in running:
         assert process.stdout is not None
         process.stdout.readline()  # it has read its rows
-    answers = [process.communicate("go\n")[0] for process in running]
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    answers = [process.communicate()[0] for process in running]
     if any(process.returncode for process in running):
         sys.exit("the bare store could not be written; the message is above")
-    return sum(float(json.loads(answer)) for answer in answers)
+    stretches = [Stretch(*json.loads(answer)) for answer in answers]
+    time_taken = max(each.ended for each in stretches) - min(each.begun for each in stretches)
+    return sum(each.events for each in stretches) / time_taken
 
 
 def _is_postgres(url: str) -> bool:
@@ -58,17 +73,17 @@ def _transactions(events: Rows, states: dict[int, tuple[Any, ...]], batch: int, 
         yield some, [states[code] for code in touched]
 
 
-def _timed(write: Callable[[Transaction], None], transactions: Iterator[Transaction], seconds: float) -> float:
+def _timed(write: Callable[[Transaction], None], transactions: Iterator[Transaction], seconds: float) -> Stretch:
     ready = list(transactions)
     print("ready", flush=True)
     sys.stdin.readline()
-    written, begun = 0, time.perf_counter()
+    written, begun = 0, time.monotonic()
     for transaction in ready:
         write(transaction)
         written += len(transaction[0])
-        if time.perf_counter() - begun > seconds:
+        if time.monotonic() - begun > seconds:
             break
-    return written / (time.perf_counter() - begun)
+    return Stretch(written, begun, time.monotonic())
 
 
 def _sqlite(url: str) -> sqlite3.Connection:
@@ -84,8 +99,8 @@ def _make_sqlite_tables(source: str, target: str) -> None:
             new.execute(statement)
 
 
-def sqlite_ceiling(source: str, target: str, batch: int, seconds: float, number: int, processes: int) -> float:
-    """Events a second into one SQLite file, with `synchronous = FULL`."""
+def sqlite_ceiling(source: str, target: str, batch: int, seconds: float, number: int, processes: int) -> Stretch:
+    """Write into one SQLite file, with `synchronous = FULL`."""
     old, new = _sqlite(source), _sqlite(target)
     new.execute("PRAGMA synchronous = FULL")
     new.execute("PRAGMA cache_size = -65536")
@@ -123,8 +138,8 @@ def _make_postgres_tables(source: str, target: str) -> None:
         new.execute(f"ALTER TABLE {SCHEMA}.states ADD PRIMARY KEY (customer)")
 
 
-def postgres_ceiling(source: str, target: str, batch: int, seconds: float, number: int, processes: int) -> float:
-    """Events a second into a PostgreSQL database: one statement for the events, one for the states, by rising key."""
+def postgres_ceiling(source: str, target: str, batch: int, seconds: float, number: int, processes: int) -> Stretch:
+    """Write into a PostgreSQL database: one statement for the events, one for the states, by rising key."""
     import psycopg
 
     with psycopg.connect(source) as old, psycopg.connect(target) as new:
@@ -160,7 +175,7 @@ def _insert(table: str, columns: Sequence[tuple[str, str]]) -> str:
 
 
 def main() -> None:
-    """Measure one process; print events a second."""
+    """Measure one process; print its stretch."""
     source, target, batch, seconds, number, processes = sys.argv[1:]
     measure = postgres_ceiling if _is_postgres(source) else sqlite_ceiling
     print(json.dumps(measure(source, target, int(batch), float(seconds), int(number), int(processes))))
