@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import multiprocessing
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 from serving.connections import FILE, LEAVE_SECONDS, MOST_LEFT, SILENT_SECONDS, SLOT, EvenServer, Shares
 from tests.serving.conftest import Place
-from tests.serving.process import Server
+from tests.serving.process import ROOT, Server
 
 
 class Caller(asyncio.Protocol):
@@ -28,46 +28,47 @@ def held(folder: Path) -> list[int]:
     return [count for count, told in SLOT.iter_unpack((folder / FILE).read_bytes()) if told]
 
 
-def _another(folder: Path, pipe: Connection) -> None:
-    """Another worker: says what it is told to say, and keeps saying it until it is told to end."""
-    shares = Shares(folder)
-    shares.tell(pipe.recv())
-    pipe.send(True)
-    while not pipe.poll(0.05):
-        shares.tell()
+ANOTHER = """
+import select, sys
+from pathlib import Path
+from serving.connections import Shares
+shares = Shares(Path(sys.argv[1]))
+shares.tell(int(sys.argv[2]))
+print("told", flush=True)
+while not select.select([sys.stdin], [], [], 0.05)[0]:
+    shares.tell()
+"""
+"""Another worker: says how many connections it holds, and keeps saying it until it is told to end."""
 
 
 @contextmanager
-def another(folder: Path, connections: int) -> Iterator[multiprocessing.Process]:
-    """A worker in a process of its own that holds so many connections."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_another, args=(folder, theirs))
-    process.start()
-    ours.send(connections)
-    ours.recv()
-    try:
-        yield process  # type: ignore[misc]
-    finally:
-        os.kill(process.pid or 0, signal.SIGCONT)
-        ours.send(None)
-        process.join(20)
+def another(folder: Path, connections: int) -> Iterator[int]:
+    """A worker in a process of its own that holds so many connections; the number of the process."""
+    command = [sys.executable, "-c", ANOTHER, str(folder), str(connections)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "told\n"
+        try:
+            yield process.pid
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+            process.communicate("end\n", timeout=20)
 
 
 def test_who_holds_more_than_a_living_worker_is_busier(tmp_path: Path) -> None:
     shares = Shares(tmp_path)
     shares.tell(5)
     assert not shares.is_busier()
-    with another(tmp_path, 3) as process:
+    with another(tmp_path, 3) as other:
         assert shares.is_busier()
         shares.tell(-2)
         assert not shares.is_busier()
         shares.tell(1)
         assert shares.is_busier()
-        os.kill(process.pid or 0, signal.SIGSTOP)
+        os.kill(other, signal.SIGSTOP)
         time.sleep(SILENT_SECONDS + 0.1)
         assert not shares.is_busier(), "it hangs"
-        os.kill(process.pid or 0, signal.SIGCONT)
+        os.kill(other, signal.SIGCONT)
         deadline = time.monotonic() + 10
         while not shares.is_busier():
             assert time.monotonic() < deadline
