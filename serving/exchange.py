@@ -6,10 +6,12 @@ import asyncio
 import random
 import re
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -137,8 +139,13 @@ def parse(model: type[RequestModel], body: bytes) -> RequestModel:
         raise _invalid(faults, "") from None
 
 
-def parse_query(model: type[RequestModel], query: Mapping[str, str]) -> RequestModel:
+def parse_query(model: type[RequestModel], query: QueryParams) -> RequestModel:
     """The query string as `model`. Raises a `Problem` `invalid_request` with every fault."""
+    said = Counter(name for name, _ in query.multi_items())
+    twice = [name for name, times in said.items() if times > 1]
+    if twice:
+        errors = [ProblemError(pointer=f"?{name}", code="repeated", detail="is said more than once") for name in twice]
+        raise Problem("invalid_request", f"?{shorten(twice[0])} is said more than once; expected once.", errors)
     try:
         return model.model_validate(dict(query))
     except ValidationError as error:

@@ -92,6 +92,8 @@ REQUESTS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     ("GET", "/v1/customers/", {}, "not_found"),
     ("GET", "/v1/customers/anna?events=many", {}, "invalid_request"),
     ("GET", "/v1/customers/anna?colour=red", {}, "invalid_request"),
+    ("GET", "/v1/customers/anna?events=3&events=4", {}, "invalid_request"),
+    ("GET", "/v1/segments/at-risk?format=json&format=csv", {}, "invalid_request"),
     ("GET", "/v1/segments", {}, "scoreboard_missing"),
     ("GET", "/v1/journey", {}, "scoreboard_missing"),
     ("GET", "/v1/segments/at-risk", {}, "scoreboard_missing"),
