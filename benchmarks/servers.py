@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import signal
@@ -13,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -115,11 +117,17 @@ def wait_for(url: str, status: int = 200) -> None:
     sys.exit(f"{url} did not answer {status} within {READY_SECONDS:.0f} s")
 
 
+PORTS = range(20_000, 32_000)
+"""Below those that the system gives to clients: no connection takes the port of a server that is down for a moment."""
+
+
 def free_port() -> int:
     """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    for port in random.sample(PORTS, 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    sys.exit(f"none of 100 ports between {PORTS.start} and {PORTS.stop} is free")
 
 
 _UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
