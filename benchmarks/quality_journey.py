@@ -24,7 +24,7 @@ from models.buyers import Record
 from training.amounts import ERRORS, AmountTest, fit_amount, judge_amount
 from training.baselines import baselines
 from training.buyers import fit_buying
-from training.dataset import Dataset, Slice, gathered, joined
+from training.dataset import Dataset, Gathered, Slice, gathered, joined
 from training.evaluation import Evaluation, evaluate
 from training.ladder import climb
 from training.scorers import fit_calibration, settings
@@ -72,7 +72,7 @@ def claims(seed: int, targets: tuple[Target, ...] = ASKED) -> dict[str, float]:
         tests = {earlier: test for earlier in ENDS if (test := _tested(target, shop, earlier, seed))}
         for earlier, test in tests.items():
             judged = evaluate(test.predictions, test.labels, test.customer, seed)
-            name = f"{target.name}_{earlier}d_earlier" if earlier else target.name
+            name = _name(target, earlier)
             _print(f"{name}, by {test.rung}; {test.coverage:.1%} inside", judged)
             found |= _claims(name, judged) | {f"{name}_interval_coverage": test.coverage}
         if len(tests) > 1:
@@ -83,11 +83,24 @@ def claims(seed: int, targets: tuple[Target, ...] = ASKED) -> dict[str, float]:
     return found | _spending(shop, seed)
 
 
-def _tested(target: Target, shop: Shop, earlier: int, seed: int) -> Test | None:
-    """The test of a target so many days before the end of the log; None where the log is too short, which is said."""
+def _name(target: Target, earlier: int) -> str:
+    """What the test of a target so many days before the end of the log is called."""
+    return f"{target.name}_{earlier}d_earlier" if earlier else target.name
+
+
+def _rows(target: Target, shop: Shop, earlier: int, seed: int) -> Gathered | None:
+    """The rows of that test, parted by time; None where the log is too short, which is said."""
     rows = gathered(target, JOURNEY, shop.past, shop.start, shop.end - days(earlier), seed=seed)
     if rows.split is None:
-        console.print(f"{target.name}, {earlier} days earlier, is skipped: {rows.missing}", markup=False)
+        console.print(f"{_name(target, earlier)} is skipped: {rows.missing}", markup=False)
+        return None
+    return rows
+
+
+def _tested(target: Target, shop: Shop, earlier: int, seed: int) -> Test | None:
+    """The test of a target so many days before the end of the log, if the log is long enough."""
+    rows = _rows(target, shop, earlier, seed)
+    if rows is None or rows.split is None:
         return None
     data = rows.dataset
     scorer = climb(rows, seed).scorer
@@ -115,10 +128,8 @@ def _spending(shop: Shop, seed: int) -> dict[str, float]:
     """`SPEND` beside the mean, the pace of the 90 days before, and BG/NBD times Gamma-Gamma, up to each of `ENDS`."""
     claims: dict[str, float] = {}
     for earlier in ENDS:
-        found = gathered(SPEND, JOURNEY, shop.past, shop.start, shop.end - days(earlier), seed=seed)
-        name = f"{SPEND.name}_{earlier}d_earlier" if earlier else SPEND.name
-        if found.split is None:
-            console.print(f"{name} is skipped: {found.missing}", markup=False)
+        name, found = _name(SPEND, earlier), _rows(SPEND, shop, earlier, seed)
+        if found is None:
             continue
         rung = fit_amount(found, seed).scorer.rung
         test = judge_amount(rung, found.dataset, seed)

@@ -100,6 +100,7 @@ class EvenServer:
         self.sockets = (door,)
         self._loop, self._factory, self._door, self._shares, self._tls = loop, factory, door, shares, tls
         self._left = 0
+        self._callers: set[socket.socket] = set()
         self._opening: set[asyncio.Task[None]] = set()
         self._paused: asyncio.TimerHandle | None = None
         self._beat()
@@ -141,6 +142,7 @@ class EvenServer:
             self._pause(EXHAUSTED_SECONDS)
             self._loop.call_exception_handler({"message": "no room for another connection", "exception": error})
             return
+        self._callers.add(caller)
         self._shares.tell(1)
         task = self._loop.create_task(self._open(caller))
         self._opening.add(task)
@@ -154,38 +156,31 @@ class EvenServer:
         caller.setblocking(False)
         if caller.family in (socket.AF_INET, socket.AF_INET6):
             caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        gone = _Once(lambda: self._shares.tell(-1))
         try:
-            await self._loop.connect_accepted_socket(lambda: _told(self._factory(), gone), caller, ssl=self._tls)
+            await self._loop.connect_accepted_socket(lambda: self._counted(caller), caller, ssl=self._tls)
         except BaseException as error:
-            gone()
+            self._leave(caller)
             caller.close()
             if not isinstance(error, OSError | EOFError):  # those: the caller has gone, or could not agree on TLS
                 raise
 
+    def _counted(self, caller: socket.socket) -> asyncio.Protocol:
+        """A protocol for a caller, who is counted until its connection is lost."""
+        protocol = self._factory()
+        lost = protocol.connection_lost
 
-class _Once:
-    """Calls what it was given, the first time that it is called itself."""
+        def connection_lost(exc: Exception | None) -> None:
+            self._leave(caller)
+            lost(exc)
 
-    def __init__(self, what: Callable[[], None]) -> None:
-        self._what: Callable[[], None] | None = what
+        protocol.connection_lost = connection_lost  # type: ignore[method-assign]
+        return protocol
 
-    def __call__(self) -> None:
-        what, self._what = self._what, None
-        if what is not None:
-            what()
-
-
-def _told(protocol: asyncio.Protocol, gone: _Once) -> asyncio.Protocol:
-    """The protocol, which calls `gone` too when its connection is lost."""
-    lost = protocol.connection_lost
-
-    def connection_lost(exc: Exception | None) -> None:
-        gone()
-        lost(exc)
-
-    protocol.connection_lost = connection_lost  # type: ignore[method-assign]
-    return protocol
+    def _leave(self, caller: socket.socket) -> None:
+        """A caller has gone; to say so twice is harmless."""
+        if caller in self._callers:
+            self._callers.remove(caller)
+            self._shares.tell(-1)
 
 
 def share_evenly(loop: asyncio.AbstractEventLoop, folder: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from models.estimate import EVIDENCE
 from models.manifest import Manifest, TargetCard
 from training.evaluation import Figure
+from training.metrics import TITLES
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,7 @@ def summary(card: TargetCard) -> str:
     """The card in a few lines, Markdown: what, of whom, on what evidence and how well."""
     figures = [
         f"{label} {card.metrics[key]:.3f} [{card.metrics[f'{key}_low']:.3f}, {card.metrics[f'{key}_high']:.3f}]"
-        for key, label in _LABELS.items()
+        for key, label in TITLES.items()
         if f"{key}_high" in card.metrics
     ]
     lines = [
@@ -76,7 +77,7 @@ def _figures(tested: Findings) -> str:
     metrics = list(next(iter(tested.figures.values())))
     rows = [(model, *(str(figures[key]) for key in metrics)) for model, figures in tested.figures.items()]
     intro = "On the newest rows, with 95 % intervals of a bootstrap over customers; the first line is this model."
-    return f"## How good it is\n\n{intro}\n\n" + _table(("model", *(_LABELS.get(key, key) for key in metrics)), rows)
+    return f"## How good it is\n\n{intro}\n\n" + _table(("model", *(TITLES.get(key, key) for key in metrics)), rows)
 
 
 def _reliability(card: TargetCard) -> str:
@@ -129,13 +130,3 @@ def _base(card: TargetCard) -> str:
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join("| " + " | ".join(each.replace("|", "\\|") for each in line) + " |" for line in lines)
-
-
-_LABELS = {
-    "roc_auc": "ROC-AUC",
-    "pr_auc": "PR-AUC",
-    "log_loss": "log loss",
-    "brier": "Brier",
-    "calibration_error": "calibration error",
-    "lift_at_10": "lift at 10 %",
-}

@@ -93,11 +93,7 @@ def drift_picture(target: str, found: Sequence[Drift]) -> bytes:
         "Wasserstein distance, in spreads": [each.wasserstein for each in found],
     }
     for axes, (distance, values) in zip(panels, measured.items(), strict=True):
-        drawn = axes.barh(range(len(names)), np.nan_to_num(values[::-1]), color=INK)
-        axes.bar_label(drawn, names, padding=2, fontsize=6)
-        axes.set_xlim(0.0, max(1.7 * axes.get_xlim()[1], 0.1))
-        axes.set_yticks([])
-        axes.set_xlabel(distance, fontsize=8)
+        _bars(axes, names, np.nan_to_num(values[::-1]), distance)
     return _png(figure)
 
 
@@ -105,11 +101,7 @@ def importance_picture(target: str, importance: Mapping[str, float], dependences
     """The features that the model leans on most, and how the mean probability goes with the first of them."""
     figure, (bars, *panels) = _page(f"{target}: importance and partial dependence", 1 + len(dependences))
     shown = sorted(importance.items(), key=lambda pair: pair[1])[-SHOWN:]
-    drawn = bars.barh(range(len(shown)), [share for _, share in shown], color=INK)
-    bars.bar_label(drawn, [name for name, _ in shown], padding=2, fontsize=6)
-    bars.set_xlim(0.0, 1.6 * bars.get_xlim()[1])
-    bars.set_yticks([])
-    bars.set_xlabel("share of the model", fontsize=8)
+    _bars(bars, [name for name, _ in shown], [share for _, share in shown], "share of the model")
     for axes, each in zip(panels, dependences, strict=True):
         axes.plot(each.values, each.means, color=INK, marker="o", markersize=3)
         _named(axes, each.feature, "mean probability", legend=False)
@@ -131,6 +123,15 @@ def _page(title: str, panels: int) -> tuple[Figure, list[Axes]]:
         each.spines[["top", "right"]].set_visible(False)
         each.tick_params(labelsize=7)
     return figure, axes
+
+
+def _bars(axes: Axes, names: Sequence[str], values: Sequence[float] | Probabilities, across: str) -> None:
+    """A bar for each name, the first at the bottom, with the name at its end."""
+    drawn = axes.barh(range(len(names)), values, color=INK)
+    axes.bar_label(drawn, names, padding=2, fontsize=6)
+    axes.set_xlim(0.0, 1.6 * axes.get_xlim()[1])
+    axes.set_yticks([])
+    axes.set_xlabel(across, fontsize=8)
 
 
 def _named(axes: Axes, across: str, up: str, legend: bool = True) -> None:

@@ -115,4 +115,14 @@ METRICS: dict[str, Callable[[Ranked, Weights], Figures]] = {
 }
 """Every metric by name."""
 
+TITLES = {
+    "roc_auc": "ROC-AUC",
+    "pr_auc": "PR-AUC",
+    "log_loss": "log loss",
+    "brier": "Brier",
+    "calibration_error": "calibration error",
+    "lift_at_10": "lift at 10 %",
+}
+"""What people call them."""
+
 SMALLER_IS_BETTER = frozenset({"log_loss", "brier", "calibration_error"})

@@ -9,6 +9,7 @@ from features.grammar import duration_text
 from models.bundle import TargetCard
 from training.evaluation import Figure
 from training.gates import Gate
+from training.metrics import TITLES
 from training.ranking import RankingEvaluation
 from training.trained import AT_CUTOFFS, AmountTarget, TrainedTarget, moment
 
@@ -35,7 +36,7 @@ def target_table(name: str, trained: TrainedTarget) -> Table:
     rows: list[tuple[str | int, ...]] = [
         (model, *(str(figures[metric]) for metric in metrics)) for model, figures in test.figures.items()
     ]
-    return Table(title, ("model", *(_HEADINGS[metric] for metric in metrics)), rows)
+    return Table(title, ("model", *(TITLES[metric] for metric in metrics)), rows)
 
 
 def ladder_table(cards: Mapping[str, TargetCard]) -> Table:
@@ -120,13 +121,3 @@ def gate_table(gates: list[Gate]) -> Table:
         verdict = "passed" if gate.passed else "FAILED" if gate.holds else "not earned"
         rows.append((gate.subject, gate.condition, f"{gate.value:.4f}", wanted, verdict))
     return Table("gates", ("model", "condition", "found", "wanted", ""), rows)
-
-
-_HEADINGS = {
-    "roc_auc": "ROC-AUC",
-    "pr_auc": "PR-AUC",
-    "log_loss": "log loss",
-    "brier": "Brier",
-    "calibration_error": "calibration error",
-    "lift_at_10": "lift at 10 %",
-}

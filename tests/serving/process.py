@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import httpx2
 
+from benchmarks.servers import free_port
+
 ROOT = Path(__file__).parents[2]
 READY_SECONDS = 90.0
-
-
-def free_port() -> int:
-    """A port nobody listens on, below those of clients: none takes it while a server is started again."""
-    while True:
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", random.randrange(20_000, 32_000)))
-            return int(probe.getsockname()[1])
 
 
 class Server:

@@ -190,13 +190,15 @@ def test_old_revisions_go(engine: Engine, board: Scoreboard, monkeypatch: pytest
     assert all(current.members(segment) is not None for segment in SEGMENTS)
 
 
+class Killed(Scoreboard):
+    """A scoreboard whose process dies when all is written but the pointer."""
+
+    def point_at(self, name: str) -> None:
+        """Die."""
+        raise KeyboardInterrupt(name)
+
+
 def test_what_a_killed_refresh_left_is_written_over(engine: Engine, board: Scoreboard) -> None:
-    class Killed(Scoreboard):
-        """Whose process dies when all is written but the pointer."""
-
-        def point_at(self, name: str) -> None:
-            raise KeyboardInterrupt(name)
-
     before = board.current()
     assert before is not None
     answer(engine, 1, "household-3")
@@ -213,12 +215,6 @@ def test_what_a_killed_refresh_left_is_written_over(engine: Engine, board: Score
 
 
 def test_reasons_that_a_killed_refresh_left_are_of_other_rows(engine: Engine, board: Scoreboard) -> None:
-    class Killed(Scoreboard):
-        """Whose process dies when all is written but the pointer."""
-
-        def point_at(self, name: str) -> None:
-            raise KeyboardInterrupt(name)
-
     swept = board.current()
     assert swept is not None
     first, second = sorted(swept.customers[place] for place in swept.members("at-risk")[:2])

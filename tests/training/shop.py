@@ -1,19 +1,43 @@
-"""One simulated shop and its rows, shared by the tests of a process."""
+"""One simulated shop and its rows, shared by the tests of a process; and shops to train on, in folders of their own."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import cache
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from features.journey import JOURNEY
-from features.log.contract import MERGE
+from features.log import open_log
+from features.log.contract import MERGE, EventLog
 from features.profiles import Past, past_of, replay_profiles
 from features.replay import Histories
 from tests.worlds import World, shop
+from training import ways
 from training.dataset import Dataset, Gathered, dataset, gathered
 from training.moments import split
 from training.targets import TARGETS
+from training.tracking import store
+
+
+@contextmanager
+def log_of(world: World, folder: Path, *, parameters_at_once: int) -> Iterator[EventLog]:
+    """The log of a world in `folder`, which is the working directory meanwhile.
+
+    Models have few trees, and MLflow, whose store is in the folder too, takes so many parameters in one request.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.delenv("MLFLOW_RUN_ID", raising=False)
+        patch.setattr(ways, "ROUNDS", 40)
+        patch.setattr(store, "PARAMETERS_AT_ONCE", parameters_at_once)
+        with closing(open_log("data/shop.db")) as log:
+            log.append(world.rows(), history=True)
+            yield log
 
 
 @cache

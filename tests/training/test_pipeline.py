@@ -18,6 +18,7 @@ from features.log.contract import EventLog
 from models.bundle import Bundle, read_manifest
 from models.promotions import Promotions
 from models.rungs import RUNGS
+from tests.training.shop import log_of
 from tests.worlds import OPENING, shop
 from training import pipeline, ways
 from training.gates import Gate
@@ -42,18 +43,10 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("shop"))
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.delenv("MLFLOW_RUN_ID", raising=False)
-        patch.setattr(ways, "ROUNDS", 40)
-        patch.setattr(store, "PARAMETERS_AT_ONCE", 10)
-        log = open_log("data/shop.db")
-        log.append(shop(customers=300, days=240).rows(), history=True)
+    with log_of(shop(customers=300, days=240), tmp_path_factory.mktemp("shop"), parameters_at_once=10) as log:
         steps: list[tuple[str, int, int]] = []
         result = train(log, TARGETS, started=STARTED, seed=5, progress=lambda *step: steps.append(step))
         yield Trained(log, result, steps)
-        log.close()
 
 
 def test_the_champion_is_what_was_judged(trained: Trained) -> None:

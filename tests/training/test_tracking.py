@@ -15,17 +15,16 @@ from mlflow.tracking import MlflowClient
 
 from features.events import DAY
 from features.journey import JOURNEY
-from features.log import open_log
 from features.log.contract import EventLog
 from models.promotions import Move
 from serving import estimates
+from tests.training.shop import log_of
 from tests.worlds import OPENING, shop
-from training import ways
 from training.cards import summary
 from training.pipeline import train
 from training.result import TrainingResult
 from training.slices import SLICES, digest_of
-from training.tracking import follow, store
+from training.tracking import follow
 
 STARTED = OPENING + 1_000 * DAY
 TARGETS = ("churn_28d", "lifetime_value_90d", "next_stage_28d")
@@ -46,17 +45,9 @@ class Recorded:
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("shop"))
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.delenv("MLFLOW_RUN_ID", raising=False)
-        patch.setattr(ways, "ROUNDS", 40)
-        patch.setattr(store, "PARAMETERS_AT_ONCE", 5)
-        log = open_log("data/shop.db")
-        log.append(shop(customers=250, days=260).rows(), history=True)
+    with log_of(shop(customers=250, days=260), tmp_path_factory.mktemp("shop"), parameters_at_once=5) as log:
         result = train(log, TARGETS, started=STARTED, seed=5)
         yield Recorded(log, result, MlflowClient(result.recorded.store))
-        log.close()
 
 
 def frame(rows: np.ndarray[Any, Any]) -> pd.DataFrame:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from benchmarks.servers import free_port
 from serving.keys import KeyFile, read_keys
-from tests.serving.process import free_port
 from waypost import app
 from waypost.server import check_keys
 
