@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from serving.web.markup import Html, join, prose, tag
-from serving.web.page import STYLE, intro, percent, section, stamp, terms, whole
+from serving.web.page import STYLE, intro, percent, scrolled, section, stamp, terms, whole
 from training.monitoring import Action, Alarm, Report
 from training.monitoring.drift import Drift, furthest
 from training.monitoring.realised import Realised
@@ -92,7 +92,7 @@ def _drifts(report: Report) -> Html:
     rows = [_drift(each) for each in furthest(report.drifts)[:SHOWN]]
     caption = f"{len(rows)} of {len(report.drifts)} features and scores."
     table = tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *rows), cls="drift")
-    return section("drift", "Drift since the training", tag("div", table, cls="scroll"))
+    return section("drift", "Drift since the training", scrolled(table, "Table of drift"))
 
 
 def _drift(each: Drift) -> Html:

@@ -10,7 +10,7 @@ from serving.openapi import DESCRIPTION, TAGS
 from serving.problems import FAILURES
 from serving.route import Route
 from serving.web.markup import Html, join, prose, tag
-from serving.web.page import frame, intro, section
+from serving.web.page import frame, intro, scrolled, section
 
 
 def docs_page(routes: Sequence[Route]) -> str:
@@ -99,4 +99,4 @@ def _problems() -> Html:
         for code, failure in FAILURES.items()
     ]
     table = tag("table", tag("thead", head), tag("tbody", *rows), cls="problems")
-    return section("problems", "Problems", tag("div", table, cls="scroll"))
+    return section("problems", "Problems", scrolled(table, "Table of problems"))

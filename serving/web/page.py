@@ -28,12 +28,11 @@ _ICON = (
 )
 
 
-def frame(title: str, *body: Html, active: str, aside: Html | None = None, refresh: int = 0) -> str:
-    """A whole page. `active` is its address in the navigation; with `refresh` it loads again after so many seconds."""
+def frame(title: str, *body: Html, active: str, aside: Html | None = None) -> str:
+    """A whole page. `active` is its address in the navigation."""
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="refresh", content=refresh) if refresh else "",
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", f"{title} · Waypost"),
@@ -46,7 +45,7 @@ def frame(title: str, *body: Html, active: str, aside: Html | None = None, refre
         tag("a", "Skip to the content", cls="skip", href="#main"),
         tag("header", _brand(), tag("nav", *links, aria_label="Pages"), cls="top"),
         tag("main", *body, id="main"),
-        tag("footer", aside or ""),
+        tag("footer", aside) if aside else "",
     )
     return "<!doctype html>" + tag("html", head, whole_body, lang="en")
 
@@ -67,6 +66,11 @@ def _brand() -> Html:
 def section(name: str, title: str, *content: Html) -> Html:
     """A part of a page under a heading; `name` is its anchor."""
     return tag("section", tag("h2", title, id=name), *content, aria_labelledby=name)
+
+
+def scrolled(table: Html, name: str) -> Html:
+    """A table that scrolls by itself where it is wider than the page, by keyboard too; `name` says what is in it."""
+    return tag("div", table, cls="scroll", tabindex=0, role="region", aria_label=name)
 
 
 def intro(title: str, *line: str) -> Html:

@@ -18,6 +18,7 @@ from serving.web.page import (
     frame,
     intro,
     percent,
+    scrolled,
     section,
     stamp,
     terms,
@@ -51,16 +52,11 @@ HEADLINES = (
 def report_page(generation: Generation, manifest: Manifest | None, routes: Sequence[Route]) -> str:
     """The page over one sweep of all customers."""
     report = generation.report
-    journey = report["journey"]
-    count = journey["customers"]
-    title = f"{whole(count)} customer{'' if count == 1 else 's'} on their journey"
-    pair = tag("div", _segments(generation), _transitions(journey), cls="pair")
+    as_of = stamp(moment(generation.as_of))
+    shown = _shop(generation, as_of) if generation.count else [_empty(as_of)]
     return frame(
         "Journey report",
-        intro(title, "As of ", stamp(moment(generation.as_of))),
-        _stages(journey["stages"]),
-        _figures(report["figures"]),
-        pair,
+        *shown,
         _model(manifest),
         _routes(routes),
         active="/",
@@ -68,23 +64,40 @@ def report_page(generation: Generation, manifest: Manifest | None, routes: Seque
     )
 
 
+def _shop(generation: Generation, as_of: Html) -> list[Html]:
+    journey = generation.report["journey"]
+    count = journey["customers"]
+    return [
+        intro(f"{whole(count)} customer{'' if count == 1 else 's'} on their journey", "As of ", as_of),
+        _stages(journey["stages"]),
+        _figures(generation.report["figures"]),
+        tag("div", _segments(generation), _transitions(journey), cls="pair"),
+    ]
+
+
+def _empty(as_of: Html) -> Html:
+    advice = prose(
+        ". Send events to `POST /v1/events`, or stop the server and run `waypost import FILE --source NAME`; "
+        "the report is here after the next sweep over all customers."
+    )
+    return intro("0 customers yet", "As of ", as_of, advice)
+
+
 def waiting_page() -> str:
-    """The page before the first sweep is done; it asks again by itself."""
-    text = "The first sweep over all customers is under way. This page loads again by itself."
-    return frame("Journey report", intro("The customers are being counted", text), active="/", refresh=2)
+    """The page before the first sweep is done. It does not load itself again: readers would lose their place."""
+    text = "The first sweep over all customers is under way. "
+    again = tag("a", "Look again", href="/")
+    return frame("Journey report", intro("The customers are being counted", text, again), active="/")
 
 
 def _stages(stages: Sequence[Mapping[str, Any]]) -> Html:
     picture = river([each["share"] or 0.0 for each in stages], [each["lapsing_share"] or 0.0 for each in stages])
     cards = [_stage(each, last=each is stages[-1]) for each in stages]
-    legend = tag(
-        "p",
-        tag("span", cls="key lapsing"),
-        "lapsing: silent for longer than their own rhythm suggests",
-        tag("span", "→", cls="key arrow"),
-        "share of all stays that went on to a later stage",
-        cls="legend",
+    meanings = (
+        (tag("span", cls="key lapsing"), "lapsing: silent for longer than their own rhythm suggests"),
+        (tag("span", "→", cls="key arrow"), "share of all stays that went on to a later stage"),
     )
+    legend = tag("p", *(tag("span", key, text) for key, text in meanings), cls="legend")
     heading = tag("h2", "Where customers stand", id="journey", cls="hidden")
     return tag("section", heading, picture, tag("ol", *cards, cls="stages"), legend, cls="journey")
 
@@ -197,7 +210,7 @@ def _transitions(journey: Mapping[str, Any]) -> Html:
         tag("tbody", *rows),
         cls="moves",
     )
-    return section("moves", "From stage to stage", tag("div", table, cls="scroll"))
+    return section("moves", "From stage to stage", scrolled(table, "Moves between stages"))
 
 
 def _move(number: int, share: float | None) -> Html:
@@ -236,7 +249,7 @@ def _model(manifest: Manifest | None) -> Html:
         for name, card in manifest.targets.items()
     ]
     table = tag("table", tag("thead", head), tag("tbody", *rows), cls="targets")
-    return section("model", "Model", facts, tag("div", table, cls="scroll"))
+    return section("model", "Model", facts, scrolled(table, "Table of targets"))
 
 
 def _metric(value: float | None) -> str:

@@ -107,7 +107,9 @@ def test_an_empty_shop_has_a_page_too(tmp_path: Path, champion: Path) -> None:
     engine = Place(tmp_path, champion).engine()
     swept = sweep(engine, Scoreboard(tmp_path / "scoreboard", engine.fold.fingerprint), NOW)
     engine.states.close()
-    assert "0 customers" in report_page(swept, None, ROUTES)
+    page = report_page(swept, None, ROUTES)
+    assert "0 customers yet" in page and "waypost import" in page
+    assert "Key figures" not in page
     assert "being counted" in waiting_page()
 
 
@@ -120,4 +122,5 @@ def test_the_docs_have_every_route_and_every_problem() -> None:
 
 
 def test_wide_tables_scroll_by_themselves() -> None:
-    assert '<div class="scroll"><table class="problems">' in docs_page(ROUTES)
+    opening = '<div class="scroll" tabindex="0" role="region" aria-label="Table of problems"><table class="problems">'
+    assert opening in docs_page(ROUTES)
