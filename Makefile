@@ -8,7 +8,6 @@ BIN    := $(VENV)/bin
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_AGENT_HINT := 1
-export BENTOML_DO_NOT_TRACK := True
 export BENTOML_HOME := $(CURDIR)/data/bentoml
 
 # Sets of packages, each a superset of the one before. What is installed is only ever replaced by more,

@@ -19,6 +19,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import bentoml
+from bentoml._internal.utils.analytics import usage_stats
+from bentoml._internal.utils.circus import Arbiter
 
 from serving.settings import BadSetting, read_settings
 
@@ -33,6 +35,31 @@ try:
     SETTINGS = read_settings(os.environ)
 except BadSetting as fault:
     raise SystemExit(f"error: {fault}") from None
+
+
+def keep_control_inside(supervisor: Any) -> None:
+    """Have the process manager take its commands within its own process alone.
+
+    BentoML has it listen for them on a TCP port of 127.0.0.1 and asks for no key: any user of the machine could have it
+    run a command as the server's user. This holds however the service is started, for every way imports this file.
+    """
+    begin = supervisor.__init__
+
+    def __init__(self: Any, watchers: Any, endpoint: str, pubsub_endpoint: str, **options: Any) -> None:
+        if options.get("plugins"):
+            raise SystemExit(
+                "error: `bentoml serve --reload` needs a control port, through which any user of this machine could "
+                "run commands; start the server without --reload, and again after a change"
+            )
+        begin(self, watchers, endpoint="inproc://control", pubsub_endpoint="inproc://events", **options)
+
+    supervisor.__init__ = __init__
+
+
+keep_control_inside(Arbiter)
+
+# `bentoml serve` has asked, and remembers, whether usage may be told of before it imports this file.
+usage_stats.do_not_track.cache_clear()
 
 
 def clock() -> int:

@@ -21,13 +21,33 @@ def serve(
     store: StoreOption = None,
 ) -> None:
     """Serve scores, recommendations and next best actions over HTTP until it is stopped."""
-    check_keys(host)
-    check_place(store, host, port)
+    address = address_of(host, port)
+    check_keys(address)
+    check_place(store, address, port)
     environment = server_environment(store, workers)
-    command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Waypost", "--host", host, "--port", str(port)]
-    out.print(f"serving on http://{host}:{port} (stop with Ctrl-C)", highlight=False)
+    command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Waypost", "--host", address]
+    out.print(f"serving on {base_url(host, port)} (stop with Ctrl-C)", highlight=False)
     sys.stdout.flush()
-    os.execve(sys.executable, command, environment)
+    os.execve(sys.executable, [*command, "--port", str(port)], environment)
+
+
+def address_of(host: str, port: int) -> str:
+    """The IP address to listen on for `host`, an address or a name. Raises `UsageProblem`."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise UsageProblem(
+            f"{host!r} is no address of this machine: {error.strerror}; expected one such as 127.0.0.1, ::1 or 0.0.0.0"
+        ) from None
+    # A name may have several: the one of IPv4 is what most clients try.
+    *_, place = min(found, key=lambda each: each[0] != socket.AF_INET)
+    return str(place[0])
+
+
+def base_url(host: str, port: int) -> str:
+    """The address to ask a server at that listens on `host`."""
+    name = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 def check_keys(host: str) -> None:
@@ -60,7 +80,7 @@ def check_place(store: str | None, host: str, port: int) -> None:
     if not log.count():
         print_line(f"{shown(url)} is empty: send events to POST /v1/events, or stop and run `waypost import`")
     log.close()
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -71,15 +91,13 @@ def check_place(store: str | None, host: str, port: int) -> None:
 
 
 def server_environment(store: str | None, workers: int | None) -> dict[str, str]:
-    """The environment of the server: no telemetry, its own scratch folder, the fold compiled beforehand."""
+    """The environment of the server: its own scratch folder, the fold compiled beforehand."""
     from features.journey import JOURNEY
 
     JOURNEY.compile()
     environment = {
         **os.environ,
-        "BENTOML_DO_NOT_TRACK": "True",
         "BENTOML_HOME": os.environ.get("BENTOML_HOME", os.path.abspath("data/bentoml")),  # noqa: PTH100
-        "DO_NOT_TRACK": "true",
         "WAYPOST_CREATE_STORE": "no",  # `check_place` has made it, and a worker started again must not
     }
     if store:

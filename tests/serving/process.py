@@ -21,7 +21,13 @@ READY_SECONDS = 90.0
 class Server:
     """A running server; `log` is where it writes what it has to say."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], bento: str = "serving.service:Waypost") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        bento: str = "serving.service:Waypost",
+        base: Mapping[str, str] = os.environ,
+    ) -> None:
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"server-{self.port}.log"
@@ -35,13 +41,7 @@ class Server:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env={
-                    **os.environ,
-                    "BENTOML_HOME": str(home),
-                    "BENTOML_DO_NOT_TRACK": "True",
-                    "DO_NOT_TRACK": "true",
-                    **environment,
-                },
+                env={**base, "BENTOML_HOME": str(home), **environment},
             )
 
     def wait(self) -> None:

@@ -19,7 +19,7 @@ def test_the_bento_builds_and_answers(place: Place) -> None:
     built = subprocess.run(
         [sys.executable, "-m", "bentoml", "build", "--output", "tag"],
         cwd=ROOT,
-        env={**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"},
+        env={**os.environ, "BENTOML_HOME": str(home)},
         capture_output=True,
         text=True,
         check=False,

@@ -16,8 +16,11 @@ import httpx2
 import pytest
 
 from serving import schemas
+from serving.service import keep_control_inside
+from tests.outside import Outside
 from tests.serving.answers import fails, ok
 from tests.serving.conftest import Place
+from tests.serving.ports import listening
 from tests.serving.process import ROOT, Server
 from tests.serving.shop import customer
 
@@ -31,9 +34,16 @@ def place(tmp_path_factory: pytest.TempPathFactory, champion: Path, stocked: Pat
 
 
 @pytest.fixture(scope="module")
-def server(place: Place) -> Iterator[Server]:
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Outside:
+    """What the server asks of other machines."""
+    return Outside(tmp_path_factory.mktemp("outside"))
+
+
+@pytest.fixture(scope="module")
+def server(place: Place, outside: Outside) -> Iterator[Server]:
     """A server with two workers, ready."""
-    running = Server(place.folder, place.environment(WAYPOST_SWEEP_SECONDS="0.3", WAYPOST_BUSY_SECONDS="5"))
+    environment = place.environment(WAYPOST_SWEEP_SECONDS="0.3", WAYPOST_BUSY_SECONDS="5")
+    running = Server(place.folder, environment, base=outside.environment())
     try:
         running.wait()
         yield running
@@ -119,6 +129,26 @@ def test_the_metrics_are_ours_and_the_frameworks_of_all_workers(http: httpx2.Cli
     counted = [line for line in text.splitlines() if line.startswith("waypost_http_request_duration_seconds_count")]
     scores = [float(line.split()[-1]) for line in counted if 'route="/v1/scores",status="200"' in line]
     assert sum(scores) >= 20
+
+
+def test_the_server_listens_on_its_own_port_and_nothing_else(server: Server) -> None:
+    assert listening(server.process.pid) == {("tcp", str(server.port))}
+
+
+def test_the_process_manager_is_never_commanded_from_outside() -> None:
+    class Supervisor:
+        def __init__(self, watchers: list[object], **options: object) -> None:
+            self.options = options
+
+    keep_control_inside(Supervisor)
+    ports = {"endpoint": "tcp://127.0.0.1:1", "pubsub_endpoint": "tcp://127.0.0.1:2"}
+    assert Supervisor([], **ports).options == {"endpoint": "inproc://control", "pubsub_endpoint": "inproc://events"}
+    with pytest.raises(SystemExit, match="without --reload"):
+        Supervisor([], **ports, plugins=[{"use": "reload"}])
+
+
+def test_nothing_is_told_to_anybody(server: Server, outside: Outside) -> None:
+    assert outside.calls() == []
 
 
 def test_a_large_body_is_refused_before_it_is_read(server: Server, http: httpx2.Client) -> None:
