@@ -57,7 +57,7 @@ def application(worker: Worker, routes: Sequence[Route], framework: ASGIApp | No
     """
     shift = worker.settings.clock_shift
     doors = Doors(worker.settings, lambda: worker.clock() - shift)
-    origins = Origins(worker.settings.allowed_origins, {route.path for route in routes if route.scope == "write"})
+    origins = Origins(worker.settings.allowed_origins, routes)
     passing = _passing(framework) if framework else None
     served = [
         (route, _answering(worker, doors, origins, route, endpoint))
@@ -67,8 +67,9 @@ def application(worker: Worker, routes: Sequence[Route], framework: ASGIApp | No
     app = Starlette(
         # An id may hold a slash, which arrives decoded.
         routes=[
-            StarletteRoute(route.path.replace("}", ":path}"), answer, methods=[route.method])
+            StarletteRoute(path.replace("}", ":path}"), answer, methods=[route.method])
             for route, answer in served
+            for path in route.paths
         ],
         exception_handlers={404: _not_found, 405: _wrong_method},
     )
@@ -76,7 +77,9 @@ def application(worker: Worker, routes: Sequence[Route], framework: ASGIApp | No
     app.state.openapi = json.dumps(document(routes), ensure_ascii=False).encode()
     app.state.routes = routes
     app.state.doors = doors
-    direct = {(route.method, route.path): answer for route, answer in served if not route.path_parameters}
+    direct = {
+        (route.method, path): answer for route, answer in served if not route.path_parameters for path in route.paths
+    }
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         answer = direct.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
@@ -134,7 +137,8 @@ def _answering(
 ) -> Callable[[HttpRequest], Awaitable[Response]]:
     """The endpoint as Starlette calls it: behind its door, failures become problems, and the time is taken."""
     timers: dict[int, Histogram] = {}
-    path, private, shared = route.path, route.scope != "open", route.scope == "write"
+    path, private, shared = route.path, route.scope != "open", route.from_pages
+    always = origins.readable(HEADERS) if shared else HEADERS
 
     async def answer(request: HttpRequest) -> Response:
         begun = time.perf_counter()
@@ -153,7 +157,7 @@ def _answering(
                 note_failure(logger, f"request {identity} to {path}", error)
             response = problem.response(request.url.path, identity)
         headers = response.raw_headers
-        headers.extend((*HEADERS, (b"x-request-id", identity.encode())))
+        headers.extend((*always, (b"x-request-id", identity.encode())))
         if private and not any(name == b"cache-control" for name, _ in headers):
             headers.append(NO_STORE)
         if shared:

@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from starlette.responses import Response
 from starlette.types import Scope
+
+from serving.route import Route
 
 Headers = list[tuple[bytes, bytes]]
 
 PREFLIGHT_SECONDS = 7200
 """How long a browser may remember that it may send; no browser remembers longer."""
 
-SENT = b"authorization, content-encoding, content-type, x-api-key, x-request-id"
-"""Headers that a page may send along."""
+SENT = b", ".join(
+    (
+        *(b"authorization", b"content-encoding", b"content-type", b"x-api-key", b"x-request-id"),
+        b"x-retry-count",  # Segment's client, when it sends again
+        *(b"anonymousid", b"sentat"),  # RudderStack's client, and when it sends again
+        *(b"rsa-retry-attempt", b"rsa-retry-reason", b"rsa-since-first-attempt", b"rsa-since-last-attempt"),
+        b"rsa-recovered",
+    )
+)
+"""Headers that a page may send along. One that is missing here keeps the browser from sending at all."""
 
 
 class Origins:
-    """The origins of `WAYPOST_ALLOWED_ORIGINS`, and the `paths` they may post to."""
+    """The origins of `WAYPOST_ALLOWED_ORIGINS`, and those of `routes` that they may call."""
 
-    def __init__(self, allowed: Collection[str], paths: Collection[str]) -> None:
+    def __init__(self, allowed: Collection[str], routes: Iterable[Route]) -> None:
         self._allowed = frozenset(each.encode("latin-1") for each in allowed)
-        self._paths = frozenset(paths) if allowed else frozenset()
+        # A browser asks before it sends to these; what holds a parameter is only read, and needs no asking.
+        called = [route for route in routes if allowed and route.from_pages and not route.path_parameters]
+        self._pairs = {(route.method, path) for route in called for path in route.paths}
+
+    def readable(self, headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
+        """`headers` of an answer that a page of another origin may get: a beacon's counts as blocked otherwise."""
+        policy = b"cross-origin-resource-policy"
+        return tuple((name, b"cross-origin" if name == policy and self._allowed else value) for name, value in headers)
 
     def headers(self, scope: Scope) -> Headers:
-        """What an answer to this request carries, so that the page that asked may read it."""
-        if scope["path"] not in self._paths:
+        """What an answer of a route for pages carries, so that the page that asked may read it."""
+        if not self._allowed:
             return []
         answer = self._permission(scope)
         if len(answer) > 1:
@@ -33,8 +50,9 @@ class Origins:
         return answer
 
     def preflight(self, scope: Scope) -> Response | None:
-        """The answer to a browser that asks before it posts; None where it may not, or asks something else."""
-        if scope["path"] not in self._paths or _header(scope, b"access-control-request-method") != b"POST":
+        """The answer to a browser that asks before it sends; None where it may not, or asks something else."""
+        method = _header(scope, b"access-control-request-method") or b""
+        if (method.decode("latin-1"), scope["path"]) not in self._pairs:
             return None
         permission = self._permission(scope)
         if len(permission) == 1:
@@ -42,7 +60,7 @@ class Origins:
         response = Response(status_code=204)
         response.raw_headers.extend(permission)
         response.raw_headers += [
-            (b"access-control-allow-methods", b"POST"),
+            (b"access-control-allow-methods", method),
             (b"access-control-allow-headers", SENT),
             (b"access-control-max-age", b"%d" % PREFLIGHT_SECONDS),
         ]

@@ -62,7 +62,7 @@ class Doors:
             texts = parse_qs(scope["query_string"]).get(b"api_secret", [])
             presented = presented or bool(texts)
             key = ring.match(texts[0], self._clock()) if texts else None
-        if key is None and route.key_in == "body":
+        if key is None and route.key_in in ("body", "form"):
             scope[PENDING] = (self, route, presented)
             return
         self.admit(route, scope, key, presented)
@@ -166,7 +166,12 @@ def _address(scope: Scope) -> str:
 
 
 def _missing(route: Route) -> Problem:
-    places = {"header": "", "body": ", or as `writeKey` in the body", "query": ", or as `api_secret` in the query"}
+    places = {
+        "header": "",
+        "body": ", or as `writeKey` in the body",
+        "query": ", or as `api_secret` in the query",
+        "form": ", or as `api_secret`",
+    }
     return Problem(
         "key_missing",
         f"{route.method} {route.path} needs a key of the scope `{route.scope}`. Send it as `Authorization: Bearer "

@@ -255,3 +255,29 @@ READINESS_ANSWER: dict[str, Any] = {
         }
     ],
 }
+
+HIT = "v=2&tid=G-TEST&cid=77.1772352000&en=add_to_cart&cu=EUR&epn.value=20&pr1=idmug~nmMug~pr10~qt2"
+HITS = "en=view_item&pr1=idmug~nmMug~pr10\r\nen=add_to_cart&cu=EUR&epn.value=20&pr1=idmug~nmMug~pr10~qt2"
+
+SETTINGS_ANSWER = {
+    "integrations": {
+        "Segment.io": {
+            "apiKey": "WRITE_KEY",
+            "apiHost": "waypost.shop.example/v1",
+            "protocol": "https",
+            "deliveryStrategy": {"config": {"keepalive": True}},
+        }
+    }
+}
+
+SOURCE_CONFIG_ANSWER = {
+    "source": {
+        "id": "waypost",
+        "name": "Waypost",
+        "writeKey": "WRITE_KEY",
+        "workspaceId": "waypost",
+        "enabled": True,
+        "config": {"statsCollection": {"errors": {"enabled": False}, "metrics": {"enabled": False}}},
+        "destinations": [],
+    }
+}

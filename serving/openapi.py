@@ -27,6 +27,7 @@ TAGS = {
     "events": "What customers did.",
     "segment": "What customers did, as Segment's and RudderStack's clients tell it.",
     "measurement": "What customers did, as GA4's Measurement Protocol tells it.",
+    "browsers": "What customers did, as GA4's tag in the browser tells it, and what other clients there ask first.",
     "answers": "What to expect of a customer, and what to do.",
     "customers": "What is known of a customer, and of all.",
     "operations": "Whether the server is well.",
@@ -87,13 +88,13 @@ def _operation(route: Route) -> Json:
         "operationId": route.name,
         "tags": [route.tag],
         "summary": route.summary,
-        "description": route.doc,
+        "description": route.description,
     }
     parameters = _parameters(route)
     if parameters:
         operation["parameters"] = parameters
-    if route.request:
-        operation["requestBody"] = {"required": True, "content": _request_content(route, route.request)}
+    if content := _request_content(route):
+        operation["requestBody"] = {"required": route.request is not None, "content": content}
     success = _success(route)
     also = {str(status): {**success, "description": text} for status, text in route.also_statuses.items()}
     operation["security"] = _security(route)
@@ -105,7 +106,7 @@ def _security(route: Route) -> list[Json]:
     """The ways in: none is asked of an open route; of the others a key of this scope, or an administrator's."""
     if route.scope == "open":
         return []
-    return [{way: [route.scope]} for way in SECURITY if way != "query" or route.key_in == "query"]
+    return [{way: [route.scope]} for way in SECURITY if way != "query" or route.key_in in ("query", "form")]
 
 
 def _parameters(route: Route) -> list[Json]:
@@ -129,13 +130,15 @@ def _parameters(route: Route) -> list[Json]:
     return parameters
 
 
-def _request_content(route: Route, model: type[BaseModel]) -> Json:
-    body = {
-        "schema": {"$ref": f"#/components/schemas/{model.__name__}"},
-        "examples": {name: {"value": value} for name, value in route.examples.items()},
-    }
+def _request_content(route: Route) -> Json:
+    content: Json = {}
+    if route.request:
+        content["application/json"] = {
+            "schema": {"$ref": f"#/components/schemas/{route.request.__name__}"},
+            "examples": {name: {"value": value} for name, value in route.examples.items()},
+        }
     return {
-        "application/json": body,
+        **content,
         **{media: {"schema": {"type": "string"}, "example": text} for media, text in route.also_reads.items()},
     }
 

@@ -39,7 +39,7 @@ def markdown() -> str:
 
 
 def _route(route: Route) -> Iterable[str]:
-    yield from (f"**`{route.method} {route.path}`** {route.summary}. {route.doc}{_scope(route)}", "")
+    yield from (f"**`{route.method} {route.path}`** {route.summary}. {route.description}{_scope(route)}", "")
     if route.examples:
         example = json.dumps(next(iter(route.examples.values())), ensure_ascii=False)
         yield from (

@@ -20,8 +20,9 @@ Endpoint = Callable[["Worker", HttpRequest], Awaitable[Response]]
 Scope = Literal["open", "write", "read", "admin"]
 """Who may call a route: anybody, a key that writes, a key that reads; a key of an administrator may call all."""
 
-KeyPlace = Literal["header", "body", "query"]
-"""Where a key may stand: in a header, in the field `writeKey` of the body too, or in `api_secret` of the query too."""
+KeyPlace = Literal["header", "body", "query", "form"]
+"""Where a key may stand: in a header; in `writeKey` of the body or the query too; in `api_secret` of the query too; in
+`api_secret` of a form in the query or the body too."""
 
 ROUTE = "waypost.route"
 """Where the scope of a request keeps its `Route`."""
@@ -34,11 +35,15 @@ AT_THE_DOOR = ("key_missing", "key_unknown", "scope_missing", "keys_required", "
 class Route:
     """One method of one path. `name` is the operation's id, `problems` are keys of `problems.FAILURES`.
 
+    `aliases` are other paths of the same route, as clients of others' protocols write them: they are answered like
+    `path`, and the document names them instead of repeating the operation. `public` is a route that web pages of
+    other origins may call, as those that write are.
+
     `endpoint` is None for a path that the framework answers. `path_parameters` maps a name to its description and
     an example; `also_reads` and `also_answers` map further media types to an example, `also_statuses` further statuses
     under which the same body comes to what they mean. `key_in` is where a key may stand beside the headers; with `body`
-    the endpoint hands it to `doors.authorize_body_key`. Bodies have up to `most_bytes`. `success` is the status of an
-    answer that is no failure; 204 has no body.
+    and `form` the endpoint hands it to `doors.authorize_body_key`. Bodies have up to `most_bytes`. `success` is the
+    status of an answer that is no failure; 204 has no body.
     """
 
     name: str
@@ -61,8 +66,26 @@ class Route:
     also_answers: Mapping[str, str] = field(default_factory=dict)
     also_statuses: Mapping[int, str] = field(default_factory=dict)
     success: int = 200
+    aliases: tuple[str, ...] = ()
+    public: bool = False
     key_in: KeyPlace = "header"
     most_bytes: int = 1024 * 1024
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path that this route answers."""
+        return (self.path, *self.aliases)
+
+    @property
+    def description(self) -> str:
+        """What it does, and the other paths under which it does the same."""
+        others = " and ".join(f"`{alias}`" for alias in self.aliases)
+        return f"{self.doc} {others} {'is' if len(self.aliases) == 1 else 'are'} the same." if others else self.doc
+
+    @property
+    def from_pages(self) -> bool:
+        """Whether web pages of the allowed origins may call it."""
+        return self.scope == "write" or self.public
 
     @property
     def failures(self) -> tuple[str, ...]:

@@ -26,12 +26,14 @@ COLUMNS = (
     Column("client_id", "the browser (or `app_instance_id`, the app): the customer unless there is a `user_id`"),
     Column("user_id", "the customer, where the shop sets it; joined with the `client_id`"),
     Column("timestamp_micros", "when, microseconds since 1970; in a live request it may be left out and means now"),
+    Column("hit_id", "which hit of which page, as `/g/collect` makes it; with it, a hit sent again adds nothing"),
     Column("consent", "`ad_personalization` that is `DENIED` withdraws the consent to be profiled"),
     Column("non_personalized_ads", "`true` withdraws it too"),
     Column("events", "a list of events, each with a `name` and `params` such as `items`, `value`, `transaction_id`"),
 )
 
-_SHARED = ("client_id", "app_instance_id", "user_id", "timestamp_micros")
+_SHARED = ("client_id", "app_instance_id", "user_id", "timestamp_micros", "hit_id")
+_KNOWN_AGAIN = ("timestamp_micros", "hit_id")
 _FIELDS = {
     "user_pseudo_id": "client_id",
     "event_timestamp": "timestamp_micros",
@@ -93,7 +95,7 @@ def parse(
         "platform": "ANDROID" if values.get("app_instance_id") is not None else "WEB",
     }
     plain = {name: value for name, value in params.items() if name != "items"}
-    if values.get("timestamp_micros") is not None or given.get("timestamp_micros") is not None:
+    if any(record.get(name) is not None for record in (values, given) for name in _KNOWN_AGAIN):
         # A request that is sent again, or imported after it was sent, makes the same events.
         identity = partial(content_id, "measurement", json.dumps(values, sort_keys=True, default=str))
     # Of the values, and not of the row: their number tells equal events of a request apart.
@@ -168,7 +170,12 @@ become what the same events of the `ga4` export become, and a purchase has the s
 `client_id` in one request are one customer. With `timestamp_micros`, a request that is sent again adds nothing.
 
 A request whose `consent.ad_personalization` is `DENIED`, or with `non_personalized_ads`, withdraws the consent to be
-profiled, and nothing else is taken from it. The events `consent_withdrawn` and `consent_granted` say so by name.""",
+profiled, and nothing else is taken from it. The events `consent_withdrawn` and `consent_granted` say so by name.
+
+What GA4's tag in a browser sends to `/g/collect` is read as such a request: `cid` and `uid` are the two ids, `dl`,
+`dr`, `dt`, `sid`, `cu` and what begins with `ep.` or `epn.` the parameters, `pr1`, `pr2`... the items, and hits that
+begin a visit make `first_visit` and `session_start` besides, as in the export. `npa=1`, and a `gcs` that denies
+analytics, withdraw the consent; a hit after the visitor agreed (`gcu=1`) grants it.""",
     columns=COLUMNS,
     customer=("user_id", "client_id", "app_instance_id"),
     read=_Reading,

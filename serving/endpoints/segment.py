@@ -1,4 +1,5 @@
-"""Segment's tracking API: `POST /v1/batch` and its six single calls, as its clients and RudderStack's expect them.
+"""Segment's tracking API: `POST /v1/batch` and its six single calls, as its clients and RudderStack's expect them, and
+the settings that the clients in browsers ask for first.
 
 They take exactly 200 for success. What is wrong with one message never fails the request: the client would send all of
 it again, or drop all of it.
@@ -73,7 +74,7 @@ async def _read(request: HttpRequest) -> tuple[bytes, dict[str, Any]]:
     except Problem:
         count_unreadable(request)
         raise
-    key = _taken_out(content)
+    key = _taken_out(content) or request.query_params.get("writeKey")
     authorize_body_key(request, key if isinstance(key, str) else None)
     if not isinstance(content, dict):
         raise Problem("not_a_message", "The body is not an object. `/docs` shows what is expected.")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from serving.route import Route
-from serving.routes import answers, customers, events, operations, pages
+from serving.routes import answers, browsers, customers, events, operations, pages
 
 ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
+    *browsers.ROUTES,
     *answers.ROUTES,
     *customers.ROUTES,
     *operations.ROUTES,

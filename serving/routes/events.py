@@ -1,4 +1,4 @@
-"""What the shop sends: events and what came of our decisions."""
+"""What the shop sends: events, in its own words or in those of others' clients."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ def _single(kind: str, model: type[BaseModel], summary: str, doc: str) -> Route:
         scope="write",
         method="POST",
         path=f"/v1/{kind}",
+        aliases=(f"/v1/{kind[0]}",),
         endpoint=segment.single(kind),
         tag="segment",
         summary=summary,
@@ -85,6 +86,7 @@ ROUTES: tuple[Route, ...] = (
         scope="write",
         method="POST",
         path="/v1/batch",
+        aliases=("/v1/b", "/beacon/v1/batch"),
         endpoint=segment.post_batch,
         tag="segment",
         summary="Take a batch of Segment's messages in",

@@ -19,6 +19,16 @@ from serving.schemas.answers import (
     SegmentsAnswer,
     SegmentSummary,
 )
+from serving.schemas.browsers import (
+    DeliveryStrategy,
+    HitQuery,
+    SegmentDestination,
+    SettingsAnswer,
+    SourceAnswer,
+    SourceConfigAnswer,
+    SourceConfigQuery,
+    StatsCollection,
+)
 from serving.schemas.identity import ErasedHistory, ErasureAnswer, UnmergeAnswer
 from serving.schemas.operations import LiveAnswer, ProblemAnswer, ProblemError, ReadyAnswer, ReadyCheck
 from serving.schemas.protocols import (
@@ -60,6 +70,7 @@ __all__ = [
     "CustomerScores",
     "DecisionAnswer",
     "DecisionRequest",
+    "DeliveryStrategy",
     "ErasedHistory",
     "ErasureAnswer",
     "EventAnswer",
@@ -67,6 +78,7 @@ __all__ = [
     "EventsAnswer",
     "EventsRequest",
     "GroupMessage",
+    "HitQuery",
     "IdentifyMessage",
     "JourneyAnswer",
     "JourneyStage",
@@ -93,11 +105,17 @@ __all__ = [
     "ScoresQuery",
     "ScoresRequest",
     "SegmentAnswer",
+    "SegmentDestination",
     "SegmentMember",
     "SegmentQuery",
     "SegmentSummary",
     "SegmentsAnswer",
+    "SettingsAnswer",
+    "SourceAnswer",
+    "SourceConfigAnswer",
+    "SourceConfigQuery",
     "StageName",
+    "StatsCollection",
     "TargetReadiness",
     "TrackMessage",
     "TrackingAnswer",

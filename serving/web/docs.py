@@ -35,7 +35,7 @@ def _operation(route: Route) -> Html:
     return tag(
         "article",
         heading,
-        tag("p", prose(route.doc + needed)),
+        tag("p", prose(route.description + needed)),
         _parameters(route),
         _examples(route, join(tag("h4", "Problems"), tag("p", *codes, cls="codes")) if codes else Html()),
         cls="operation",

@@ -113,7 +113,7 @@ def test_a_route_says_what_key_it_needs(route: Route) -> None:
         assert not ways and not {"401", "403", "429"} & set(told["responses"])
         return
     assert set(ways) >= {"basic", "bearer", "header"} and all(scopes == [route.scope] for scopes in ways.values())
-    assert ("query" in ways) == (route.key_in == "query")
+    assert ("query" in ways) == (route.key_in in ("query", "form"))
     assert "WWW-Authenticate" in told["responses"]["401"]["headers"]
     assert {"Retry-After", "X-RateLimit-Reset"} <= set(told["responses"]["429"]["headers"])
 
