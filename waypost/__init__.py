@@ -26,7 +26,7 @@ from waypost import (
     segments,
     server,
 )
-from waypost.console import Failing
+from waypost.console import Failing, offer_markdown
 
 app = typer.Typer(
     name="waypost",
@@ -57,6 +57,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(segments.app, name="segments")
 app.add_typer(keys.app, name="keys")
 app.add_typer(deadletters.app, name="deadletters")
+offer_markdown(app, demonstration.demo)
 
 
 def main() -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Annotated, Any
 
 import typer
 import typer.core
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
+
+from waypost import tables
 
 out = Console()
 err = Console(stderr=True)
@@ -77,15 +81,58 @@ def print_line(text: str) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on standard output; columns of numbers to the right."""
-    out.print(Text(title, "bold"), soft_wrap=True)
-    table = Table()
-    for index, column in enumerate(columns):
-        numbers = all(isinstance(row[index], (int, float)) or str(row[index])[:1].isdigit() for row in rows)
-        table.add_column(column, justify="right" if rows and numbers else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(f"{each:,}" if isinstance(each, int) else str(each)) for each in row))
-    out.print(table)
+    """A table on standard output, for people or as Markdown; without rows its title, and that there are none."""
+    if _shape.markdown:
+        sys.stdout.write(tables.markdown(title, columns, rows))
+        return
+    if rows:
+        out.print(Text(title, "bold"))
+        out.print(tables.table(columns, rows, out.width))
+        out.print()
+    else:
+        out.print(Text.assemble((title, "bold"), ": none"))
+
+
+@dataclass
+class _Shape:
+    """How tables are printed by the command that runs."""
+
+    markdown: bool = False
+
+
+_shape = _Shape()
+
+MarkdownOption = Annotated[bool, typer.Option("--markdown", help="Print tables as Markdown.")]
+
+
+def offer_markdown(app: typer.Typer, *others: Callable[..., None]) -> None:
+    """Give `--markdown` to every command that prints tables: to those with `--json`, and to `others`."""
+    for command in app.registered_commands:
+        callback = command.callback
+        if callback and (callback in others or "as_json" in inspect.signature(callback).parameters):
+            command.callback = _with_markdown(callback)
+    for group in app.registered_groups:
+        if group.typer_instance:
+            offer_markdown(group.typer_instance, *others)
+
+
+def _with_markdown(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same command with one option more."""
+
+    @wraps(command)
+    def run(*arguments: Any, markdown: bool, **options: Any) -> Any:
+        _shape.markdown = markdown
+        try:
+            return command(*arguments, **options)
+        finally:
+            _shape.markdown = False
+
+    signature = inspect.signature(command, eval_str=True)  # in the module of the command, which knows its words
+    option = inspect.Parameter("markdown", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=MarkdownOption)
+    parameters = [*signature.parameters.values(), option]
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run
 
 
 @contextmanager

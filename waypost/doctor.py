@@ -9,9 +9,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import typer
-from rich.text import Text
 
-from waypost.console import JsonOption, StoreOption, foreseen, iso, out, print_json
+from waypost.console import JsonOption, StoreOption, foreseen, iso, print_json, print_table
 
 
 class Check(NamedTuple):
@@ -36,9 +35,8 @@ def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"well": all(check.well for check in checks), "checks": [check._asdict() for check in checks]})
     else:
-        for check in checks:
-            mark = ("well", "green") if check.well else ("look", "red")
-            out.print(Text.assemble(mark, f"  {check.name:<9} {check.found}"), soft_wrap=True)
+        rows = [(check.name, "well" if check.well else "LOOK", check.found) for check in checks]
+        print_table("what Waypost stands on", ("what", "state", "found"), rows)
     if not all(check.well for check in checks):
         raise typer.Exit(1)
 
