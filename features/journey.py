@@ -18,6 +18,7 @@ from features.aggregates import (
     happened,
     latest,
     moments,
+    net,
     newest,
     reading,
     recent,
@@ -121,18 +122,20 @@ class Frequency(FeatureSet):
 
 
 class Monetary(FeatureSet):
-    """Money"""
+    """Money: gross is the totals of orders, net is those less refunds and cancellations"""
 
-    spend_ever = total(PURCHASE.amount)
-    spend_28d = total(PURCHASE.amount, within=days(28))
-    spend_90d = total(PURCHASE.amount, within=days(90))
-    spend_fading_14d = fading(PURCHASE.amount, half_life=days(14))
-    spend_fading_56d = fading(PURCHASE.amount, half_life=days(56))
+    spend_gross_ever = total(PURCHASE.amount)
+    spend_gross_28d = total(PURCHASE.amount, within=days(28))
+    _net = net(within=days(90))
+    spend_net_ever = reading(_net, "ever")
+    spend_net_90d = reading(_net, "within")
+    spend_gross_fading_14d = fading(PURCHASE.amount, half_life=days(14))
+    spend_gross_fading_56d = fading(PURCHASE.amount, half_life=days(56))
     _basket = moments(PURCHASE.amount)
     basket_value_mean = reading(_basket, "mean")
     basket_value_deviation = reading(_basket, "deviation")
     basket_value_latest = latest(PURCHASE.amount)
-    basket_value_recent = spend_fading_56d / fading(PURCHASE, half_life=days(56))
+    basket_value_recent = spend_gross_fading_56d / fading(PURCHASE, half_life=days(56))
     items_per_order = count(PURCHASED_ITEM) / count(PURCHASE)
     items_fading_56d = fading(PURCHASED_ITEM, half_life=days(56))
     distinct_items = distinct(PURCHASED_ITEM.item, bits=128)
@@ -212,7 +215,7 @@ class Discounts(FeatureSet):
     discount_share = total(COUPON_APPLY.amount) / total(PURCHASE.amount)
     coupons_denied_ever = count(COUPON_DENY)
     refunds_ever = count(REFUND)
-    refund_share = total(REFUND.amount) / total(PURCHASE.amount)
+    refund_share = 1 - reading(net(within=days(90)), "ever") / total(PURCHASE.amount)
     cancels_ever = count(ORDER_CANCEL)
     days_since_refund = since(REFUND) / DAY
 

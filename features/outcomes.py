@@ -117,6 +117,26 @@ class Spends:
 
 
 @dataclass(frozen=True)
+class SpendsNet:
+    """How much money of the orders placed after a moment, and no later than `within` microseconds after it, is left.
+
+    Refunds and cancellations in the same time take back as `features.aggregates.net` has it: the newest orders first,
+    and never more than these orders brought. One that comes later than the horizon takes nothing back.
+    """
+
+    within: int
+    form: ClassVar[Form] = "amount"
+
+    @property
+    def horizon(self) -> int:
+        """How far after the moment money is counted, in microseconds."""
+        return self.within
+
+    def __str__(self) -> str:
+        return f"amount of PURCHASE, net of REFUND and ORDER_CANCEL within {duration_text(self.within)}"
+
+
+@dataclass(frozen=True)
 class NextStage:
     """Which stage of the journey is entered first, no later than `within` microseconds after a moment, and when.
 
@@ -135,7 +155,7 @@ class NextStage:
         return f"the stage entered first within {duration_text(self.within)}"
 
 
-Outcome = Happens | HappensInVisit | VisitEnds | Spends | NextStage
+Outcome = Happens | HappensInVisit | VisitEnds | Spends | SpendsNet | NextStage
 """All that a target can ask for."""
 
 

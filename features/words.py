@@ -1,8 +1,9 @@
 """Features in plain words: what a declaration and a value say of a customer, as a marketer would put it.
 
-`say` reads the expression behind a feature, so that a new line in `features/journey.py` speaks without further ado:
-`count(PURCHASE, within=days(28))` of 3 is "3 purchases in the last 28 days", and the time since an order over the usual
-time between orders is "no purchase for 34 days, usually every 9".
+`say` takes the phrase of a feature from `features/phrases.py`, and where there is none, reads the expression behind the
+feature, so that a new line in `features/journey.py` speaks without further ado: `count(PURCHASE, within=days(28))` of 3
+is "3 purchases in the last 28 days", and the time since an order over the usual time between orders is "no purchase for
+34 days, usually every 9 days".
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from features.aggregates.windows import CountWithin, DaysWithin, TotalWithin
 from features.events import DAY, HOUR, MINUTE, Channel, Selection, Stage
 from features.fold import Fold
 from features.grammar import Binary, Constant, Expr, Unary, duration_text
+from features.phrases import PHRASES
+from features.plurals import article, digits, money, often, percent, plural, quantity, time_words
 
 _UNITS = {float(DAY): "day", float(HOUR): "hour", float(MINUTE): "minute"}
 _CONDITIONS = frozenset({"<", "<=", ">", ">=", "==", "!=", "&", "|"})
 _NOUNS = {
     "item view": "product view",
+    "list view": "product list seen",
     "purchased item": "product bought",
     "message deliver": "message",
     "message open": "message opened",
@@ -39,20 +43,42 @@ _NOUNS = {
     "wishlist add": "wish",
     "wishlist remove": "withdrawn wish",
     "checkout start": "checkout",
-    "survey nps": "NPS answer",
-    "survey csat": "satisfaction answer",
-    "survey effort": "effort answer",
+    "survey nps": "survey answer",
+    "survey csat": "survey answer",
+    "survey effort": "survey answer",
     "refer": "referral",
+    "share": "product shared",
     "decision": "contact by us",
 }
 """What kinds are called where their own name is no noun."""
 
-_PAUSES = {"read_longest": "at the longest", "read_recent": "lately every"}
+_CHANNELS = {
+    Channel.WEB: "the web",
+    Channel.APP: "the app",
+    Channel.STORE: "a store",
+    Channel.ONSITE: "our own pages",
+    Channel.SMS: "text message",
+    Channel.PUSH: "message in the app",
+    Channel.DIRECT: "the address itself",
+    Channel.ORGANIC_SEARCH: "search",
+    Channel.ORGANIC_SOCIAL: "social media",
+    Channel.PAID_SOCIAL: "paid social media",
+    Channel.DISPLAY: "a picture ad",
+    Channel.AFFILIATE: "a partner",
+    Channel.MARKETPLACE: "a marketplace",
+    Channel.CHAT: "a chat",
+    Channel.CALL_CENTRE: "telephone",
+    Channel.DIRECT_MAIL: "letter",
+    Channel.UNKNOWN: "a way we do not know",
+}
+"""What channels are called where their own name is no word of every day."""
+
+_PAUSES = {"read_longest": "never more than {} before", "read_recent": "lately every {}"}
 
 _STAGES = {"read_current": "in the {} stage", "read_previous": "in the {} stage before"}
 
-_STRESSED = (" used", " denied", " bought", " opened", " clicked", " put in the cart", " out of stock", " by us")
-"""Endings that the plural goes before."""
+LATELY = ((14 * DAY, "lately"), (56 * DAY, "in the last weeks"), (math.inf, "in the last months"))
+"""What a weight that halves in so long stands for."""
 
 
 class Speaker:
@@ -67,7 +93,10 @@ class Speaker:
         """The feature `name` of a customer whose features are `row`, in words. KeyError for an unknown feature."""
         if name in self._silences:
             return _silence(row[name], *self._silences[name], row)
-        return _sentence(name, self.expressions[name], row[name])
+        expression = self.expressions[name]
+        if name in PHRASES:
+            return PHRASES[name].of(row[name])
+        return _sentence(name, expression, row[name])
 
     def family(self, name: str) -> str:
         """What a feature is about: the first line of the set that declares it, up to a colon."""
@@ -86,7 +115,7 @@ class Speaker:
                     left=Binary(operator="/", left=Reading(aggregate=Since() as since)) as silent,
                     right=Reading(aggregate=Gaps(), kernel=kernel),
                 ) if str(silent) in named:
-                    yield name, (_noun(since.selection), named[str(silent)], _PAUSES.get(kernel, "usually every"))
+                    yield name, (_noun(since.selection), named[str(silent)], _PAUSES.get(kernel, "usually every {}"))
 
 
 def _sentence(name: str, expr: Expr, value: float) -> str:
@@ -111,73 +140,75 @@ def _silence(value: float, noun: str, silent: str, pause: str, row: Mapping[str,
     """How long nothing was heard, against how long it takes at other times."""
     days = row[silent]
     if math.isnan(value) or math.isnan(days):
-        return f"no rhythm of {_plural(noun)} yet"
+        return f"too few {plural(noun)} to tell how often they come"
     if not value:
-        return f"{_a(noun)} just now"
-    heard = f"no {noun} for {_amount(days, 'day')}" if days >= 1 else f"{_a(noun)} within the last day"
-    return f"{heard}, {pause} {max(days / value, 1.0):.0f}"
+        return f"{article(noun)} just now"
+    heard = f"no {noun} for {time_words(days, 'day')}" if days >= 1 else f"{article(noun)} within the last day"
+    return f"{heard}, {pause.format(time_words(max(days / value, 1.0), 'day'))}"
 
 
 def _time(name: str, aggregate: Aggregate, kernel: str, value: float, unit: str) -> str:
     noun = _noun(aggregate.selection)
     if isinstance(aggregate, Newest):
         place = kernel.removeprefix("read_")
-        return (
-            f"no {place} {noun} yet" if math.isnan(value) else f"the {place} latest {noun} {_amount(value, unit)} ago"
-        )
+        if math.isnan(value):
+            return f"no {place} {noun} yet"
+        return f"the {place} latest {noun} {time_words(value, unit)} ago"
     if isinstance(aggregate, Since):
         if math.isnan(value):
             return f"no {noun} yet"
-        return f"{_a(noun)} within the last {unit}" if value < 1 else f"no {noun} for {_amount(value, unit)}"
+        within = f"{article(noun)} within the last {unit}"
+        return within if value < 1 else f"no {noun} for {time_words(value, unit)}"
     if isinstance(aggregate, Age):
-        return f"no {noun} yet" if math.isnan(value) else f"the first {noun} {_amount(value, unit)} ago"
-    words = _label(name)
-    return f"{words}: not known" if math.isnan(value) else f"{words}: {value:.3g}"
+        return f"no {noun} yet" if math.isnan(value) else f"the first {noun} {time_words(value, unit)} ago"
+    return _plain(name, value)
 
 
 def _share(above: Aggregate, below: Aggregate, value: float) -> str:
-    each, of = _plural(_noun(above.selection)), _noun(below.selection)
+    each, of = _noun(above.selection), _noun(below.selection)
     if math.isnan(value):
         return f"no {of} yet"
     if above.selection.kinds == below.selection.kinds:
-        where = " or ".join(channel.name.lower().replace("_", " ") for channel in above.selection.channels)
-        return f"{value:.0%} of the {each} on {where}"
+        where = " or ".join(_channel(int(channel)) for channel in above.selection.channels)
+        return f"{percent(value)} of the {plural(each)} by {where}"
     if isinstance(above, Total):
-        return f"{each} make up {value:.0%} of the money of {_plural(of)}"
-    return f"{value:.2g} {each} for each {of}"
+        return f"{plural(each)} make up {percent(value)} of the money of {plural(of)}"
+    return f"{quantity(value, each)} for each {of}" if value else f"no {each} so far"
 
 
 def _reading(name: str, aggregate: Aggregate, kernel: str, value: float) -> str:
     noun, when = _noun(aggregate.selection), _when(aggregate)
     match aggregate:
         case Stages() if kernel in _STAGES:
-            return _stage(name, _STAGES[kernel], value)
+            return _stage(_STAGES[kernel], value)
         case Earliest() | Latest() if aggregate.selection.column == "channel":
-            return f"{_label(name)}: {_channel(value)}"
+            place = "first" if isinstance(aggregate, Earliest) else "last"
+            return f"{place} came by {_channel(value)}"
         case _ if math.isnan(value):
-            return f"{_label(name)}: not known"
+            return f"{plural(noun)}: not known"
         case Count() | CountWithin():
-            return f"{_number(value, noun)} {when}"
+            return f"{quantity(round(value), noun)} {when}"
         case Total() | TotalWithin():
-            return f"{_plural(noun)} of {value:.2f} {when}" if value else f"no money from {_plural(noun)} {when}"
+            return f"{plural(noun)} of {money(value)} {when}" if value else f"no money from {plural(noun)} {when}"
         case DaysWithin():
-            return f"{_number(value, 'day')} with {_a(noun)} {when}"
-        case Fading() if aggregate.selection.column == "amount":
-            return f"recent {_plural(noun)} of {value:.2f}, halved every {_half_life(aggregate)}"
+            return f"{quantity(round(value), 'day')} with {article(noun)} {when}"
         case Fading():
-            number = f"{value:.0f}" if value >= 10 else f"{value:.2g}"
-            return f"{number} recent {_plural(noun)}, halved every {_half_life(aggregate)}"
-    text = aggregate.texts.get(kernel.removeprefix("read_"))
-    return _plain(name, value) if text is None else f"{text.format(_described(aggregate.selection))}: {value:.3g}"
+            return _fading(aggregate, noun, value)
+    return _plain(name, value)
+
+
+def _fading(aggregate: Fading, noun: str, value: float) -> str:
+    """A fading sum as the rate of an even stream that would keep it as it is."""
+    rate = value * math.log(2.0) * DAY / aggregate.half_life
+    when = next(words for longest, words in LATELY if aggregate.half_life <= longest)
+    if aggregate.selection.column == "amount":
+        return f"{when} {plural(noun)} of about {money(rate * 28)} in four weeks"
+    return f"{when} {often(rate, noun)}"
 
 
 def _when(aggregate: Aggregate) -> str:
     span = getattr(aggregate, "span", None)
     return "so far" if span is None else f"in the last {duration_text(span).removeprefix('1 ')}"
-
-
-def _half_life(aggregate: Fading) -> str:
-    return duration_text(aggregate.half_life)
 
 
 def _condition(name: str, value: float) -> str:
@@ -186,31 +217,21 @@ def _condition(name: str, value: float) -> str:
     return _label(name) if value else f"not {_label(name)}"
 
 
-def _stage(name: str, where: str, value: float) -> str:
-    return f"{_label(name)}: not known" if math.isnan(value) else where.format(Stage(int(value)).name.lower())
+def _stage(where: str, value: float) -> str:
+    return "in no stage yet" if math.isnan(value) else where.format(Stage(int(value)).name.lower())
 
 
 def _channel(value: float) -> str:
-    return "not known" if math.isnan(value) else Channel(int(value)).name.lower().replace("_", " ")
+    channel = Channel.UNKNOWN if math.isnan(value) else Channel(int(value))
+    return _CHANNELS.get(channel, channel.name.lower().replace("_", " "))
 
 
 def _plain(name: str, value: float) -> str:
-    return f"{_label(name)}: {'not known' if math.isnan(value) else f'{value:.3g}'}"
+    return f"{_label(name)}: {'not known' if math.isnan(value) else digits(value)}"
 
 
 def _label(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _amount(value: float, unit: str) -> str:
-    number = f"{value:.0f}" if value >= 1 else f"{value:.1g}"
-    return f"{number} {unit}" if number == "1" else f"{number} {unit}s"
-
-
-def _number(value: float, noun: str) -> str:
-    if value == 0:
-        return f"no {noun}"
-    return f"1 {noun}" if value == 1 else f"{value:.0f} {_plural(noun)}"
 
 
 def _noun(selection: Selection) -> str:
@@ -218,24 +239,4 @@ def _noun(selection: Selection) -> str:
     if selection.label:
         return selection.label
     kinds = [kind.name.lower().replace("_", " ") for kind in selection.kinds]
-    return " or ".join(_NOUNS.get(kind, kind) for kind in kinds)
-
-
-def _described(selection: Selection) -> str:
-    noun = _noun(selection)
-    return f"{selection.column} of {_a(noun)}" if selection.column else noun
-
-
-def _a(noun: str) -> str:
-    return f"an {noun}" if noun[0] in "aeiou" or noun.startswith("NPS") else f"a {noun}"
-
-
-def _plural(noun: str) -> str:
-    if " or " in noun:
-        return " or ".join(map(_plural, noun.split(" or ")))
-    for ending in _STRESSED:
-        if noun.endswith(ending):
-            return _plural(noun.removesuffix(ending)) + ending
-    if noun.endswith(("sh", "ch", "s")):
-        return f"{noun}es"
-    return f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return " or ".join(dict.fromkeys(_NOUNS.get(kind, kind) for kind in kinds))

@@ -1,6 +1,6 @@
 """Key figures of the shop, computed from the scoreboard: one row per customer, all features and probabilities.
 
-Windows such as `spend_28d` are those of the features, so a figure here and the feature it sums cannot disagree.
+Windows such as `spend_gross_28d` are those of the features, so a figure here and the feature it sums cannot disagree.
 What cannot be known (no orders, no survey answers) is NaN, never 0. To add a figure, add one entry.
 """
 
@@ -108,25 +108,25 @@ KPIS: dict[str, Kpi] = {
             lambda columns: total(columns, "purchases_28d"),
         ),
         Kpi(
-            "revenue_28d",
-            "Revenue in 28 days",
+            "revenue_gross_28d",
+            "Revenue in 28 days, gross",
             "currency",
-            "Sum of `spend_28d`: order totals, refunds not subtracted.",
-            lambda columns: total(columns, "spend_28d"),
+            "Sum of `spend_gross_28d`: order totals, refunds and cancellations not subtracted.",
+            lambda columns: total(columns, "spend_gross_28d"),
         ),
         Kpi(
-            "revenue_90d",
-            "Revenue in 90 days",
+            "revenue_net_90d",
+            "Revenue in 90 days, net",
             "currency",
-            "Sum of `spend_90d`: order totals, refunds not subtracted.",
-            lambda columns: total(columns, "spend_90d"),
+            "Sum of `spend_net_90d`: order totals less refunds and cancellations.",
+            lambda columns: total(columns, "spend_net_90d"),
         ),
         Kpi(
-            "average_order_value_90d",
-            "Average order value",
+            "average_order_value_28d",
+            "Average order value, gross",
             "currency",
-            "Sum of `spend_90d` / sum of `purchases_90d`.",
-            lambda columns: share(total(columns, "spend_90d"), total(columns, "purchases_90d")),
+            "Sum of `spend_gross_28d` / sum of `purchases_28d`.",
+            lambda columns: share(total(columns, "spend_gross_28d"), total(columns, "purchases_28d")),
         ),
         Kpi(
             "repeat_purchase_rate",
@@ -197,8 +197,15 @@ KPIS: dict[str, Kpi] = {
             "discount_share",
             "Given away in discounts",
             "share",
-            "Mean of `discount_share` over customers, weighted by `spend_ever`: coupon amounts / order totals.",
-            lambda columns: weighted_mean(columns["discount_share"], columns["spend_ever"]),
+            "Mean of `discount_share` over customers, weighted by `spend_gross_ever`: coupon amounts / order totals.",
+            lambda columns: weighted_mean(columns["discount_share"], columns["spend_gross_ever"]),
+        ),
+        Kpi(
+            "refund_share",
+            "Taken back",
+            "share",
+            "1 - sum of `spend_net_ever` / sum of `spend_gross_ever`: refunds and cancellations / order totals.",
+            lambda columns: 1 - share(total(columns, "spend_net_ever"), total(columns, "spend_gross_ever")),
         ),
         Kpi(
             "net_promoter_score",

@@ -49,7 +49,7 @@ SEGMENTS: dict[str, Segment] = {
             title="At risk",
             doc="Repeat buyers, active until now, who will more likely than not buy nothing in the next 28 days.",
             rule=(LEAVES > 0.5) & (Journey.purchases_ever >= 2) & (Journey.days_since_purchase <= 56),
-            order_by=LEAVES * Journey.spend_90d,
+            order_by=LEAVES * Journey.spend_net_90d,
             ordering="the most spending at stake",
         ),
         Segment(
@@ -81,7 +81,7 @@ SEGMENTS: dict[str, Segment] = {
             title="Loyal",
             doc="Buyers of at least 5 orders, at least 2 of them within 90 days, who keep to their rhythm.",
             rule=(Journey.purchases_ever >= 5) & (Journey.purchases_90d >= 2) & ~(Journey.lapsing > 0),
-            order_by=Journey.spend_90d,
+            order_by=Journey.spend_net_90d,
             ordering="the most spent in 90 days",
         ),
         Segment(
@@ -89,15 +89,15 @@ SEGMENTS: dict[str, Segment] = {
             title="Promoters",
             doc="Customers who speak for the shop: a latest NPS answer of 9 or 10, or the advocacy stage.",
             rule=(Journey.nps_latest >= 9) | (Journey.stage == Stage.ADVOCACY),
-            order_by=Journey.spend_ever,
+            order_by=Journey.spend_gross_ever,
             ordering="the most spent ever",
         ),
         Segment(
             name="dormant-high-value",
             title="Dormant, high value",
             doc="Customers who spent at least 200 in all and have bought nothing for more than 56 days.",
-            rule=(Journey.spend_ever >= 200) & (Journey.days_since_purchase > 56),
-            order_by=Journey.spend_ever,
+            rule=(Journey.spend_gross_ever >= 200) & (Journey.days_since_purchase > 56),
+            order_by=Journey.spend_gross_ever,
             ordering="the most spent ever",
         ),
     )

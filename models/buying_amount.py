@@ -15,7 +15,7 @@ from models.rungs.rung import check_rows, fields_of
 Floats = NDArray[np.float64]
 Parts = tuple[float, float, float]
 
-PACE = "spend_90d"
+PACE = "spend_net_90d"
 """The feature that the pace is read from: what was spent in the last `PACE_DAYS`."""
 
 PACE_DAYS = 90.0

@@ -152,7 +152,7 @@ SCORES_ANSWER: dict[str, Any] = {
                     "reasons": [
                         {
                             "about": "Tempo",
-                            "words": "no purchase for 34 days, usually every 9",
+                            "words": "no purchase for 34 days, usually every 9 days",
                             "effect": 1.12,
                             "features": {"silence_ratio": 3.78},
                         }

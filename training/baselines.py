@@ -20,10 +20,10 @@ from training.scorers import fit_calibration, fit_isotonic, log_loss
 
 Predict = Callable[[Slice], NDArray[np.float64]]
 
-RFM = ("days_since_purchase", "purchases_ever", "spend_ever")
+RFM = ("days_since_purchase", "purchases_ever", "spend_gross_ever")
 """Recency, frequency and monetary value: the three numbers that customers have been ranked by since the catalogues."""
 
-RFM_WINDOWS = (*RFM, "purchases_28d", "purchases_90d", "spend_28d", "spend_90d")
+RFM_WINDOWS = (*RFM, "purchases_28d", "purchases_90d", "spend_gross_28d", "spend_net_90d")
 """The three, and the same in windows: a demanding version, shown for honesty."""
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0)

@@ -15,8 +15,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from features.aggregates.kernels import FOREVER
-from features.events import DAY, SECOND, VISITS, Selection
-from features.outcomes import STAYS, VISIT_GAP, Happens, HappensInVisit, NextStage, Spends, VisitEnds
+from features.aggregates.net import taken_back
+from features.events import DAY, ORDER_CANCEL, PURCHASE, REFUND, SECOND, VISITS, Selection, any_of
+from features.outcomes import STAYS, VISIT_GAP, Happens, HappensInVisit, NextStage, Spends, SpendsNet, VisitEnds
 from features.profiles import Past
 from features.replay import Snapshots
 from training.stages import changes
@@ -27,6 +28,9 @@ UNKNOWN = -1
 
 OUT_OF_SCOPE = -2
 """Label of a row of which the target is not asked."""
+
+_PURCHASE = int(PURCHASE)
+_taken_back = njit(cache=True, nogil=True)(taken_back)
 
 WITHDRAWN = "profiling_withdrawn"
 """The feature that tells who has withdrawn the consent to be profiled."""
@@ -92,6 +96,8 @@ def _found(target: Target, past: Past, rows: _Rows) -> Answers:
             return Answers(np.where(known, further <= events, UNKNOWN).astype(np.int8))
         case Spends() as outcome:
             return Answers(_spends(outcome, past, rows))
+        case SpendsNet() as outcome:
+            return Answers(_spends_net(outcome, past, rows))
         case NextStage() as outcome:
             return _next_stage(outcome, past, rows)
 
@@ -114,6 +120,50 @@ def _spends(outcome: Spends, past: Past, rows: _Rows) -> NDArray[np.float32]:
     spent: NDArray[np.float32] = np.maximum(sums[last] - sums[first], 0.0).astype(np.float32)
     spent[rows.moment + outcome.within > rows.end] = UNKNOWN
     return spent
+
+
+def _spends_net(outcome: SpendsNet, past: Past, rows: _Rows) -> NDArray[np.float32]:
+    person, at, kind, amount = _money(past)
+    moves = np.empty(len(at), np.float64)
+    _resolve(person, kind, amount, moves)
+    entries = _Timeline(person, at, moves)
+    first, last = (entries.after(rows.person, each) for each in (rows.moment, rows.moment + outcome.within))
+    kept = np.empty(len(first), np.float32)
+    _keep(moves, first, last, kept)
+    kept[rows.moment + outcome.within > rows.end] = UNKNOWN
+    return kept
+
+
+def _money(past: Past) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.uint8], NDArray[np.float64]]:
+    """Whose, when, of which kind and of how much every order, refund and cancellation was, by person and time."""
+    kinds = _events(past, any_of(PURCHASE, REFUND, ORDER_CANCEL))
+    amounts = _events(past, any_of(PURCHASE, REFUND, ORDER_CANCEL).amount)
+    return kinds.person, kinds.at, kinds.values, amounts.values
+
+
+@njit(cache=True, nogil=True)
+def _resolve(person, kind, amount, moves):  # type: ignore[no-untyped-def]
+    """Write to `moves` what each entry adds to a customer's money: an order its amount, what takes back less than 0."""
+    standing, matched = 0.0, 0.0
+    for i in range(len(person)):
+        if i == 0 or person[i] != person[i - 1]:
+            standing, matched = 0.0, 0.0
+        if kind[i] == _PURCHASE and not amount[i] < 0.0:
+            moves[i] = amount[i] if amount[i] == amount[i] else 0.0
+            standing = amount[i] if amount[i] == amount[i] else standing
+        else:
+            money, standing, matched = _taken_back(kind[i], amount[i], standing, matched)
+            moves[i] = -money
+
+
+@njit(cache=True, nogil=True)
+def _keep(moves, first, last, kept):  # type: ignore[no-untyped-def]
+    """Sum moves[first[r]:last[r]] for each row r, never below nothing on the way."""
+    for row in range(len(first)):
+        money = 0.0
+        for i in range(first[row], last[row]):
+            money = max(money + moves[i], 0.0)
+        kept[row] = money
 
 
 def _next_stage(outcome: NextStage, past: Past, rows: _Rows) -> Answers:

@@ -36,7 +36,7 @@ FEATURES: dict[str, float] = {
     "purchases_fading_14d": 0.0,
     "purchases_fading_56d": 0.0,
     "purchase_days_84d": 0.0,
-    "spend_90d": 0.0,
+    "spend_net_90d": 0.0,
     "purchase_gap_recent": LONG_AGO,
     "silence_ratio": 0.0,
     "sessions_ever": 0.0,

@@ -1,7 +1,7 @@
 """The aggregates, as the words of the grammar: `count(PURCHASE, within=days(90))`, `since(PURCHASE)`.
 
 Each word gives an expression that arithmetic and comparison build upon. Words that give several numbers
-(`gaps`, `moments`, `sessions`, `visit`, `cart`, `rhythm`, `stages`) give the aggregate; take a number of it with
+(`gaps`, `moments`, `net`, `sessions`, `visit`, `cart`, `rhythm`, `stages`) give the aggregate; take a number of it with
 `reading(aggregate, "mean")`. A memory (`recent`, `cart`, `stages`) is declared by its name alone.
 """
 
@@ -12,6 +12,7 @@ from features.aggregates.cart import Cart
 from features.aggregates.counts import Count, Moments, Total
 from features.aggregates.distinct import Distinct
 from features.aggregates.memory import Favourites, Recent
+from features.aggregates.net import Net
 from features.aggregates.rhythm import Rhythm
 from features.aggregates.sessions import Sessions
 from features.aggregates.stages import Stages
@@ -19,7 +20,7 @@ from features.aggregates.tempo import Gaps, Newest
 from features.aggregates.times import Age, Earliest, Fading, Latest, Since
 from features.aggregates.visit import Visit
 from features.aggregates.windows import CountWithin, DaysWithin, TotalWithin
-from features.events import CART_ADD, CART_REMOVE, PURCHASE, Kind, Selection, any_of
+from features.events import CART_ADD, CART_REMOVE, ORDER_CANCEL, PURCHASE, REFUND, Kind, Selection, any_of
 from features.grammar import Expr
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "happened",
     "latest",
     "moments",
+    "net",
     "newest",
     "reading",
     "recent",
@@ -51,7 +53,7 @@ __all__ = [
 ]  # fmt: skip
 
 AGGREGATES: tuple[type[Aggregate], ...] = (
-    Count, CountWithin, DaysWithin, Total, TotalWithin, Moments, Since, Age, Latest, Earliest, Fading, Gaps,
+    Count, CountWithin, DaysWithin, Total, TotalWithin, Net, Moments, Since, Age, Latest, Earliest, Fading, Gaps,
     Newest, Distinct, Sessions, Visit, Cart, Stages, Recent, Favourites, Rhythm,
 )  # fmt: skip
 """Every way of aggregating."""
@@ -124,6 +126,11 @@ def active_days(what: Kind | Selection, *, within: int) -> Expr:
 def gaps(what: Kind | Selection, *, least: int = 0) -> Aggregate:
     """Days to the next event; readings `number mean deviation longest recent log_mean log_deviation`."""
     return Gaps(_selection(what), least)
+
+
+def net(*, within: int) -> Aggregate:
+    """Readings `ever` and `within`: the money of orders less what refunds and cancellations took back."""
+    return Net(any_of(PURCHASE, REFUND, ORDER_CANCEL), within)
 
 
 def newest(what: Kind | Selection) -> Aggregate:

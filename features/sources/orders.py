@@ -74,11 +74,14 @@ def total(kind: Kind, properties: Mapping[str, Any], products: Sequence[Line], m
     """The money of an event: `revenue` (never `total`, which holds tax and shipping), else the best it has instead.
 
     For coupons, the discount; for orders without `revenue`, their value, subtotal or the sum of their lines; for one
-    product, price x pieces.
+    product, price x pieces. A refund and a cancellation have a `total` too, before their lines: it is what is given
+    back, all or a part.
     """
     if kind in _COUPONS:
         return door.number(properties.get("discount"), "properties.discount")
     names = ("revenue", "value", "subtotal") if kind in _TOTALS else ("revenue",)
+    if kind is REFUND or kind is ORDER_CANCEL:
+        names = (*names, "total")
     for name in names:
         if (value := properties.get(name)) is not None and not isnan(
             amount := door.number(value, f"properties.{name}")

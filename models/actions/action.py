@@ -44,7 +44,7 @@ BASKET = (Journey.basket_value_mean / (Journey.basket_value_mean > 0)).otherwise
 CART = (Journey.cart_value / (Journey.cart_value > 0)).otherwise(BASKET)
 """What the open cart is worth; a basket, where its products came without prices."""
 
-MONTH = Journey.spend_90d * (28 / 90)
+MONTH = Journey.spend_net_90d * (28 / 90)
 """What an active customer spends in 28 days."""
 
 CONTACTABLE: tuple[Expr, ...] = (

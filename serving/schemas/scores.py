@@ -26,7 +26,7 @@ class ScoreReason(Answer):
     """One reason for a score: a family of features, added up."""
 
     about: str = Field(description="What the family of features tells of.", examples=["Tempo"])
-    words: str = Field(examples=["no purchase for 34 days, usually every 9"])
+    words: str = Field(examples=["no purchase for 34 days, usually every 9 days"])
     effect: float = Field(
         description="What it adds to the log-odds (of an amount, to its logarithm): positive speaks for the target."
     )

@@ -16,8 +16,8 @@ SHOWN = (
     "days_since_purchase",
     "purchases_ever",
     "purchases_90d",
-    "spend_ever",
-    "spend_90d",
+    "spend_gross_ever",
+    "spend_net_90d",
     "cart_value",
     "contacts_7d",
 )

@@ -40,8 +40,8 @@ RANKING = {"ndcg_at_20": "Recommender NDCG@20", "recall_at_20": "Recommender rec
 
 HEADLINES = (
     "active_customers_28d",
-    "revenue_28d",
-    "average_order_value_90d",
+    "revenue_gross_28d",
+    "average_order_value_28d",
     "repeat_purchase_rate",
     "conversion_7d_mean",
     "churn_28d_mean",

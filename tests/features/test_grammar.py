@@ -71,7 +71,10 @@ def test_negation_and_knowledge(value: float) -> None:
 
 
 def test_reads_as_it_is_written() -> None:
-    assert str((Column("churn_28d") > 0.6) & (Column("spend_90d") > 100)) == "(churn_28d > 0.6) & (spend_90d > 100)"
+    assert (
+        str((Column("churn_28d") > 0.6) & (Column("spend_net_90d") > 100))
+        == "(churn_28d > 0.6) & (spend_net_90d > 100)"
+    )
     assert str(Column("x") / DAY) == "x in days"
     assert str(~(Column("x") < 3)) == "not (x < 3)"
 

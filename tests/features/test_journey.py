@@ -115,7 +115,7 @@ def test_a_customer_walks_the_journey() -> None:
     assert features["cart_age_hours"] == pytest.approx(1)
     after = features_of(happening(*story, *order), 3 * HOUR + 10 * DAY)
     assert after["cart_items"] == 0
-    assert after["spend_ever"] == after["basket_value_mean"] == 30
+    assert after["spend_gross_ever"] == after["basket_value_mean"] == 30
     assert after["days_since_purchase"] == 10
     assert after["previous_stage"] == Stage.PURCHASE
 

@@ -9,7 +9,7 @@ import pytest
 
 from features.events import DAY, PURCHASE, SURVEY_NPS, days, hours
 from features.grammar import Column, maximum, minimum
-from features.outcomes import HappensInVisit, NextStage, Outcome, Spends, VisitEnds, happens
+from features.outcomes import HappensInVisit, NextStage, Outcome, Spends, SpendsNet, VisitEnds, happens
 
 GAP = Column("gap")
 
@@ -45,6 +45,7 @@ def test_outcomes_say_what_they_are() -> None:
         HappensInVisit(PURCHASE.selection): ("probability", "PURCHASE later in the visit", hours(12)),
         VisitEnds(1): ("probability", "at most 1 further act in the visit", hours(12)),
         VisitEnds(3): ("probability", "at most 3 further acts in the visit", hours(12)),
+        SpendsNet(days(90)): ("amount", "amount of PURCHASE, net of REFUND and ORDER_CANCEL within 90 days", days(90)),
         Spends(PURCHASE.amount, days(90)): ("amount", "amount of PURCHASE within 90 days", days(90)),
         NextStage(days(28)): ("stage", "the stage entered first within 28 days", days(28)),
     }

@@ -30,9 +30,10 @@ SHOP = board(
     purchases_ever=[4, 2, 0, 1],
     purchases_28d=[2, 0, 0, 0],
     purchases_90d=[3, 1, 0, 1],
-    spend_ever=[300, 100, 0, 100],
-    spend_28d=[50, 0, 0, 0],
-    spend_90d=[80, 40, 0, 30],
+    spend_gross_ever=[300, 100, 0, 100],
+    spend_gross_28d=[50, 0, 0, 0],
+    spend_net_ever=[270, 100, 0, 80],
+    spend_net_90d=[80, 40, 0, 30],
     lapsing=[0, 1, 0, 0],
     churn_28d=[0.2, 0.6, NAN, NAN],
     conversion_7d=[0.5, 0.1, 0.1, 0.9],
@@ -52,9 +53,9 @@ FIGURES = {
     "active_customers_28d": 3,
     "buyers_28d": 1,
     "orders_28d": 2,
-    "revenue_28d": 50,
-    "revenue_90d": 150,
-    "average_order_value_90d": 30,
+    "revenue_gross_28d": 50,
+    "revenue_net_90d": 150,
+    "average_order_value_28d": 25,
     "repeat_purchase_rate": 2 / 3,
     "purchase_frequency_90d": 5 / 3,
     "lapsing_share": 1 / 4,
@@ -65,6 +66,7 @@ FIGURES = {
     "cart_value_open": 35,
     "coupons_per_order": 3 / 7,
     "discount_share": (0.1 * 300 + 0.2 * 100) / 500,
+    "refund_share": 0.1,
     "net_promoter_score": 100 * (2 / 3 - 1 / 3),
     "customer_satisfaction": 1 / 2,
     "message_open_rate": 0.3,
@@ -73,7 +75,7 @@ FIGURES = {
 UNKNOWN_WITHOUT_CUSTOMERS = {
     name for name in FIGURES if not name.startswith(("customers", "active", "buyers", "orders"))
 }
-UNKNOWN_WITHOUT_CUSTOMERS -= {"revenue_28d", "revenue_90d", "cart_value_open"}
+UNKNOWN_WITHOUT_CUSTOMERS -= {"revenue_gross_28d", "revenue_net_90d", "cart_value_open"}
 
 
 @pytest.mark.parametrize("name", KPIS)
@@ -100,8 +102,8 @@ def test_figures_are_plain_json_with_their_definitions() -> None:
 
 
 def test_large_sums_keep_their_cents() -> None:
-    columns = {"spend_28d": np.full(2_000_000, 16.25, np.float32)}
-    assert KPIS["revenue_28d"].measure(columns) == 32_500_000
+    columns = {"spend_gross_28d": np.full(2_000_000, 16.25, np.float32)}
+    assert KPIS["revenue_gross_28d"].measure(columns) == 32_500_000
 
 
 def test_the_page_is_up_to_date() -> None:

@@ -30,13 +30,13 @@ def test_customers_without_an_order_key_come_last() -> None:
     columns = {
         "nps_latest": np.array([9, 10, 8, NAN, 9], np.float32),
         "stage": np.array([3, 3, 3, 4, 1], np.float32),
-        "spend_ever": np.array([10, NAN, 99, 30, 20], np.float32),
+        "spend_gross_ever": np.array([10, NAN, 99, 30, 20], np.float32),
     }
     assert members(SEGMENTS["promoters"], columns).tolist() == [3, 4, 0, 1]
 
 
 def test_a_missing_column_is_named() -> None:
-    with pytest.raises(UnknownColumn, match="no column 'spend_ever'"):
+    with pytest.raises(UnknownColumn, match="no column 'spend_gross_ever'"):
         members(SEGMENTS["dormant-high-value"], {"days_since_purchase": np.zeros(1)})
 
 

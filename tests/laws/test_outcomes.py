@@ -16,7 +16,9 @@ from features.events import (
     DAY,
     EVENT,
     MINUTE,
+    ORDER_CANCEL,
     PURCHASE,
+    REFUND,
     SECOND,
     SURVEY_NPS,
     TOUCHPOINTS,
@@ -28,7 +30,7 @@ from features.events import (
 )
 from features.grammar import Column, minimum
 from features.log.contract import MERGE
-from features.outcomes import STAYS, Happens, HappensInVisit, NextStage, Outcome, Spends, VisitEnds, happens
+from features.outcomes import STAYS, Happens, HappensInVisit, NextStage, Outcome, Spends, SpendsNet, VisitEnds, happens
 from features.profiles import past_of
 from features.replay import Snapshots
 from tests.histories import START, histories_of, of_kinds, rows_of
@@ -173,6 +175,39 @@ def test_money_within_the_horizon(log: Records, data: st.DataObject) -> None:
             assert math.isclose(label, spent, rel_tol=1e-6, abs_tol=1e-6) and (label > 0) == (spent > 0)
 
 
+def net_moves(history: Records) -> list[tuple[int, float]]:
+    """When each order, refund and cancellation of a customer was, and what it adds to the customer's money."""
+    moves, left, before = [], 0.0, ("", 0.0)
+    for at, kind, amount in history[["at", "kind", "amount"]].tolist():
+        if kind == PURCHASE and not math.isnan(amount):
+            moves.append((at, amount))
+            left = amount
+        elif kind in (REFUND, ORDER_CANCEL):
+            money = left if math.isnan(amount) else amount
+            if before[1] > 0 and before[0] != Kind(kind).name and abs(before[1] - money) < 0.0075:
+                before = ("", 0.0)
+            elif money > 0:
+                moves.append((at, -money))
+                left, before = max(left - money, 0.0), (Kind(kind).name, money)
+    return moves
+
+
+@EXAMPLES
+@given(busy(), st.data())
+def test_money_that_is_left_within_the_horizon(log: Records, data: st.DataObject) -> None:
+    log = of_kinds(log, [PURCHASE, PURCHASE, REFUND, ORDER_CANCEL])
+    rows, end = asked(log, data)
+    rows.features[:] = 1.0
+    labels = found(SpendsNet(days(5)), log, rows, end)
+    for label, customer, moment in zip(labels, rows.customer.tolist(), rows.cutoff.tolist(), strict=True):
+        kept = 0.0
+        for at, money in net_moves(own(log, customer)):
+            if moment < at <= moment + days(5):
+                kept = max(kept + money, 0.0)
+        expected = UNKNOWN if moment + days(5) > end else kept
+        assert math.isclose(label, expected, rel_tol=1e-6, abs_tol=1e-3)
+
+
 @EXAMPLES
 @given(st.one_of(busy(), histories_of(customers=2, longest=15)), st.data())
 def test_the_stage_entered_first(log: Records, data: st.DataObject) -> None:
@@ -231,8 +266,9 @@ def test_a_log_without_events_answers_nothing_and_fails_nowhere() -> None:
     rows = Snapshots(np.zeros(1, np.int32), np.full(1, START), np.ones((1, 1), np.float32), ("gap",), "none")
     outcomes: list[Outcome] = [
         happens(PURCHASE, within=days(1)), HappensInVisit(PURCHASE.selection), VisitEnds(), Spends(PURCHASE.amount, 1),
+        SpendsNet(1),
     ]  # fmt: skip
-    assert [found(each, nothing, rows, START + days(2)) for each in outcomes] == [[0], [0], [1], [0]]
+    assert [found(each, nothing, rows, START + days(2)) for each in outcomes] == [[0], [0], [1], [0], [0]]
     assert found(NextStage(days(1)), nothing, rows, START + days(2)) == [STAYS]
 
 

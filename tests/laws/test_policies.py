@@ -113,7 +113,7 @@ def test_no_discount_for_those_who_will_buy_anyway(row: dict[str, float]) -> Non
 
 SHOPPER = customer(
     Stage.RETENTION, conversion_7d=0.4, churn_28d=0.3, unsubscribed=0, contacts_7d=0, messages_7d=0, purchases_ever=6,
-    purchases_90d=3, spend_90d=150, basket_value_mean=45, silence_ratio=1.1, days_since_purchase=12, support_open=0,
+    purchases_90d=3, spend_net_90d=150, basket_value_mean=45, silence_ratio=1.1, days_since_purchase=12, support_open=0,
     session_age_minutes=3, coupons_28d=0, nps_latest=9, lapsing=0,
 )  # fmt: skip
 

@@ -18,7 +18,7 @@ from models.rungs import RUNGS, Logistic, Prior, Rung, StageRates, Term, Trees, 
 from models.scorer import Scorer
 from models.spread import Ranks, Spread
 
-NAMES = ("stage", "days_since_last", "spend_90d")
+NAMES = ("stage", "days_since_last", "spend_net_90d")
 
 cells = st.one_of(st.just(float("nan")), st.floats(width=32), st.integers(-1, 6).map(float))
 matrices = st.lists(st.tuples(cells, cells, cells), max_size=12).map(
@@ -99,7 +99,7 @@ def test_rows_of_another_shape_are_refused(name: str) -> None:
 SAMPLES = {
     Prior.name: Prior(0.25, NAMES).to_bytes(),
     StageRates.name: StageRates(0.25, [0.2] * len(Stage), NAMES).to_bytes(),
-    Logistic.name: Logistic([Term("spend_90d", 0.0, 1.0, 1.0, 0.5)], 0.1, NAMES).to_bytes(),
+    Logistic.name: Logistic([Term("spend_net_90d", 0.0, 1.0, 1.0, 0.5)], 0.1, NAMES).to_bytes(),
 }
 
 

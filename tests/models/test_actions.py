@@ -37,7 +37,7 @@ WHOM: dict[str, tuple[Stage, dict[str, float]]] = {
         {**REACHABLE, "purchases_ever": 3, "silence_ratio": 1.0, "basket_value_mean": 30},
     ),
     "cross_sell": (Stage.RETENTION, {**VISIT, "purchases_ever": 1, "basket_value_mean": 30}),
-    "loyalty_points": (Stage.RETENTION, {**REACHABLE, "purchases_90d": 2, "spend_90d": 100}),
+    "loyalty_points": (Stage.RETENTION, {**REACHABLE, "purchases_90d": 2, "spend_net_90d": 100}),
     "win_back": (
         Stage.RETENTION,
         {**REACHABLE, "lapsing": 1, "days_since_purchase": 28, "basket_value_mean": 30},

@@ -27,7 +27,7 @@ def test_a_silence_is_said_against_the_usual_pause() -> None:
     added = np.zeros(WIDTH + 1)
     added[JOURNEY.index["silence_ratio"]], added[-1] = 1.2, -5.0
     (reason,) = REASONER.reasons(_row(days_since_purchase=34.0, silence_ratio=34 / 9), added)
-    assert reason.words == "no purchase for 34 days, usually every 9"
+    assert reason.words == "no purchase for 34 days, usually every 9 days"
     assert reason.effect == 1.2
     assert reason.about == "Tempo"
     assert list(reason.features) == ["silence_ratio"]

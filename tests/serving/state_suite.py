@@ -81,7 +81,7 @@ class StateStoreSuite(ABC):
         assert appended.accepted_count == 3
         loaded = store.load("anna")
         assert (loaded.known, loaded.received) == (True, NOW)
-        assert JOURNEY.read(loaded.states, 0, NOW)[JOURNEY.index["spend_ever"]] == 17
+        assert JOURNEY.read(loaded.states, 0, NOW)[JOURNEY.index["spend_gross_ever"]] == 17
 
     def test_a_duplicate_is_folded_once(self, store: StateStore) -> None:
         store.record([event(1), event(1)])
@@ -175,7 +175,7 @@ class StateStoreSuite(ABC):
         assert not other.load("anna").known
         assert sum(len(chunk.customers) for chunk in store.sweep()) == 1
         store.record([event(7, amount=3)])
-        assert JOURNEY.read(other.load("anna").states, 0, NOW)[JOURNEY.index["spend_ever"]] == 3
+        assert JOURNEY.read(other.load("anna").states, 0, NOW)[JOURNEY.index["spend_gross_ever"]] == 3
         other.close()
 
     def test_a_rebuild_gives_what_recording_gave(self, store: StateStore) -> None:
@@ -202,7 +202,7 @@ class StateStoreSuite(ABC):
         for each in (store, other):
             loaded = each.load("visitor")
             assert (loaded.customer, loaded.known) == ("visitor", True)
-            assert JOURNEY.read(loaded.states, 0, NOW)[JOURNEY.index["spend_ever"]] == 12
+            assert JOURNEY.read(loaded.states, 0, NOW)[JOURNEY.index["spend_gross_ever"]] == 12
             assert state(each, "anna") == state(each, "visitor") == replayed(store, "anna")
         codes = [store.log.customers.code(name) for name in ("anna", "ben")]
         assert list(swept(store)) == sorted(code for code in codes if code is not None)

@@ -208,7 +208,7 @@ def test_the_journey_counts_every_customer_once(swept: TestClient) -> None:
         "retention",
         "advocacy",
     ]
-    assert {each["name"] for each in journey["figures"]} >= {"customers", "revenue_28d"}
+    assert {each["name"] for each in journey["figures"]} >= {"customers", "revenue_gross_28d"}
     assert journey["as_of"] == AS_OF
 
 

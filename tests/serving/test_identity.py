@@ -268,7 +268,7 @@ def test_after_an_erasure_a_byte_search_finds_nothing(server: Server, place: Pla
         record(client, visit(1), login(), {"customer": WHO, "kind": "PURCHASE", "amount": amount, "order_id": "o-4711"})
         client.post("/v1/events", json={"customer": VISITOR, "kind": "TELEPORT", "properties": {"to": "secret-place"}})
         client.post("/v1/next-best-action", json={"customer": WHO})
-        spent = client.get(f"/v1/customers/{WHO}").json()["features"]["spend_ever"]
+        spent = client.get(f"/v1/customers/{WHO}").json()["features"]["spend_gross_ever"]
         traces = [b"visitor-0000-4711", b"household-3-", b"o-4711", b"secret-place"]
         assert found(place.folder, traces) == set(traces)  # the search does find what is there
         for _ in range(200):

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from serving.monitoring import Monitoring
 
 REPORT = {
-    "features": {"spend_28d": {"psi": 0.4}},
+    "features": {"spend_gross_28d": {"psi": 0.4}},
     "scores": {"churn_28d": {"psi": 0.1}},
     "realised": {"churn_28d": {"slope": {"value": 0.8}}},
     "alarms": [{"kind": "drift"}, {"kind": "drift"}],
@@ -29,7 +29,7 @@ def test_a_report_becomes_gauges_once(tmp_path: Path) -> None:
     place = tmp_path / "monitor.json"
     place.write_text(json.dumps(REPORT), encoding="utf-8")
     assert monitoring.refresh() and not monitoring.refresh()
-    assert value("drift_psi", feature="spend_28d") == 0.4
+    assert value("drift_psi", feature="spend_gross_28d") == 0.4
     assert value("drift_psi", feature="score of churn_28d") == 0.1
     assert value("model_calibration_slope", model="churn_28d") == 0.8
     assert (value("monitor_alarms", kind="drift"), value("monitor_alarms", kind="bundle")) == (2.0, 0.0)
@@ -44,10 +44,10 @@ def test_what_is_no_report_changes_nothing_and_is_told_once(
     content: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "monitor.json").write_text(content, encoding="utf-8")
-    before, monitoring = value("drift_psi", feature="spend_28d"), Monitoring(tmp_path / "champion")
+    before, monitoring = value("drift_psi", feature="spend_gross_28d"), Monitoring(tmp_path / "champion")
     with caplog.at_level(logging.WARNING, logger="waypost"):
         assert not monitoring.refresh() and not monitoring.refresh()
-    assert value("drift_psi", feature="spend_28d") == before
+    assert value("drift_psi", feature="spend_gross_28d") == before
     assert [record.getMessage() for record in caplog.records] == [
         f"{tmp_path / 'monitor.json'} is not a report of `waypost monitor` ({_error(content)})"
     ]

@@ -25,7 +25,7 @@ def test_the_scope_of_every_target_survives_its_words(target: Target) -> None:
     [
         "customers with days_since_purchase <= 56",
         "(days_since_last <= 90) & (purchases_ever >= 1)",
-        "(spend_ever / purchases_ever > 0.5) | (not (lapsing == 1))",
+        "(spend_gross_ever / purchases_ever > 0.5) | (not (lapsing == 1))",
         "-days_since_last < -1",
     ],
 )

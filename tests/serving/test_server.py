@@ -196,7 +196,7 @@ def test_what_was_answered_is_there_after_a_restart(place: Place, server: Server
     try:
         other.wait()
         told = httpx2.get(f"{other.address}/v1/customers/stayer", timeout=20).json()
-        assert told["features"]["spend_ever"] == 7
+        assert told["features"]["spend_gross_ever"] == 7
         assert httpx2.post(f"{other.address}/v1/events", json=sent, timeout=20).json()["duplicates"] == 1
     finally:
         assert other.stop() == 0

@@ -58,7 +58,7 @@ def test_a_pace_that_tells_everything_has_the_greatest_share_and_one_that_tells_
     rows, names = gathered.rows, gathered.names
     own = own_amount(rows, names, 90.0)
     assert own is not None and own.weights[2] == 0.0
-    paced = replace(rows, labels=rows.features[:, names.index("spend_90d")])
+    paced = replace(rows, labels=rows.features[:, names.index("spend_net_90d")])
     assert best_share([(own, paced)]) == pytest.approx(0.9)
     closed = replace(rows, labels=said_of(own, rows).astype(np.float32))
     assert best_share([(own, closed)]) == 0.0

@@ -98,7 +98,7 @@ def test_explain_prints_meaning_state_update_and_read(waypost: Run) -> None:
     for part in ("PURCHASE, fading by half every 28 days", "weight: float32", "def update(", "def read("):
         assert part in shown
     assert json.loads(waypost("explain", "stage", "--json").stdout)["family"] == "Position on the journey"
-    assert "spend_90d" in waypost("explain").stdout
+    assert "spend_net_90d" in waypost("explain").stdout
 
 
 def test_segments_are_listed_and_pulled(waypost: Run, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_rebuild_then_doctor_finds_all_well(waypost: Run) -> None:
     [
         (("import", "no.jsonl", "--source", "ga5"), 1, "unknown source 'ga5'; expected complete_journey, ga4"),
         (("import", "no.jsonl", "--source", "waypost"), 1, "no.jsonl"),
-        (("explain", "spend_91d"), 1, "did you mean spend_90d"),
+        (("explain", "spend_91d"), 1, "did you mean spend_net_90d"),
         (("features", "--at", "yesterday", "--out", "x.parquet"), 2, "expected ISO 8601 such as 2017-11-15"),
         (("features", "--at", "[/x]", "--out", "x.parquet"), 2, "'[/x]' is no moment"),
         (("features", "--at", "9999-12-31", "--out", "x.parquet"), 2, "a year from 1971 to 2199"),

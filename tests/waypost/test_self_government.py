@@ -194,7 +194,7 @@ def test_amounts_that_become_a_constant_are_trained_away(shopping: Simulated) ->
     assert len({event.customer for event in came}) <= NOTICED_DRIFT
     done = shopping.governs_itself()
     assert done["step"] == "retrain" and done["reason"].startswith("drift: The feature ")
-    assert "spend_28d" in shopping.alarms("drift") or "basket_value_latest" in shopping.alarms("drift")
+    assert "spend_gross_28d" in shopping.alarms("drift") or "basket_value_latest" in shopping.alarms("drift")
     moves = waypost("models", "history", "--json")["moves"]
     assert [move["by"] for move in moves] == ["train", "retrain"]
     made = done["training"]["bundle"]["version"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from features.events import PURCHASE, SURVEY_NPS, UNSUBSCRIBE, Stage, days
 from features.grammar import maximum, minimum
 from features.journey import Journey
-from features.outcomes import HappensInVisit, NextStage, Spends, VisitEnds, happens
+from features.outcomes import HappensInVisit, NextStage, SpendsNet, VisitEnds, happens
 from training.targets.target import InVisit, Target
 
 _ALIVE = Journey.days_since_last <= 90
@@ -96,9 +96,10 @@ TARGETS: dict[str, Target] = {
         ),
         Target(
             "lifetime_value_90d",
-            Spends(PURCHASE.amount, within=days(90)),
+            SpendsNet(within=days(90)),
             scope=Journey.purchases_ever >= 1,
-            doc="How much money will this customer's orders bring in the next 90 days?",
+            doc="How much money will this customer's orders bring in the next 90 days, net of what is refunded or "
+            "cancelled in the same time?",
             prior=50.0,
             engagement=+1,
         ),

@@ -15,7 +15,7 @@ from training.monitoring.volumes import Volume
 
 NOW = days(20_000)
 REPORT = Report(NOW, "abc", NOW - days(30), events_before=1000, events_since=100)
-DRIFT = Alarm("drift", "spend_28d", 1.0, 0.5, NOW, "Spend moved.", "Look.")
+DRIFT = Alarm("drift", "spend_gross_28d", 1.0, 0.5, NOW, "Spend moved.", "Look.")
 OFF = Alarm("calibration", "churn_28d slope", 0.1, 0.5, NOW, "Too extreme.", "Retrain.")
 DECAYED = Alarm("quality", "churn_28d", 1.2, 1.0, NOW, "Worse than nothing.", "Retrain.")
 SILENT = Volume("purchase", 0, 90, 110, 20.0, 300.0)
