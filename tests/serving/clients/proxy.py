@@ -11,12 +11,13 @@ from typing import Any, Literal
 
 Fault = Literal["429", "500", "dropped", "lost", "pass"]
 """What becomes of a request: refused in two ways, cut off before it arrives, or taken and its answer lost."""
+_OF_ONE_CONNECTION = ("connection", "content-length", "date", "server", "transfer-encoding")
 
 
 class FaultyProxy:
-    """Meets the first requests with `faults`, one after the other, and passes on all that follow.
+    """Meets the first posts with `faults`, one after the other, and passes on all that follow, and all that is no post.
 
-    `statuses` are what the client saw, None for a connection that was cut; `bodies` what it sent, as it came.
+    `statuses` are what the client saw, None for a connection that was cut; `bodies` what it posted, as it came.
     """
 
     def __init__(self, port: int, *faults: Fault) -> None:
@@ -30,6 +31,11 @@ class FaultyProxy:
 
             def do_POST(self) -> None:
                 proxy.meet(self, port)
+
+            def do_GET(self) -> None:
+                _answered(self, *_forwarded(self, b"", port))
+
+            do_OPTIONS = do_GET
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
@@ -62,21 +68,25 @@ class FaultyProxy:
             request.close_connection = True
             return
         self.statuses.append(status)
-        request.send_response(status)
-        for name, value in headers.items():
-            request.send_header(name, value)
-        request.send_header("Content-Length", str(len(answer)))
-        request.end_headers()
-        request.wfile.write(answer)
+        _answered(request, status, headers, answer)
+
+
+def _answered(request: BaseHTTPRequestHandler, status: int, headers: dict[str, str], answer: bytes) -> None:
+    request.send_response(status)
+    for name, value in headers.items():
+        request.send_header(name, value)
+    request.send_header("Content-Length", str(len(answer)))
+    request.end_headers()
+    request.wfile.write(answer)
 
 
 def _forwarded(request: BaseHTTPRequestHandler, body: bytes, port: int) -> tuple[int, dict[str, str], bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
-        headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
-        connection.request("POST", request.path, body, headers)
+        connection.request(request.command, request.path, body, dict(request.headers.items()))
         answer = connection.getresponse()
-        return answer.status, {"Content-Type": answer.headers["content-type"]}, answer.read()
+        kept = {name: value for name, value in answer.headers.items() if name.lower() not in _OF_ONE_CONNECTION}
+        return answer.status, kept, answer.read()
     finally:
         connection.close()
 

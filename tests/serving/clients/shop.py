@@ -26,15 +26,19 @@ class KeyedServer:
     write: str
     read: str
 
-    def events(self, customer: str) -> list[Any]:
-        """All events of a customer."""
+    def customer(self, customer: str) -> Any:
+        """All that is told of a customer."""
         response = httpx2.get(
             f"{self.server.address}/v1/customers/{customer}?events=500",
             headers={"Authorization": f"Bearer {self.read}"},
             timeout=20,
         )
         assert response.status_code == 200, response.text
-        events: list[Any] = response.json()["events"]
+        return response.json()
+
+    def events(self, customer: str) -> list[Any]:
+        """All events of a customer."""
+        events: list[Any] = self.customer(customer)["events"]
         return events
 
     def kinds(self, customer: str) -> Counter[str]:

@@ -1,0 +1,180 @@
+"""The clients that run in browsers, in Chromium: in a page as the how-to writes them, against a real server."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.serving.clients.npm import Node
+from tests.serving.clients.proxy import Fault, FaultyProxy
+from tests.serving.clients.shop import KeyedServer
+from tests.serving.clients.storefront import Storefront
+
+HOWTO = Path(__file__).parents[3] / "docs" / "howto" / "segment.md"
+SECTION = re.compile(r"^### (.+?)\n(.+?)(?=^##)", re.MULTILINE | re.DOTALL)
+TAG = Path(__file__).with_name("tag.js")
+GOOGLES = re.compile(r'<script async src="https://www\.googletagmanager\.com/[^"]*"></script>')
+SECONDS = 15.0
+
+SEGMENT = {
+    "page": "analytics.page('Mug')",
+    "viewed": "analytics.track('Product Viewed', {product_id: 'mug', price: 10, currency: 'EUR'})",
+    "added": "analytics.track('Product Added', {product_id: 'mug', price: 10, quantity: 2, currency: 'EUR'})",
+    "identify": "analytics.identify(USER, {plan: 'pro'})",
+    "ordered": """analytics.track('Order Completed', {order_id: USER + '-1', revenue: 20, total: 24, tax: 4,
+        currency: 'EUR', products: [{product_id: 'mug', price: 10, quantity: 2}]})""",
+}
+MUG = "[{item_id: 'mug', item_name: 'Mug ~ blue', price: 10, quantity: 2}]"
+GOOGLE = {
+    "page": "0",  # the tag sends a view of the page by itself
+    "viewed": f"gtag('event', 'view_item', {{currency: 'EUR', value: 10, items: {MUG}}})",
+    "added": f"gtag('event', 'add_to_cart', {{currency: 'EUR', value: 20, items: {MUG}}})",
+    "identify": "(gtag('set', 'user_id', USER), gtag('event', 'login', {method: 'password'}))",
+    "ordered": f"""gtag('event', 'purchase', {{transaction_id: USER + '-1', currency: 'EUR', value: 20, tax: 4,
+        items: {MUG}}})""",
+}
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client: the section of the how-to that shows it, what to change in it, and how it says what happened.
+
+    `resumes` is one whose last message may wait for the next page of the shop.
+    """
+
+    section: str
+    calls: dict[str, str]
+    change: tuple[str, str] = ("", "")
+    resumes: bool = False
+
+
+CLIENTS = {
+    "segment": Client("Segment: analytics.js", SEGMENT),
+    "segment-batching": Client(
+        "Segment: analytics.js",
+        SEGMENT,
+        (
+            '.example",\n  })',
+            '.example",\n  }, {integrations: {"Segment.io": {deliveryStrategy: {strategy: "batching",'
+            " config: {size: 10, timeout: 200, keepalive: true}}}}})",
+        ),
+    ),
+    "rudder-beacon": Client("RudderStack", SEGMENT),
+    "rudder-plain": Client("RudderStack", SEGMENT, ("useBeacon: true", "useBeacon: false"), resumes=True),
+    "google": Client("GA4's tag", GOOGLE),
+}
+
+
+def written(client: Client, key: str, address: str) -> str:
+    """The page of a shop that sends to `address`, with the first block of the how-to's section in it."""
+    sections = dict(SECTION.findall(HOWTO.read_text(encoding="utf-8")))
+    found = re.search(r"```html\n(.+?)```", sections[client.section], re.DOTALL)
+    assert found is not None
+    before, after = client.change
+    assert before in found[1]
+    snippet = found[1].replace(before, after, 1) if before else found[1]
+    snippet = snippet.replace("WRITE_KEY", key).replace("https://waypost.shop.example", address)
+    if GOOGLES.search(snippet):
+        snippet = GOOGLES.sub("", snippet) + f"<script>{TAG.read_text(encoding='utf-8')}</script>"
+    return f"<!doctype html><title>Mug</title><h1>Mug</h1>{snippet}"
+
+
+@pytest.fixture(scope="module")
+def visitors(browser: Browser, storefront: Storefront, shop: KeyedServer, node: Node) -> Iterator[Any]:
+    """Opens the page of a client in a browser of its own, with what the page had to complain of."""
+    contexts = []
+
+    def opened(name: str, address: str = shop.server.address) -> tuple[Page, list[str]]:
+        storefront.pages[f"/{name}"] = written(CLIENTS[name], shop.write, address)
+        context = browser.new_context()
+        contexts.append(context)
+        page = context.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{storefront.address}/{name}")
+        return page, complaints
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def say(page: Page, call: str, user: str) -> None:
+    """Let a page call its client, without waiting for what becomes of it."""
+    page.evaluate(f"() => {{ const USER = {user!r}; {call} }}")
+
+
+def until(shop: KeyedServer, customer: str, *kinds: str) -> Counter[str]:
+    """The kinds of a customer's events, once these are among them."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        found = shop.kinds(customer)
+        if not Counter(kinds) - found:
+            return found
+        assert time.monotonic() < deadline, (customer, kinds, found)
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_visit_from_the_first_page_to_an_order_and_a_page_closed_right_after(
+    visitors: Any, shop: KeyedServer, name: str
+) -> None:
+    calls, user = CLIENTS[name].calls, f"{name}-ann"
+    page, complaints = visitors(name)
+    for step in ("page", "viewed", "added"):
+        say(page, calls[step], user)
+    anonymous = anonymous_id(page, name)
+    until(shop, anonymous, "PAGE_VIEW", "ITEM_VIEW", "CART_ADD")
+    say(page, calls["identify"], user)
+    until(shop, user, "IDENTIFY")
+    assert complaints == []
+    say(page, calls["ordered"], user)
+    address, visitor = page.url, page.context
+    page.close()
+    if CLIENTS[name].resumes:
+        visitor.new_page().goto(address)
+    kinds = until(shop, user, "PURCHASE", "PURCHASED_ITEM", "PAGE_VIEW", "ITEM_VIEW", "CART_ADD")
+    assert kinds["PURCHASE"] == kinds["PURCHASED_ITEM"] == 1
+    told = shop.customer(user)
+    assert (told["features"]["purchases_ever"], told["features"]["spend_ever"]) == (1, 20)
+    assert {user, anonymous} <= set(told["ids"])
+    (order,) = (event for event in told["events"] if event["kind"] == "PURCHASE")
+    assert (order["amount"], order["quantity"], order["order_id"]) == (20, 2, f"{user}-1")
+
+
+def anonymous_id(page: Page, name: str) -> str:
+    """The id that the client gave its visitor."""
+    ways = {
+        "segment": "async () => (await analytics.user()).anonymousId()",
+        "rudder": "() => new Promise(resolve => analytics.ready(() => resolve(analytics.getAnonymousId())))",
+        "google": "() => localStorage.getItem('_ga')",
+    }
+    found = page.evaluate(ways[name.partition("-")[0]])
+    assert isinstance(found, str)
+    return found
+
+
+@pytest.mark.parametrize("name", ["segment", "rudder-plain"])
+@pytest.mark.parametrize("fault", ["500", "dropped", "lost"])
+def test_what_is_sent_again_arrives_once(visitors: Any, shop: KeyedServer, name: str, fault: Fault) -> None:
+    """A browser asks leave for the headers that a client adds when it sends again."""
+    user = f"{name}-{fault}"
+    with FaultyProxy(shop.server.port, "pass", fault) as proxy:
+        page, _ = visitors(name, proxy.address)
+        say(page, SEGMENT["identify"], user)
+        until(shop, user, "IDENTIFY")
+        say(page, SEGMENT["ordered"], user)
+        deadline = time.monotonic() + SECONDS
+        while proxy.statuses != [200, None if fault != "500" else 500, 200]:
+            assert time.monotonic() < deadline, proxy.statuses
+            page.wait_for_timeout(50)
+    assert until(shop, user, "PURCHASE")["PURCHASE"] == 1
