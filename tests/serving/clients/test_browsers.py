@@ -145,7 +145,7 @@ def test_a_visit_from_the_first_page_to_an_order_and_a_page_closed_right_after(
     kinds = until(shop, user, "PURCHASE", "PURCHASED_ITEM", "PAGE_VIEW", "ITEM_VIEW", "CART_ADD")
     assert kinds["PURCHASE"] == kinds["PURCHASED_ITEM"] == 1
     told = shop.customer(user)
-    assert (told["features"]["purchases_ever"], told["features"]["spend_ever"]) == (1, 20)
+    assert (told["features"]["purchases_ever"], told["features"]["spend_gross_ever"]) == (1, 20)
     assert {user, anonymous} <= set(told["ids"])
     (order,) = (event for event in told["events"] if event["kind"] == "PURCHASE")
     assert (order["amount"], order["quantity"], order["order_id"]) == (20, 2, f"{user}-1")
