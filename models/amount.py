@@ -166,7 +166,7 @@ class AmountScorer:
         return self.rung.amounts(matrix, threads)[0]
 
     def estimate(self, row: NDArray[np.float32]) -> Estimate:
-        """The amount of one row with its interval, percentile and band."""
+        """The amount of one row with its interval and its rank."""
         value, low, high = (float(part[0]) for part in self.rung.amounts(row.reshape(1, -1)))
         percentile = self.ranks.percentile(value)
         return Estimate(value, low, high, percentile, band_of(percentile))

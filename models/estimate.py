@@ -7,19 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-BANDS: dict[str, float] = {"low": 0.0, "medium": 50.0, "high": 80.0, "very_high": 95.0}
-"""From which percentile on a customer is in a band."""
+BANDS: dict[str, float] = {"lower half": 0.0, "upper half": 50.0, "top fifth": 80.0, "top twentieth": 95.0}
+"""Names of ranks among the customers, and the percentile from which each holds. They say nothing of the value itself:
+a probability of 0.7 is in the lower half where most are higher."""
 
 EVIDENCE: dict[str, str] = {
-    "A": "boosted trees that passed every gate of this target",
-    "B": "boosted trees",
-    "C": "logistic regression, or the closed form of buying",
-    "D": "the rate of the customer's stage",
-    "E": "one rate for everyone: what is believed before there is data, moved by what there is",
+    "A": "tested on later outcomes: ranks and fits surely better than every baseline, and means what it says",
+    "B": "tested on later outcomes: fits surely better than the base rate, and means what it says",
+    "C": "tested on later outcomes: means what it says, and fits no better than the base rate for sure",
+    "D": "a rate of many customers, a model without a test on later outcomes, or one that was off in its test",
+    "E": "what is believed before there is data, moved by what there is",
 }
-"""What stands behind an answer, the strongest first."""
+"""What stands behind an answer, the strongest first: what was measured, whatever kind of model was measured."""
 
-_BY_RUNG = {"lightgbm": "B", "logistic": "C", "buyers": "C", "stage_rate": "D", "prior": "E"}
+WITHOUT_MEASUREMENT = "D"
+"""The best evidence of an answer about a customer of a kind for whom nothing was measured."""
+
 _STARTS = np.array(list(BANDS.values()))
 _NAMES = np.array(list(BANDS))
 
@@ -28,14 +31,14 @@ _NAMES = np.array(list(BANDS))
 class Estimate:
     """One answer: `value`, and the 90 % interval from `low` to `high` around it.
 
-    `percentile` (0 to 100) is the share of the newest customers in scope below it, `band` its name.
+    `rank_percentile` (0 to 100) is the share of the newest customers in scope below it, `rank_band` its name.
     """
 
     value: float
     low: float
     high: float
-    percentile: float
-    band: str
+    rank_percentile: float
+    rank_band: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,23 +48,31 @@ class Estimates:
     value: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
-    percentile: NDArray[np.float64]
+    rank_percentile: NDArray[np.float64]
 
     @property
-    def band(self) -> NDArray[np.str_]:
-        """The name of each one's band."""
-        named: NDArray[np.str_] = _NAMES[np.searchsorted(_STARTS, self.percentile, side="right") - 1]
+    def rank_band(self) -> NDArray[np.str_]:
+        """The name of each one's rank."""
+        named: NDArray[np.str_] = _NAMES[np.searchsorted(_STARTS, self.rank_percentile, side="right") - 1]
         return named
 
 
 def band_of(percentile: float) -> str:
-    """The band of a percentile: low below 50, medium below 80, high below 95, else very_high."""
-    return (
-        "low" if percentile < 50.0 else "medium" if percentile < 80.0 else "high" if percentile < 95.0 else "very_high"
-    )
+    """The name of a rank: the one of `BANDS` that the percentile has reached."""
+    if percentile < 80.0:
+        return "lower half" if percentile < 50.0 else "upper half"
+    return "top fifth" if percentile < 95.0 else "top twentieth"
 
 
-def evidence_of(rung: str, passed: bool) -> str:
-    """A letter of `EVIDENCE`: `passed` tells whether the model passed the gates of its target."""
-    letter = _BY_RUNG[rung]
-    return "A" if letter == "B" and passed else letter
+def evidence_of(*, tested: bool, ranks: bool, fits: bool, calibrated: bool, learnt: bool) -> str:
+    """A letter of `EVIDENCE`, from what was measured.
+
+    `tested` on later outcomes; `ranks` surely better than every baseline; `fits` surely better than the base rate;
+    `calibrated` tells whether what it said came true as often. `learnt` is whether it tells customers apart, which is
+    all there is to say of what was not tested.
+    """
+    if not tested:
+        return "D" if learnt else "E"
+    if not calibrated:
+        return "D"
+    return ("A" if ranks else "B") if fits else "C"

@@ -13,7 +13,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
 
 from features.fold import Fold
 from models.archive import Archive, load_as_made
@@ -22,6 +22,8 @@ from models.promotions import CHALLENGER, CHAMPION, SHADOW, Alias, Cause, Move, 
 
 ARCHIVE = "bundles"
 PROMOTIONS = "promotions.jsonl"
+NOTHING: Mapping[str, str] = MappingProxyType({})
+"""What is said of the targets where a bundle is only moved."""
 
 
 class NothingToFallBackTo(BundleError):
@@ -48,20 +50,22 @@ class Governance:
         self._clock = clock
         self._follow = follow
 
-    def install(self, bundle: Bundle, *, champion: bool, cause: Cause, gates: Sequence[Mapping[str, Any]] = ()) -> Path:
-        """Take in a bundle just trained, as the champion, or as the challenger and shadow. Where it was exported to."""
+    def install(self, bundle: Bundle, *, champion: bool, cause: Cause, targets: Mapping[str, str] = NOTHING) -> Path:
+        """Take in a bundle just trained, as the champion, or as the challenger and shadow. Where it was exported to.
+
+        `targets` says what answers each of them, and why nothing better does.
+        """
         aliases: tuple[Alias, ...] = (CHAMPION,) if champion else (CHALLENGER, SHADOW)
-        self._change(lambda moves: bundle, aliases, cause, gates)
+        self._change(lambda moves: bundle, aliases, cause, targets)
         return self.places[CHAMPION if champion else SHADOW]
 
     def promote(self, version: str, cause: Cause, alias: Alias = CHAMPION) -> Move:
-        """Let `alias` name an archived bundle; the gates noted are those of the training that made it.
+        """Let `alias` name an archived bundle.
 
         Raises `UnknownVersion`, or `BundleError` when it is damaged or was made with other features.
         """
         chosen = self.archive.find(version)
-        gates = next((move.gates for move in reversed(self.promotions.moves()) if move.version == chosen), ())
-        return self._change(lambda moves: self.archive.load(chosen, self.fold), (alias,), cause, gates)
+        return self._change(lambda moves: self.archive.load(chosen, self.fold), (alias,), cause)
 
     def roll_back(self, reason: str) -> Move:
         """Go back to the latest earlier champion that can be used. Raises `NothingToFallBackTo`."""
@@ -95,7 +99,7 @@ class Governance:
         choose: Callable[[Sequence[Move]], Bundle],
         aliases: Sequence[Alias],
         cause: Cause,
-        gates: Sequence[Mapping[str, Any]] = (),
+        targets: Mapping[str, str] = NOTHING,
     ) -> Move:
         """Archive and export what is chosen, and note the move of each alias; the last of them."""
         with self.promotions.writing() as append:
@@ -106,7 +110,7 @@ class Governance:
             for alias in aliases:
                 at = self._clock()  # before the export: no server answers with a bundle that was not live yet
                 self._export(bundle, alias, known=alias in was)
-                move = Move(at, alias, bundle.version, was.get(alias, ""), cause.by, cause.reason, tuple(gates))
+                move = Move(at, alias, bundle.version, was.get(alias, ""), cause.by, cause.reason, dict(targets))
                 done.append(append(move))
             self._prune()
         if self._follow is not None:

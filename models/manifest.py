@@ -6,10 +6,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any
 
-FORMAT = 2
+from features.events import Channel, Stage
+
+FORMAT = 3
 """Version of the layout of a bundle's files; a bundle of another format is refused."""
+
+KINDS: dict[str, type[IntEnum]] = {"stage": Stage, "latest_channel": Channel}
+"""Features that part the customers into kinds, each with the names of its values."""
 
 _CIRCUMSTANCES = ("version", "created", "git_commit")
 
@@ -27,7 +33,9 @@ class TargetCard:
     had not seen; `needed` the counts from which a rung is tried, by rung; `missing` says what keeps the target from
     being tested, and is empty otherwise. `reliability` parts the test rows by a feature (`stage`, `latest_channel`) and
     its value: `rows` and `customers`, the mean probability `given`, and the `share` of yes with `low` and `high`, which
-    hold the true share with a chance of 95 %.
+    hold the true share with a chance of 95 %. `held_back` says, of each tier that a gate held back, which one and by
+    how much; `goes_on` why the champion's model goes on answering, and is empty for a model that is new. `seen` counts
+    the customers of the rows learnt from, by the same features and values as `reliability`.
     """
 
     definition: str
@@ -48,6 +56,9 @@ class TargetCard:
     needed: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     missing: str = ""
     reliability: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    held_back: Mapping[str, str] = field(default_factory=dict)
+    goes_on: str = ""
+    seen: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def to_fields(self) -> dict[str, Any]:
         """The card as JSON values; float where a float is meant, so that writing and reading agree."""
@@ -64,6 +75,8 @@ class TargetCard:
                     feature: {value: _floats(numbers) for value, numbers in parts.items()}
                     for feature, parts in self.reliability.items()
                 },
+                "held_back": dict(self.held_back),
+                "seen": {feature: _floats(counts) for feature, counts in self.seen.items()},
             }
         )
 
@@ -73,8 +86,9 @@ class Manifest:
     """Where a bundle comes from and what is in it.
 
     `created` is ISO 8601, `now` the moment the training looked from and `log_offset` the last event it saw;
-    `recommender` holds the recommender's metrics and `policy` the policy's parameters. `version` is filled by
-    `Bundle`: 12 hex digits of the contents, the same for the same training on the same log, whenever it ran.
+    `recommender` holds the recommender's metrics, `recommender_tier` what answers (`neighbours`, `popularity` or
+    `nothing`) and `recommender_why` why nothing above it does; `policy` has the policy's parameters. `version` is
+    filled by `Bundle`: 12 hex digits of the contents, the same for the same training on the same log, whenever it ran.
     """
 
     fingerprint: str
@@ -86,6 +100,8 @@ class Manifest:
     git_commit: str
     seed: int
     recommender: Mapping[str, float] = field(default_factory=dict)
+    recommender_tier: str = "neighbours"
+    recommender_why: str = ""
     policy: Mapping[str, float] = field(default_factory=dict)
     version: str = ""
 

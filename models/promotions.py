@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ By = Literal["train", "retrain", "promote", "rollback", "hand"]
 CHAMPION: Alias = "champion"
 """The bundle that answers."""
 CHALLENGER: Alias = "challenger"
-"""The newest bundle that did not pass every gate."""
+"""The newest bundle that was to be looked at first."""
 SHADOW: Alias = "shadow"
 """The bundle that is scored beside the champion and never answers."""
 ALIASES: tuple[Alias, ...] = get_args(Alias)
@@ -46,7 +45,7 @@ class Cause:
 class Move:
     """From `at` (microseconds UTC) on, `alias` names the bundle `version`; before, `previous` (empty: nothing).
 
-    `gates` are the figures that the bundle was judged by when the move was made, as in the training report.
+    `targets` says of a bundle just trained what answers each target and recommendations, and why nothing better does.
     """
 
     at: int
@@ -55,18 +54,20 @@ class Move:
     previous: str
     by: By
     reason: str
-    gates: Sequence[Mapping[str, Any]] = field(default=())
+    targets: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The move as JSON values; a figure that is not finite is None."""
-        return {**asdict(self), "gates": [{name: _finite(each) for name, each in gate.items()} for gate in self.gates]}
+        """The move as JSON values."""
+        return {**asdict(self), "targets": dict(self.targets)}
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Move:
         """The move written by `to_json`; KeyError, TypeError or ValueError for anything else."""
-        move = cls(**{**fields, "gates": tuple(fields["gates"])})
+        move = cls(**fields)
         if move.alias not in ALIASES or move.by not in get_args(By) or not isinstance(move.at, int):
             raise ValueError(f"alias {move.alias!r}, by {move.by!r}, at {move.at!r}")
+        if not isinstance(move.targets, dict):
+            raise TypeError(f"targets {move.targets!r}")
         return move
 
 
@@ -148,10 +149,6 @@ class Promotions:
                 f"Line {number} of the promotion log {self.path} is damaged ({type(error).__name__}: {error}); "
                 "expected a move as JSON. Restore the file from a backup, or move it away to begin a new one."
             ) from error
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _finished(content: bytes) -> int:

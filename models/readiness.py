@@ -23,9 +23,9 @@ FARTHEST_DAYS = 10 * 365
 class NextRung:
     """The rung above: the counts from which it is tried, what is lacking, and when that is expected, in microseconds.
 
-    `lacking` is empty when the rung was tried already and told no more than the one that answers: then more of the same
-    data may help or not, and nothing is `expected`. It is None, too, when what lacks does not grow, or takes
-    longer than anybody can foresee.
+    `lacking` is empty when the rung was tried already and does not answer, for the reason that the target gives: then
+    more of the same data may help or not, and nothing is `expected`. It is None, too, when what lacks does not grow, or
+    takes longer than anybody can foresee.
     """
 
     rung: str
@@ -36,7 +36,10 @@ class NextRung:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """One target: its rung and evidence, what was counted, the rung above if there is one, and what it wants for."""
+    """One target: its rung and evidence, what was counted, the rung above if there is one, and what it wants for.
+
+    `why` says why no rung above answers, and is empty at the top.
+    """
 
     target: str
     form: str
@@ -47,6 +50,7 @@ class Readiness:
     counts: Mapping[str, float]
     next: NextRung | None
     missing: str
+    why: str
 
 
 def readiness(manifest: Manifest) -> list[Readiness]:
@@ -62,16 +66,52 @@ def readiness(manifest: Manifest) -> list[Readiness]:
             counts=card.counts,
             next=_next(card, manifest.now),
             missing=card.missing,
+            why=why_not_higher(card),
         )
         for name, card in manifest.targets.items()
     ]
 
 
+def served(manifest: Manifest) -> dict[str, str]:
+    """What answers each target and recommendations, and why nothing above it does: a sentence each."""
+    told = {name: _served(card.rung, card.evidence, why_not_higher(card)) for name, card in manifest.targets.items()}
+    return told | {"recommender": _served(manifest.recommender_tier, "", manifest.recommender_why)}
+
+
+def _served(tier: str, evidence: str, why: str) -> str:
+    return f"{tier}{f', evidence {evidence}' if evidence else ''}{f'. {why}' if why else ''}"
+
+
+def why_not_higher(card: TargetCard) -> str:
+    """Why the tier that answers is no higher: what a gate found, what it was tried beside, or what is lacking."""
+    if card.goes_on:
+        return card.goes_on
+    if card.held_back:
+        return " ".join(f"{tier} was held back: {found}." for tier, found in card.held_back.items())
+    above = _above(card)
+    tried = [tier for tier in above if tier in card.losses]
+    if tried and card.rung in card.losses:
+        best = min(tried, key=lambda tier: card.losses[tier])
+        return (
+            f"{best} was tried, and foretold unseen rows no better for sure: loss {card.losses[best]:.4f}, "
+            f"{card.rung} {card.losses[card.rung]:.4f}."
+        )
+    for tier in above:
+        if lacking := _rung(tier, card, 0).lacking:
+            counted = ", ".join(f"{number:,.0f} {what.replace('_', ' ')}" for what, number in lacking.items())
+            return f"{tier} is tried once there are {counted} more."
+    return card.missing
+
+
+def _above(card: TargetCard) -> list[str]:
+    """The tiers above the one that answers, the lowest first."""
+    tiers = list(card.needed)
+    return tiers[tiers.index(card.rung) + 1 :] if card.rung in tiers else tiers
+
+
 def _next(card: TargetCard, now: int) -> NextRung | None:
     """The lowest rung above that lacks something, else the lowest above; None at the top."""
-    rungs = list(card.needed)
-    above = rungs[rungs.index(card.rung) + 1 :] if card.rung in rungs else rungs
-    found = [_rung(name, card, now) for name in above]
+    found = [_rung(name, card, now) for name in _above(card)]
     return next((each for each in found if each.lacking), found[0] if found else None)
 
 

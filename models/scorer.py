@@ -59,7 +59,7 @@ class Scorer:
         return self.calibration.apply_many(self.raw_many(matrix, threads))
 
     def estimate(self, row: NDArray[np.float32]) -> Estimate:
-        """The calibrated probability of one row with its interval, percentile and band."""
+        """The calibrated probability of one row with its interval and its rank."""
         return self.estimate_of(self.score(row))
 
     def estimate_of(self, value: float) -> Estimate:

@@ -22,6 +22,7 @@ from models.policy import Policy
 from models.scorer import Scorer
 from serving.estimates import told
 from serving.scope import UnreadableScope, compile_scope, read_scope
+from serving.unseen import Kind, kind_reader, lowered
 
 
 class ModelMissing(Exception):
@@ -32,7 +33,8 @@ class ModelMissing(Exception):
 class Champion:
     """A loaded bundle and what follows from it. `scopes` are of all targets, `base_rates` of probabilities alone.
 
-    `told` is what every answer says of each target.
+    `told` is what every answer says of each target, and `lowered` what it says of the evidence for customers whose
+    `kind`, as read from their features, was hardly seen in training.
     """
 
     bundle: Bundle
@@ -40,6 +42,8 @@ class Champion:
     base_rates: Mapping[str, float]
     scopes: Mapping[str, Expr]
     told: Mapping[str, Mapping[str, Any]]
+    lowered: Mapping[str, Mapping[Kind, Mapping[str, Any]]]
+    kind: Callable[[NDArray[np.float32]], Kind]
     _others: tuple[tuple[str, Callable[[Sequence[float]], bool]], ...]
     _asked: tuple[tuple[str, Scorer, Callable[[Sequence[float]], bool]], ...]
 
@@ -54,12 +58,13 @@ class Champion:
                 f"scopes name {', '.join(sorted(unknown))}, which are no features; retrain with `waypost train`"
             )
         rates = {target: cards[target].base_rate for target in bundle.scorers}
+        unseen = {target: lowered(card) for target, card in cards.items()}
         parameters: dict[str, Any] = dict(bundle.manifest.policy)
         index = {name: place for place, name in enumerate(bundle.manifest.features)}
         speaks = {target: compile_scope(scope, index) for target, scope in scopes.items()}
         others = tuple((target, asked) for target, asked in speaks.items() if target not in bundle.scorers)
         asked = tuple((target, scorer, speaks[target]) for target, scorer in bundle.scorers.items())
-        return cls(bundle, Policy(**parameters), rates, scopes, told(bundle), others, asked)
+        return cls(bundle, Policy(**parameters), rates, scopes, told(bundle), unseen, kind_reader(index), others, asked)
 
     def others(self, features: NDArray[np.float32], wanted: Collection[str] | None = None) -> list[str]:
         """The amounts and stages, or those `wanted` of them, that speak of a customer, from float32[features]."""

@@ -73,6 +73,8 @@ class Recommended(NamedTuple):
     as_of: int
     items: list[Recommendation]
     version: str
+    why: str | None
+    """Why everybody is given the same, or nothing; None where the items are the customer's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,8 @@ class Engine:
         as_of = max(now, state.received)
         items = self._recommend(champion, state, limit, as_of, exclude)
         known = self._known(state, self.fold.read(state.states, 0, as_of))
-        return Recommended(known, as_of, items, champion.bundle.version)
+        manifest = champion.bundle.manifest
+        return Recommended(known, as_of, items, manifest.version, manifest.recommender_why or None)
 
     def decide(self, customer: str, decision_id: str, now: int, channels: Collection[Channel] | None = None) -> Decided:
         """Choose the next best action and append the decision to the log, with all its probabilities.

@@ -18,7 +18,7 @@ from features.journey import JOURNEY
 from features.outcomes import STAYS
 from features.words import Speaker
 from models.bundle import Bundle
-from models.estimate import Estimate
+from models.estimate import WITHOUT_MEASUREMENT, Estimate
 from models.manifest import TargetCard
 from models.reasons import Reason, Reasoner
 from models.stages import StageEstimate
@@ -29,8 +29,8 @@ ANSWERS = [*(stage.name.lower() for stage in Stage), "stays"]
 VALUE = {"probability": "probability", "amount": "amount", "stage": "stages"}
 """What the value is called in an answer, by the form of the target."""
 
-_RATE = "D"
-"""The evidence of a rate of all, where it is known."""
+UNKNOWN = "Nothing is known of this customer: what is said is the rate of all."
+"""Why the evidence is lower for a customer without events."""
 
 
 def told(bundle: Bundle) -> dict[str, dict[str, Any]]:
@@ -42,6 +42,7 @@ def _told(card: TargetCard) -> dict[str, Any]:
     return {
         "form": card.form,
         "evidence": card.evidence,
+        "evidence_why": None,
         "definition": card.definition,
         "scope": card.scope,
         "horizon_days": card.horizon_days,
@@ -62,7 +63,7 @@ def values(
     }
     if not known:
         for each, card in ((found[name], bundle.manifest.targets[name]) for name in found):
-            each["evidence"] = max(_RATE, card.evidence)
+            each |= {"evidence": max(WITHOUT_MEASUREMENT, card.evidence), "evidence_why": UNKNOWN}
         return found
     for name in others:
         if name in bundle.amounts:
@@ -76,15 +77,15 @@ def nothing(form: str) -> dict[str, Any]:
     """What is said where a target does not speak of a customer."""
     if form == "stage":
         return {"stages": None, "expected_days": None}
-    return {VALUE[form]: None, "interval": None, "percentile": None, "band": None}
+    return {VALUE[form]: None, "interval": None, "rank_percentile": None, "rank_band": None}
 
 
 def _estimated(form: str, estimate: Estimate) -> dict[str, Any]:
     return {
         VALUE[form]: estimate.value,
         "interval": {"low": estimate.low, "high": estimate.high},
-        "percentile": estimate.percentile,
-        "band": estimate.band,
+        "rank_percentile": estimate.rank_percentile,
+        "rank_band": estimate.rank_band,
     }
 
 

@@ -142,9 +142,10 @@ SCORES_ANSWER: dict[str, Any] = {
                     "form": "probability",
                     "probability": 0.71,
                     "interval": {"low": 0.66, "high": 0.76},
-                    "percentile": 91.5,
-                    "band": "high",
+                    "rank_percentile": 91.5,
+                    "rank_band": "top fifth",
                     "evidence": "A",
+                    "evidence_why": None,
                     "definition": "no PURCHASE within 28 days after the moment it is asked",
                     "scope": "customers with days_since_purchase <= 56",
                     "horizon_days": 28.0,
@@ -162,9 +163,10 @@ SCORES_ANSWER: dict[str, Any] = {
                     "form": "amount",
                     "amount": 96.4,
                     "interval": {"low": 0.0, "high": 240.0},
-                    "percentile": 38.0,
-                    "band": "low",
-                    "evidence": "B",
+                    "rank_percentile": 38.0,
+                    "rank_band": "lower half",
+                    "evidence": "D",
+                    "evidence_why": "No customer of the training rows had the latest channel web.",
                     "definition": "amount of PURCHASE within 90 days after the moment it is asked",
                     "scope": "customers with purchases_ever >= 1",
                     "horizon_days": 90.0,
@@ -184,6 +186,7 @@ RECOMMENDATIONS_ANSWER: dict[str, Any] = {
         {"item": "item-9", "score": 0.83, "reason": "because of item-42"},
         {"item": "item-1", "score": 0.02, "reason": "popular"},
     ],
+    "why": None,
 }
 
 DECISIONS: dict[str, Any] = {
@@ -252,6 +255,7 @@ READINESS_ANSWER: dict[str, Any] = {
                 "expected": "2027-01-12T00:00:00Z",
             },
             "missing": "",
+            "why": "lightgbm is tried once there are 52 history days more.",
         }
     ],
 }

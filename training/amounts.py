@@ -21,7 +21,18 @@ from models.spread import INTERVAL, Ranks
 from training.dataset import Dataset, Gathered, Slice, joined
 from training.evaluation import Figure, resamplings
 from training.ladder import LEAST, newest_rows
-from training.own_amounts import FEW, POWER, TAIL, best_share, deviance, held_ends, own_amount, said_of, shared
+from training.own_amounts import (
+    FEW,
+    POWER,
+    TAIL,
+    best_share,
+    deviance,
+    deviances,
+    held_ends,
+    own_amount,
+    said_of,
+    shared,
+)
 from training.rungs import train_set
 from training.scorers import PATIENCE, ROUNDS, settings
 
@@ -34,6 +45,9 @@ OBJECTIVES: tuple[dict[str, object], ...] = (
     {"objective": "quantile", "alpha": 1.0 - TAIL},
 )
 """The losses of the mean and of the ends of the interval."""
+
+OFF = 0.1
+"""By how much the sum of amounts may be off that add up."""
 
 REPLICATES = 200
 BELIEVED = 5.0
@@ -62,9 +76,9 @@ class FittedAmount:
 class AmountTest:
     """What the test found: errors by model with intervals, and the share of customers inside their interval.
 
-    `figures` are by model and metric: `mae`, `rmse`, and `total`, the sum of what was foretold over what was spent.
-    `over` is the own model's error less that of the other: of the mean, of the pace of the last 90 days, of the closed
-    form where there is one, and of the champion.
+    `figures` are by model and metric: `mae`, `rmse`, `deviance`, and `total`, the sum of what was foretold over what
+    was spent. `over` is the own model's error less that of the other: of the mean of the latest period, of the pace of
+    the last 90 days, of the closed form where there is one, and of the champion.
     """
 
     rows: int
@@ -78,18 +92,25 @@ class AmountTest:
         """The sum of what the model foretold over what was spent."""
         return self.figures[OWN]["total"].value
 
+    @property
+    def adds_up(self) -> bool:
+        """Whether the sum of what was foretold is not surely off by more than `OFF`."""
+        total = self.figures[OWN]["total"]
+        return total.low <= 1.0 + OFF and total.high >= 1.0 - OFF
 
-def fit_amount(found: Gathered, seed: int) -> FittedAmount:
+
+def fit_amount(found: Gathered, seed: int, tiers: tuple[str, ...] = tuple(AMOUNT_RUNGS)) -> FittedAmount:
     """Of the mean, the customer's own orders and, where there is history enough, trees: what is nearest on rows ahead.
 
-    Nearest is the least deviance on rows held back, a horizon after those that it was fitted on; it is then fitted anew
-    on all rows before the test. Without history enough for that, the rungs are compared on the rows they are of.
+    Only of these `tiers`, and of the mean. Nearest is the least deviance on rows held back, a horizon after
+    those that it was fitted on; it is then fitted anew on all rows before the test. Without history enough for that,
+    the rungs are compared on the rows they are of.
     """
     if found.split is None:
-        rungs, losses, rounds, newest = *_untimed(found), 0, newest_rows(found.rows)
+        rungs, losses, rounds, newest = *_untimed(found, tiers), 0, newest_rows(found.rows)
     else:
         data = found.dataset
-        rungs, losses, rounds = _timed(found, data, seed)
+        rungs, losses, rounds = _timed(found, data, seed, tiers)
         newest = newest_rows(data.test)
     best = min(rungs, key=lambda name: losses[name])
     rung = rungs[best]
@@ -101,11 +122,12 @@ def fit_amount(found: Gathered, seed: int) -> FittedAmount:
     return FittedAmount(AmountScorer(found.target.name, rung, ranks), rate, rounds if grown else 0, parameters, ordered)
 
 
-def _untimed(found: Gathered) -> tuple[dict[str, AmountRung], dict[str, float]]:
+def _untimed(found: Gathered, tiers: tuple[str, ...]) -> tuple[dict[str, AmountRung], dict[str, float]]:
     """The rungs of rows that cannot be parted by time; the pace's share is what the newest of them say."""
     rows, newest = found.rows, newest_rows(found.rows)
     rungs: dict[str, AmountRung] = {"prior": mean_amount(rows, found.names, found.target.prior)}
-    own = own_amount(rows, found.names, found.target.horizon / DAY) if _many_enough(found) else None
+    asked = BuyingAmount.name in tiers and _many_enough(found)
+    own = own_amount(rows, found.names, found.target.horizon / DAY) if asked else None
     if own is not None:
         share = best_share([(own, newest)])
         rungs["buyers"] = held_ends(shared(own, share), [(shared(own, share), newest)])
@@ -115,7 +137,9 @@ def _untimed(found: Gathered) -> tuple[dict[str, AmountRung], dict[str, float]]:
     return rungs, losses
 
 
-def _timed(found: Gathered, data: Dataset, seed: int) -> tuple[dict[str, AmountRung], dict[str, float], int]:
+def _timed(
+    found: Gathered, data: Dataset, seed: int, tiers: tuple[str, ...]
+) -> tuple[dict[str, AmountRung], dict[str, float], int]:
     """The final rungs, their deviance on the rows held back, and the trees of the mean.
 
     `early`, `past` and `final` are of the rows up to a horizon before the stop rows, before the rows held back, and
@@ -125,7 +149,8 @@ def _timed(found: Gathered, data: Dataset, seed: int) -> tuple[dict[str, AmountR
     spans = [data.purged_fit, past, joined([past, held])]
     means = [mean_amount(rows, found.names, found.target.prior) for rows in spans]
     starts: list[Start] = list(means)
-    own = [own_amount(rows, data.names, data.target.horizon / DAY) for rows in spans if _many_enough(found)]
+    asked = BuyingAmount.name in tiers and _many_enough(found)
+    own = [own_amount(rows, data.names, data.target.horizon / DAY) for rows in spans if asked]
     known = [each for each in own if each is not None]
     rungs: dict[str, AmountRung] = {"prior": means[-1]}
     losses = {"prior": deviance(held.labels, said_of(means[1], held))}
@@ -136,8 +161,10 @@ def _timed(found: Gathered, data: Dataset, seed: int) -> tuple[dict[str, AmountR
         starts = [early, later, final]
         rungs["buyers"] = held_ends(final, [(early, data.stop), (later, held)])
         losses["buyers"] = deviance(held.labels, said_of(later, held))
-    trees, losses["lightgbm"], rounds = _trees(data, spans, starts, seed)
-    return rungs | {"lightgbm": trees}, losses, rounds
+    if AmountTrees.name not in tiers:
+        return rungs, losses, 0
+    trees, losses[AmountTrees.name], rounds = _trees(data, spans, starts, seed)
+    return rungs | {AmountTrees.name: trees}, losses, rounds
 
 
 def _many_enough(found: Gathered) -> bool:
@@ -213,7 +240,7 @@ def judge_amount(rung: AmountRung, data: Dataset, seed: int, champion: AmountRun
     spent = test.labels.astype(np.float64)
     mean, low, high = rung.amounts(np.ascontiguousarray(test.features))
     pace = data.column(test, PACE) * (days / PACE_DAYS)
-    said = {OWN: mean, MEAN: np.full(len(test), float(past.labels.mean())), AS_BEFORE: pace}
+    said = {OWN: mean, MEAN: np.full(len(test), float(data.calibrate.labels.mean())), AS_BEFORE: pace}
     closed = own_amount(past, data.names, days)
     said |= {CLOSED: said_of(closed, test)} if closed is not None else {}
     said |= {CHAMPION: said_of(champion, test)} if champion is not None else {}
@@ -234,7 +261,7 @@ def judge_amount(rung: AmountRung, data: Dataset, seed: int, champion: AmountRun
     return AmountTest(len(test), float(spent.mean()), figures, over, float(inside.mean()))
 
 
-ERRORS = ("mae", "rmse")
+ERRORS = ("mae", "rmse", "deviance")
 """The metrics of which less is better."""
 
 
@@ -244,5 +271,6 @@ def _figures(said: Floats, spent: Floats, copies: Floats) -> dict[str, Floats]:
     return {
         "mae": copies @ np.abs(off) / rows,
         "rmse": np.sqrt(copies @ off**2 / rows),
+        "deviance": copies @ deviances(spent, said) / rows,
         "total": copies @ said / (copies @ spent),
     }

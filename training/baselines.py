@@ -43,8 +43,8 @@ def baselines(data: Dataset) -> dict[str, NDArray[np.float64]]:
 
 
 def _base_rate(data: Dataset) -> Predict:
-    """Everyone is given the share of positives in training."""
-    rate = float(joined([data.fit, data.stop]).labels.mean())
+    """Everyone is given the share of positives of the latest period: of the newest rows known before the test."""
+    rate = float(data.calibrate.labels.mean())
     return lambda rows: np.full(len(rows), rate)
 
 

@@ -113,7 +113,9 @@ def _limits(card: TargetCard) -> str:
 
 def _usage(name: str, card: TargetCard) -> str:
     columns = (
-        "one column for each stage, and days" if card.form == "stage" else f"{card.form}, low, high, percentile, band"
+        "one column for each stage, and days"
+        if card.form == "stage"
+        else f"{card.form}, low, high, rank_percentile, rank_band"
     )
     return (
         "## How to use it\n\n```python\n"

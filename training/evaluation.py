@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from training.metrics import METRICS, Ranked
 
@@ -68,6 +69,15 @@ def resamplings(clusters: NDArray[np.int32], seed: int, replicates: int = REPLIC
         offsets = np.arange(size)[:, None] * number
         copies = np.bincount((drawn + offsets).ravel(), minlength=size * number).reshape(size, number)
         yield copies[:, index].astype(np.float64)
+
+
+def clustered(values: NDArray[np.float64], clusters: NDArray[np.int32]) -> Figure:
+    """The mean of the values with its `LEVEL` interval, rows of one cluster counting as one."""
+    mean = float(values.mean())
+    place = np.unique(clusters, return_inverse=True)[1]
+    error = float(np.sqrt((np.bincount(place, values - mean) ** 2).sum())) / len(values)
+    far = float(norm.isf((1.0 - LEVEL) / 2.0)) * error
+    return Figure(mean, mean - far, mean + far)
 
 
 def evaluate(

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from features.events import DAY
 from features.outcomes import STAYS
-from models.stages import ANSWERS, StageRung, StageScorer, StageShares, StageTrees
+from models.stages import ANSWERS, STAGE_RUNGS, StageRung, StageScorer, StageShares, StageTrees
 from training.dataset import Dataset, Gathered, Slice, joined
+from training.evaluation import Figure, clustered
 from training.scorers import PATIENCE, settings
 
 Floats = NDArray[np.float64]
@@ -40,23 +41,31 @@ class FittedStage:
 
 @dataclass(frozen=True, slots=True)
 class StageTest:
-    """What the test found: log loss of the trees and of the shares, how often the likeliest answer was right, and how
-    many days the expected wait was off on average, among those who changed."""
+    """What the test found: log loss of the model and of the shares of the latest period, how often the likeliest answer
+    was right, and how many days the expected wait was off on average, among those who changed.
+
+    `worse` is how far the model's log loss is above that of the shares, `over_champion` above that of the champion.
+    """
 
     rows: int
     log_loss: float
     log_loss_of_shares: float
     accuracy: float
     days_off: float
+    worse: Figure
+    over_champion: Figure | None = None
 
 
-def fit_stage(found: Gathered, seed: int) -> FittedStage:
-    """Trees where there is history enough and they fit held rows better than the shares; else the shares."""
+def fit_stage(found: Gathered, seed: int, tiers: tuple[str, ...] = tuple(STAGE_RUNGS)) -> FittedStage:
+    """Trees where there is history enough and they fit held rows better than the shares; else the shares.
+
+    Only of these `tiers`, and of the shares.
+    """
     target, data = found.target, found.dataset if found.split is not None else None
     known = found.rows if data is None else joined([data.fit, data.stop, data.calibrate])
     shares = stage_shares(known, found.names, target.prior, target.horizon / DAY)
     rate = 1.0 - shares.shares[STAYS]
-    if data is None:
+    if data is None or StageTrees.name not in tiers:
         return FittedStage(StageScorer(target.name, shares), rate)
     parameters = _parameters(len(data.fit) + len(data.stop) + len(data.calibrate), seed)
     rounds = _rounds(data, parameters)
@@ -83,28 +92,37 @@ def stage_shares(rows: Slice, names: tuple[str, ...], prior: float, horizon_days
     return StageShares((shares / shares.sum()).tolist(), max(wait, _EDGE), names)
 
 
-def judge_stage(rung: StageRung, data: Dataset) -> StageTest:
+def judge_stage(rung: StageRung, data: Dataset, champion: StageRung | None = None) -> StageTest:
     """The figures on the test rows."""
     test, target = data.test, data.target
     features = np.ascontiguousarray(test.features)
-    shares = stage_shares(joined([data.fit, data.stop]), data.names, target.prior, target.horizon / DAY)
+    shares = stage_shares(data.calibrate, data.names, target.prior, target.horizon / DAY)
+    own, rate = stage_losses(rung, test), stage_losses(shares, test)
     right = rung.chances(features).argmax(axis=1) == test.labels
     waits = np.full(len(test), np.nan) if test.days is None else test.days.astype(np.float64)
     off = np.abs(rung.days(features) - waits)[~np.isnan(waits)]
     return StageTest(
         len(test),
-        stage_loss(rung, test),
-        stage_loss(shares, test),
+        float(own.mean()),
+        float(rate.mean()),
         float(right.mean()),
         float(off.mean()) if len(off) else 0.0,
+        clustered(own - rate, test.customer),
+        None if champion is None else clustered(own - stage_losses(champion, test), test.customer),
     )
 
 
 def stage_loss(rung: StageRung, rows: Slice) -> float:
-    """The mean of -log(the chance given to what happened)."""
+    """The mean of `stage_losses`."""
+    return float(stage_losses(rung, rows).mean())
+
+
+def stage_losses(rung: StageRung, rows: Slice) -> Floats:
+    """-log(the chance given to what happened) of each row."""
     chances = rung.chances(np.ascontiguousarray(rows.features))
     given = chances[np.arange(len(rows)), rows.labels.astype(np.int64)]
-    return float(-np.log(np.maximum(given, _EDGE)).mean())
+    losses: Floats = -np.log(np.maximum(given, _EDGE))
+    return losses
 
 
 def _parameters(rows: int, seed: int) -> dict[str, object]:

@@ -34,9 +34,16 @@ STEPS = 20
 
 
 def deviance(spent: NDArray[np.float32], said: Floats) -> float:
-    """The mean Tweedie deviance of `POWER`, of amounts that are said to be above zero; zero where all are right."""
-    y, near, far = spent.astype(np.float64), 1.0 - POWER, 2.0 - POWER
-    return 2.0 * float(np.mean(np.maximum(y, 0.0) ** far / (near * far) - y * said**near / near + said**far / far))
+    """The mean Tweedie deviance of `POWER`; zero where all are right."""
+    return float(np.mean(deviances(spent.astype(np.float64), said)))
+
+
+def deviances(spent: Floats, said: Floats) -> Floats:
+    """The Tweedie deviance of each amount. Where next to nothing was said, a hair of the mean is meant."""
+    near, far = 1.0 - POWER, 2.0 - POWER
+    meant = np.maximum(said, max(NONE * float(np.abs(spent).mean()), 1e-9))
+    apart: Floats = np.maximum(spent, 0.0) ** far / (near * far) - spent * meant**near / near + meant**far / far
+    return 2.0 * apart
 
 
 def said_of(rung: AmountRung, rows: Slice) -> Floats:

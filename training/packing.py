@@ -5,74 +5,67 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from features.fold import Fold
-from features.profiles import Past
 from models.bundle import Bundle, BundleError, Manifest, StaleBundle
 from models.governance import stand_in
 from models.policy import Policy
-from models.recommender import Recommender
 from models.stages import StageScorer
 from training.monitoring import reference_of
-from training.ranking import RankingEvaluation
-from training.recommenders import Taste
+from training.recommending import TrainedRecommender
+from training.selection import Selected, rival_of, untrained
+from training.shop import Shop
 from training.targets import targets
-from training.trained import Trained, flat, moment
-
-
-@dataclass(frozen=True, eq=False)
-class Shop:
-    """What a run looks at: the log from `start` to `end`, ready to be replayed; `items` are names by code.
-
-    `digest` stands for exactly these events and merges, and `offset` is no later than the last of the events.
-    """
-
-    fold: Fold
-    past: Past
-    items: list[str]
-    start: int
-    end: int
-    offset: int
-    digest: str
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedRecommender:
-    """The recommender, how it was fitted (None when there was nothing to fit), and its test, if there was one."""
-
-    recommender: Recommender
-    taste: Taste | None
-    ranking: RankingEvaluation | None
+from training.trained import flat, moment
 
 
 def bundle_of(
-    shop: Shop, trained: Mapping[str, Trained], recommended: TrainedRecommender, champion: Bundle | None,
+    shop: Shop, selected: Mapping[str, Selected], recommended: TrainedRecommender, champion: Bundle | None,
     *, seed: int, started: int,
 ) -> Bundle:  # fmt: skip
-    """The bundle: the models just trained, and those of the champion for targets left alone this time."""
+    """The bundle: what was selected for the targets of this run, and the champion's models for the others.
+
+    A target that neither answers is answered by what is believed without data: every target has an answer.
+    """
     asked = targets()
-    kept = [] if champion is None else [name for name in champion.models if name in asked and name not in trained]
-    models = {name: champion.models[name] for name in kept if champion is not None}
-    cards = {name: champion.manifest.targets[name] for name in kept if champion is not None}
-    models |= {name: each.model for name, each in trained.items()}
-    cards |= {name: each.card for name, each in trained.items()}
+    models = {name: each.model for name, each in selected.items()}
+    cards = {name: each.card for name, each in selected.items()}
+    for name, target in asked.items():
+        if name in selected:
+            continue
+        model = rival_of(target, champion)
+        if champion is not None and model is not None:
+            models[name], cards[name] = model, champion.manifest.targets[name]
+        else:
+            believed = untrained(target, shop)
+            models[name], cards[name] = believed.model, believed.card
+    order = [name for name in asked if name in models]
     manifest = Manifest(
         fingerprint=shop.fold.fingerprint,
         features=shop.fold.names,
-        targets=cards,
+        targets={name: cards[name] for name in order},
         created=moment(started),
         now=shop.end,
         log_offset=shop.offset,
         git_commit=git_commit(),
         seed=seed,
-        recommender=flat(ranking.figures["recommender"]) if (ranking := recommended.ranking) is not None else {},
+        recommender=_figures(recommended),
+        recommender_tier=recommended.tier,
+        recommender_why=recommended.why,
         policy=Policy().parameters,
     )
+    models = {name: models[name] for name in order}
     judged = {name: each for name, each in models.items() if not isinstance(each, StageScorer)}
     reference = reference_of(shop.fold, shop.past, shop.end, asked, judged, seed)
     return Bundle(models, recommended.recommender, manifest, reference)
+
+
+def _figures(recommended: TrainedRecommender) -> dict[str, float]:
+    """What was measured of what answers."""
+    if recommended.ranking is None:
+        return {}
+    return flat(recommended.ranking.figures["recommender" if recommended.tier == "neighbours" else "popularity"])
 
 
 def champion_of(fold: Fold, folder: Path) -> Bundle | None:

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle import Bundle, TargetCard
-from models.manifest import Manifest
+from models.manifest import KINDS, Manifest
 from training.cards import Findings, model_card, summary
 from training.curves import partial_dependence
 from training.evaluation import Evaluation, Figure
 from training.figures import calibration_picture, drift_picture, importance_picture, learning_picture, lift_picture
 from training.gates import Gate
-from training.packing import Shop, TrainedRecommender
 from training.ranking import RankingEvaluation
-from training.reliability import PARTS
+from training.recommending import TrainedRecommender
+from training.shop import Shop
 from training.tracking import Run, TargetRun
 from training.trained import AmountTarget, Trained, TrainedTarget, UntestedTarget, flat, moment
 
@@ -62,7 +62,8 @@ def run_of(
 
 def _target_run(each: Trained, bundle: Bundle, tags: Mapping[str, str], example: NDArray[np.float32]) -> TargetRun:
     """The record of one target."""
-    name, card, manifest = each.target.name, each.card, bundle.manifest
+    name, manifest = each.target.name, bundle.manifest
+    card = manifest.targets[name]
     tested, files = None, {}
     if isinstance(each, TrainedTarget):
         tested = Findings(each.evaluation.figures, {part: rows.rows for part, rows in each.slices.items()})
@@ -86,7 +87,7 @@ def _target_run(each: Trained, bundle: Bundle, tags: Mapping[str, str], example:
 def _parts(each: TrainedTarget) -> dict[str, dict[str, NDArray[np.bool_]]]:
     """The rows of the test by stage and by channel, where there are such features."""
     found: dict[str, dict[str, NDArray[np.bool_]]] = {}
-    for feature, values in PARTS.items():
+    for feature, values in KINDS.items():
         if feature in each.names:
             column = each.test.features[:, each.names.index(feature)]
             found[feature] = {value.name.lower(): column == float(value) for value in values}

@@ -10,12 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from features.events import Channel, Stage
+from models.manifest import KINDS
 from training.dataset import Slice
 from training.evaluation import LEVEL
-
-PARTS: dict[str, type[IntEnum]] = {"stage": Stage, "latest_channel": Channel}
-"""Features that part the customers, each with the names of its values."""
 
 LEAST_ROWS = 100
 LEAST_CUSTOMERS = 30
@@ -45,10 +42,10 @@ class Reliability:
 def reliability_by_part(
     test: Slice, names: tuple[str, ...], given: NDArray[np.float64]
 ) -> dict[str, dict[str, Reliability]]:
-    """By feature of `PARTS` and name of its value, of the parts with rows enough; `given` are float64[n]."""
+    """By feature of `KINDS` and name of its value, of the parts with rows enough; `given` are float64[n]."""
     return {
         feature: dict(_parts(test, test.features[:, names.index(feature)], values, given))
-        for feature, values in PARTS.items()
+        for feature, values in KINDS.items()
         if feature in names
     }
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from features.grammar import duration_text
-from models.bundle import TargetCard
+from models.manifest import Manifest, TargetCard
+from models.readiness import why_not_higher
 from training.evaluation import Figure
 from training.gates import Gate
 from training.metrics import TITLES
@@ -113,11 +114,31 @@ def ranking_table(ranking: RankingEvaluation) -> Table:
     return Table(title, ("model", "NDCG@20", "recall@20"), rows)
 
 
-def gate_table(gates: list[Gate]) -> Table:
+def gate_table(gates: Sequence[Gate]) -> Table:
     """Every gate, what was found and what was wanted."""
     rows: list[tuple[str | int, ...]] = []
     for gate in gates:
         wanted = f"{'at most' if gate.at_most else 'above'} {gate.threshold:g}"
-        verdict = "passed" if gate.passed else "FAILED" if gate.holds else "not earned"
-        rows.append((gate.subject, gate.condition, f"{gate.value:.4f}", wanted, verdict))
+        verdict = "passed" if gate.passed else "held back" if gate.holds else "not earned"
+        rows.append((f"{gate.subject}, {gate.tier}", gate.condition, f"{gate.value:.4f}", wanted, verdict))
     return Table("gates", ("model", "condition", "found", "wanted", ""), rows)
+
+
+def served_table(manifest: Manifest) -> Table:
+    """What answers each target and recommendations from now on, why nothing above it does, and what may change that."""
+    rows: list[tuple[str | int, ...]] = [
+        (name, card.rung, card.evidence, why_not_higher(card), _next_step(name, card))
+        for name, card in manifest.targets.items()
+    ]
+    more = "" if manifest.recommender_tier == "neighbours" else "waypost import FILE, then waypost train"
+    rows.append(("recommender", manifest.recommender_tier, "", manifest.recommender_why, more))
+    return Table("what answers from now on", ("target", "answered by", "evidence", "why nothing higher", "next"), rows)
+
+
+def _next_step(name: str, card: TargetCard) -> str:
+    """The command that may lead to a higher tier; none at the top."""
+    if card.goes_on:
+        return "waypost monitor"
+    if card.held_back:
+        return f"waypost train --study 10 {name}"
+    return "" if not why_not_higher(card) else f"waypost import FILE, then waypost train {name}"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from models.bundle import Bundle
+from models.bundle import Bundle, TargetCard
+from models.readiness import served
 from training.evaluation import Figure
 from training.gates import Gate
 from training.ranking import RankingEvaluation
+from training.recommending import TrainedRecommender
 from training.report import (
     Table,
     amount_table,
@@ -19,10 +22,12 @@ from training.report import (
     ladder_table,
     ranking_table,
     reliability_table,
+    served_table,
     target_table,
 )
+from training.selection import Selected
 from training.tracking import Recorded
-from training.trained import AmountTarget, StageTarget, TrainedTarget, UntestedTarget, moment
+from training.trained import AmountTarget, Others, TrainedTarget, UntestedTarget, missing_of, moment, parted
 
 RECOMMENDER = "recommender"
 
@@ -31,44 +36,76 @@ RECOMMENDER = "recommender"
 class TrainingResult:
     """Everything a run leaves behind.
 
-    `targets` are those of a probability that were tested, `untested` those for which there is too little history, and
-    `others` those that answer with an amount or a stage. `skipped` says why something has no test, the recommender
-    included. `folder` is where the bundle was written: the champion's place when no gate holds it back, a place beside
-    it otherwise.
+    `selected` says of each target of the run what answers it; `gates` are all that were judged, those of models that
+    were held back included. `folder` is where the bundle was written: the champion's place, or the challenger's.
     """
 
     bundle: Bundle
-    targets: Mapping[str, TrainedTarget]
-    untested: Mapping[str, UntestedTarget]
-    others: Mapping[str, AmountTarget | StageTarget]
-    ranking: RankingEvaluation | None
-    gates: list[Gate]
+    selected: Mapping[str, Selected]
+    recommended: TrainedRecommender
+    gates: Sequence[Gate]
     promoted: bool
-    skipped: Mapping[str, str]
     recorded: Recorded
     folder: Path
+
+    @cached_property
+    def _parted(self) -> tuple[dict[str, TrainedTarget], dict[str, UntestedTarget], dict[str, Others]]:
+        return parted({name: each.trained for name, each in self.selected.items()})
+
+    @property
+    def targets(self) -> Mapping[str, TrainedTarget]:
+        """The targets of a probability that were tested."""
+        return self._parted[0]
+
+    @property
+    def untested(self) -> Mapping[str, UntestedTarget]:
+        """The targets of a probability for which there is too little history."""
+        return self._parted[1]
+
+    @property
+    def others(self) -> Mapping[str, Others]:
+        """The targets that answer with an amount or a stage."""
+        return self._parted[2]
+
+    @property
+    def ranking(self) -> RankingEvaluation | None:
+        """The test of the recommender."""
+        return self.recommended.ranking
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Why something has no test, the recommender included."""
+        found = {name: missing_of(each.trained) for name, each in self.selected.items()}
+        return {name: why for name, why in {**found, RECOMMENDER: self.recommended.unjudged}.items() if why}
+
+    @property
+    def served(self) -> dict[str, str]:
+        """What answers each target and recommendations, and why nothing above it does."""
+        return served(self.bundle.manifest)
 
     def to_json(self) -> dict[str, Any]:
         """The result as JSON values."""
         manifest = self.bundle.manifest
+        cards = manifest.targets
         return {
             "bundle": {"version": self.bundle.version, "folder": str(self.folder), "fingerprint": manifest.fingerprint},
             "promoted": self.promoted,
+            "served": self.served,
             "now": manifest.now,
             "seed": manifest.seed,
             "log_offset": manifest.log_offset,
             "git_commit": manifest.git_commit,
-            "targets": {name: _target_json(each) for name, each in self.targets.items()},
-            "untested": {name: each.card.to_fields() for name, each in self.untested.items()},
-            "others": {name: each.card.to_fields() for name, each in self.others.items()},
+            "targets": {name: _target_json(each, cards[name]) for name, each in self.targets.items()},
+            "untested": {name: cards[name].to_fields() for name in self.untested},
+            "others": {name: cards[name].to_fields() for name in self.others},
             "recommender": _ranking_json(self.ranking),
             "gates": [{**asdict(gate), "passed": gate.passed} for gate in self.gates],
-            "skipped": dict(self.skipped),
+            "skipped": self.skipped,
             "mlflow": asdict(self.recorded),
         }
 
     def tables(self) -> list[Table]:
-        """The report: a table of figures for each target and the recommender, then the gates."""
+        """The report: a table of figures for each target and the recommender, the gates, and what is served."""
         each_of = (target_table, cutoff_table, reliability_table)
         reports = [table(name, each) for name, each in self.targets.items() for table in each_of]
         reports = [report for report in reports if report.rows]
@@ -79,11 +116,12 @@ class TrainingResult:
         reports.append(gate_table(self.gates))
         if self.skipped:
             reports.append(Table("not tested", ("what", "why"), list(self.skipped.items())))
+        reports.append(served_table(self.bundle.manifest))
         return reports
 
 
-def _target_json(trained: TrainedTarget) -> dict[str, Any]:
-    test, card = trained.evaluation, trained.card
+def _target_json(trained: TrainedTarget, card: TargetCard) -> dict[str, Any]:
+    test = trained.evaluation
     return {
         "definition": card.definition,
         "scope": card.scope,

@@ -25,9 +25,9 @@ from features.journey import JOURNEY
 from features.log.contract import EventLog
 from training.dataset import Dataset, Slice, gathered, joined
 from training.moments import NotEnoughHistory, Schedule, purged
-from training.pipeline import read_shop
 from training.rungs import train_set
 from training.scorers import PATIENCE, ROUNDS, constraints, settings
+from training.shop import read_shop
 from training.slices import digest_of
 from training.studied import SPACE, Studied, read_study, write_study
 from training.targets import chosen

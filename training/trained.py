@@ -20,7 +20,7 @@ from training.amounts import AmountTest, FittedAmount
 from training.curves import Curve, Drift
 from training.dataset import Counts, Slice
 from training.evaluation import Evaluation, Figure, plain_figures
-from training.gates import CHAMPION, Gate, earned
+from training.gates import CALIBRATED, CHAMPION, FITS, LOWEST, NEARER, Gate, earned
 from training.ladder import FittedScorer, needed
 from training.next_stages import FittedStage, StageTest
 from training.reliability import Reliability, reliability_by_part
@@ -49,8 +49,8 @@ class TrainedTarget:
     predictions: Mapping[str, NDArray[np.float64]]
     coverage: float
     gates: Sequence[Gate]
-    curve: Curve | None
-    drifts: Sequence[Drift]
+    curve: Curve | None = None
+    drifts: Sequence[Drift] = ()
 
     @property
     def model(self) -> Scorer:
@@ -70,7 +70,7 @@ class TrainedTarget:
         return replace(
             card_of(self.target, self.counts, self.fitted),
             base_rate=self.evaluation.base_rate,
-            evidence=evidence_of(self.model.rung.name, earned(self.gates)),
+            evidence=_evidence(self.model.rung.name, self.gates, earned(self.gates, [CALIBRATED])),
             metrics=metrics,
             coverage=self.coverage,
             reliability={
@@ -110,6 +110,7 @@ class UntestedTarget:
     counts: Counts
     fitted: FittedScorer
     missing: str
+    gates: Sequence[Gate] = ()
 
     @property
     def model(self) -> Scorer:
@@ -132,6 +133,7 @@ class AmountTarget:
     missing: str
     test: AmountTest | None
     slices: Mapping[str, Rows]
+    gates: Sequence[Gate] = ()
 
     @property
     def model(self) -> AmountScorer:
@@ -144,11 +146,10 @@ class AmountTarget:
         card = replace(card_of(self.target, self.counts, self.fitted), missing=self.missing)
         if self.test is None:
             return card
-        better = all(each["mae"].high < 0.0 for other, each in self.test.over.items() if other != CHAMPION)
         return replace(
             card,
             base_rate=self.test.mean,
-            evidence=evidence_of(card.rung, better),
+            evidence=_evidence(card.rung, self.gates, self.test.adds_up),
             metrics=flat(self.test.figures["model"]),
             coverage=self.test.coverage,
         )
@@ -164,6 +165,7 @@ class StageTarget:
     missing: str
     test: StageTest | None
     slices: Mapping[str, Rows]
+    gates: Sequence[Gate] = ()
 
     @property
     def model(self) -> StageScorer:
@@ -176,9 +178,9 @@ class StageTarget:
         card = replace(card_of(self.target, self.counts, self.fitted), missing=self.missing)
         if self.test is None:
             return card
-        better = self.test.log_loss < self.test.log_loss_of_shares
-        figures = {name: float(value) for name, value in asdict(self.test).items() if name != "rows"}
-        return replace(card, evidence=evidence_of(card.rung, better), metrics=figures)
+        names = ("log_loss", "log_loss_of_shares", "accuracy", "days_off")
+        figures = {name: float(getattr(self.test, name)) for name in names}
+        return replace(card, evidence=_evidence(card.rung, self.gates, True), metrics=figures)
 
 
 Trained = TrainedTarget | UntestedTarget | AmountTarget | StageTarget
@@ -198,6 +200,11 @@ def parted(
     )
 
 
+def missing_of(trained: Trained) -> str:
+    """What kept a target from being tested; empty where it was."""
+    return "" if isinstance(trained, TrainedTarget) else trained.missing
+
+
 def card_of(target: Target, counts: Counts, fitted: FittedScorer | FittedAmount | FittedStage) -> TargetCard:
     """What there is to say of a target without a test."""
     model = fitted.scorer
@@ -209,7 +216,7 @@ def card_of(target: Target, counts: Counts, fitted: FittedScorer | FittedAmount 
         calibration=model.calibration.kind if isinstance(model, Scorer) else "identity",
         form=target.form,
         rung=model.rung.name,
-        evidence=evidence_of(model.rung.name, passed=False),
+        evidence=_evidence(model.rung.name, (), False),
         doc=target.doc,
         prior=target.prior,
         interval=INTERVAL,
@@ -217,6 +224,12 @@ def card_of(target: Target, counts: Counts, fitted: FittedScorer | FittedAmount 
         losses=dict(fitted.losses),
         needed=needed(target),
     )
+
+
+def _evidence(tier: str, gates: Sequence[Gate], calibrated: bool) -> str:
+    """The letter that the gates of a test earned; without gates there was no test."""
+    fits = earned(gates, [FITS, NEARER])
+    return evidence_of(tested=bool(gates), ranks=earned(gates), fits=fits, calibrated=calibrated, learnt=tier != LOWEST)
 
 
 def moment(at: int) -> str:

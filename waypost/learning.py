@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
 from waypost.console import (
     JsonOption,
     StoreOption,
     clock,
+    err,
     iso,
     needs,
-    out,
     parse_moment,
     print_json,
+    print_line,
     print_table,
     progress_bar,
     steps,
@@ -34,12 +36,15 @@ if TYPE_CHECKING:
 POLITENESS = 10
 """How much a training run steps back (`nice`): a server on the same machine answers first."""
 
+UNANSWERED = 3
+"""Exit code of a training after which no server could answer every target; 1 is a training that failed."""
+
 StudyOption = Annotated[
     float,
     typer.Option("--study", metavar="MINUTES", min=0.0, help="First look for better settings, for so long in all."),
 ]
 ChallengerOption = Annotated[
-    bool, typer.Option("--challenger", help="Put it beside the champion, whatever the gates say.")
+    bool, typer.Option("--challenger", help="Put it beside the champion, to look at it first.")
 ]
 ClusterOption = Annotated[
     str | None,
@@ -64,7 +69,10 @@ def train(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train, judge beside the baselines, record in MLflow, and promote what passes every gate."""
+    """Train, judge beside the baselines, and promote what each target is answered best by; record in MLflow.
+
+    Exit code 0: a champion answers every target and recommendations; 1: the training failed; 3: no server can use it.
+    """
     from models.promotions import Cause
     from waypost.places import bundle_folder, existing_log
 
@@ -87,6 +95,23 @@ def train(
         print_json(result.to_json())
     else:
         report_training(result)
+    check_champion(folder)
+
+
+def check_champion(folder: Path) -> None:
+    """End with the exit code `UNANSWERED` where a server cannot answer every target from the champion in `folder`."""
+    from features.journey import JOURNEY
+    from serving.champion import Champions
+    from training.targets import targets
+
+    champions = Champions(folder, JOURNEY)
+    champions.refresh()
+    problem, champion = champions.problem, champions.current
+    if champion is not None and (lacking := targets().keys() - champion.bundle.models.keys()):
+        problem = f"The champion in {folder} does not answer {', '.join(sorted(lacking))}. Run `waypost train`."
+    if problem:
+        err.print(Text.assemble(("error: ", "red"), problem), soft_wrap=True)
+        raise typer.Exit(UNANSWERED)
 
 
 def _study(
@@ -140,13 +165,17 @@ def report_studies(found: Sequence[Studied], as_json: bool) -> None:
 
 
 def report_training(result: TrainingResult) -> None:
-    """Print the figures beside the baselines, the gates, and what became of the bundle."""
+    """Print the figures beside the baselines, the gates, what answers now, and the command for the next step."""
     for table in result.tables():
         print_table(table.title, table.columns, table.rows)
-    verdict = "is the champion" if result.promoted else "is the challenger"
-    if not all(gate.passed for gate in result.gates if gate.holds):
-        verdict = f"did not pass every gate: it {verdict}"
-    out.print(f"bundle {result.bundle.version} in {result.folder} {verdict}", highlight=False, soft_wrap=True)
+    number = len(result.bundle.manifest.targets)
+    made = f"bundle {result.bundle.version} in {result.folder}"
+    if result.promoted:
+        print_line(f"{made} is the champion: it answers all {number} targets and recommendations.")
+        print_line("serve it with `waypost serve`; a running server takes it up within two seconds")
+    else:
+        print_line(f"{made} is the challenger: it answers nothing, and is watched beside the champion.")
+        print_line("let it answer with `waypost models promote challenger`")
 
 
 def score(

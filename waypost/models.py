@@ -62,6 +62,8 @@ def list_models(as_json: JsonOption = False) -> None:
 @app.command("show")
 def show(version: VersionArgument = "champion", as_json: JsonOption = False) -> None:
     """Show what one bundle predicts and how well, and how it came to its aliases."""
+    from models.readiness import served
+
     governance = governed()
     chosen = _version(governance, version)
     manifest = governance.archive.manifest(chosen)
@@ -76,6 +78,7 @@ def show(version: VersionArgument = "champion", as_json: JsonOption = False) -> 
     ]  # fmt: skip
     title = f"bundle {chosen}, trained on the log up to {iso(manifest.now)} with features {manifest.fingerprint}"
     print_table(title, ("target", "rung", "evidence", "base rate", "ROC-AUC", "log loss", "calibration error"), figures)
+    print_table("what answers, and why nothing higher does", ("target", "answered by"), list(served(manifest).items()))
     _print_moves("how it came to its aliases", moves)
 
 
@@ -196,11 +199,9 @@ def _print_moves(title: str, moves: Sequence[Move]) -> None:
 
 
 def _deed(move: Move) -> str:
-    """What was moved, from where, by whom, and how many gates the bundle had passed."""
+    """What was moved, from where and by whom."""
     before = f" in the place of {move.previous}" if move.previous else ""
-    passed = sum(bool(gate["passed"]) for gate in move.gates)
-    judged = f", {passed} of {len(move.gates)} gates passed" if move.gates else ""
-    return f"{move.alias} is {move.version}{before}, by {move.by}{judged}"
+    return f"{move.alias} is {move.version}{before}, by {move.by}"
 
 
 def told(move: Move) -> dict[str, Any]:

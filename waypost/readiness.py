@@ -25,19 +25,16 @@ def show_readiness(as_json: JsonOption = False) -> None:
         print_json({"as_of": iso(manifest.now), "model": manifest.version, "targets": targets})
         return
     title = f"targets of bundle {manifest.version}, as of {iso(manifest.now)}"
-    columns = ("target", "answers now", "evidence", "counted", "next rung", "lacking", "expected")
+    columns = ("target", "answers now", "evidence", "counted", "next rung", "lacking", "expected", "why nothing higher")
     print_table(title, columns, [_row(each) for each in found])
 
 
 def _row(each: Readiness) -> tuple[str, ...]:
     counted = _counts(each.counts)
     if each.next is None:
-        return (each.target, each.rung, each.evidence, counted, "", "", "")
-    return (each.target, each.rung, each.evidence, counted, each.next.rung, _lacking(each.next), _expected(each.next))
-
-
-def _lacking(rung: NextRung) -> str:
-    return _counts(rung.lacking) or "nothing: it was tried, and foretold no better"
+        return (each.target, each.rung, each.evidence, counted, "", "", "", each.why)
+    rung, lacking = each.next.rung, _counts(each.next.lacking)
+    return (each.target, each.rung, each.evidence, counted, rung, lacking, _expected(each.next), each.why)
 
 
 def _expected(rung: NextRung) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from waypost.console import JsonOption, StoreOption, clock, needs, print_json, print_line, steps
-from waypost.learning import SeedOption, report_training, step_back
+from waypost.learning import SeedOption, check_champion, report_training, step_back
 from waypost.models import governed, print_move, told
 from waypost.places import bundle_folder, existing_log
 
@@ -78,12 +78,14 @@ def retrain(
         done = Done("retrain", reason, training=train(Cause("retrain", reason)))
     if as_json:
         print_json(done.to_json())
-        return
-    print_line(f"{done.step}: {done.reason}")
+    else:
+        print_line(f"{done.step}: {done.reason}")
+        if done.training:
+            report_training(done.training)
+        if done.move:
+            print_move(done.move, as_json=False)
     if done.training:
-        report_training(done.training)
-    if done.move:
-        print_move(done.move, as_json=False)
+        check_champion(bundle_folder())
 
 
 def _action(store: str | None, governance: Governance) -> Action:

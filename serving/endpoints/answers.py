@@ -130,6 +130,7 @@ def _readiness(each: Readiness) -> TargetReadiness:
         counts=dict(each.counts),
         next=None if each.next is None else _next_rung(each.next),
         missing=each.missing,
+        why=each.why,
     )
 
 
@@ -155,6 +156,7 @@ async def post_recommendations(worker: Worker, request: HttpRequest) -> Response
             customer=asked.customer,
             known=found.known,
             items=recommended(found.items),
+            why=found.why,
         )
     )
 

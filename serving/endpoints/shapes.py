@@ -39,10 +39,13 @@ def target_scores(
     row = standing.features
     others = champion.others(row, wanted) if standing.known else []
     found = estimates.values(champion.bundle, row, standing.scores, others, standing.known)
+    kind = champion.kind(row)
     said = {}
     for name, fields in champion.told.items():
         if wanted is None or name in wanted:
             said[name] = {**fields, **(found.get(name) or estimates.nothing(fields["form"]))}
+            if standing.known and name in found and kind in champion.lowered[name]:
+                said[name].update(champion.lowered[name][kind])
             if explain and name in found:
                 said[name]["reasons"] = estimates.reasons_of(champion.bundle, name, row) if standing.known else []
     return said

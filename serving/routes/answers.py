@@ -32,7 +32,7 @@ ROUTES: tuple[Route, ...] = (
         tag="answers",
         summary="Score customers",
         doc="What to expect of a customer, or of up to 1000: each target's probability, amount or next stage with its "
-        "90 % interval, its place among all customers, the evidence behind it and the exact question. An unknown "
+        "90 % interval, its rank among all customers, the evidence behind it and the exact question. An unknown "
         "customer gets the base rates. `?explain=true` tells why.",
         request=ScoresRequest,
         query=ScoresQuery,

@@ -44,6 +44,9 @@ class RecommendationsAnswer(Stamped):
     customer: str
     known: bool
     items: list[RecommendedItem]
+    why: str | None = Field(
+        description="Why everybody is given the same, or nothing; null where recommendations are a customer's own."
+    )
 
 
 class ActionReason(Answer):

@@ -35,6 +35,10 @@ class ScoreReason(Answer):
 
 class _Score(Answer):
     evidence: str = Field(description=f"What stands behind it: {_LETTERS}.", json_schema_extra={"enum": list(EVIDENCE)})
+    evidence_why: str | None = Field(
+        description="Why the evidence is lower for this customer than for others of the target; null where it is not.",
+        examples=["No customer of the training rows had the latest channel web."],
+    )
     definition: str = Field(
         description="What exactly is asked.", examples=["PURCHASE within 7 days after the moment it is asked"]
     )
@@ -47,9 +51,13 @@ class _Score(Answer):
 
 class _Placed(_Score):
     interval: Interval | None
-    percentile: float | None = Field(description="Share of the newest customers asked about who are below, 0 to 100.")
-    band: str | None = Field(
-        description="; ".join(f"{name} from percentile {start:g}" for name, start in BANDS.items()) + ".",
+    rank_percentile: float | None = Field(
+        description="The rank among customers: the share of the newest ones asked about who are below, 0 to 100."
+    )
+    rank_band: str | None = Field(
+        description="The rank in words, which is no judgement of the value: "
+        + "; ".join(f"{name} from percentile {start:g}" for name, start in BANDS.items())
+        + ".",
         json_schema_extra={"enum": [*BANDS, None]},
     )
 
@@ -112,7 +120,7 @@ class NextRungAnswer(Answer):
     rung: str
     needed: dict[str, float] = Field(description="The counts from which it is tried.")
     lacking: dict[str, float] = Field(
-        description="What is lacking of them. Nothing when it was tried already and foretold no better."
+        description="What is lacking of them. Nothing when it was tried already; `why` says what came of that."
     )
     expected: datetime | None = Field(description="When that is expected at the pace so far; null when it is not.")
 
@@ -129,6 +137,7 @@ class TargetReadiness(Answer):
     counts: dict[str, float] = Field(description="What was counted when the model was trained.")
     next: NextRungAnswer | None = Field(description="Null at the top of the ladder.")
     missing: str = Field(description="What keeps the target from being tested; empty when it is.")
+    why: str = Field(description="Why nothing above it on the ladder answers; empty at the top.")
 
 
 class ReadinessAnswer(Stamped):

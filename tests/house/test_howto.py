@@ -67,7 +67,9 @@ def test_how_to_retrain(waypost: Waypost, capsys: pytest.CaptureFixture[str]) ->
                     waypost(line)
         elif language == "python":
             exec(compile(text, "retrain.md", "exec"), {})
-            assert {"probability", "low", "high", "percentile", "band"} <= set(capsys.readouterr().out.split())
+            assert {"probability", "low", "high", "rank_percentile", "rank_band"} <= set(
+                capsys.readouterr().out.split()
+            )
         elif language == "toml":
             Path("targets.toml").write_text(text, encoding="utf-8")
             (name,) = tomllib.loads(text)

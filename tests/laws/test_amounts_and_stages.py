@@ -76,8 +76,8 @@ def test_an_amount_in_a_batch_is_the_amount(name: str) -> None:
     many = scorer.estimate_many(rows())
     for place, row in enumerate(rows()):
         one = scorer.estimate(row)
-        expected = many.value[place], many.low[place], many.high[place], many.percentile[place]
-        assert (one.value, one.low, one.high, one.percentile) == expected
+        expected = many.value[place], many.low[place], many.high[place], many.rank_percentile[place]
+        assert (one.value, one.low, one.high, one.rank_percentile) == expected
         assert one.value > 0.0 and 0.0 <= one.low <= one.high
 
 

@@ -128,10 +128,16 @@ def test_an_estimate_in_a_batch_is_the_estimate(spread: Spread, ranks: Ranks, va
     many = scorer.estimates_of(np.array(values))
     for place, value in enumerate(values):
         one = scorer.estimate_of(value)
-        batch = (many.value[place], many.low[place], many.high[place], many.percentile[place], many.band[place])
-        assert batch == (one.value, one.low, one.high, one.percentile, one.band)
+        batch = (
+            many.value[place],
+            many.low[place],
+            many.high[place],
+            many.rank_percentile[place],
+            many.rank_band[place],
+        )
+        assert batch == (one.value, one.low, one.high, one.rank_percentile, one.rank_band)
         assert 0.0 <= one.low <= one.value <= one.high <= 1.0
-        assert 0.0 <= one.percentile <= 100.0 and one.band in BANDS
+        assert 0.0 <= one.rank_percentile <= 100.0 and one.rank_band in BANDS
 
 
 @given(quantiles, st.lists(st.floats(0, 1), min_size=2, max_size=20))

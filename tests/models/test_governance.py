@@ -20,7 +20,7 @@ from models.governance import Governance, NothingToFallBackTo
 from models.promotions import Cause, Move, live_at, named
 from tests.serving.shop import bundle
 
-GATES = ({"subject": "churn_28d", "condition": "log loss", "value": -0.1, "threshold": 0.0, "passed": True},)
+SERVED = {"churn_28d": "logistic, evidence B. lightgbm was held back: calibration error was 0.05."}
 TRAINED = Cause("train", "passed every gate")
 ASKED = Cause("promote", "the shop asked for it")
 
@@ -58,7 +58,7 @@ def live(governance: Governance) -> str:
 def test_what_passed_answers_and_what_failed_is_watched(
     governance: Governance, trained: Bundle, followed: list[Move]
 ) -> None:
-    assert governance.install(trained, champion=True, cause=TRAINED, gates=GATES) == governance.places["champion"]
+    assert governance.install(trained, champion=True, cause=TRAINED, targets=SERVED) == governance.places["champion"]
     failed = another(trained, 1)
     assert governance.install(failed, champion=False, cause=TRAINED) == governance.places["shadow"]
     assert live(governance) == trained.version
@@ -66,15 +66,15 @@ def test_what_passed_answers_and_what_failed_is_watched(
     log = governance.promotions.moves()
     assert named(log) == {"champion": trained.version, "challenger": failed.version, "shadow": failed.version}
     assert log == followed
-    assert (log[0].by, log[0].reason, log[0].gates, log[0].previous) == ("train", "passed every gate", GATES, "")
+    assert (log[0].by, log[0].reason, log[0].targets, log[0].previous) == ("train", "passed every gate", SERVED, "")
     assert governance.archive.versions() == [failed.version, trained.version]
 
 
 def test_any_archived_bundle_can_be_promoted(governance: Governance, trained: Bundle) -> None:
-    governance.install(trained, champion=True, cause=TRAINED, gates=GATES)
+    governance.install(trained, champion=True, cause=TRAINED, targets=SERVED)
     governance.install(another(trained, 1), champion=True, cause=TRAINED)
     move = governance.promote(trained.version[:6], ASKED)
-    assert (move.version, move.by, move.gates) == (trained.version, "promote", GATES)
+    assert (move.version, move.by, move.targets) == (trained.version, "promote", {})
     assert live(governance) == trained.version
     moved = governance.promote(another(trained, 1).version, ASKED, "shadow")
     assert (moved.alias, moved.previous) == ("shadow", "")

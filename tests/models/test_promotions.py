@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from models.promotions import ALIASES, CHAMPION, Alias, DamagedPromotions, Move, Promotions, fallbacks, live_at, named
 
+WRONG = '{"at":1,"alias":"champion","version":"a","previous":"","by":"train","reason":"","targets":[]}'
 versions = st.sampled_from(["a1", "b2", "c3", "d4"])
 moves = st.builds(
     Move,
@@ -21,7 +22,7 @@ moves = st.builds(
     previous=st.just(""),
     by=st.sampled_from(["train", "retrain", "promote", "rollback", "hand"]),
     reason=st.text(max_size=5),
-    gates=st.lists(st.fixed_dictionaries({"value": st.floats(0, 1), "passed": st.booleans()}), max_size=2).map(tuple),
+    targets=st.dictionaries(st.sampled_from(["churn_28d", "recommender"]), st.text(max_size=9)),
 )
 
 
@@ -87,7 +88,7 @@ def test_writers_take_turns(tmp_path: Path) -> None:
         assert own == [f"{writer}-{turn}" for turn in range(10)]
 
 
-@pytest.mark.parametrize("line", ["{", "{}", "[]", '{"at": 1, "alias": "king"}', "null"])
+@pytest.mark.parametrize("line", ["{", "{}", "[]", '{"at": 1, "alias": "king"}', "null", WRONG])
 def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "promotions.jsonl"
     written(path, [champion("a1")])
@@ -95,12 +96,6 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
         file.write(line + "\n")
     with pytest.raises(DamagedPromotions, match=r"Line 2 of the promotion log .* Restore the file"):
         Promotions(path).moves()
-
-
-def test_a_figure_that_is_no_number_is_kept_as_nothing(tmp_path: Path) -> None:
-    move = Move(1, CHAMPION, "a1", "", "train", "because", ({"value": float("nan"), "passed": False},))
-    written(tmp_path / "promotions.jsonl", [move])
-    assert Promotions(tmp_path / "promotions.jsonl").moves()[0].gates == ({"value": None, "passed": False},)
 
 
 def test_it_goes_back_past_what_it_went_back_from() -> None:

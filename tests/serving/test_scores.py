@@ -95,9 +95,9 @@ def test_every_form_carries_its_evidence_and_its_question(place: Place, scored: 
     refund, spend, stage = (scores[name] for name in ("refund_28d", "lifetime_value_90d", "next_stage_28d"))
     assert refund["probability"] == 0.02
     assert 0.0 < refund["interval"]["low"] < 0.02 < refund["interval"]["high"] < 0.1
-    assert (refund["percentile"], refund["band"]) == (20.0, "low")
+    assert (refund["rank_percentile"], refund["rank_band"]) == (20.0, "lower half")
     assert (spend["amount"], spend["interval"]) == (80.0, {"low": 0.0, "high": 240.0})
-    assert (spend["percentile"], spend["band"]) == (50.0, "medium")
+    assert (spend["rank_percentile"], spend["rank_band"]) == (50.0, "upper half")
     assert stage["stages"] == {
         **{each.name.lower(): share for each, share in zip(Stage, (0.1, 0.2, 0.3, 0.1, 0.1), strict=True)},
         "stays": 0.2,
@@ -113,10 +113,10 @@ def test_the_score_of_trees_is_the_estimate_of_the_bundle(place: Place, scored: 
     engine.states.close()
     expected = loaded.scorers["churn_28d"].estimate(row)
     score = scored.post("/v1/scores", json={"customer": who}).json()["results"][0]["scores"]["churn_28d"]
-    assert (score["probability"], score["percentile"], score["band"]) == (
+    assert (score["probability"], score["rank_percentile"], score["rank_band"]) == (
         expected.value,
-        expected.percentile,
-        expected.band,
+        expected.rank_percentile,
+        expected.rank_band,
     )
     assert score["interval"] == {"low": expected.low, "high": expected.high}
 

@@ -10,10 +10,11 @@ import pytest
 from features.events import DAY
 from features.journey import JOURNEY
 from features.outcomes import STAYS
+from models.amount import MeanAmount
 from tests.training.shop import found
 from training.amounts import fit_amount, judge_amount, mean_amount
 from training.dataset import Counts, Gathered, Slice
-from training.gates import amount_gates, passed
+from training.gates import amount_champion_gates, amount_gates, passed
 from training.moments import Split
 from training.next_stages import fit_stage, judge_stage, stage_shares
 from training.own_amounts import best_share, deviance, own_amount, said_of, shared
@@ -31,8 +32,9 @@ def test_the_amount_of_a_long_log_is_nearer_than_the_mean_and_adds_up() -> None:
 
     assert list(test.over) == ["mean", "as_before", "bg_nbd_gamma_gamma"] and test.over["as_before"]["mae"].high < 0.0
     assert test.total == pytest.approx(test.figures["model"]["total"].value) and "total" not in test.over["mean"]
-    gates = amount_gates("lifetime_value_90d", test.over)
+    gates = amount_gates("lifetime_value_90d", "lightgbm", test.over)
     assert passed(gates) and not [each for each in gates if "mean" in each.condition and not each.passed]
+    assert test.over["mean"]["deviance"].high < 0.0 and test.adds_up
 
 
 def test_a_champion_is_one_of_the_models_and_holds_back_what_is_worse() -> None:
@@ -41,8 +43,16 @@ def test_a_champion_is_one_of_the_models_and_holds_back_what_is_worse() -> None:
     own, mean = own_amount(past, data.names, 90.0), mean_amount(past, data.names, 50.0)
     assert own is not None
     same, worse = judge_amount(own, data, 1, champion=own), judge_amount(mean, data, 1, champion=own)
-    assert same.over["champion"]["mae"].value == 0.0 and passed(amount_gates("spend", same.over))
-    assert not passed(amount_gates("spend", worse.over))
+    assert same.over["champion"]["mae"].value == 0.0 and passed(amount_champion_gates("spend", "buyers", same.over))
+    assert not passed(amount_champion_gates("spend", "prior", worse.over))
+
+
+def test_the_mean_of_everybody_is_held_back_by_nothing_and_what_is_worse_than_it_is() -> None:
+    gathered = found("lifetime_value_90d", 150, 520)
+    data = gathered.dataset
+    far = MeanAmount(50.0 * float(data.test.labels.mean()), 0.0, 1e6, data.names)
+    over = judge_amount(far, data, 1).over
+    assert passed(amount_gates("spend", "prior", over)) and not passed(amount_gates("spend", "buyers", over))
 
 
 def test_the_deviance_is_least_for_the_mean_and_zero_for_what_is_right() -> None:
@@ -71,7 +81,10 @@ def test_a_log_too_short_to_be_parted_is_answered_in_closed_form() -> None:
     assert gathered.split is None and fitted.scorer.rung.name == "buyers"
     assert fitted.losses["buyers"] < 0.8 * fitted.losses["prior"]
     said = fitted.scorer.estimate_many(gathered.rows.features)
-    assert ((said.low <= said.high) & (said.value > 0.0)).all() and set(said.band.tolist()) > {"low", "high"}
+    assert ((said.low <= said.high) & (said.value > 0.0)).all() and set(said.rank_band.tolist()) > {
+        "lower half",
+        "top fifth",
+    }
 
 
 def test_without_customers_the_prior_is_the_amount() -> None:

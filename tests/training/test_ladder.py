@@ -108,7 +108,7 @@ def test_every_target_has_an_answer_of_the_same_form(target: str, customers: int
     features = np.vstack([gathered.rows.features[:20], np.full((1, len(JOURNEY.names)), np.nan, np.float32)])
     said = one.scorer.estimate_many(features)
     assert ((said.low > 0.0) & (said.low < said.value) & (said.value < said.high) & (said.high < 1.0)).all()
-    assert ((said.percentile >= 0.0) & (said.percentile <= 100.0)).all()
+    assert ((said.rank_percentile >= 0.0) & (said.rank_percentile <= 100.0)).all()
     assert 0.0 < one.rate < 1.0
     for name, least in needed(gathered.target).items():
         if name in one.losses:

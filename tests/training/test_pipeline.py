@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +20,11 @@ from models.promotions import Promotions
 from models.rungs import RUNGS
 from tests.training.shop import log_of
 from tests.worlds import OPENING, shop
-from training import pipeline, ways
-from training.gates import Gate
+from training import pipeline, recommending, ways
 from training.pipeline import train
 from training.recommenders import Taste
 from training.result import TrainingResult
+from training.targets import TARGETS as CATALOGUE
 from training.tracking import Recorded, Run, store
 
 STARTED = OPENING + 1_000 * DAY
@@ -126,20 +126,21 @@ def test_the_same_seed_gives_the_same_figures_in_a_run_that_mlflow_opened(
         ("champion", ""),
         ("champion", trained.result.bundle.version),
     ]
-    assert list(moves[0].gates) == trained.result.to_json()["gates"]
+    assert moves[0].targets == trained.result.served == trained.result.to_json()["served"]
+    assert moves[0].targets.keys() == {*CATALOGUE, "recommender"} and "gates" not in moves[0].to_json()
 
 
 def test_the_report_is_tables_and_json(trained: Trained) -> None:
     tables = trained.result.tables()
-    subjects = ["the", *["conversion_7d"] * 3, *["churn_28d"] * 3, "recommender", "gates"]
+    subjects = ["the", *["conversion_7d"] * 3, *["churn_28d"] * 3, "recommender", "gates", "what"]
     assert [table.title.replace(":", "").split()[0] for table in tables] == subjects
     assert all(len(row) == len(table.columns) for table in tables for row in table.rows)
     assert json.loads(json.dumps(trained.result.to_json(), allow_nan=False))["promoted"] is True
 
 
-def test_one_target_is_trained_and_the_other_kept(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "recommender_gates", lambda test: [Gate("recommender", "never", 0.0, 1.0)])
-    result = train(trained.log, ["conversion_7d"], started=STARTED, now=OPENING + 230 * DAY, seed=6)
+def test_one_target_is_trained_and_the_other_kept(trained: Trained) -> None:
+    early = OPENING + 230 * DAY
+    result = train(trained.log, ["conversion_7d"], started=STARTED, now=early, seed=6, challenger=True)
     assert not result.promoted and result.folder == Path("data/challenger") and result.recorded.alias == "challenger"
     challenger = Bundle.load(result.folder, JOURNEY.fingerprint, JOURNEY.names)
     assert challenger.scorers["churn_28d"].files() == trained.result.bundle.scorers["churn_28d"].files()
@@ -160,15 +161,15 @@ def test_a_target_that_cannot_be_tested_yet_is_answered_on_the_rung_it_has(
     card = result.bundle.manifest.targets["churn_28d"]
     assert "192 days" in card.missing == result.skipped["churn_28d"] and card.coverage is None
     assert card.evidence in {"C", "D"} and card.rung in {"logistic", "stage_rate"}
-    assert result.tables()[-1].title == "not tested" and json.loads(json.dumps(result.to_json(), allow_nan=False))
+    assert result.tables()[-2].title == "not tested" and json.loads(json.dumps(result.to_json(), allow_nan=False))
     # What was tested is not replaced by what cannot be.
     beside = train(trained.log, TARGETS, started=STARTED, now=early + DAY, folder=Path("data/early/champion"))
     assert beside.promoted is result.promoted is True
     champion = Bundle.load(Path("data/champion"), JOURNEY.fingerprint, JOURNEY.names)
     kept = train(trained.log, ["churn_28d"], started=STARTED, now=early, folder=Path("data/champion"))
-    assert kept.skipped["churn_28d"].endswith("The champion's model goes on.")
+    assert kept.bundle.manifest.targets["churn_28d"].goes_on.startswith("The model before was tested")
     assert kept.bundle.models["churn_28d"].files() == champion.models["churn_28d"].files()
-    assert kept.bundle.manifest.targets["churn_28d"] == champion.manifest.targets["churn_28d"]
+    assert replace(kept.bundle.manifest.targets["churn_28d"], goes_on="") == champion.manifest.targets["churn_28d"]
 
 
 def test_an_empty_shop_has_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,8 +214,8 @@ def test_a_bundle_is_on_disk_before_it_is_registered(
     """And the taste that was tuned is recorded although there was nothing to judge it by."""
     monkeypatch.setattr(ways, "ROUNDS", 5)
     taste = Taste(near=0.7, prior=0.2)
-    monkeypatch.setattr(pipeline, "best_taste", lambda *asked: taste)
-    monkeypatch.setattr(pipeline, "evaluate_recommender", lambda *asked: None)
+    monkeypatch.setattr(recommending, "best_taste", lambda *asked: taste)
+    monkeypatch.setattr(recommending, "evaluate_recommender", lambda *asked: None)
 
     def refuse(run: Run) -> Recorded:
         versions = {read_manifest(place).version for place in (tmp_path / "bundles").iterdir()}

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from features.events import Channel, Stage
+from models.manifest import KINDS
 from training.dataset import Slice
-from training.reliability import LEAST_ROWS, PARTS, reliability_by_part, share_interval
+from training.reliability import LEAST_ROWS, reliability_by_part, share_interval
 
 
 @given(st.lists(st.integers(0, 1), min_size=1, max_size=60))
@@ -56,7 +57,7 @@ def parted(number: int) -> tuple[Slice, NDArray[np.float64]]:
 def test_a_part_that_is_off_is_seen() -> None:
     test, said = parted(4_000)
     found = reliability_by_part(test, ("latest_channel", "stage"), said)
-    assert list(found) == list(PARTS)
+    assert list(found) == list(KINDS)
     assert list(found["stage"]) == ["purchase", "retention"]
     assert found["stage"]["retention"].holds and not found["stage"]["purchase"].holds
     assert list(found["latest_channel"]) == [Channel.WEB.name.lower(), Channel.APP.name.lower()]

@@ -74,9 +74,9 @@ def test_every_registered_model_says_what_the_server_says(recorded: Recorded) ->
                 assert answer == {**expected["stages"], "days": expected["expected_days"]}
             else:
                 value = "probability" if name == "churn_28d" else "amount"
-                assert (answer[value], answer["percentile"]) == (expected[value], expected["percentile"])
+                assert (answer[value], answer["rank_percentile"]) == (expected[value], expected["rank_percentile"])
                 assert {"low": answer["low"], "high": answer["high"]} == expected["interval"]
-                assert answer["band"] == expected["band"]
+                assert answer["rank_band"] == expected["rank_band"]
     whole = mlflow.pyfunc.load_model("models:/waypost@champion").predict(frame(rows))
     probabilities = bundle.scorers["churn_28d"].score_many(rows)
     assert whole["churn_28d.probability"].to_numpy().tobytes() == probabilities.tobytes()

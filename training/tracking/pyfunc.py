@@ -55,14 +55,15 @@ class Predictor:
 def answers(model: Answers, rows: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
     """The numbers of `/v1/scores` for float32[n, features], by name.
 
-    `probability` or `amount`, with `low`, `high`, `percentile` and `band`; for a stage the chance of each and `days`.
+    `probability` or `amount`, with `low`, `high`, `rank_percentile` and `rank_band`; for a stage the chance of each and
+    `days`.
     """
     if not isinstance(model, Scorer | AmountScorer):
         chances = dict(zip(STAGES, model.chances_many(rows).T, strict=True))
         return {**chances, "days": model.days_many(rows)}
     found = model.estimate_many(rows)
-    parts = {"low": found.low, "high": found.high, "percentile": found.percentile}
-    return {model.form: found.value, **parts, "band": found.band.astype(object)}
+    parts = {"low": found.low, "high": found.high, "rank_percentile": found.rank_percentile}
+    return {model.form: found.value, **parts, "rank_band": found.rank_band.astype(object)}
 
 
 def log_bundle(bundle: Bundle, name: str, example: NDArray[np.float32]) -> str:
