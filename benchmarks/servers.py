@@ -55,7 +55,7 @@ def start_waypost(
 ) -> subprocess.Popen[bytes]:
     """Start our server over a store and the bundle in `folder/champion`; its log is `folder/server.log`."""
     own = {
-        "WAYPOST_STORE": store, "WAYPOST_BUNDLE": str(folder / "champion"), "WAYPOST_KEYS": str(folder / "keys.json"),
+        "WAYPOST_STORE": store, "WAYPOST_BUNDLE": str(folder / "champion"), "WAYPOST_KEYS": "none",
         "WAYPOST_SCOREBOARD": str(folder / "scoreboard"), "WAYPOST_WORKERS": str(workers), **(environment or {}),
     }  # fmt: skip
     command = [*SERVE, "serving.service:Waypost", "--host", "127.0.0.1", "--port", str(port)]

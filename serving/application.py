@@ -31,7 +31,7 @@ from serving.worker import Worker
 
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),  # with `no-referrer` a browser would hide the origin of our own form
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 )
@@ -155,7 +155,7 @@ def _answering(
             problem = _problem_of(error)
             if problem.failure.status >= 500 and not isinstance(error, Problem | ModelMissing):
                 note_failure(logger, f"request {identity} to {path}", error)
-            response = problem.response(request.url.path, identity)
+            response = _failed(problem, request, identity)
         headers = response.raw_headers
         headers.extend((*always, (b"x-request-id", identity.encode())))
         if private and not any(name == b"cache-control" for name, _ in headers):
@@ -171,6 +171,16 @@ def _answering(
         return response
 
     return answer
+
+
+def _failed(problem: Problem, request: HttpRequest, identity: str) -> Response:
+    """The answer that tells of a problem; a browser that asks for a page and shows no key is led to where to log in."""
+    path = request.url.path
+    wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+    if problem.code == "key_missing" and wants_page:
+        up = "/.." * (path.count("/") - 1)  # relative, so that it holds below a proxy's prefix
+        return Response(status_code=303, headers={"Location": f".{up}/login"})
+    return problem.response(path, identity)
 
 
 def _problem_of(error: Exception) -> Problem:

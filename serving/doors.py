@@ -1,4 +1,4 @@
-"""Who may come in: the key of a request, what it opens, and how often it may be used.
+"""Who may come in: what a request shows, what it opens (`serving.access`), and how often it may be used.
 
 It stands before every endpoint, so it takes microseconds and never waits.
 """
@@ -8,26 +8,31 @@ from __future__ import annotations
 import binascii
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from urllib.parse import parse_qs
 
 from starlette.requests import Request as HttpRequest
 from starlette.types import Scope
 
+from serving.access import OPENS, PUBLIC, Holder, opens, scopes_of, scopes_that_open
 from serving.keys import Key, KeyFile, Keyring
 from serving.limits import RateLimit
-from serving.loopback import is_loopback, names_loopback
 from serving.problems import Problem
 from serving.route import Route
+from serving.sender import foreign_page, stranger
+from serving.sessions import open_session, read_session, session_header
 from serving.settings import Settings
+from serving.visitors import TokenError, looks_like_token, read_token
 
 CREATE = "waypost keys create --scope admin --name NAME"
-CHALLENGE = {"WWW-Authenticate": 'Basic realm="Waypost", charset="UTF-8"'}
-FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"forwarded"})
-"""Headers that a reverse proxy adds: the client is not who the connection says."""
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Waypost"'}
+"""Not of Basic: a browser would ask for a key itself, keep it, and send it along with what other sites' pages ask."""
 
-PENDING = "waypost.door"
-"""Where the request keeps what is needed to judge the key in its body."""
+VISITOR_REQUESTS_PER_SECOND = 10.0
+"""Of one customer's tokens, over all workers."""
+
+PENDING, VISITOR = "waypost.door", "waypost.visitor"
+"""Where the request keeps what is needed to judge the key in its body, and the customer of a visitor's token."""
 
 logger = logging.getLogger("waypost")
 
@@ -36,13 +41,16 @@ class Doors:
     """The doors of one worker. `clock` gives the true time, microseconds UTC: keys expire by it."""
 
     def __init__(self, settings: Settings, clock: Callable[[], int]) -> None:
-        self.keys = KeyFile(settings.keys)
-        self._clock = clock
+        self.keys = KeyFile(settings.keys) if settings.keys else None
+        self.now = clock
         rate = settings.requests_per_second / settings.workers
         self._holders, self._strangers = RateLimit(rate), RateLimit(rate)  # apart: no stranger costs a key its count
+        self._visitors = RateLimit(VISITOR_REQUESTS_PER_SECOND / settings.workers)
         self._origins = settings.allowed_origins
-        if self.keys.current() is None:
-            logger.warning("there are no keys: only this machine itself is answered. Make some with `%s`", CREATE)
+        if self.keys is None:
+            logger.warning("the server runs without keys: this machine alone is answered")
+        elif self.keys.current() is None:
+            logger.warning("there are no keys in %s, so nobody is answered: make some with `%s`", settings.keys, CREATE)
 
     def enter(self, route: Route, scope: Scope) -> None:
         """Let a request in, or raise a `Problem` of `route.AT_THE_DOOR`.
@@ -52,75 +60,88 @@ class Doors:
         """
         if route.scope == "open":
             return
-        ring = self.keys.current()
-        if ring is None:
-            self._stay_home(scope)
+        if self.keys is None:
+            reason = stranger(scope, self._origins if route.scope == "write" else ())
+            if reason is not None:
+                raise _not_from_here(reason)
             self._strangers.take(_address(scope), time.monotonic())
             return
-        key, presented = self._in_headers(ring, scope)
-        if key is None and route.key_in == "query":
+        ring = self.keys.current()
+        if ring is None:
+            raise Problem("keys_required", f"There are no keys in {self.keys.path}: make one with `{CREATE}`.")
+        holder, presented = self._in_headers(ring, scope)
+        if holder is None and route.key_in == "query":
             texts = parse_qs(scope["query_string"]).get(b"api_secret", [])
             presented = presented or bool(texts)
-            key = ring.match(texts[0], self._clock()) if texts else None
-        if key is None and route.key_in in ("body", "form"):
+            holder = _holder(ring.match(texts[0], self.now()) if texts else None)
+        if holder is None and route.key_in in ("body", "form"):
             scope[PENDING] = (self, route, presented)
             return
-        self.admit(route, scope, key, presented)
+        self.admit(route, scope, holder, presented)
 
-    def admit(self, route: Route, scope: Scope, key: Key | None, presented: bool) -> None:
-        """Let in whoever holds `key`, None for a key that is not known or, unless one was `presented`, for none."""
+    def admit(self, route: Route, scope: Scope, holder: Holder | None, presented: bool) -> None:
+        """Let in whoever `holder` is, None for a key that is not known or, unless one was `presented`, for none."""
         now = time.monotonic()
-        if key is None:
+        if holder is None:
             self._strangers.take(_address(scope), now)
             raise _unknown() if presented else _missing(route)
-        if not key.opens(route.scope):
-            raise Problem(
-                "scope_missing",
-                f"The key has the scope `{key.scope}`, and {route.method} {route.path} needs `{route.scope}`. Make one "
-                f"with `waypost keys create --scope {route.scope} --name NAME`.",
-            )
-        self._holders.take(key.id, now)
+        page = None if holder.kind in PUBLIC else foreign_page(scope["headers"])
+        if page is not None:
+            raise _foreign(holder, page)
+        if not opens(holder.kind, route):
+            raise _closed(holder, route)
+        if holder.customer is None:
+            self._holders.take(holder.id, now)
+        else:
+            self._visitors.take(holder.id, now)
+            scope[VISITOR] = holder.customer
 
     def admit_text(self, route: Route, scope: Scope, text: str | None, presented: bool) -> None:
         """Let in whoever wrote the key `text` into the body."""
-        ring = self.keys.current()
-        key = ring.match(text.encode("utf-8", "replace"), self._clock()) if ring and text else None
-        self.admit(route, scope, key, presented or bool(text))
+        key = self.known(text.encode("utf-8", "replace")) if text else None
+        self.admit(route, scope, _holder(key), presented or bool(text))
+
+    def known(self, text: bytes) -> Key | None:
+        """The key whose text this is."""
+        ring = self.keys.current() if self.keys else None
+        return ring.match(text, self.now()) if ring else None
 
     def count_stranger(self, scope: Scope) -> None:
         """Count a request of whom nobody knows who sent it. Raises `Problem` `rate_limited`."""
         self._strangers.take(_address(scope), time.monotonic())
 
-    def _in_headers(self, ring: Keyring, scope: Scope) -> tuple[Key | None, bool]:
-        """The key in the headers, and whether there was anything that may have been one."""
-        credentials = plain = b""
+    def _in_headers(self, ring: Keyring, scope: Scope) -> tuple[Holder | None, bool]:
+        """Who the headers say it is, and whether there was anything that may have been a key."""
+        credentials = plain = cookies = b""
         for name, value in scope["headers"]:
             if name == b"authorization":
                 credentials = value
             elif name == b"x-api-key":
                 plain = value
-        now = self._clock()
-        key = ring.match(_text(credentials), now) if credentials else None
-        if key is None and plain:
-            key = ring.match(plain, now)
-        return key, bool(credentials or plain)
+            elif name == b"cookie":
+                cookies = value
+        now = self.now()
+        if credentials:
+            text = _text(credentials)
+            if looks_like_token(text):
+                return self._visitor(text, ring, scope, now), True
+            key = ring.match(text, now)
+            if key is not None:
+                return _holder(key), True
+        if plain:
+            return _holder(ring.match(plain, now)), True
+        key = read_session(cookies, ring, now) if cookies and not credentials else None
+        return (Holder("session", key.id) if key else None), bool(credentials)
 
-    def _stay_home(self, scope: Scope) -> None:
-        """Without keys: raise `keys_required` unless client, server and web page are of this machine."""
-        for end in ("client", "server"):
-            address = scope[end]
-            if not address or not is_loopback(address[0]):
-                raise _needs_keys(f"the {end}'s address is {address[0] if address else 'not known'}")
-        for name, value in scope["headers"]:
-            if name in FORWARDED:
-                raise _needs_keys(f"the request came through a proxy, as {name.decode()} says")
-            if name == b"host" and not names_loopback(value.decode("latin-1")):
-                raise _needs_keys(f"it was asked for as {value.decode('latin-1')[:80]!r}")
-            if name == b"origin" and not self._is_ours(value.decode("latin-1")):
-                raise _needs_keys(f"a web page of {value.decode('latin-1')[:80]!r} asks")
-
-    def _is_ours(self, origin: str) -> bool:
-        return origin in self._origins or "*" in self._origins or names_loopback(origin.partition("://")[2])
+    def _visitor(self, text: bytes, ring: Keyring, scope: Scope, now: int) -> Holder:
+        try:
+            customer = read_token(text, lambda key: ring.secret(key, now), now / 1e6)
+        except TokenError as error:
+            self.count_stranger(scope)
+            raise Problem(
+                "token_refused", f"The visitor's token is not believed: {error}.", headers=dict(CHALLENGE)
+            ) from None
+        return Holder("visitor", customer, customer)
 
 
 def authorize_body_key(request: HttpRequest, text: str | None) -> None:
@@ -133,6 +154,36 @@ def authorize_body_key(request: HttpRequest, text: str | None) -> None:
     if pending is not None:
         doors, route, presented = pending
         doors.admit_text(route, request.scope, text, presented)
+
+
+def authorize_customers(request: HttpRequest, customers: Iterable[str]) -> None:
+    """Refuse to speak of other customers than the one whom a visitor's token names.
+
+    Every endpoint of a route with `visitors` asks it before it does anything. Raises `Problem` `customer_refused`.
+    """
+    visitor = request.scope.get(VISITOR)
+    if visitor is not None and any(customer != visitor for customer in customers):
+        raise Problem("customer_refused", f"The token is for the customer {visitor!r}, and another was asked for.")
+
+
+def log_in(request: HttpRequest, text: bytes) -> tuple[str, str]:
+    """The cookie of a session for whoever holds the key `text`, and else why there is none.
+
+    Raises a `Problem`: `foreign_origin` where another site's page sent the form, `rate_limited` for who guesses on.
+    """
+    doors: Doors = request.app.state.doors
+    page = foreign_page(request.scope["headers"])
+    if page is not None:
+        raise Problem("foreign_origin", f"The form came from a web page of another origin, {page!r}.")
+    if doors.keys is None:
+        return "", "The server runs without keys: this machine alone reads, and needs none."
+    key, now = doors.known(text), doors.now()
+    if key is None:
+        doors.count_stranger(request.scope)
+        return "", "The key is not known, or has expired."
+    if "read" not in OPENS[key.scope]:
+        return "", f"The key has the scope {key.scope}, which reads nothing; it takes one of read or admin."
+    return session_header(open_session(key, now)), ""
 
 
 def count_unreadable(request: HttpRequest) -> None:
@@ -174,8 +225,9 @@ def _missing(route: Route) -> Problem:
     }
     return Problem(
         "key_missing",
-        f"{route.method} {route.path} needs a key of the scope `{route.scope}`. Send it as `Authorization: Bearer "
-        f"KEY`, as `X-API-Key: KEY`, as the user of Basic with an empty password{places[route.key_in]}.",
+        f"{route.method} {route.path} needs a key of {scopes_of(route)}. Send it as `Authorization: Bearer KEY`, as "
+        f"`X-API-Key: KEY`, as the user of Basic with an empty password{places[route.key_in]}. The first start of "
+        "`waypost serve` keeps one in first-key.txt, beside the file of keys.",
         headers=dict(CHALLENGE),
     )
 
@@ -188,9 +240,39 @@ def _unknown() -> Problem:
     )
 
 
-def _needs_keys(reason: str) -> Problem:
+def _closed(holder: Holder, route: Route) -> Problem:
+    """What somebody is told whose key is of another scope."""
+    call = f"{route.method} {route.path}"
+    if holder.kind == "session":
+        return Problem("scope_missing", f"A session opens reading by GET alone; send a key along with {call}.")
+    if holder.kind == "visitor":
+        return Problem(
+            "scope_missing", f"A visitor's token does not open {call}; it needs a key of {scopes_of(route)}."
+        )
+    return Problem(
+        "scope_missing",
+        f"The key has the scope `{holder.kind}`, and {call} needs {scopes_of(route)}. Make one with "
+        f"`waypost keys create --scope {scopes_that_open(route)[0]} --name NAME`.",
+    )
+
+
+def _foreign(holder: Holder, page: str) -> Problem:
+    what = "A session" if holder.kind == "session" else f"A key of the scope `{holder.kind}`"
+    return Problem(
+        "foreign_origin",
+        f"{what} came from a web page of another origin, {page!r}. Pages may hold keys of the scope `write` and "
+        "visitors' tokens; revoke a key that others can read in a page, with `waypost keys revoke ID`. Behind a proxy, "
+        "have it pass on the `Host` that was asked for.",
+    )
+
+
+def _not_from_here(reason: str) -> Problem:
     return Problem(
         "keys_required",
-        f"The server has no keys, so it answers this machine alone, and {reason}. Make a key on the server with "
-        f"`{CREATE}`, and send it along.",
+        f"The server runs without keys, so it answers this machine alone, and {reason}. Start it without "
+        f"--without-keys, make a key with `{CREATE}`, and send it along.",
     )
+
+
+def _holder(key: Key | None) -> Holder | None:
+    return Holder(key.scope, key.id) if key else None

@@ -1,7 +1,8 @@
 """Keys: what they look like, the file that keeps their digests, and how one is recognised.
 
 A key is `wp_SCOPE_ID_SECRET` with a secret of 256 random bits. Only the SHA-256 of its text is kept; a slow hash would
-add nothing, for nobody can try 2^256 texts. The file is JSON of mode 0600, replaced as a whole.
+add nothing, for nobody can try 2^256 texts. Of a key of the scope `sign` the text itself is kept, for what it signed
+must be signed again to be compared. The file is JSON of mode 0600, replaced as a whole.
 """
 
 from __future__ import annotations
@@ -17,15 +18,13 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
-KeyScope = Literal["write", "read", "admin"]
-"""What a key opens: `write` sends events, `read` asks for answers, `admin` may do everything."""
+from serving.access import SCOPES, KeyScope
 
-SCOPES: tuple[KeyScope, ...] = get_args(KeyScope)
 LOOK_SECONDS = 1.0
 """Least time between two looks at the file."""
 
@@ -51,10 +50,8 @@ class Key:
     expires: int | None = None
     successor: str | None = None
     """Id of the key that takes its place, once it was rotated."""
-
-    def opens(self, scope: str) -> bool:
-        """Whether it opens routes of `scope`."""
-        return self.scope in (scope, "admin")
+    secret: bytes | None = field(default=None, repr=False)
+    """What a key of the scope `sign` signs with: its text. None for the others."""
 
     def lasts(self, now: int) -> bool:
         """Whether it has not expired."""
@@ -65,7 +62,8 @@ def issue(name: str, scope: KeyScope, now: int, expires: int | None) -> tuple[Ke
     """A new key, and its text: the only time it can be read."""
     identity = secrets.token_hex(4)
     text = f"wp_{scope}_{identity}_{secrets.token_hex(32)}"
-    return Key(identity, name, scope, hashlib.sha256(text.encode()).digest(), now, expires), text
+    digest, secret = hashlib.sha256(text.encode()).digest(), text.encode() if scope == "sign" else None
+    return Key(identity, name, scope, digest, now, expires, secret=secret), text
 
 
 class Keyring:
@@ -78,6 +76,15 @@ class Keyring:
 
     def __len__(self) -> int:
         return len(self._keys)
+
+    def find(self, identity: bytes) -> Key | None:
+        """The key of this id."""
+        return self._keys.get(identity)
+
+    def secret(self, identity: str, now: int) -> bytes | None:
+        """What the key of this id signs with, unless it has expired or signs nothing."""
+        key = self._keys.get(identity.encode("utf-8", "replace"))
+        return key.secret if key and key.lasts(now) else None
 
     def match(self, text: bytes, now: int) -> Key | None:
         """The key whose text this is, unless it has expired; takes as long for an unknown id as for a wrong secret."""
@@ -170,7 +177,9 @@ def _parsed(entry: Any) -> Key:
     digest = bytes.fromhex(entry["sha256"])
     if entry["scope"] not in SCOPES or len(digest) != 32 or not all(isinstance(entry[each], str) for each in _TEXTS):
         raise ValueError
-    expires = entry.get("expires")
+    expires, secret = entry.get("expires"), entry["secret"].encode() if entry["scope"] == "sign" else None
+    if secret and hashlib.sha256(secret).digest() != digest:
+        raise ValueError
     return Key(
         id=entry["id"],
         name=entry["name"],
@@ -179,6 +188,7 @@ def _parsed(entry: Any) -> Key:
         created=_micros(entry["created"]),
         expires=None if expires is None else _micros(expires),
         successor=entry.get("successor"),
+        secret=secret,
     )
 
 
@@ -197,7 +207,7 @@ def _iso(micros: int) -> str:
 
 
 def told(key: Key) -> dict[str, Any]:
-    """What may be told of a key: everything but its digest."""
+    """What may be told of a key: everything but its digest and its secret."""
     return {
         "id": key.id,
         "name": key.name,
@@ -210,7 +220,10 @@ def told(key: Key) -> dict[str, Any]:
 
 def write_keys(path: Path, keys: Sequence[Key]) -> None:
     """Replace the file by one of mode 0600 that holds `keys`; whoever reads sees the old one or the new one, whole."""
-    entries = [{**told(key), "sha256": key.digest.hex()} for key in keys]
+    entries = [
+        {**told(key), "sha256": key.digest.hex(), **({"secret": key.secret.decode()} if key.secret else {})}
+        for key in keys
+    ]
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

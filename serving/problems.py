@@ -89,9 +89,26 @@ FAILURES: dict[str, Failure] = {
         401, "No key", "The request holds no key. Send one as `Authorization: Bearer KEY`, or as the user of Basic."
     ),
     "key_unknown": Failure(401, "Unknown key", "The key is none of this server's, or has expired or been revoked."),
+    "token_refused": Failure(
+        401,
+        "The visitor's token is not believed",
+        "It is of another form or signature, or too old, or made for too long.",
+    ),
     "scope_missing": Failure(403, "The key does not open this", "The key is known, but its scope is another."),
+    "customer_refused": Failure(
+        403, "Another customer's answer", "A visitor's token opens what is about the one customer it names."
+    ),
+    "foreign_origin": Failure(
+        403,
+        "Not from a web page",
+        "A web page of another origin sent a key or a session that is not made to be public. Only keys of the scope "
+        "`write` and visitors' tokens are.",
+    ),
     "keys_required": Failure(
-        403, "Keys are needed", "Without keys only this machine itself is answered. Run `waypost keys create`."
+        403,
+        "Keys are needed",
+        "There are no keys, or the server runs without them for this machine alone, and the request may be from "
+        "elsewhere. Run `waypost keys create`.",
     ),
     "rate_limited": Failure(
         429,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+from serving.access import PURPOSE, SCOPES, Kind, opens, scopes_of
 from serving.openapi import TAGS
 from serving.problems import FAILURES
 from serving.route import Route
@@ -23,8 +24,8 @@ def markdown() -> str:
         "answer, and `/openapi.json` is the OpenAPI 3.1 document. Every answer about customers carries `as_of`, the",
         "moment it speaks of, and `model`, the version of the bundle and the fingerprint of the features.",
         "",
-        "Once there are keys ([how to make them](howto/keys.md)), each route but the open ones needs one of its scope,",
-        'or of `admin`; the examples leave out `-u "$KEY:"`.',
+        "Each route but the open ones asks for a key ([which, and how to make them](howto/keys.md)). The first start",
+        "of the server makes one, with which all examples run: `KEY=$(cat data/first-key.txt)`.",
         "",
         "## Routes",
         "",
@@ -34,6 +35,7 @@ def markdown() -> str:
         for route in ROUTES:
             if route.tag == tag:
                 lines += _route(route)
+    lines += ["## Who may call what", "", *_who(), ""]
     lines += ["## Problems", "", *_problems(), "", "## Settings", "", *_settings()]
     return "\n".join(lines) + "\n"
 
@@ -42,16 +44,35 @@ def _route(route: Route) -> Iterable[str]:
     yield from (f"**`{route.method} {route.path}`** {route.summary}. {route.description}{_scope(route)}", "")
     if route.examples:
         example = json.dumps(next(iter(route.examples.values())), ensure_ascii=False)
+        key = "" if route.scope == "open" else '-u "$KEY:" '
         yield from (
             "```sh",
-            f"curl -s localhost:3000{route.path} -H 'Content-Type: application/json' -d '{example}'",
+            f"curl -s {key}localhost:3000{route.path} -H 'Content-Type: application/json' -d '{example}'",
             "```",
             "",
         )
 
 
 def _scope(route: Route) -> str:
-    return " Open." if route.scope == "open" else f" Scope `{route.scope}`."
+    return " Open." if route.scope == "open" else f" Needs a key of {scopes_of(route)}."
+
+
+def scope_table() -> list[str]:
+    """What each scope of a key opens, and who holds it: for the page about keys."""
+    names: dict[Kind, str] = {"session": "session", "visitor": "visitor's token"}
+    lines = ["| scope | opens | who holds it |", "| --- | --- | --- |"]
+    return [*lines, *(f"| {names.get(kind, f'`{kind}`')} | {what} | {who} |" for kind, (what, who) in PURPOSE.items())]
+
+
+def _who() -> Iterable[str]:
+    yield "Made from the table that the server goes by. A session is what a browser holds after `/login`; a visitor's"
+    yield "token speaks of the one customer it names. From pages of other origins only keys of the scope `write` and"
+    yield "visitors' tokens count."
+    kinds: tuple[Kind, ...] = (*(scope for scope in SCOPES if scope != "sign"), "session", "visitor")
+    yield from ("", f"| route | nobody | {' | '.join(kinds)} |", f"| --- | --- |{' --- |' * len(kinds)}")
+    for route in ROUTES:
+        marks = " | ".join("yes" if opens(kind, route) else "" for kind in kinds)
+        yield f"| `{route.method} {route.path}` | {'yes' if route.scope == 'open' else ''} | {marks} |"
 
 
 def _problems() -> Iterable[str]:

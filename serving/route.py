@@ -10,15 +10,13 @@ from pydantic import BaseModel
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
+from serving.access import RouteScope
 from serving.schemas import Answer, Request
 
 if TYPE_CHECKING:
     from serving.worker import Worker
 
 Endpoint = Callable[["Worker", HttpRequest], Awaitable[Response]]
-
-Scope = Literal["open", "write", "read", "admin"]
-"""Who may call a route: anybody, a key that writes, a key that reads; a key of an administrator may call all."""
 
 KeyPlace = Literal["header", "body", "query", "form"]
 """Where a key may stand: in a header; in `writeKey` of the body or the query too; in `api_secret` of the query too; in
@@ -27,7 +25,15 @@ KeyPlace = Literal["header", "body", "query", "form"]
 ROUTE = "waypost.route"
 """Where the scope of a request keeps its `Route`."""
 
-AT_THE_DOOR = ("key_missing", "key_unknown", "scope_missing", "keys_required", "rate_limited")
+AT_THE_DOOR = (
+    "key_missing",
+    "key_unknown",
+    "token_refused",
+    "scope_missing",
+    "foreign_origin",
+    "keys_required",
+    "rate_limited",
+)
 """Problems of every route that is not open."""
 
 
@@ -37,17 +43,18 @@ class Route:
 
     `aliases` are other paths of the same route, as clients of others' protocols write them: they are answered like
     `path`, and the document names them instead of repeating the operation. `public` is a route that web pages of
-    other origins may call, as those that write are.
+    other origins may call, as those that write and those for `visitors` are.
 
     `endpoint` is None for a path that the framework answers. `path_parameters` maps a name to its description and
     an example; `also_reads` and `also_answers` map further media types to an example, `also_statuses` further statuses
     under which the same body comes to what they mean. `key_in` is where a key may stand beside the headers; with `body`
-    and `form` the endpoint hands it to `doors.authorize_body_key`. Bodies have up to `most_bytes`. `success` is the
+    and `form` the endpoint hands it to `doors.authorize_body_key`. `visitors` says whether a visitor's token opens it:
+    its endpoint asks `doors.authorize_customers` for each customer. Bodies have up to `most_bytes`. `success` is the
     status of an answer that is no failure; 204 has no body.
     """
 
     name: str
-    scope: Scope
+    scope: RouteScope
     method: str
     path: str
     endpoint: Endpoint | None
@@ -69,6 +76,7 @@ class Route:
     aliases: tuple[str, ...] = ()
     public: bool = False
     key_in: KeyPlace = "header"
+    visitors: bool = False
     most_bytes: int = 1024 * 1024
 
     @property
@@ -85,9 +93,11 @@ class Route:
     @property
     def from_pages(self) -> bool:
         """Whether web pages of the allowed origins may call it."""
-        return self.scope == "write" or self.public
+        return self.scope == "write" or self.public or self.visitors
 
     @property
     def failures(self) -> tuple[str, ...]:
         """Every way a request can fail here: at the door, or behind it."""
-        return self.problems if self.scope == "open" else (*AT_THE_DOOR, *self.problems)
+        if self.scope == "open":
+            return self.problems
+        return (*AT_THE_DOOR, *(("customer_refused",) if self.visitors else ()), *self.problems)

@@ -19,6 +19,10 @@ SHORTEST_KEY = 16
 """Characters of the shortest key for digests."""
 
 
+NO_KEYS = "none"
+"""The setting WAYPOST_KEYS of a server that runs without keys."""
+
+
 class Setting(NamedTuple):
     """One environment variable: its name, what it is when absent, and what it means."""
 
@@ -41,7 +45,12 @@ SETTINGS = (
     Setting(
         "WAYPOST_CLOCK_SHIFT_DAYS", "0", "Days added to the clock, to serve a log of the past as if it ended today."
     ),
-    Setting("WAYPOST_KEYS", "data/keys.json", "File of the keys that open the server; `waypost keys` writes it."),
+    Setting(
+        "WAYPOST_KEYS",
+        "data/keys.json",
+        "File of the keys that open the server; `waypost keys` writes it. `none` runs without keys, for this machine "
+        "alone.",
+    ),
     Setting(
         "WAYPOST_REQUESTS_PER_SECOND",
         "10000",
@@ -50,7 +59,8 @@ SETTINGS = (
     Setting(
         "WAYPOST_ALLOWED_ORIGINS",
         "",
-        "Origins of web pages that may send events, such as `https://shop.example`, separated by commas; `*` for all.",
+        "Origins of web pages that may send events and ask with visitors' tokens, such as `https://shop.example`, "
+        "separated by commas; `*` for all.",
     ),
     Setting(
         "WAYPOST_KEEP_PROPERTIES",
@@ -96,7 +106,8 @@ class Settings:
     busy_seconds: float
     clock_shift: int
     """In microseconds."""
-    keys: Path
+    keys: Path | None
+    """None to run without keys."""
     requests_per_second: float
     allowed_origins: tuple[str, ...]
     privacy: Privacy
@@ -125,7 +136,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         sweep_seconds=_number(values, "WAYPOST_SWEEP_SECONDS", least=0),
         busy_seconds=_number(values, "WAYPOST_BUSY_SECONDS", least=0),
         clock_shift=days(_number(values, "WAYPOST_CLOCK_SHIFT_DAYS", least=-36_500)),
-        keys=Path(values["WAYPOST_KEYS"]),
+        keys=None if values["WAYPOST_KEYS"] == NO_KEYS else Path(values["WAYPOST_KEYS"]),
         requests_per_second=_number(values, "WAYPOST_REQUESTS_PER_SECOND", least=0),
         allowed_origins=_origins(values["WAYPOST_ALLOWED_ORIGINS"]),
         privacy=read_privacy(values),

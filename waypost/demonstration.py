@@ -35,7 +35,7 @@ def demo(
     ended = int(imported["ended"])
     train_once(url, ended, seed)
     report_shop(url, ended)
-    print_calls(port)
+    print_calls(port, key_words(clock()))
     if serving:
         shift_clock(ended)
         serve(port=port, workers=None, host="127.0.0.1", store=store)
@@ -139,31 +139,42 @@ def shift_clock(ended: int) -> None:
     os.environ["WAYPOST_CLOCK_SHIFT_DAYS"] = repr((ended - clock()) / DAY)
 
 
-def print_calls(port: int) -> None:
-    """Calls to try, ready to be pasted."""
+def key_words(now: int) -> str:
+    """How the calls show a key: the first one, made here where there is none yet; nothing where none is asked."""
+    from serving.first_key import first_key_path, make_first_key
+    from waypost.places import settings
+
+    path = settings().keys
+    if path is None:
+        return ""
+    make_first_key(path, now)
+    first = first_key_path(path)
+    return f'-u "$(cat {first}):" ' if first.exists() else '-u "$KEY:" '
+
+
+def print_calls(port: int, key: str) -> None:
+    """Calls to try, ready to be pasted; `key` is how each shows a key."""
     base = f"http://localhost:{port}"
+    curl = f"curl -s {key}{base}"
     calls = [
-        ("the journey report", f"open {base}/ in a browser"),
-        (
-            "scores",
-            f"""curl -s {base}/v1/scores -H 'content-type: application/json' -d '{{"customer": "{CUSTOMER}"}}'""",
-        ),
-        ("recommendations", _post(base, "recommendations", f'{{"customer": "{CUSTOMER}", "limit": 5}}')),
-        ("next best action", _post(base, "next-best-action", f'{{"customer": "{CUSTOMER}"}}')),
+        ("the journey report: log in with the key in data/first-key.txt", f"open {base}/ in a browser"),
+        ("scores", _post(curl, "scores", f'{{"customer": "{CUSTOMER}"}}')),
+        ("recommendations", _post(curl, "recommendations", f'{{"customer": "{CUSTOMER}", "limit": 5}}')),
+        ("next best action", _post(curl, "next-best-action", f'{{"customer": "{CUSTOMER}"}}')),
         (
             "send an event",
             _post(
-                base, "events", f'{{"customer": "{CUSTOMER}", "kind": "CART_ADD", "item": "1082185", "amount": 1.99}}'
+                curl, "events", f'{{"customer": "{CUSTOMER}", "kind": "CART_ADD", "item": "1082185", "amount": 1.99}}'
             ),
         ),
-        ("a customer", f"curl -s {base}/v1/customers/{CUSTOMER}"),
-        ("a segment as CSV", f"curl -s '{base}/v1/segments/at-risk?format=csv'"),
-        ("the journey", f"curl -s {base}/v1/journey"),
+        ("a customer", f"{curl}/v1/customers/{CUSTOMER}"),
+        ("a segment as CSV", f"curl -s {key}'{base}/v1/segments/at-risk?format=csv'"),
+        ("the journey", f"{curl}/v1/journey"),
     ]
     for what, call in calls:
         out.print(f"[dim]# {what}[/dim]", highlight=False)
         out.print(call, highlight=False, soft_wrap=True, markup=False)
 
 
-def _post(base: str, path: str, body: str) -> str:
-    return f"curl -s {base}/v1/{path} -H 'content-type: application/json' -d '{body}'"
+def _post(curl: str, path: str, body: str) -> str:
+    return f"{curl}/v1/{path} -H 'content-type: application/json' -d '{body}'"

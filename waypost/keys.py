@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from features.events import days
-from serving.keys import Key, KeyScope, KeysError, change_keys, find, issue, read_keys, rotated, told
+from serving.access import PURPOSE, SCOPES, KeyScope
+from serving.keys import Key, KeysError, change_keys, find, issue, read_keys, rotated, told
+from serving.visitors import LONGEST_SECONDS, MOST_CHARACTERS, sign_token
 from waypost.console import Failing, JsonOption, UsageProblem, clock, iso, print_json, print_line, print_table
 from waypost.places import settings
 
@@ -22,12 +24,14 @@ app = typer.Typer(
     cls=Failing,
 )
 
+_SCOPES = "; ".join(f"{scope}: {PURPOSE[scope][0]}" for scope in SCOPES)
+
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the key: `waypost keys list` shows it.")]
 
 
 @app.command("create")
 def create(
-    scope: Annotated[KeyScope, typer.Option(help="write sends events, read asks for answers, admin does all.")],
+    scope: Annotated[KeyScope, typer.Option(help=_SCOPES)],
     name: Annotated[str, typer.Option(help="Who will hold it, such as shop.")],
     expires: Annotated[float | None, typer.Option(min=0.001, max=36_500, help="Days until it expires.")] = None,
     as_json: JsonOption = False,
@@ -90,8 +94,39 @@ def revoke(identity: IdArgument, as_json: JsonOption = False) -> None:
         print_line(f"revoked {identity} ({gone[0].name}); running servers refuse it within a second")
 
 
+@app.command("token")
+def token(
+    customer: Annotated[str, typer.Option(help="Whom the token is for.")],
+    minutes: Annotated[float, typer.Option(min=0.1, max=LONGEST_SECONDS / 60, help="How long it holds.")] = 15.0,
+    key: Annotated[str | None, typer.Option(help="Id of the key that signs; the newest of the scope sign.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Sign a visitor's token, to try what a shop's pages would send: it opens one customer's answers for a while."""
+    if not 0 < len(customer) <= MOST_CHARACTERS:
+        raise UsageProblem(f"a customer's id of {len(customer)} characters; expected 1 to {MOST_CHARACTERS}")
+    signing = _signing(key)
+    text = sign_token(customer, signing.id, signing.secret or b"", clock() // 1_000_000, round(minutes * 60))
+    if as_json:
+        print_json({"token": text, "customer": customer, "key": signing.id, "seconds": round(minutes * 60)})
+    else:
+        print_line(text)
+
+
+def _signing(identity: str | None) -> Key:
+    """The key that signs: the one named, else the newest that lasts. Raises `KeysError`."""
+    now, keys = clock(), _existing()
+    signing = [each for each in ([find(keys, identity)] if identity else keys) if each.secret and each.lasts(now)]
+    if not signing:
+        wanted = f"the key {identity} signs nothing" if identity else f"no key in {_path()} signs"
+        raise KeysError(f"{wanted}; make one that does with `waypost keys create --scope sign --name shop`")
+    return max(signing, key=lambda each: each.created)
+
+
 def _path() -> Path:
-    return settings().keys
+    path = settings().keys
+    if path is None:
+        raise KeysError("WAYPOST_KEYS is none, so there is no file of keys; unset it, or name a file with it")
+    return path
 
 
 def _existing() -> list[Key]:

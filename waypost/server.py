@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from waypost.console import JsonOption, StoreOption, UsageProblem, out, print_json, print_line, progress_bar
+from waypost.console import JsonOption, StoreOption, UsageProblem, clock, out, print_json, print_line, progress_bar
 
 PortOption = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")]
 
@@ -19,11 +19,16 @@ def serve(
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; WAYPOST_WORKERS, or 2.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     store: StoreOption = None,
+    without_keys: Annotated[bool, typer.Option("--without-keys", help="Answer this machine, and ask no key.")] = False,
 ) -> None:
     """Serve scores, recommendations and next best actions over HTTP until it is stopped."""
+    from serving.settings import NO_KEYS
+
+    if without_keys:
+        os.environ["WAYPOST_KEYS"] = NO_KEYS
     address = address_of(host, port)
-    check_keys(address)
     check_place(store, address, port)
+    check_keys(address, base_url(host, port))
     environment = server_environment(store, workers)
     command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Waypost", "--host", address]
     out.print(f"serving on {base_url(host, port)} (stop with Ctrl-C)", highlight=False)
@@ -50,24 +55,32 @@ def base_url(host: str, port: int) -> str:
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
-def check_keys(host: str) -> None:
-    """Find out whether the server may listen on `host`: without keys on this machine's own addresses alone."""
+def check_keys(address: str, url: str) -> None:
+    """See to it that there are keys: the first start makes one. Without keys only this machine may be listened to.
+
+    The key is shown where a person looks on; elsewhere what is printed is kept by others, and the file alone has it.
+    """
+    from serving.first_key import first_key_path, make_first_key
     from serving.keys import read_keys
-    from serving.loopback import names_loopback
+    from serving.loopback import is_loopback
     from waypost.places import settings
 
     path = settings().keys
-    if path.exists():
-        read_keys(path)
-    elif not names_loopback(host):
-        raise UsageProblem(
-            f"there are no keys in {path}, so anybody who reaches {host} could read every customer; make one with "
-            "`waypost keys create --scope admin --name NAME`, or serve with --host 127.0.0.1"
-        )
-    else:
-        print_line(
-            "no keys: only this machine is answered; `waypost keys create --scope admin --name NAME` makes the first"
-        )
+    if path is None:
+        if not is_loopback(address):
+            raise UsageProblem(
+                f"without keys anybody who reaches {address} could read every customer; leave out --without-keys and "
+                "WAYPOST_KEYS=none, or serve with --host 127.0.0.1"
+            )
+        print_line("without keys: this machine alone is answered; put no proxy before it")
+        return
+    first = first_key_path(path)
+    made = make_first_key(path, clock())
+    read_keys(path)
+    if made and out.is_terminal:
+        print_line(f"the first key, of the scope admin, shown this once: {made}")
+    if first.exists():
+        print_line(f'a key is in {first}: curl -u "$(cat {first}):" {url}/v1/segments; log in with it on {url}/login')
 
 
 def check_place(store: str | None, host: str, port: int) -> None:

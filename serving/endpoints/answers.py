@@ -14,6 +14,7 @@ from features.events import Channel
 from models.policy import Considered
 from models.readiness import NextRung, Readiness, readiness
 from serving import metrics
+from serving.doors import authorize_customers
 from serving.endpoints.shapes import number, recommended, stage_name, stamp, target_scores, version_of
 from serving.engine import Decided, DecisionConflict, Standing, UnknownDecision, UnknownTargets
 from serving.exchange import JSON, parse, parse_query, read_body, reply
@@ -51,6 +52,7 @@ async def post_scores(worker: Worker, request: HttpRequest) -> Response:
     body, _ = await read_body(request)
     asked = parse(ScoresRequest, body)
     customers = asked.customers or [asked.customer or ""]
+    authorize_customers(request, customers)
     if explain and len(customers) > MOST_EXPLAINED:
         raise Problem(
             "invalid_request",
@@ -147,6 +149,7 @@ async def post_recommendations(worker: Worker, request: HttpRequest) -> Response
     """Recommend products."""
     body, _ = await read_body(request)
     asked = parse(RecommendationsRequest, body)
+    authorize_customers(request, [asked.customer])
     now = worker.clock()
     found = await worker.ask(lambda engine: engine.recommend(asked.customer, asked.limit, now, asked.exclude))
     return reply(
@@ -165,6 +168,7 @@ async def post_next_best_action(worker: Worker, request: HttpRequest) -> Respons
     """Decide what to do next for a customer."""
     body, _ = await read_body(request)
     asked = parse(DecisionRequest, body)
+    authorize_customers(request, [asked.customer])
     now = worker.clock()
     decision_id = asked.decision_id or os.urandom(16).hex()
     channels = None if asked.channels is None else _channels(asked.channels)

@@ -44,12 +44,14 @@ async def get_readyz(worker: Worker, request: HttpRequest) -> Response:
 
 def _keys(doors: Doors) -> ReadyCheck:
     """Whether the file of keys is in order; a fault of it matters where the keys were never read, so none opens."""
+    if doors.keys is None:
+        return ReadyCheck(ok=True, detail="none: only this machine is answered")
     if doors.keys.problem:
         return ReadyCheck(ok=doors.keys.ever_read, detail=doors.keys.problem)
     ring = doors.keys.current()
-    return ReadyCheck(
-        ok=True, detail="none: only this machine is answered" if ring is None else f"{len(ring)} in force"
-    )
+    if ring is None:
+        return ReadyCheck(ok=False, detail="there are none, so nobody is answered; run `waypost keys create`")
+    return ReadyCheck(ok=True, detail=f"{len(ring)} in force")
 
 
 def _serving(worker: Worker) -> ReadyCheck:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs
+
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
+from serving.doors import log_in
+from serving.exchange import read_body
 from serving.web.docs import docs_page
+from serving.web.login import LOGIN_POLICY, login_page
 from serving.web.page import POLICY, STYLE
 from serving.web.report import report_page, waiting_page
 from serving.worker import Worker
+
+FORM = "application/x-www-form-urlencoded"
 
 _HEADERS = {"Content-Security-Policy": POLICY}
 
@@ -38,6 +45,26 @@ async def get_docs(worker: Worker, request: HttpRequest) -> Response:
 async def get_style(worker: Worker, request: HttpRequest) -> Response:
     """Give the style sheet of the pages."""
     return Response(STYLE, media_type="text/css", headers={"Cache-Control": "max-age=300"})
+
+
+async def get_login(worker: Worker, request: HttpRequest) -> Response:
+    """Show the form."""
+    return _login()
+
+
+async def post_login(worker: Worker, request: HttpRequest) -> Response:
+    """Open a session for whoever holds a key that reads."""
+    body, _ = await read_body(request, accepted=(FORM,))
+    cookie, refused = log_in(request, parse_qs(body).get(b"key", [b""])[0].strip())
+    if refused:
+        return _login(refused)
+    return Response(status_code=303, headers={"Location": "./", "Set-Cookie": cookie, "Cache-Control": "no-store"})
+
+
+def _login(refused: str = "") -> Response:
+    headers = {"Content-Security-Policy": LOGIN_POLICY, "Cache-Control": "no-store"}
+    status = 403 if refused else 200
+    return Response(login_page(refused), status, headers, media_type="text/html; charset=utf-8")
 
 
 def _page(html: str) -> Response:

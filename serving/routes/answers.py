@@ -25,7 +25,8 @@ SMALL = 16 * 1024
 ROUTES: tuple[Route, ...] = (
     Route(
         name="scoreCustomers",
-        scope="read",
+        scope="answers",
+        visitors=True,
         method="POST",
         path="/v1/scores",
         endpoint=answers.post_scores,
@@ -59,7 +60,8 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         name="recommendItems",
-        scope="read",
+        scope="answers",
+        visitors=True,
         method="POST",
         path="/v1/recommendations",
         endpoint=answers.post_recommendations,
@@ -75,7 +77,8 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         name="decideNextBestAction",
-        scope="read",
+        scope="decide",
+        visitors=True,
         method="POST",
         path="/v1/next-best-action",
         endpoint=answers.post_next_best_action,
@@ -93,7 +96,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         name="rewardDecision",
-        scope="write",
+        scope="decide",
         method="POST",
         path="/v1/rewards",
         endpoint=answers.post_rewards,

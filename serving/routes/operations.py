@@ -35,7 +35,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         name="getMetrics",
-        scope="read",
+        scope="metrics",
         method="GET",
         path="/metrics",
         endpoint=None,

@@ -8,11 +8,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from features.events import Stage
-from serving.schemas.words import one_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-StageName = Annotated[str, one_of("StageName", [stage.name.lower() for stage in Stage])]
+StageName = Annotated[str, Field(json_schema_extra={"enum": [stage.name.lower() for stage in Stage]})]
 
 
 def moment(microseconds: int) -> datetime:
@@ -23,8 +22,7 @@ def moment(microseconds: int) -> datetime:
 class Answer(BaseModel):
     """A body that the server sends."""
 
-    # What has a default is sent too: a reader may rely on every field.
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ModelStamp(Answer):

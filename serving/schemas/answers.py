@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from serving.schemas.answer import Answer, StageName, Stamped
 from serving.schemas.scores import ScoreReason, TargetScore
-from serving.schemas.words import Properties, named, one_of
-
-ReasonKind = Annotated[Literal["stage", "channel", "condition", "frequency", "value"], named("ReasonKind")]
-DecisionMode = Annotated[str, one_of("DecisionMode", ("exploit", "explore"))]
 
 
 class RejectedEvent(Answer):
@@ -56,7 +52,7 @@ class RecommendationsAnswer(Stamped):
 class ActionReason(Answer):
     """One thing that was asked of an action, and how it came out."""
 
-    kind: ReasonKind
+    kind: Literal["stage", "channel", "condition", "frequency", "value"]
     rule: str = Field(description="What was expected.", examples=["contacts_7d < 3"])
     passed: bool
     actual: dict[str, float | str | None] = Field(description="What was found; null is not known.")
@@ -83,8 +79,9 @@ class DecisionAnswer(Stamped):
     action: str
     channel: str
     stage: StageName
-    mode: DecisionMode = Field(
-        description="Whether the action has the highest score of the eligible ones (`exploit`) or not (`explore`)."
+    mode: str = Field(
+        description="Whether the action has the highest score of the eligible ones (`exploit`) or not (`explore`).",
+        json_schema_extra={"enum": ["exploit", "explore"]},
     )
     probability: float = Field(description="How likely this action was to be chosen.")
     propensities: dict[str, float] = Field(description="The probability of every eligible action; they sum to 1.")
@@ -119,7 +116,7 @@ class EventAnswer(Answer):
     amount: float | None
     order_id: str | None
     score: float | None
-    properties: Properties
+    properties: dict[str, Any]
 
 
 class CustomerAnswer(Stamped):

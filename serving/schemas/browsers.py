@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from serving.schemas.answer import Answer
 from serving.schemas.requests import Request
-from serving.schemas.words import named
-
-Protocol = Annotated[Literal["http", "https"], named("Protocol")]
 
 
 class DeliveryStrategy(Answer):
@@ -24,7 +21,7 @@ class SegmentDestination(Answer):
 
     apiKey: str
     apiHost: str = Field(description="Host, port and path, without the protocol.", examples=["waypost.shop.example/v1"])
-    protocol: Protocol = Field(description="`http` on this machine alone.")
+    protocol: Literal["http", "https"] = Field(description="`http` on this machine alone.")
     deliveryStrategy: DeliveryStrategy
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from serving.schemas.answer import Answer
 from serving.schemas.requests import MOST_EVENTS, Request
-from serving.schemas.words import Properties, named
-
-MessageType = Annotated[Literal["identify", "track", "page", "screen", "group", "alias"], named("MessageType")]
 
 
 class Open(BaseModel):
@@ -31,35 +28,35 @@ class SegmentMessage(Open):
     sentAt: str | None = Field(
         None, description="When it was sent, by the same clock: the difference to now corrects `timestamp`."
     )
-    context: Properties | None = Field(None, description="`campaign`, `page`, `device`, `channel`, `consent`...")
+    context: dict[str, Any] | None = Field(None, description="`campaign`, `page`, `device`, `channel`, `consent`...")
     writeKey: str | None = Field(None, description="The key, when it is in no header.")
 
 
 class IdentifyMessage(SegmentMessage):
     """Who it is: joins `anonymousId` to `userId` when both are given."""
 
-    traits: Properties | None = None
+    traits: dict[str, Any] | None = None
 
 
 class TrackMessage(SegmentMessage):
     """What happened."""
 
     event: str | int = Field(description="Name of Segment's e-commerce specification, a kind of ours, or any other.")
-    properties: Properties | None = None
+    properties: dict[str, Any] | None = None
 
 
 class PageMessage(SegmentMessage):
     """A page that was seen, or a screen."""
 
     name: str | None = None
-    properties: Properties | None = None
+    properties: dict[str, Any] | None = None
 
 
 class GroupMessage(SegmentMessage):
     """To which group somebody belongs."""
 
     groupId: str | int
-    traits: Properties | None = None
+    traits: dict[str, Any] | None = None
 
 
 class AliasMessage(SegmentMessage):
@@ -71,14 +68,14 @@ class AliasMessage(SegmentMessage):
 class BatchItem(SegmentMessage):
     """A message that says itself what it is."""
 
-    type: MessageType
+    type: Literal["identify", "track", "page", "screen", "group", "alias"]
 
 
 class BatchRequest(Open):
     """Several messages. `context` and `sentAt` hold for those that do not say otherwise."""
 
     batch: Annotated[list[BatchItem], Field(max_length=MOST_EVENTS)]
-    context: Properties | None = None
+    context: dict[str, Any] | None = None
     sentAt: str | None = None
     writeKey: str | None = Field(None, description="The key, when it is in no header.")
 
@@ -106,7 +103,7 @@ class MeasurementEvent(Open):
     """One event of the Measurement Protocol."""
 
     name: str = Field(description="GA4's name of what happened.")
-    params: Properties | None = Field(None, description="`items`, `value`, `currency`, `transaction_id`...")
+    params: dict[str, Any] | None = Field(None, description="`items`, `value`, `currency`, `transaction_id`...")
 
 
 class MeasurementRequest(Open):
@@ -117,7 +114,7 @@ class MeasurementRequest(Open):
     timestamp_micros: str | int | None = Field(
         None, description="When, microseconds since 1970. With it, a request that is sent again adds nothing."
     )
-    consent: Properties | None = Field(None, description="`ad_personalization` `DENIED` withdraws the consent.")
+    consent: dict[str, Any] | None = Field(None, description="`ad_personalization` `DENIED` withdraws the consent.")
     non_personalized_ads: bool | None = Field(None, description="True withdraws the consent.")
     events: list[MeasurementEvent]
 

@@ -6,11 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from serving.access import scopes_of
 from serving.openapi import DESCRIPTION, TAGS
 from serving.problems import FAILURES
 from serving.route import Route
 from serving.web.markup import Html, join, prose, tag
-from serving.web.page import frame, intro, scrolled, section
+from serving.web.page import frame, intro, link, scrolled, section
 
 
 def docs_page(routes: Sequence[Route]) -> str:
@@ -19,13 +20,13 @@ def docs_page(routes: Sequence[Route]) -> str:
         section(tag_name, text.rstrip("."), *(_operation(route) for route in routes if route.tag == tag_name))
         for tag_name, text in TAGS.items()
     ]
-    aside = tag("p", "The same for programs: ", tag("a", "OpenAPI 3.1", href="/openapi.json"))
+    aside = tag("p", "The same for programs: ", tag("a", "OpenAPI 3.1", href=link("/openapi.json")))
     return frame("API", intro("API", prose(DESCRIPTION)), *groups, _problems(), active="/docs", aside=aside)
 
 
 def _operation(route: Route) -> Html:
     codes = [tag("a", tag("code", f"{FAILURES[code].status} {code}"), href=f"#{code}") for code in route.failures]
-    needed = "" if route.scope == "open" else f" Needs a key of the scope `{route.scope}`."
+    needed = "" if route.scope == "open" else f" Needs a key of {scopes_of(route)}."
     heading = tag(
         "h3",
         tag("span", route.method, cls=f"method {route.method.lower()}"),
@@ -77,13 +78,17 @@ def _command(route: Route) -> str:
     """A command line that asks the first example; empty for what is not asked from programs."""
     if not route.path.startswith("/v1/"):
         return ""
-    path = route.path
+    path, key = route.path, "" if route.scope == "open" else '-u "$KEY:" '
     for name, (_, example) in route.path_parameters.items():
         path = path.replace(f"{{{name}}}", example)
     if not route.examples:
-        return f"curl localhost:3000{path}" if route.method == "GET" else f"curl -X {route.method} localhost:3000{path}"
+        return (
+            f"curl {key}localhost:3000{path}"
+            if route.method == "GET"
+            else f"curl {key}-X {route.method} localhost:3000{path}"
+        )
     example = json.dumps(next(iter(route.examples.values())), ensure_ascii=False)
-    return f"curl localhost:3000{path} \\\n  -H 'Content-Type: application/json' \\\n  -d '{example}'"
+    return f"curl {key}localhost:3000{path} \\\n  -H 'Content-Type: application/json' \\\n  -d '{example}'"
 
 
 def _problems() -> Html:

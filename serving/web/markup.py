@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-_VOID = frozenset({"link", "meta", "rect", "path", "circle", "stop"})
+_VOID = frozenset({"input", "link", "meta", "rect", "path", "circle", "stop"})
 
 
 class Html(str):

@@ -20,6 +20,12 @@ UNKNOWN = "\N{EN DASH}"
 
 PAGES = (("/", "Journey"), ("/docs", "API"), ("/openapi.json", "OpenAPI"), ("/metrics", "Metrics"))
 
+
+def link(path: str) -> str:
+    """The address of a path of ours, as a page at the root of the server links to it: below a proxy's prefix too."""
+    return f".{path}"
+
+
 _WAY = "M7 22 C12 22 11 10 16 10 S20 22 25 10"
 _ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Crect width='32' height='32' "
@@ -37,9 +43,9 @@ def frame(title: str, *body: Html, active: str, aside: Html | None = None) -> st
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", f"{title} · Waypost"),
         tag("link", rel="icon", href=_ICON),
-        tag("link", rel="stylesheet", href="/style.css"),
+        tag("link", rel="stylesheet", href=link("/style.css")),
     )
-    links = [tag("a", text, href=path, aria_current="page" if path == active else False) for path, text in PAGES]
+    links = [tag("a", text, href=link(path), aria_current="page" if path == active else False) for path, text in PAGES]
     whole_body = tag(
         "body",
         tag("a", "Skip to the content", cls="skip", href="#main"),
@@ -60,7 +66,7 @@ def _brand() -> Html:
         viewBox="0 0 32 32",
         aria_hidden="true",
     )
-    return tag("a", mark, tag("span", "Waypost"), cls="brand", href="/")
+    return tag("a", mark, tag("span", "Waypost"), cls="brand", href=link("/"))
 
 
 def section(name: str, title: str, *content: Html) -> Html:

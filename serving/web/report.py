@@ -17,6 +17,7 @@ from serving.web.page import (
     figure,
     frame,
     intro,
+    link,
     percent,
     scrolled,
     section,
@@ -86,7 +87,7 @@ def _empty(as_of: Html) -> Html:
 def waiting_page() -> str:
     """The page before the first sweep is done. It does not load itself again: readers would lose their place."""
     text = "The first sweep over all customers is under way. "
-    again = tag("a", "Look again", href="/")
+    again = tag("a", "Look again", href=link("/"))
     return frame("Journey report", intro("The customers are being counted", text, again), active="/")
 
 
@@ -180,8 +181,8 @@ def _segment(segment: Segment, size: int, customers: int, largest: int, reasons:
         tag("td", percent(size / customers if customers else None), cls="number muted"),
         tag(
             "td",
-            tag("a", "CSV", named, href=f"{address}?format=csv", download=True),
-            tag("a", "JSON", named, href=address),
+            tag("a", "CSV", named, href=link(f"{address}?format=csv"), download=True),
+            tag("a", "JSON", named, href=link(address)),
             cls="links",
         ),
     )
@@ -265,7 +266,7 @@ def _routes(routes: Sequence[Route]) -> Html:
                 tag("span", route.method, cls=f"method {route.method.lower()}"),
                 tag("code", route.path),
                 tag("span", route.summary),
-                href=f"/docs#{route.name}",
+                href=link(f"/docs#{route.name}"),
             ),
         )
         for route in routes

@@ -40,14 +40,19 @@ class Place:
         """URL of the store."""
         return f"sqlite:///{self.folder / 'waypost.db'}"
 
+    @property
+    def keys(self) -> Path:
+        """The file of keys."""
+        return self.folder / "keys.json"
+
     def environment(self, **others: str) -> dict[str, str]:
-        """Environment of a server at this place."""
+        """Environment of a server at this place: with the keys that were made there, and without keys otherwise."""
         return {
             "WAYPOST_STORE": self.store,
             "WAYPOST_BUNDLE": str(self.champion),
             "WAYPOST_SCOREBOARD": str(self.folder / "scoreboard"),
             "WAYPOST_BUSY_SECONDS": "0.2",
-            "WAYPOST_KEYS": str(self.folder / "keys.json"),
+            "WAYPOST_KEYS": str(self.keys) if self.keys.exists() else "none",
             **others,
         }
 

@@ -18,8 +18,6 @@ from hypothesis import strategies as st
 from features.events import DAY
 from serving.keys import (
     LONGEST,
-    SCOPES,
-    Key,
     KeyFile,
     Keyring,
     KeysError,
@@ -98,11 +96,6 @@ def test_a_key_expires() -> None:
     ring = Keyring([key])
     assert ring.match(text.encode(), NOW + DAY - 1) is key
     assert ring.match(text.encode(), NOW + DAY) is None
-
-
-def test_an_administrator_opens_all_and_the_others_their_own() -> None:
-    opened = {scope: [each for each in SCOPES if Key("", "", scope, b"", 0).opens(each)] for scope in SCOPES}
-    assert opened == {"write": ["write"], "read": ["read"], "admin": list(SCOPES)}
 
 
 def test_rotation_keeps_the_old_key_for_the_grace() -> None:

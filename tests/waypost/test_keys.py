@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from benchmarks.servers import free_port
-from serving.keys import KeyFile, read_keys
+from serving.keys import KeyFile, KeysError, read_keys
+from serving.visitors import read_token
 from waypost import app
+from waypost.console import UsageProblem
 from waypost.server import check_keys
 
 Run = Callable[..., Result]
@@ -117,14 +119,58 @@ def test_a_file_others_can_read_is_left_alone(keys: Run, path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_server_for_others_is_refused_without_keys(keys: Run, path: Path) -> None:
-    for host in ("0.0.0.0", "::", "10.0.0.1"):
-        result = CliRunner().invoke(app, ["serve", "--host", host, "--port", str(free_port())])
-        assert result.exit_code == 2 and "waypost keys create" in result.stderr
-    for host in ("127.0.0.1", "localhost", "::1"):
-        check_keys(host)
-    created(keys)
-    check_keys("0.0.0.0")
+def test_the_first_start_makes_a_key_and_shows_it_where_a_person_looks_on(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = path.with_name("first-key.txt")
+    check_keys("0.0.0.0", "http://localhost:3000")
+    told = capsys.readouterr().out
+    assert scope_of(path, first.read_text().strip()) == "admin"
+    assert first.read_text().strip() not in told
+    assert f'curl -u "$(cat {first}):" http://localhost:3000' in told and "http://localhost:3000/login" in told
+    check_keys("127.0.0.1", "http://localhost:3000")
+    assert len(read_keys(path)) == 1
+    path.unlink()
+    monkeypatch.setattr("waypost.server.out", Console(force_terminal=True))
+    check_keys("127.0.0.1", "http://localhost:3000")
+    assert first.read_text().strip() in capsys.readouterr().out
+
+
+def test_a_server_without_keys_has_to_be_asked_for_and_is_for_this_machine_alone(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAYPOST_KEYS", "none")
+    for address in ("0.0.0.0", "::", "10.0.0.1"):
+        with pytest.raises(UsageProblem, match="--without-keys"):
+            check_keys(address, "http://localhost:3000")
+    for address in ("127.0.0.1", "::1"):
+        check_keys(address, "http://localhost:3000")
+        assert "without keys" in capsys.readouterr().out
+    assert not path.exists() and not path.with_name("first-key.txt").exists()
+    refused = CliRunner().invoke(app, ["keys", "list"])
+    assert refused.exit_code == 1 and "WAYPOST_KEYS" in refused.stderr
+
+
+def test_a_server_is_refused_a_faulty_file_of_keys(path: Path) -> None:
+    path.parent.mkdir()
     path.write_text("{}")
-    result = CliRunner().invoke(app, ["serve", "--port", str(free_port())])
-    assert result.exit_code == 1 and str(path) in result.stderr.replace("\n", "")
+    path.chmod(0o600)
+    with pytest.raises(KeysError, match="not a file of keys"):
+        check_keys("127.0.0.1", "http://localhost:3000")
+
+
+def test_a_visitors_token_is_signed_by_the_newest_key_that_signs(keys: Run, path: Path) -> None:
+    refused = keys("token", "--customer", "ann")
+    assert refused.exit_code == 1 and "--scope" in refused.stderr
+    created(keys)
+    assert "--scope sign" in keys("token", "--customer", "ann").stderr.replace("\n", " ")
+    old, new = (json.loads(keys("create", "--scope", "sign", "--name", "a", "--json").stdout) for _ in range(2))
+    told = json.loads(keys("token", "--customer", "ann", "--minutes", "60", "--json").stdout)
+    assert (told["key"], told["seconds"]) == (new["id"], 3600)
+    by_name = keys("token", "--customer", "ann", "--key", old["id"]).stdout.strip()
+    ring, now = KeyFile(path).current(), time.time()
+    assert ring is not None
+    for token in (told["token"], by_name):
+        assert read_token(token.encode(), lambda key: ring.secret(key, int(now * 1e6)), now) == "ann"
+    assert keys("token", "--customer", "ann", "--minutes", "61").exit_code == 2
+    assert old["key"] not in keys("list", "--json").output and "secret" not in keys("list", "--json").output
