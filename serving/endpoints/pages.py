@@ -63,7 +63,7 @@ async def post_login(worker: Worker, request: HttpRequest) -> Response:
 
 def _login(refused: str = "") -> Response:
     headers = {"Content-Security-Policy": LOGIN_POLICY, "Cache-Control": "no-store"}
-    status = 403 if refused else 200
+    status = 422 if refused else 200
     return Response(login_page(refused), status, headers, media_type="text/html; charset=utf-8")
 
 

@@ -68,7 +68,7 @@ ROUTES: tuple[Route, ...] = (
         ),
         also_reads={"application/x-www-form-urlencoded": "key=wp_read_5f0c2a9b_..."},
         also_answers={"text/html": ""},
-        also_statuses={403: "The key does not let in: the form again."},
+        also_statuses={422: "The key does not let in: the form again."},
         most_bytes=4096,
     ),
     Route(
