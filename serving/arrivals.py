@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
@@ -18,13 +18,16 @@ from features.events import Event
 from features.log.contract import DeadLetter
 from features.log.membership import JOINS
 from features.sources import door
-from features.sources.contract import BadRecord
+from features.sources.contract import BadRecord, Unread
 from features.sources.privacy import Privacy
 from serving import metrics
 from serving.intake import Intake, Outcome, Taken
 
 TURN = 250
 """Records sorted before other requests have their turn: some milliseconds."""
+
+MOST_WARNINGS = 20
+"""Values that an answer tells of one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,13 @@ class Fault:
     bad: BadRecord
     code: str
     """`invalid_` and the field at fault, as far as the source names it; a label of the metrics."""
+
+
+class Warned(NamedTuple):
+    """A value that was left out, and the place of its record in the request."""
+
+    place: int
+    bad: BadRecord
 
 
 _KIND = attrgetter("kind")
@@ -70,6 +80,11 @@ def only_customer(record: Any, fields: Collection[str]) -> str | None:
     return ids.pop() if len(ids) == 1 else None
 
 
+def _mended(bad: BadRecord) -> BadRecord:
+    """A fault that can be sent on: what it shows of a record may hold halves of characters."""
+    return BadRecord(door.mended_text(bad.field), door.mended_text(bad.reason), bad.code)
+
+
 class Arrivals:
     """The records of one request of `size` bytes, taken in one by one.
 
@@ -89,36 +104,57 @@ class Arrivals:
         self._fields = fields
         self._firsts: list[int] = []
         self._dropped = 0
+        self.warnings: list[Warned] = []
+        """The first of the values that were left out."""
+        self._unread: Counter[str] = Counter()
 
-    def take(self, index: int, record: Any, parse: Callable[[Any], Sequence[Event]]) -> None:
-        """Take in the events that `parse` makes of a record, or none of them and a dead letter, when it is at fault."""
+    @property
+    def more_warnings(self) -> int:
+        """How many values were left out beyond those of `warnings`."""
+        return self._unread.total() - len(self.warnings)
+
+    def take(
+        self, index: int, record: Any, parse: Callable[[Any, Unread], Sequence[Event]], raw: bytes | None = None
+    ) -> None:
+        """Take in the events that `parse` makes of a record, or none of them and a dead letter, when it is at fault.
+
+        `raw` are the bytes of a record that is not JSON to the letter.
+        """
         events = self.intake.events
         first = len(events)
         dropped = 0
+        unread: Unread = []
         try:
-            for event in parse(record):
+            for event in parse(record, unread):
+                if raw is not None:
+                    event.properties = door.mended(event.properties)
                 kept, number = self._privacy.clean(event)
                 events.append(kept)
                 dropped += number
         except BadRecord as bad:
             del events[first:]
-            self.refuse(index, record, bad)
+            self.refuse(index, record, bad, raw)
             return
         self._dropped += dropped
         if len(events) > first:
             self._firsts.append(first)
+        if unread:
+            self._unread.update(bad.code for bad in unread)
+            self.warnings += (Warned(index, _mended(bad)) for bad in unread[: MOST_WARNINGS - len(self.warnings)])
 
-    def refuse(self, index: int, record: Any, bad: BadRecord) -> None:
-        """Keep a record as a dead letter."""
+    def refuse(self, index: int, record: Any, bad: BadRecord, raw: bytes | None = None) -> None:
+        """Keep a record as a dead letter: as the bytes that came, when they are given."""
+        bad = _mended(bad)
         field = bad.field.partition(".")[0].partition("[")[0]
-        self.faults.append(Fault(index, record, bad, f"invalid_{field if field in self._fields else 'event'}"))
+        known = record if raw is None else door.mended(record)
+        self.faults.append(Fault(index, known, bad, f"invalid_{field if field in self._fields else 'event'}"))
         self.intake.letters.append(
             DeadLetter(
                 source=self._source,
                 position=index,
                 field=bad.field,
                 reason=bad.reason,
-                raw=record if isinstance(record, bytes) else to_json(record),
+                raw=to_json(record) if raw is None else raw,
                 received=self._received,
                 customer=only_customer(record, self._customer),
             )
@@ -137,6 +173,8 @@ class Arrivals:
         for code, number in Counter(fault.code for fault in self.faults).items():
             metrics.EVENTS.labels("unknown", "rejected").inc(number)
             metrics.DEAD_LETTERS.labels(code).inc(number)
+        for code, number in self._unread.items():
+            metrics.VALUES_UNREAD.labels(code).inc(number)
         if self._dropped:
             metrics.PROPERTIES_DROPPED.inc(self._dropped)
         return Counter(taken.outcomes[first] for first in self._firsts)

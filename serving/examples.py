@@ -48,6 +48,15 @@ EVENTS_ANSWER: dict[str, Any] = {
             "detail": "expected a number from 0 to 1e+15, got -5",
         }
     ],
+    "warnings": [
+        {
+            "index": 0,
+            "field": "amount",
+            "code": "negative",
+            "detail": "expected a number from 0 to 1e+15, got -1",
+        }
+    ],
+    "more_warnings": 0,
 }
 
 BATCHES: dict[str, Any] = {
@@ -96,6 +105,15 @@ TRACKING_ANSWER: dict[str, Any] = {
             "message": "timestamp: 'noon' is not an ISO 8601 time, such as 2026-03-01T12:00:00Z",
         }
     ],
+    "warnings": [
+        {
+            "index": 0,
+            "field": "properties.price",
+            "code": "negative",
+            "detail": "expected a number from 0 to 1e+15, got -1",
+        }
+    ],
+    "more_warnings": 0,
 }
 
 MEASUREMENTS: dict[str, Any] = {

@@ -17,7 +17,8 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Scope
 
-from serving.limits import DEEPEST, too_deep
+from features.sources.broken_json import DEEPEST
+from serving.limits import too_deep
 from serving.problems import Problem
 from serving.route import ROUTE
 from serving.schemas import Answer, ProblemError, Request
@@ -42,13 +43,17 @@ def request_id(scope: Scope) -> str:
 
 
 async def read_body(
-    request: HttpRequest, accepted: Sequence[str] = (JSON,), too_large: str = "body_too_large"
+    request: HttpRequest,
+    accepted: Sequence[str] = (JSON,),
+    too_large: str = "body_too_large",
+    *,
+    any_depth: bool = False,
 ) -> tuple[bytes, str]:
     """The body, unpacked, and its media type. Raises a `Problem` for a type not `accepted`, an encoding, or its size.
 
     A body announced larger than its route takes is not read; one without a length, or packed, is read and unpacked up
     to the limit and not a byte further. `too_large` is the code of that problem. Raises `malformed_json` for a body
-    nested too deep.
+    nested too deep, unless `any_depth` is taken.
     """
     most = request.scope[ROUTE].most_bytes
     headers = dict(request.scope["headers"])
@@ -74,7 +79,7 @@ async def read_body(
         raise Problem(
             too_large, f"The body has {size}; at most {most:,} are read. Send several smaller requests."
         ) from None
-    if too_deep(body):
+    if not any_depth and too_deep(body):
         raise malformed(f"it is nested deeper than {DEEPEST} levels")
     return body, media
 

@@ -8,16 +8,16 @@ message id gets one from the letter, so that nothing is added twice, whatever br
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-
-from pydantic_core import from_json
 
 from features.events import Event
 from features.log.contract import DeadLetter
 from features.log.rows import concerns
 from features.sources import SOURCES, measurement, segment, waypost
+from features.sources.broken_json import read
 from features.sources.contract import BadRecord, Source, SourceUnknown
+from features.sources.door import mended
 from features.sources.identities import Identities, content_id
 from features.sources.privacy import Privacy
 from serving.arrivals import ids_of
@@ -124,7 +124,7 @@ class Replay:
         moment = letter.received if live else self._received
         events = source.parse(values, moment, identity, not live)
         clean = self._privacy.keeping(source.keeps).clean
-        return [clean(event)[0] for event in events]
+        return [clean(replace(event, properties=mended(event.properties)))[0] for event in events]
 
     def _of_file(self, source: str, raw: bytes) -> Callable[[], str]:
         """The ids that an import gives, so that importing the file again adds nothing either."""
@@ -163,7 +163,7 @@ def _of_letter(letter: DeadLetter) -> Callable[[], str]:
 def _values(raw: bytes) -> dict[str, Any]:
     """The record that the bytes spell. A line of a CSV file has no names: its file is mended and imported again."""
     try:
-        values = from_json(raw, allow_inf_nan=False)
+        values = read(raw)
     except ValueError:
         raise BadRecord("", "not JSON") from None
     if not isinstance(values, dict):

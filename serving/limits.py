@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import re
 
+from features.sources.broken_json import DEEPEST
 from serving.problems import Problem
 
 BURST_SECONDS = 2.0
 """What a caller who was quiet may ask at once, in seconds of the rate."""
 
 MOST_BUCKETS = 4096
-DEEPEST = 64
-"""Levels of objects and lists that a body may have."""
 
 
 class RateLimit:

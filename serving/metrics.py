@@ -17,6 +17,9 @@ DEAD_LETTERS = Counter("waypost_dead_letters", "Events kept as dead letters, by 
 PROPERTIES_DROPPED = Counter(
     "waypost_properties_dropped", "Properties that were dropped before the log, because no list allows their names."
 )
+VALUES_UNREAD = Counter(
+    "waypost_values_unread", "Values left out of events because they could not be read, by what is wrong.", ["reason"]
+)
 REQUEST_SECONDS = Histogram(
     "waypost_http_request_duration_seconds",
     "Time from the request's head to its answer.",

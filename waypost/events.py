@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from waypost.console import JsonOption, StoreOption, clock, print_json, print_line, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from features.sources import ImportReport
 
 
 def import_events(
@@ -35,19 +38,31 @@ def import_events(
                 {**vars(report), "faults": {field or "(unreadable)": number for field, number in report.faults.items()}}
             )
             return
-        rows = [
-            ("records read", report.records),
-            ("events accepted", report.accepted),
-            ("events already there", report.duplicates),
-            ("records left out on purpose", report.skipped),
-            ("records rejected", report.rejected),
-            ("properties dropped", report.dropped),
-        ]
-        print_table(f"{path} into {store_shown(store)}", ("what", "number"), rows)
-        if report.rejected:
-            faults = [(field or "(unreadable)", number) for field, number in report.faults.most_common()]
-            print_table("rejected, by the field at fault", ("field", "records"), faults)
-            for example in report.examples:
-                print_line(f"  {example}")
+        _print(report, f"{path} into {store_shown(store)}")
     finally:
         log.close()
+
+
+def _print(report: ImportReport, title: str) -> None:
+    rows = [
+        ("records read", report.records),
+        ("events accepted", report.accepted),
+        ("events already there", report.duplicates),
+        ("records left out on purpose", report.skipped),
+        ("records rejected", report.rejected),
+        ("properties dropped", report.dropped),
+    ]
+    print_table(title, ("what", "number"), rows)
+    if report.rejected:
+        faults = [(field or "(unreadable)", number) for field, number in report.faults.most_common()]
+        print_table("rejected, by the field at fault", ("field", "records"), faults)
+        for example in report.examples:
+            print_line(f"  {example}")
+    if report.unread:
+        print_table(
+            "values left out of records that were taken in",
+            ("what is wrong", "values"),
+            list(report.unread.most_common()),
+        )
+        for example in report.unread_examples:
+            print_line(f"  {example}")

@@ -12,7 +12,7 @@ from typing import Any
 
 from features.events import Channel, Event, Kind
 from features.sources import door
-from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Reading, Source
+from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Reading, Source, Unread
 from features.sources.orders import purchased
 
 COLUMNS = (
@@ -37,7 +37,11 @@ def read(path: Path) -> Reading:
 
 
 def parse(
-    values: Mapping[str, Any], received: int, identity: Identity | None = None, history: bool = False
+    values: Mapping[str, Any],
+    received: int,
+    identity: Identity | None = None,
+    history: bool = False,
+    unread: Unread | None = None,
 ) -> list[Event]:
     """The events of one joined record: a basket with its coupons and lines, a campaign send, or a coupon by itself."""
     if "lines" in values:

@@ -32,17 +32,23 @@ class MappingInvalid(SourceError):
 class BadRecord(Exception):
     """One record cannot become events: `field` names what is at fault in it, `reason` says what and shows the value.
 
-    `field` is empty when the record could not be read at all.
+    `field` is empty when the record could not be read at all. `code` is a word for the kind of fault, one of few: a
+    label of the metrics.
     """
 
-    def __init__(self, field: str, reason: str) -> None:
+    def __init__(self, field: str, reason: str, code: str = "unreadable") -> None:
         super().__init__(f"{field}: {reason}" if field else reason)
         self.field = field
         self.reason = reason
+        self.code = code
 
     def named(self, fields: Mapping[str, str]) -> BadRecord:
         """The same fault, with the field called as the record itself calls it."""
-        return BadRecord(fields.get(self.field, self.field), self.reason)
+        return BadRecord(fields.get(self.field, self.field), self.reason, self.code)
+
+
+Unread = list[BadRecord]
+"""Values that could not be read and were left out, while the rest of their record became events."""
 
 
 def shown(value: object) -> str:
@@ -62,6 +68,8 @@ class Record(NamedTuple):
     """The value of each column; empty when `fault` is given."""
     fault: BadRecord | None = None
     """Why the record could not be read."""
+    odd: bool = False
+    """Whether the record is not JSON to the letter, so that its texts may hold halves of characters."""
 
 
 class Reading(Protocol):
@@ -89,12 +97,18 @@ class Parse(Protocol):
     """How the values of one record become events; an empty list leaves the record out on purpose."""
 
     def __call__(
-        self, values: Mapping[str, Any], received: int, identity: Identity | None = None, history: bool = False
+        self,
+        values: Mapping[str, Any],
+        received: int,
+        identity: Identity | None = None,
+        history: bool = False,
+        unread: Unread | None = None,
     ) -> list[Event]:
         """Raises BadRecord naming the field at fault. `received` is the moment of the door, microseconds UTC.
 
         With `history` (an import of the past) events are `received` when they happened. Without `identity`, a record
-        that has no id gets one from its content and `received`.
+        that has no id gets one from its content and `received`. A value that cannot be read, and that the event can do
+        without, is left out and added to `unread`; records of tables are refused instead, because a file can be mended.
         """
         ...
 

@@ -1,14 +1,20 @@
-"""The door: what every value must satisfy, whatever source it came through, before it becomes part of an event."""
+"""The door: what every value must satisfy, whatever source it came through, before it becomes part of an event.
+
+`name` and `number` refuse what they cannot read. `any_name`, `any_number`, `any_channel` and `any_properties` are for
+values that an event can do without: what they cannot read is left out and told.
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from features.events import DAY, IDENTIFY, SCALES, Channel, Event, Kind
 from features.log.membership import JOINS
-from features.sources.contract import BadRecord, shown
+from features.sources import numbers
+from features.sources.contract import BadRecord, Unread, shown
 from features.sources.times import iso
 
 LONGEST_NAME = 256
@@ -37,6 +43,8 @@ CHANNELS: Mapping[str, Channel] = {channel.name: channel for channel in Channel}
 
 _Chosen = TypeVar("_Chosen")
 
+_HALVES = re.compile("[\ud800-\udfff]")
+
 _SURVEYS = frozenset((Kind.SURVEY_NPS, Kind.SURVEY_CSAT, Kind.SURVEY_EFFORT))
 
 
@@ -50,7 +58,7 @@ def name(value: object, field: str, longest: int = LONGEST_NAME) -> str | None:
     if not text:
         return None
     if len(text) > longest:
-        raise BadRecord(field, f"{len(text)} characters, expected at most {longest}")
+        raise BadRecord(field, f"{len(text)} characters, expected at most {longest}", "too_long")
     if not text.isprintable():
         _storable(text, field)
     return text
@@ -63,16 +71,56 @@ def _digits(value: object, field: str) -> str:
         return str(int(value))
     if isinstance(value, str):
         return str(value)
-    raise BadRecord(field, f"expected text, got {shown(value)}")
+    raise BadRecord(field, f"expected text, got {shown(value)}", "not_text")
 
 
 def _storable(text: str, field: str) -> None:
     if "\x00" in text:
-        raise BadRecord(field, f"holds a zero byte: {shown(text)}")
+        raise BadRecord(field, f"holds a zero byte: {shown(text)}", "not_text")
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise BadRecord(field, f"holds half a character (a lone surrogate): {shown(text)}") from None
+        raise BadRecord(field, f"holds half a character (a lone surrogate): {shown(text)}", "not_text") from None
+
+
+def any_name(value: object, field: str, unread: Unread, longest: int = LONGEST_NAME) -> str | None:
+    """As `name`; None, and told, for what is no name."""
+    if type(value) is str and len(value) <= longest and value.isprintable():
+        return value.strip() or None
+    try:
+        return name(value, field, longest)
+    except BadRecord as bad:
+        unread.append(bad)
+        return None
+
+
+def label(value: object, field: str, unread: Unread) -> str | None:
+    """As `name`, for a text that names no one thing: one that is too long is cut, half a character is replaced."""
+    if type(value) is str and len(value) <= LONGEST_NAME and value.isprintable():
+        return value.strip() or None
+    try:
+        return name(value, field)
+    except BadRecord as bad:
+        if not isinstance(value, str):
+            raise
+        unread.append(bad)
+        return name(mended_text(value.replace("\x00", "\ufffd"))[:LONGEST_NAME], field)
+
+
+def mended_text(text: str) -> str:
+    """The text with a replacement character in the place of each half of one."""
+    return _HALVES.sub("\ufffd", text)
+
+
+def mended(value: Any) -> Any:
+    """A value with every text in it mended: what can be stored and sent on."""
+    if isinstance(value, str):
+        return mended_text(value)
+    if isinstance(value, dict):
+        return {mended_text(key): mended(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [mended(each) for each in value]
+    return value
 
 
 def number(value: object, field: str, scale: float = 1.0) -> float:
@@ -82,21 +130,52 @@ def number(value: object, field: str, scale: float = 1.0) -> float:
     """
     if type(value) is float and scale == 1.0 and 0.0 <= value <= LARGEST:
         return value
+    result = signed(value, field, scale)
+    if not 0 <= result <= LARGEST and result == result:  # noqa: PLR0124  (NaN, for what is absent)
+        code = "negative" if result < 0 else "too_large"
+        raise BadRecord(field, f"expected a number from 0 to {LARGEST:g}, got {shown(value)}", code)
+    return result
+
+
+def signed(value: object, field: str, scale: float = 1.0) -> float:
+    """As `number`, but it may be below 0."""
     if value is None or value == "":
         return math.nan
     if isinstance(value, bool):
-        raise BadRecord(field, f"expected a number, got {shown(value)}")
+        raise BadRecord(field, f"expected a number, got {shown(value)}", "not_a_number")
     try:
         result = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
-        raise BadRecord(field, f"expected a number, got {shown(value)}") from None
+        result = _written(value, field)
     if scale != 1.0:
         result = round(result * scale, 9)
     if not math.isfinite(result):
-        raise BadRecord(field, f"expected a finite number, got {shown(value)}")
-    if not 0 <= result <= LARGEST:
-        raise BadRecord(field, f"expected a number from 0 to {LARGEST:g}, got {shown(value)}")
+        raise BadRecord(field, f"expected a finite number, got {shown(value)}", "not_finite")
     return result
+
+
+def _written(value: object, field: str) -> float:
+    """The number that a text means as people write it."""
+    try:
+        found = numbers.written(value) if isinstance(value, str) else None
+    except numbers.Ambiguous:
+        raise BadRecord(field, f"{shown(value)} can mean two numbers; expected such as 1234.5", "ambiguous") from None
+    if found is None:
+        raise BadRecord(field, f"expected a number, got {shown(value)}", "not_a_number")
+    return found
+
+
+def any_number(value: object, field: str, unread: Unread) -> float:
+    """As `number`; NaN, and told, for what is no number."""
+    if value is None:
+        return math.nan
+    if type(value) is float and 0.0 <= value <= LARGEST:
+        return value
+    try:
+        return number(value, field)
+    except BadRecord as bad:
+        unread.append(bad)
+        return math.nan
 
 
 def kind(value: object, field: str) -> Kind:
@@ -117,8 +196,21 @@ def channel(value: object, field: str) -> Channel:
         return Channel.UNKNOWN
     found = CHANNELS.get(value.strip().upper().replace(" ", "_")) if isinstance(value, str) else None
     if found is None:
-        raise BadRecord(field, f"unknown channel {shown(value)}; expected one such as EMAIL (docs/sources.md has all)")
+        raise BadRecord(
+            field,
+            f"unknown channel {shown(value)}; expected one such as EMAIL (docs/sources.md has all)",
+            "unknown_channel",
+        )
     return found
+
+
+def any_channel(value: object, field: str, unread: Unread) -> Channel:
+    """As `channel`; UNKNOWN, and told, for a name that is none."""
+    try:
+        return channel(value, field)
+    except BadRecord as bad:
+        unread.append(bad)
+        return Channel.UNKNOWN
 
 
 def choice(table: Mapping[str, _Chosen], value: object, field: str) -> _Chosen:
@@ -129,14 +221,25 @@ def choice(table: Mapping[str, _Chosen], value: object, field: str) -> _Chosen:
 
 
 def properties(value: object, field: str) -> dict[str, Any]:
-    """Whatever else the sender says, as an object; empty when absent."""
-    if value is None or value == "":
-        return {}
-    if not isinstance(value, dict):
-        raise BadRecord(field, f"expected an object, got {shown(value)}")
+    """Whatever else the sender says, as an object; empty when absent, and for `[]`, as PHP writes an empty one."""
+    if type(value) is not dict:
+        if value is None or value in ("", []):
+            return {}
+        raise BadRecord(field, f"expected an object, got {shown(value)}", "not_an_object")
     if len(value) > MOST_PROPERTIES:
-        raise BadRecord(field, f"{len(value)} properties, expected at most {MOST_PROPERTIES}")
+        raise BadRecord(field, f"{len(value)} properties, expected at most {MOST_PROPERTIES}", "too_many")
     return value
+
+
+def any_properties(value: object, field: str, unread: Unread) -> dict[str, Any]:
+    """As `properties`; empty, and told, for what is no object, or too large a one."""
+    if type(value) is dict and len(value) <= MOST_PROPERTIES:
+        return value
+    try:
+        return properties(value, field)
+    except BadRecord as bad:
+        unread.append(bad)
+        return {}
 
 
 def admit(
@@ -154,20 +257,22 @@ def admit(
     order_id: str | None = None,
     score: float = math.nan,
     properties: Mapping[str, Any] | None = None,
+    unread: Unread | None = None,
 ) -> Event:
     """The event, if a customer can have had it at that time with that score.
 
     Names and numbers must have come through `name` and `number`. Raises BadRecord naming `customer`, `at`, `score`, or
-    a property that joins another id to the customer's and is none.
+    a property that joins another id to the customer's and is none. With `unread`, such a property is left out, and so
+    is a score that the event can do without.
     """
     if not customer:
         raise BadRecord("customer", "missing: every event belongs to a customer")
     if kind is IDENTIFY and properties:
-        properties = _joining(properties)
+        properties = _joining(properties, unread)
     if not EARLIEST <= at <= received:
         at = _clamped(at, received)
     if kind in SCALES:
-        _within_scale(kind, score)
+        score = _within_scale(kind, score, unread)
     return Event(
         message_id,
         customer,
@@ -185,10 +290,13 @@ def admit(
     )
 
 
-def _joining(properties: Mapping[str, Any]) -> Mapping[str, Any]:
+def _joining(properties: Mapping[str, Any], unread: Unread | None) -> Mapping[str, Any]:
     """The properties of an `IDENTIFY`: the ids in them become customers, so they are names like theirs."""
     given = {key: properties[key] for key in JOINS if key in properties}
-    told = {key: name(value, f"properties.{key}") for key, value in given.items()}
+    told = {
+        key: name(value, f"properties.{key}") if unread is None else any_name(value, f"properties.{key}", unread)
+        for key, value in given.items()
+    }
     return properties if told == given else {**properties, **told}
 
 
@@ -200,10 +308,16 @@ def _clamped(at: int, received: int) -> int:
     return received
 
 
-def _within_scale(kind: Kind, score: float) -> None:
+def _within_scale(kind: Kind, score: float, unread: Unread | None) -> float:
+    """The score of a survey or a review, NaN for one that is left out."""
     low, high = SCALES[kind]
     if math.isnan(score):
         if kind in _SURVEYS:
             raise BadRecord("score", f"missing: {kind.name} is an answer from {low:g} to {high:g}")
     elif not low <= score <= high:
-        raise BadRecord("score", f"{score:g} is not an answer to {kind.name}: expected {low:g} to {high:g}")
+        reason = f"{score:g} is not an answer to {kind.name}: expected {low:g} to {high:g}"
+        if unread is None or kind in _SURVEYS:
+            raise BadRecord("score", reason)
+        unread.append(BadRecord("score", reason, "out_of_scale"))
+        return math.nan
+    return score

@@ -5,16 +5,17 @@ The schema is that of https://support.google.com/analytics/answer/7029846.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import count
 from math import fsum, isnan, nan
-from typing import Any
+from typing import Any, NamedTuple
 
 from features.events import Channel, Event, Kind
 from features.identity import names_nobody
 from features.sources import door
 from features.sources.channels import acquisition
-from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Source, required, shown
+from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Source, Unread, required, shown
 from features.sources.identities import content_id, of_values
 from features.sources.names import CHANNEL_OF_NAME, GA4
 from features.sources.orders import Line, purchased
@@ -57,12 +58,16 @@ _FIELDS = {"customer": "user_pseudo_id", "at": "event_timestamp"}
 
 
 def parse(
-    values: Mapping[str, Any], received: int, identity: Identity | None = None, history: bool = False
+    values: Mapping[str, Any],
+    received: int,
+    identity: Identity | None = None,
+    history: bool = False,
+    unread: Unread | None = None,
 ) -> list[Event]:
-    """The events of one row: for a purchase its order and each line, for a cart change one event a product."""
-    params = _params(values.get("event_params"))
-    identity = identity or partial(of_values, "ga4", {**values, "event_params": params}, received)
-    return told(values, params, received, identity, history)
+    """The events of one row. Raises BadRecord naming the field at fault."""
+    unread = [] if unread is None else unread
+    identity = identity or partial(of_values, "ga4", values, received)
+    return told(values, _params(values.get("event_params"), unread), received, identity, history, unread)
 
 
 def told(
@@ -71,60 +76,68 @@ def told(
     received: int,
     identity: Identity,
     history: bool,
+    unread: Unread,
 ) -> list[Event]:
     """The events of a row whose parameters are `params`."""
-    name = door.name(values.get("event_name"), "event_name")
+    name = door.label(values.get("event_name"), "event_name", unread)
     if name is None:
         raise BadRecord("event_name", "missing: every row has an event name")
+    row = _Row(values, params, _record(values, "ecommerce", unread), unread)
     kind = GA4.get(name, Kind.OTHER)
-    customer = _customer(values)
+    customer = _customer(values, unread)
     at = instant(values.get("event_timestamp"), "event_timestamp", "us")
-    order = _order_id(values, params)
+    order = _order_id(row)
     if kind is Kind.PURCHASE and order:
         identity = partial(content_id, "ga4-order", f"{customer}", order)
     found = identity()
-    lines, channel = _lines(values.get("items")), _channel(name, values, params)
+    lines, channel = _lines(values.get("items"), unread), _channel(name, row)
     kept = {key: value for key in _KEPT if (value := params.get(key, values.get(key))) is not None}
-    each = lines if lines and kind in _EACH_ITEM else [_whole(kind, name, values, params, lines)]
+    each = lines if lines and kind in _EACH_ITEM else [_whole(kind, name, row, lines)]
     try:
         events = [
             door.admit(
-                found if number == 0 else f"{found}:{number}",
-                customer,
-                kind,
-                at,
-                received,
-                history,
-                channel,
-                *line,
-                order_id=order,
-                properties=kept,
+                number, customer, kind, at, received, history, channel, *line, order, properties=kept, unread=unread
             )
-            for number, line in enumerate(each)
+            for number, line in zip(_numbered(found), each, strict=False)
         ]
     except BadRecord as bad:
         raise bad.named(_FIELDS) from None
     return purchased(events[0], lines) if kind is Kind.PURCHASE else events
 
 
-def _customer(values: Mapping[str, Any]) -> str | None:
+def _numbered(found: str) -> Iterator[str]:
+    """The message ids of the events of a row."""
+    yield found
+    yield from (f"{found}:{number}" for number in count(1))
+
+
+class _Row(NamedTuple):
+    """A row: its columns, its parameters, what it says of an order, and where to tell what could not be read."""
+
+    values: Mapping[str, Any]
+    params: Mapping[str, Any]
+    commerce: Mapping[str, Any]
+    unread: Unread
+
+
+def _customer(values: Mapping[str, Any], unread: Unread) -> str | None:
     for field in ("user_id", "user_pseudo_id"):
-        found = _set(door.name(values.get(field), field))
+        found = _set(door.any_name(values.get(field), field, unread))
         if found and not names_nobody(found):
             return found
     return None
 
 
-def _whole(kind: Kind, name: str, values: Mapping[str, Any], params: Mapping[str, Any], lines: Sequence[Line]) -> Line:
+def _whole(kind: Kind, name: str, row: _Row, lines: Sequence[Line]) -> Line:
     """What an event that is not one of its products says: its total, or the one product that was looked at."""
     if kind in _ONE_ITEM and lines:
         item, category, pieces, money = lines[0]
-        return item, category, pieces, _amount(kind, values, params, ()) if isnan(money) else money
-    pieces = _pieces(values, lines) if kind is Kind.PURCHASE else nan
-    return None, name if kind is Kind.OTHER else None, pieces, _amount(kind, values, params, lines)
+        return item, category, pieces, _amount(kind, row, ()) if isnan(money) else money
+    pieces = _pieces(row, lines) if kind is Kind.PURCHASE else nan
+    return None, name if kind is Kind.OTHER else None, pieces, _amount(kind, row, lines)
 
 
-def _params(value: object) -> dict[str, Any]:
+def _params(value: object, unread: Unread) -> dict[str, Any]:
     if value is None or value == "":
         return {}
     found: dict[str, Any] = {}
@@ -132,34 +145,41 @@ def _params(value: object) -> dict[str, Any]:
         for param in value:  # type: ignore[attr-defined]
             found[param["key"]] = next((each for each in param["value"].values() if each is not None), None)
     except (TypeError, KeyError, AttributeError):
-        raise BadRecord("event_params", f"expected a list of key and value, got {shown(value)}") from None
+        fault = f"expected a list of key and value, got {shown(value)}"
+        unread.append(BadRecord("event_params", fault, "not_a_list"))
     return found
 
 
-def _record(values: Mapping[str, Any], field: str) -> Mapping[str, Any]:
-    value = values.get(field)
-    if value is None or value == "":
-        return {}
-    if not isinstance(value, dict):
-        raise BadRecord(field, f"expected an object, got {shown(value)}")
-    return value
+def _record(values: Mapping[str, Any], field: str, unread: Unread) -> Mapping[str, Any]:
+    return door.any_properties(values.get(field), field, unread)
 
 
-def _lines(value: object) -> Sequence[Line]:
-    if value is None or value == "":
+def _lines(value: object, unread: Unread) -> Sequence[Line]:
+    """The products of an event, without those that are none; one product need not stand in a list."""
+    items = [value] if isinstance(value, dict) else value
+    if items is None or items == "":
         return ()
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise BadRecord("items", f"expected a list of objects, got {shown(value)}")
-    return [_line(item, f"items[{index}]") for index, item in enumerate(value)]
+    if not isinstance(items, list):
+        unread.append(BadRecord("items", f"expected a list of objects, got {shown(value)}", "not_a_list"))
+        return ()
+    found = []
+    for index, item in enumerate(items):
+        if isinstance(item, dict):
+            found.append(_line(item, f"items[{index}]", unread))
+        else:
+            unread.append(BadRecord(f"items[{index}]", f"expected an object, got {shown(item)}", "not_an_object"))
+    return found
 
 
-def _line(item: Mapping[str, Any], field: str) -> Line:
-    product = _set(door.name(item.get("item_id"), f"{field}.item_id"))
-    product = product or _set(door.name(item.get("item_name"), f"{field}.item_name"))
-    category = _set(door.name(item.get("item_category"), f"{field}.item_category"))
-    pieces = door.number(item.get("quantity"), f"{field}.quantity")
-    price = door.number(item.get("price"), f"{field}.price")
-    pieces = 1.0 if isnan(pieces) else pieces
+def _line(item: Mapping[str, Any], field: str, unread: Unread) -> Line:
+    product = _set(door.any_name(item.get("item_id"), f"{field}.item_id", unread))
+    product = product or _set(door.any_name(item.get("item_name"), f"{field}.item_name", unread))
+    category = _set(door.any_name(item.get("item_category"), f"{field}.item_category", unread))
+    given = item.get("quantity")
+    pieces = 1.0 if given is None or given == "" else door.any_number(given, f"{field}.quantity", unread)
+    price = door.any_number(item.get("price"), f"{field}.price", unread)
+    if isnan(price):
+        price = door.any_number(item.get("price_in_usd"), f"{field}.price_in_usd", unread)
     return product, category, pieces, price * pieces
 
 
@@ -167,43 +187,57 @@ def _set(name: str | None) -> str | None:
     return None if name in _ABSENT else name
 
 
-def _order_id(values: Mapping[str, Any], params: Mapping[str, Any]) -> str | None:
-    commerce = _record(values, "ecommerce")
-    for given in (commerce.get("transaction_id"), params.get("transaction_id"), values.get("transaction_id")):
-        if order := _set(door.name(given, "transaction_id")):
+def _order_id(row: _Row) -> str | None:
+    for given in (
+        row.commerce.get("transaction_id"),
+        row.params.get("transaction_id"),
+        row.values.get("transaction_id"),
+    ):
+        if order := _set(door.any_name(given, "transaction_id", row.unread)):
             return order
     return None
 
 
-def _amount(kind: Kind, values: Mapping[str, Any], params: Mapping[str, Any], lines: Sequence[Line]) -> float:
-    """Money without tax and shipping, as GA4 defines `value`; for an order without one, the sum of its lines."""
-    commerce = _record(values, "ecommerce")
-    named = {Kind.PURCHASE: "purchase_revenue", Kind.REFUND: "refund_value"}.get(kind, "")
-    given = (
-        (f"ecommerce.{named}", commerce.get(named)),
-        ("event_params.value", params.get("value")),
-        ("purchase_revenue_usd", values.get("purchase_revenue_usd")),
-    )
-    for field, value in given:
-        if not isnan(amount := door.number(value, field)):
+def _amount(kind: Kind, row: _Row, lines: Sequence[Line]) -> float:
+    """Money without tax and shipping, as GA4 defines `value`; for an order without one, the sum of its lines.
+
+    What an event that the shop names itself calls `value` is no money.
+    """
+    if kind is Kind.OTHER:
+        return nan
+    for field, value in _given(kind, row):
+        if not isnan(amount := door.any_number(value, field, row.unread)):
             return amount
     return fsum(money for *_, money in lines) if lines and kind in (Kind.PURCHASE, Kind.REFUND) else nan
 
 
-def _pieces(values: Mapping[str, Any], lines: Sequence[Line]) -> float:
-    pieces = door.number(_record(values, "ecommerce").get("total_item_quantity"), "ecommerce.total_item_quantity")
+def _given(kind: Kind, row: _Row) -> Iterator[tuple[str, Any]]:
+    """Where the money of an event may stand, the best first; in dollars where that is all there is."""
+    named = {Kind.PURCHASE: "purchase_revenue", Kind.REFUND: "refund_value"}.get(kind)
+    if named:
+        yield f"ecommerce.{named}", row.commerce.get(named)
+    yield "event_params.value", row.params.get("value")
+    if named:
+        yield f"ecommerce.{named}_in_usd", row.commerce.get(f"{named}_in_usd")
+    yield "purchase_revenue_usd", row.values.get("purchase_revenue_usd")
+
+
+def _pieces(row: _Row, lines: Sequence[Line]) -> float:
+    given = row.commerce.get("total_item_quantity")
+    pieces = door.any_number(given, "ecommerce.total_item_quantity", row.unread)
     if isnan(pieces) and lines:
         return fsum(line[2] for line in lines)
-    return door.number(values.get("n_items"), "n_items") if isnan(pieces) else pieces
+    return door.any_number(row.values.get("n_items"), "n_items", row.unread) if isnan(pieces) else pieces
 
 
-def _channel(name: str, values: Mapping[str, Any], params: Mapping[str, Any]) -> Channel:
+def _channel(name: str, row: _Row) -> Channel:
     """What brought the customer on a first visit, what brought this visit where the row says so, else the platform."""
-    collected = _record(values, "collected_traffic_source")
+    values, params = row.values, row.params
+    collected = _record(values, "collected_traffic_source", row.unread)
     source = collected.get("manual_source") or params.get("source")
     medium = collected.get("manual_medium") or params.get("medium")
     if name in _FIRST or (name == "session_start" and str(values.get("ga_session_number")) in ("1", "1.0")):
-        ever = _record(values, "traffic_source")
+        ever = _record(values, "traffic_source", row.unread)
         source = source or ever.get("source") or values.get("first_source")
         medium = medium or ever.get("medium") or values.get("first_medium")
     found = CHANNEL_OF_NAME.get(name) or acquisition(str(source or ""), str(medium or ""))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from features.events import Event
 from features.log.contract import IMPORT_BATCH, DeadLetter, EventLog
 from features.sources import door
-from features.sources.contract import BadRecord, Record, Source, SourceUnknown
+from features.sources.contract import BadRecord, Record, Source, SourceUnknown, Unread
 from features.sources.identities import Identities
 from features.sources.mapping import load_mapping
 from features.sources.privacy import DEFAULT, Privacy
@@ -51,6 +51,10 @@ class ImportReport:
     """How many records were rejected for each field; the empty name counts those that could not be read at all."""
     examples: list[str] = field(default_factory=list)
     """The first few rejected records: where each stood, its field at fault and the reason."""
+    unread: Counter[str] = field(default_factory=Counter)
+    """How many values were left out of records that were taken in, by what is wrong with them."""
+    unread_examples: list[str] = field(default_factory=list)
+    """The first few of these values: where each stood, and the reason."""
 
 
 def find_source(name: str, mapping: str | Path | None = None) -> Source:
@@ -127,13 +131,17 @@ class _Importer:
             self._reject(record, record.fault)
             return
         self._identities.raw = record.raw
+        unread: Unread = []
         try:
-            cleaned = [
-                self._clean(event) for event in self._parse(record.values, self._received, self._identities, True)
-            ]
+            events = self._parse(record.values, self._received, self._identities, True, unread)
+            if record.odd:
+                events = [replace(event, properties=door.mended(event.properties)) for event in events]
+            cleaned = [self._clean(event) for event in events]
         except BadRecord as bad:
             self._reject(record, bad)
             return
+        if unread:
+            self._tell(record, unread)
         if cleaned:
             for event, dropped in cleaned:
                 self._events.append(event)
@@ -158,6 +166,14 @@ class _Importer:
             self._letters = []
         self._bytes = 0
 
+    def _tell(self, record: Record, unread: Unread) -> None:
+        """Note the values of a record that were left out."""
+        for bad in unread:
+            self.report.unread[bad.code] += 1
+            if len(self.report.unread_examples) < EXAMPLES:
+                said = f"{self._source.name}:{record.position} {bad.field}: {door.mended_text(bad.reason)}"
+                self.report.unread_examples.append(said)
+
     def _reject(self, record: Record, bad: BadRecord) -> None:
         self.report.faults[bad.field] += 1
         if len(self.report.examples) < EXAMPLES:
@@ -167,7 +183,7 @@ class _Importer:
                 source=self._source.name,
                 position=record.position,
                 field=bad.field,
-                reason=bad.reason,
+                reason=door.mended_text(bad.reason),
                 raw=record.raw or json.dumps(record.values, default=str).encode(),
                 received=self._received,
                 customer=_customer(self._source, record.values),

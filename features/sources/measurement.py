@@ -14,7 +14,7 @@ from typing import Any
 from features.events import Event, Kind
 from features.identity import names_nobody
 from features.sources import door, ga4
-from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Record, Source, shown
+from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Record, Source, Unread, shown
 from features.sources.identities import content_id, of_values
 from features.sources.readers import read
 from features.sources.times import instant
@@ -68,12 +68,18 @@ def _withdrawn(body: Mapping[str, Any]) -> bool:
 
 
 def parse(
-    values: Mapping[str, Any], received: int, identity: Identity | None = None, history: bool = False
+    values: Mapping[str, Any],
+    received: int,
+    identity: Identity | None = None,
+    history: bool = False,
+    unread: Unread | None = None,
 ) -> list[Event]:
     """The events of one part of a request, as `requests` gives them."""
+    unread = [] if unread is None else unread
     if "events" in values:
-        return [event for part in requests(values) for event in parse(part, received, identity, history)]
-    client, user = _identity(values, "client_id", "app_instance_id"), _identity(values, "user_id")
+        return [event for part in requests(values) for event in parse(part, received, identity, history, unread)]
+    client = _identity(values, unread, "client_id", "app_instance_id")
+    user = _identity(values, unread, "user_id")
     if client is None and user is None:
         raise BadRecord("client_id", f"no customer: it is {shown(values.get('client_id'))}, and user_id names nobody")
     given = values.get("event")
@@ -81,40 +87,34 @@ def parse(
         return _identified(values, client, user, _when(values, received, history), received, history)
     if not isinstance(given, dict):
         raise BadRecord("event", f"expected an object with `name` and `params`, got {shown(given)}")
-    params = given.get("params")
-    if params is not None and not isinstance(params, dict):
-        raise BadRecord("event.params", f"expected an object, got {shown(params)}")
-    params = params or {}
+    params = door.any_properties(given.get("params"), "event.params", unread)
     at = _when(given if given.get("timestamp_micros") is not None else values, received, history)
-    row = {
-        "event_name": given.get("name"),
-        "event_timestamp": at,
-        "user_id": user,
-        "user_pseudo_id": client,
-        "items": params.get("items"),
-        "platform": "ANDROID" if values.get("app_instance_id") is not None else "WEB",
-    }
+    row = {"event_name": given.get("name"), "event_timestamp": at, "user_id": user, "user_pseudo_id": client}
+    row |= {"items": params.get("items"), "platform": "WEB" if values.get("app_instance_id") is None else "ANDROID"}
     plain = {name: value for name, value in params.items() if name != "items"}
     if any(record.get(name) is not None for record in (values, given) for name in _KNOWN_AGAIN):
         # A request that is sent again, or imported after it was sent, makes the same events.
         identity = partial(content_id, "measurement", json.dumps(values, sort_keys=True, default=str))
     # Of the values, and not of the row: their number tells equal events of a request apart.
     identity = identity or partial(of_values, "measurement", values, received)
+    lost: Unread = []
     try:
-        return ga4.told(row, plain, received, identity, history)
+        events = ga4.told(row, plain, received, identity, history, lost)
     except BadRecord as bad:
         raise _named(bad) from None
+    unread += map(_named, lost)
+    return events
 
 
 def _named(bad: BadRecord) -> BadRecord:
     if bad.field.startswith("items"):
-        return BadRecord(f"event.params.{bad.field}", bad.reason)
+        return BadRecord(f"event.params.{bad.field}", bad.reason, bad.code)
     return bad.named(_FIELDS)
 
 
-def _identity(values: Mapping[str, Any], *fields: str) -> str | None:
+def _identity(values: Mapping[str, Any], unread: Unread, *fields: str) -> str | None:
     for field in fields:
-        found = door.name(values.get(field), field)
+        found = door.any_name(values.get(field), field, unread)
         if found and not names_nobody(found):
             return found
     return None

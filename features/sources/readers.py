@@ -11,8 +11,9 @@ import json
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, cast
+from typing import BinaryIO, NoReturn, cast
 
+from features.sources.broken_json import read as read_json
 from features.sources.contract import BadRecord, FileUnreadable, Reading, Record, shown
 
 LONGEST_LINE = 1 << 20
@@ -150,33 +151,29 @@ class JsonReading:
 
     def __iter__(self) -> Iterator[Record]:
         lines = self._lines
-        decode = json.JSONDecoder(parse_constant=_no_constant).raw_decode
+        decode = json.JSONDecoder().raw_decode
         for line in lines:
             if not line or line.isspace():
                 continue
+            odd = b"\\ud" in line
             try:
                 text = line.decode().strip()
                 values, end = decode(text)
                 if end < len(text):
                     raise json.JSONDecodeError("more follows the object", text, end)
-            except (ValueError, RecursionError, BadRecord) as error:
-                yield Record(lines.number, line, {}, too_long() if is_cut(line) else _json_fault(error))
-                continue
+            except (ValueError, RecursionError) as error:
+                try:
+                    values, odd = read_json(line), True
+                except ValueError:
+                    yield Record(lines.number, line, {}, too_long() if is_cut(line) else _json_fault(error))
+                    continue
             fault = None
             if type(values) is not dict:
                 values, fault = {}, BadRecord("", f"expected a JSON object, got {shown(values)}")
-            yield Record(lines.number, line, values, fault)
-
-
-def _no_constant(name: str) -> Any:
-    raise BadRecord("", f"{name} is not JSON; expected a number, or null")
+            yield Record(lines.number, line, values, fault, odd)
 
 
 def _json_fault(error: Exception) -> BadRecord:
-    if isinstance(error, BadRecord):
-        return error
-    if isinstance(error, UnicodeDecodeError):
-        return BadRecord("", f"not UTF-8: byte {error.start + 1} of the line is 0x{error.object[error.start]:02x}")
     if isinstance(error, json.JSONDecodeError):
         return BadRecord("", f"not JSON: {error.msg} at character {error.pos + 1}")
     if isinstance(error, RecursionError):

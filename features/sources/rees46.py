@@ -9,7 +9,7 @@ from typing import Any
 
 from features.events import Channel, Event, Kind
 from features.sources import door
-from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Source, required
+from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Source, Unread, required
 from features.sources.identities import of_values
 from features.sources.orders import purchased
 from features.sources.readers import read
@@ -36,7 +36,11 @@ _KINDS = {
 
 
 def parse(
-    values: Mapping[str, Any], received: int, identity: Identity | None = None, history: bool = False
+    values: Mapping[str, Any],
+    received: int,
+    identity: Identity | None = None,
+    history: bool = False,
+    unread: Unread | None = None,
 ) -> list[Event]:
     """One event; for a purchase, the order and its line. Raises BadRecord naming the column at fault."""
     get = values.get
@@ -53,22 +57,8 @@ def parse(
     one = nan if kind is Kind.ITEM_VIEW else 1.0
     try:
         if kind is not Kind.PURCHASE:
-            return [
-                door.admit(
-                    found,
-                    customer,
-                    kind,
-                    at,
-                    received,
-                    history,
-                    Channel.WEB,
-                    item,
-                    category,
-                    one,
-                    price,
-                    properties=extra,
-                )
-            ]
+            what = (item, category, one, price)
+            return [door.admit(found, customer, kind, at, received, history, Channel.WEB, *what, properties=extra)]
         order = door.admit(
             found, customer, kind, at, received, history, Channel.WEB, None, None, one, price, found, properties=extra
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from features.events import Channel, Event, Kind
 from features.sources import door
-from features.sources.contract import BadRecord, Identity
+from features.sources.contract import BadRecord, Identity, Unread
 from features.sources.identities import content_id, of_values
 from features.sources.orders import purchased
 from features.sources.times import instant, time_zone
@@ -63,7 +63,12 @@ class Rows:
         self.required = sorted({column.split(".")[0] for column in named})
 
     def parse(
-        self, values: Mapping[str, Any], received: int, identity: Identity | None = None, history: bool = False
+        self,
+        values: Mapping[str, Any],
+        received: int,
+        identity: Identity | None = None,
+        history: bool = False,
+        unread: Unread | None = None,
     ) -> list[Event]:
         """The event of one record, with its line when it is a purchase of an item; none when it is left out."""
         if self._where and not all(allows(_reach(values, column)) for column, allows in self._where.items()):

@@ -19,6 +19,7 @@ from features.events import (
     PAGE_VIEW,
     PURCHASE,
     REFUND,
+    SCALES,
     Channel,
     Event,
     Kind,
@@ -26,10 +27,10 @@ from features.events import (
 from features.identity import names_nobody
 from features.sources import consent, door
 from features.sources.channels import acquisition, referral
-from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Source, shown
+from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Source, Unread, shown
 from features.sources.identities import of_values
 from features.sources.names import CHANNEL_OF_NAME, SEGMENT, folded
-from features.sources.orders import Line, lines, purchased, single, total
+from features.sources.orders import EMPTY, Line, basket, positive, purchased, single, total
 from features.sources.segment_batch import MessageReading, within
 from features.sources.times import instant
 
@@ -64,25 +65,38 @@ _CONTEXT_CHANNELS = {"browser": _WEB, "mobile": _APP, "client": _WEB}
 _PREFERENCES = ("segment consent preference", "segment consent preference updated")
 _CONSENTS = (CONSENT_WITHDRAW, CONSENT_GRANT)
 _PEOPLE = ("identify", "group", "alias")
+TYPES = ("track", "page", "screen", *_PEOPLE)
+"""What a message can be."""
 _NEEDED = {"group": "groupId", "alias": "previousId"}
 _FIELDS = {"customer": "userId", "at": "timestamp", "score": "properties.rating"}
-_TAKEN = ("product_id", "category", "quantity", "order_id")
+_TAKEN = ("product_id", "category", "quantity", "order_id", "orderId")
 
 
 def parse(
-    values: Mapping[str, Any], received: int, identity: Identity | None = None, history: bool = False
+    values: Mapping[str, Any],
+    received: int,
+    identity: Identity | None = None,
+    history: bool = False,
+    unread: Unread | None = None,
 ) -> list[Event]:
     """The events of one message: an order and its lines, else one; and what it says of consent."""
+    if unread is None:
+        unread = []
     context = within(values, "context")
-    kind, name, told = _kind(values, context)
-    properties = door.properties(values.get("properties"), "properties")
-    customer, anonymous = _customer(values)
-    at = _when(values, received, history)
+    kind, name, told = _kind(values, context, unread)
+    properties = door.any_properties(values.get("properties"), "properties", unread)
+    customer, anonymous = _customer(values, unread)
+    try:
+        at = _when(values, received, history)
+    except BadRecord as bad:
+        at = _when(_without(values, bad, unread), received, history)
     found = door.name(values.get("messageId"), "messageId", door.LONGEST_MESSAGE_ID)
     if found is None:
         found = identity() if identity else of_values("segment", values, received)
     try:
-        event, products = _event(found, customer, kind, name, told, at, received, history, values, context, properties)
+        event, products = _event(
+            found, customer, kind, name, told, at, received, history, values, context, properties, unread
+        )
     except BadRecord as bad:
         raise bad.named(_FIELDS) from None
     if kind is IDENTIFY:
@@ -104,18 +118,17 @@ def _event(
     values: Mapping[str, Any],
     context: Mapping[str, Any],
     properties: dict[str, Any],
+    unread: Unread,
 ) -> tuple[Event, Sequence[Line]]:
     """The event of a message, and the lines of its order."""
-    order = door.name(properties.get("order_id"), "properties.order_id")
-    score = properties.get("rating", properties.get("score"))
-    item, category, pieces, money = single(kind, properties)
-    products: Sequence[Line] = ()
-    if kind is PURCHASE or kind is REFUND:
-        products = lines(properties.get("products"), "properties.products")
-    if kind is OTHER:
-        category = name
-    if kind is PURCHASE and products:
-        pieces = sum(line[2] for line in products)
+    order = door.any_name(properties.get("order_id", properties.get("orderId")), "properties.order_id", unread)
+    item, category, pieces, money = single(kind, properties, unread)
+    if pieces < 0 or money < 0:
+        pieces, money = positive(kind, pieces, money, unread)
+    sold = kind is PURCHASE or kind is REFUND
+    listed = basket(properties.get("products"), "properties.products", unread) if sold else EMPTY
+    category = name if kind is OTHER else category
+    pieces = listed.pieces if kind is PURCHASE and listed.lines else pieces
     event = door.admit(
         message_id,
         customer,
@@ -127,12 +140,18 @@ def _event(
         item,
         category,
         pieces,
-        total(kind, properties, products, money),
-        order or (message_id if products else None),
-        nan if score is None else door.number(score, "properties.rating"),
+        total(kind, properties, listed, money, unread),
+        order or (message_id if listed.lines else None),
+        _score(properties, unread) if kind in SCALES else nan,
         _kept(values, context, kind, customer, properties),
+        unread,
     )
-    return event, products
+    return event, listed.lines
+
+
+def _score(properties: Mapping[str, Any], unread: Unread) -> float:
+    """The answer to a survey, or the stars of a review; what other events call so is none."""
+    return door.any_number(properties.get("rating", properties.get("score")), "properties.rating", unread)
 
 
 def _identified(event: Event, values: Mapping[str, Any], anonymous: bool, context: Mapping[str, Any]) -> list[Event]:
@@ -155,11 +174,11 @@ def _consent(event: Event, kind: Kind) -> Event:
     return Event(f"{event.message_id}:consent", event.customer, kind, event.at, event.received, event.channel)
 
 
-def _kind(values: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[Kind, str, Channel | None]:
+def _kind(values: Mapping[str, Any], context: Mapping[str, Any], unread: Unread) -> tuple[Kind, str, Channel | None]:
     """The kind and the name of a message, and the channel that the name tells."""
     what = values.get("type")
     if what == "track":
-        name = door.name(values.get("event"), "event")
+        name = door.label(values.get("event"), "event", unread)
         if name is None:
             raise BadRecord("event", "missing: a track message names its event")
         kind, told = _meaning(name)
@@ -181,15 +200,30 @@ def _meaning(name: str) -> tuple[Kind | None, Channel | None]:
     return None if word in _PREFERENCES else _EVENTS.get(word, OTHER), _CHANNELS.get(word)
 
 
-def _customer(values: Mapping[str, Any]) -> tuple[str, bool]:
+def _customer(values: Mapping[str, Any], unread: Unread) -> tuple[str, bool]:
     """Who, and whether that is an anonymous id."""
+    fault = None
     for field in ("userId", "anonymousId"):
-        found = door.name(values.get(field), field)
+        try:
+            found = door.name(values.get(field), field)
+        except BadRecord as bad:
+            fault = fault or bad
+            continue
         if found and not names_nobody(found):
+            if fault:
+                unread.append(fault)
             return found, field == "anonymousId"
-    raise BadRecord(
+    raise fault or BadRecord(
         "userId", f"no customer: userId is {shown(values.get('userId'))}, and anonymousId names nobody either"
     )
+
+
+def _without(values: Mapping[str, Any], bad: BadRecord, unread: Unread) -> Mapping[str, Any]:
+    """A message without the time that cannot be read, where another says when it happened. Raises `bad` elsewhere."""
+    if bad.field in ("sentAt", "receivedAt") or (bad.field == "originalTimestamp" and values.get("timestamp")):
+        unread.append(bad)
+        return {field: value for field, value in values.items() if field != bad.field}
+    raise bad
 
 
 def _when(values: Mapping[str, Any], received: int, history: bool) -> int:

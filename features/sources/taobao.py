@@ -8,7 +8,7 @@ from typing import Any
 
 from features.events import Channel, Event, Kind
 from features.sources import door
-from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Source, required
+from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Source, Unread, required
 from features.sources.identities import content_id, of_values
 from features.sources.readers import read
 from features.sources.times import instant
@@ -30,7 +30,11 @@ _KINDS = {"pv": Kind.ITEM_VIEW, "fav": Kind.WISHLIST_ADD, "cart": Kind.CART_ADD,
 
 
 def parse(
-    values: Mapping[str, Any], received: int, identity: Identity | None = None, history: bool = False
+    values: Mapping[str, Any],
+    received: int,
+    identity: Identity | None = None,
+    history: bool = False,
+    unread: Unread | None = None,
 ) -> list[Event]:
     """One event; for `buy`, the order and its line. Raises BadRecord naming the column at fault."""
     if values.get("in_window") in (False, "False", "false", "0"):

@@ -8,7 +8,7 @@ from typing import Any
 
 from features.events import Event
 from features.sources import door
-from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Source
+from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Source, Unread
 from features.sources.identities import of_values
 from features.sources.readers import read
 from features.sources.times import instant
@@ -31,12 +31,18 @@ COLUMNS = (
 _KNOWN = frozenset(column.name for column in COLUMNS)
 
 
-def parse(values: Mapping[str, Any], received: int, identity: Identity | None = None, history: bool = False) -> Event:
+def parse(
+    values: Mapping[str, Any],
+    received: int,
+    identity: Identity | None = None,
+    history: bool = False,
+    unread: Unread | None = None,
+) -> Event:
     """One event. Raises BadRecord naming the field at fault."""
+    unread = [] if unread is None else unread
     get = values.get
     if not values.keys() <= _KNOWN:
-        stranger = next(key for key in values if key not in _KNOWN)
-        raise BadRecord(stranger, f"unknown field; expected {', '.join(sorted(_KNOWN))} (other things: in properties)")
+        unread += [_unknown(key) for key in values if key not in _KNOWN]
     message_id = door.name(get("message_id"), "message_id", door.LONGEST_MESSAGE_ID)
     sent = get("at")
     now = not history and (sent is None or sent == "")
@@ -52,21 +58,31 @@ def parse(values: Mapping[str, Any], received: int, identity: Identity | None = 
         at,
         received,
         history,
-        door.channel(get("channel"), "channel"),
-        door.name(get("item"), "item"),
-        door.name(get("category"), "category"),
-        door.number(get("quantity"), "quantity"),
-        door.number(get("amount"), "amount"),
-        door.name(get("order_id"), "order_id"),
-        door.number(get("score"), "score"),
-        door.properties(get("properties"), "properties"),
+        door.any_channel(get("channel"), "channel", unread),
+        door.any_name(get("item"), "item", unread),
+        door.any_name(get("category"), "category", unread),
+        door.any_number(get("quantity"), "quantity", unread),
+        door.any_number(get("amount"), "amount", unread),
+        door.any_name(get("order_id"), "order_id", unread),
+        door.any_number(get("score"), "score", unread),
+        door.any_properties(get("properties"), "properties", unread),
+        unread,
     )
 
 
+def _unknown(field: str) -> BadRecord:
+    expected = f"expected {', '.join(sorted(_KNOWN))} (other things: in properties)"
+    return BadRecord(field, f"unknown field; {expected}", "unknown_field")
+
+
 def _parse(
-    values: Mapping[str, Any], received: int, identity: Identity | None = None, history: bool = False
+    values: Mapping[str, Any],
+    received: int,
+    identity: Identity | None = None,
+    history: bool = False,
+    unread: Unread | None = None,
 ) -> list[Event]:
-    return [parse(values, received, identity, history)]
+    return [parse(values, received, identity, history, unread)]
 
 
 SOURCE = Source(

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
-from pydantic_core import from_json
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from features.events import Event
-from features.sources.contract import BadRecord
+from features.sources.broken_json import Part
+from features.sources.contract import BadRecord, Unread
 from features.sources.door import KINDS
 from features.sources.waypost import COLUMNS
 from features.sources.waypost import parse as parse_event
 from serving.arrivals import TURN, Arrivals, Fault, new_id
-from serving.endpoints.shapes import stamp, version_of
-from serving.exchange import JSON, JSON_LINES, MOST_ERRORS, malformed, read_body, reply, shorten
+from serving.bodies import Body, alone, listed, record_of
+from serving.endpoints.shapes import stamp, told, version_of
+from serving.exchange import JSON, JSON_LINES, MOST_ERRORS, read_body, reply, shorten
 from serving.problems import Problem
 from serving.schemas import EventsAnswer, ProblemError, RejectedEvent, moment
 from serving.schemas.requests import MOST_EVENTS
@@ -30,13 +32,14 @@ LONGEST_KIND = 40
 """Characters of an unknown kind that are looked at to tell what it may stand for."""
 
 _FIELDS = frozenset(column.name for column in COLUMNS)
+_LIST = re.compile(rb'\s*\{\s*"events"')
 
 
 async def post_events(worker: Worker, request: HttpRequest) -> Response:
     """Take events in."""
-    body, media = await read_body(request, (JSON, JSON_LINES))
+    body, media = await read_body(request, (JSON, JSON_LINES), any_depth=True)
     now = worker.clock()
-    records, pointer = _lines(body) if media == JSON_LINES else _records(body)
+    records, pointer, odd = _lines(body) if media == JSON_LINES else _records(body)
     if len(records) > MOST_EVENTS:
         raise Problem(
             "invalid_request",
@@ -44,7 +47,11 @@ async def post_events(worker: Worker, request: HttpRequest) -> Response:
         )
     arrivals = Arrivals(SOURCE, worker.settings.privacy, now, len(body), ("customer",), _FIELDS)
     for index, record in enumerate(records):
-        arrivals.take(index, record, lambda record: _parse(record, now))
+        part = odd.get(index)
+        if part and part.reason:
+            arrivals.refuse(index, record, BadRecord("", part.reason), part.raw)
+        else:
+            arrivals.take(index, record, lambda record, unread: _parse(record, now, unread), part and part.raw)
         if index % TURN == TURN - 1:
             await asyncio.sleep(0)
     taken = await worker.record(arrivals.intake)
@@ -60,16 +67,15 @@ async def post_events(worker: Worker, request: HttpRequest) -> Response:
             duplicates=outcomes["duplicate"],
             withheld=outcomes["withheld"],
             rejected=rejected,
+            warnings=told(arrivals),
+            more_warnings=arrivals.more_warnings,
         )
     )
 
 
-def _records(body: bytes) -> tuple[list[Any], str]:
-    """The events of a JSON body, and the pattern of the pointer to one of them."""
-    try:
-        content = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise malformed(str(error)) from None
+def _records(body: bytes) -> tuple[list[Any], str, Mapping[int, Part]]:
+    """The events of a JSON body, the pattern of the pointer to one of them, and those that are odd."""
+    content, odd = _content(body)
     if isinstance(content, dict) and "events" in content:
         strangers = content.keys() - {"events"}
         if strangers:
@@ -81,7 +87,7 @@ def _records(body: bytes) -> tuple[list[Any], str]:
         if not isinstance(content, list):
             raise Problem("invalid_request", "`events` is not a list; expected a list of events.")
     elif isinstance(content, dict):
-        return [content], "/{1}"
+        return [content], "/{1}", odd
     else:
         pointer = "/{}/{}"
     if not isinstance(content, list):
@@ -90,27 +96,37 @@ def _records(body: bytes) -> tuple[list[Any], str]:
         )
     if not content:
         raise Problem("invalid_request", "The list of events is empty; expected at least one event.")
-    return content, pointer
+    return content, pointer, odd
 
 
-def _lines(body: bytes) -> tuple[list[Any], str]:
-    """The events of a body with one JSON value a line; a line that is no JSON stays as its bytes."""
+def _content(body: bytes) -> Body:
+    if body.lstrip().startswith(b"["):
+        return listed(body, None, _is_event)
+    return listed(body, "events", _is_event) if _LIST.match(body) else alone(body)
+
+
+def _is_event(value: Any) -> bool:
+    return isinstance(value, dict) and "customer" in value and "kind" in value
+
+
+def _lines(body: bytes) -> tuple[list[Any], str, Mapping[int, Part]]:
+    """The events of a body with one JSON value a line, and those that are odd."""
     records: list[Any] = []
-    for line in body.splitlines():
-        if line.strip():
-            try:
-                records.append(from_json(line, allow_inf_nan=False))
-            except ValueError:
-                records.append(line)
+    odd: dict[int, Part] = {}
+    for line in filter(bytes.strip, body.splitlines()):
+        content, strange = record_of(line)
+        if strange:
+            odd[len(records)] = strange
+        records.append(content)
     if not records:
         raise Problem("invalid_request", "The body has no line; expected one event a line.")
-    return records, "/{}/{}"
+    return records, "/{}/{}", odd
 
 
-def _parse(record: Any, now: int) -> tuple[Event]:
+def _parse(record: Any, now: int, unread: Unread) -> tuple[Event]:
     if not isinstance(record, dict):
         raise BadRecord("", "expected an object with `customer` and `kind`")
-    return (parse_event(record, now, new_id),)
+    return (parse_event(record, now, new_id, False, unread),)
 
 
 def _rejected(fault: Fault) -> RejectedEvent:

@@ -8,17 +8,20 @@ be written at all is a failure, so that it is sent again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import to_json
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from features.sources import collect
+from features.sources.broken_json import Part, without_key
 from features.sources.contract import BadRecord, shown
+from features.sources.door import mended
 from features.sources.measurement import MOST_EVENTS, SOURCE, parse, requests
 from serving.arrivals import TURN, Arrivals
+from serving.bodies import listed
 from serving.doors import authorize_body_key, count_unreadable
 from serving.exchange import JSON, read_body, reply
 from serving.problems import Problem
@@ -27,12 +30,13 @@ from serving.worker import Worker
 
 MEDIA = (JSON, "text/plain")
 FORMS = ("text/plain", "application/x-www-form-urlencoded")
+_OF_EVENTS = frozenset(("name", "params", "timestamp_micros"))
 _FIELDS = frozenset(("client_id", "user_id", "timestamp_micros", "events", "event"))
 
 
 async def post_collect(worker: Worker, request: HttpRequest) -> Response:
     """Take the events of a request in."""
-    body, _ = await read_body(request, MEDIA)
+    body, _ = await read_body(request, MEDIA, any_depth=True)
     arrivals = await _sorted(worker, body, worker.clock())
     arrivals.outcomes(await worker.record(arrivals.intake))
     return Response(status_code=204)
@@ -60,16 +64,17 @@ async def _collected(worker: Worker, request: HttpRequest, body: str, size: int)
     authorize_body_key(request, next(secrets, None))
     now = worker.clock()
     arrivals = _opened(worker, now, size + len(query))
-    await _take(arrivals, [part for each in collect.measured(sent) for part in requests(each)], now)
+    await _take(arrivals, [part for each in collect.measured(sent) for part in requests(each)], now, {}, {})
     arrivals.outcomes(await worker.record(arrivals.intake))
     return Response(status_code=204)
 
 
 async def post_debug_collect(worker: Worker, request: HttpRequest) -> Response:
     """Tell what is wrong with a request; nothing is taken in."""
-    body, _ = await read_body(request, MEDIA)
+    body, _ = await read_body(request, MEDIA, any_depth=True)
     arrivals = await _sorted(worker, body, worker.clock())
-    found = [_message(fault.bad.field, fault.bad.reason) for fault in arrivals.faults]
+    bad = [fault.bad for fault in arrivals.faults] + [warned.bad for warned in arrivals.warnings]
+    found = [_message(each.field, each.reason) for each in bad]
     number = _number(body)
     if number > MOST_EVENTS:
         found.append(
@@ -85,9 +90,9 @@ async def post_debug_collect(worker: Worker, request: HttpRequest) -> Response:
 async def _sorted(worker: Worker, body: bytes, now: int) -> Arrivals:
     arrivals = _opened(worker, now, len(body))
     try:
-        content = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        arrivals.refuse(0, body, BadRecord("", f"the body is not JSON: {error}"))
+        content, odd = listed(body, "events", _is_event)
+    except Problem as problem:
+        arrivals.refuse(0, None, BadRecord("", problem.detail), without_key(body))
         return arrivals
     try:
         if not isinstance(content, dict):
@@ -96,7 +101,8 @@ async def _sorted(worker: Worker, body: bytes, now: int) -> Arrivals:
     except BadRecord as bad:
         arrivals.refuse(0, content, bad)
         return arrivals
-    await _take(arrivals, parts, now)
+    shared = {name: value for name, value in content.items() if name != "events"}
+    await _take(arrivals, parts, now, odd, shared)
     return arrivals
 
 
@@ -104,17 +110,37 @@ def _opened(worker: Worker, now: int, size: int) -> Arrivals:
     return Arrivals(SOURCE.name, worker.settings.privacy, now, size, SOURCE.customer, _FIELDS)
 
 
-async def _take(arrivals: Arrivals, parts: Sequence[dict[str, Any]], now: int) -> None:
+async def _take(
+    arrivals: Arrivals,
+    parts: Sequence[dict[str, Any]],
+    now: int,
+    odd: Mapping[int, Part],
+    shared: Mapping[str, Any],
+) -> None:
     for index, part in enumerate(parts):
-        arrivals.take(index, part, lambda part: parse(part, now))
+        event = odd.get(part.get("number", -1))
+        raw = None if event is None or event.raw is None else _enveloped(shared, event.raw)
+        if event and event.reason:
+            arrivals.refuse(index, part, BadRecord("event", event.reason), raw)
+        else:
+            arrivals.take(index, part, lambda part, unread: parse(part, now, None, False, unread), raw)
         if index % TURN == TURN - 1:
             await asyncio.sleep(0)
 
 
+def _is_event(value: Any) -> bool:
+    return isinstance(value, dict) and "name" in value and value.keys() <= _OF_EVENTS
+
+
+def _enveloped(shared: Mapping[str, Any], raw: bytes) -> bytes:
+    """The request that an event would be by itself, with the event's bytes as they came: it can be mended and read."""
+    return to_json({**mended(shared), "events": []})[:-2] + raw + b"]}"
+
+
 def _number(body: bytes) -> int:
     try:
-        content: Any = from_json(body)
-    except ValueError:
+        content = listed(body, "events", _is_event).content
+    except Problem:
         return 0
     events = content.get("events") if isinstance(content, dict) else None
     return len(events) if isinstance(events, list) else 0

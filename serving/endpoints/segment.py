@@ -8,19 +8,23 @@ it again, or drop all of it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from features.events import Event
-from features.sources.contract import BadRecord
-from features.sources.segment import SOURCE, parse
+from features.sources.broken_json import Part
+from features.sources.contract import BadRecord, Unread
+from features.sources.segment import SOURCE, TYPES, parse
 from features.sources.segment_batch import Envelope, opened
 from serving.arrivals import TURN, Arrivals, Fault, new_id
+from serving.bodies import Body, alone, listed
 from serving.doors import authorize_body_key, count_unreadable
-from serving.exchange import JSON, malformed, read_body, reply
+from serving.endpoints.shapes import told
+from serving.exchange import JSON, read_body, reply
 from serving.problems import Problem
 from serving.route import Endpoint
 from serving.schemas import RejectedMessage, TrackingAnswer
@@ -43,7 +47,7 @@ _FIELDS = frozenset(
 
 async def post_batch(worker: Worker, request: HttpRequest) -> Response:
     """Take a batch of messages in."""
-    body, content = await _read(request)
+    size, content, odd = await _read(request, lambda body: listed(body, "batch", _is_message))
     try:
         envelope = opened(content)
     except BadRecord as bad:
@@ -53,24 +57,29 @@ async def post_batch(worker: Worker, request: HttpRequest) -> Response:
             "too_many_messages",
             f"The batch has {len(envelope.items)} messages; expected at most {MOST_EVENTS}. Send several batches.",
         )
-    return await _taken(worker, envelope, len(body))
+    return await _taken(worker, envelope, size, odd)
 
 
 def single(kind: str) -> Endpoint:
     """The endpoint of the single call `kind`."""
 
     async def post(worker: Worker, request: HttpRequest) -> Response:
-        body, content = await _read(request)
-        return await _taken(worker, Envelope([{**content, "type": kind}], {}, {}), len(body))
+        size, content, odd = await _read(request, alone)
+        return await _taken(worker, Envelope([{**content, "type": kind}], {}, {}), size, odd)
 
     post.__doc__ = f"Take one {kind} message in."
     return post
 
 
-async def _read(request: HttpRequest) -> tuple[bytes, dict[str, Any]]:
-    """The body, as bytes and as an object, of somebody who may write."""
+def _is_message(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("type") in TYPES
+
+
+async def _read(request: HttpRequest, read: Callable[[bytes], Body]) -> tuple[int, dict[str, Any], Mapping[int, Part]]:
+    """The size of the body, the object that it is, and its odd messages, from somebody who may write."""
     try:
-        body, content = await _parsed(request)
+        body, _ = await read_body(request, MEDIA, "message_too_large", any_depth=True)
+        content, odd = read(body)
     except Problem:
         count_unreadable(request)
         raise
@@ -78,15 +87,7 @@ async def _read(request: HttpRequest) -> tuple[bytes, dict[str, Any]]:
     authorize_body_key(request, key if isinstance(key, str) else None)
     if not isinstance(content, dict):
         raise Problem("not_a_message", "The body is not an object. `/docs` shows what is expected.")
-    return body, content
-
-
-async def _parsed(request: HttpRequest) -> tuple[bytes, Any]:
-    body, _ = await read_body(request, MEDIA, "message_too_large")
-    try:
-        return body, from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise malformed(str(error)) from None
+    return len(body), content, odd
 
 
 def _taken_out(content: Any) -> Any:
@@ -100,24 +101,29 @@ def _taken_out(content: Any) -> Any:
     return content.pop("writeKey", None)
 
 
-async def _taken(worker: Worker, envelope: Envelope, size: int) -> Response:
+async def _taken(worker: Worker, envelope: Envelope, size: int, odd: Mapping[int, Part]) -> Response:
     now = worker.clock()
     arrivals = Arrivals(SOURCE.name, worker.settings.privacy, now, size, SOURCE.customer, _FIELDS)
     rest = size
 
-    def parsed(message: Any) -> list[Event]:
-        return parse(message, now, new_id)
+    def parsed(message: Any, unread: Unread) -> list[Event]:
+        return parse(message, now, new_id, False, unread)
 
     for index in range(len(envelope.items)):
+        item = envelope.items[index]
+        part = odd.get(index) if odd else None
+        raw = part.raw if part else None
         try:
+            if part and part.reason:
+                raise BadRecord("", part.reason)
             # Once the rest of the body is no larger than one message may be, no message of it is too large.
             if rest > MOST_MESSAGE_BYTES:
-                rest -= _checked_size(envelope.items[index])
+                rest -= _checked_size(len(to_json(item)) if raw is None else len(raw))
             message = envelope.message(index)
         except BadRecord as bad:
-            arrivals.refuse(index, envelope.items[index], bad)
+            arrivals.refuse(index, item, bad, raw)
         else:
-            arrivals.take(index, message, parsed)
+            arrivals.take(index, message, parsed, raw)
         if index % TURN == TURN - 1:
             await asyncio.sleep(0)
     outcomes = arrivals.outcomes(await worker.record(arrivals.intake))
@@ -128,12 +134,13 @@ async def _taken(worker: Worker, envelope: Envelope, size: int) -> Response:
             duplicates=outcomes["duplicate"],
             withheld=outcomes["withheld"],
             rejected=[_rejected(fault) for fault in arrivals.faults],
+            warnings=told(arrivals),
+            more_warnings=arrivals.more_warnings,
         )
     )
 
 
-def _checked_size(item: Any) -> int:
-    size = len(to_json(item))
+def _checked_size(size: int) -> int:
     if size > MOST_MESSAGE_BYTES:
         raise BadRecord("", f"the message has {size:,} bytes, expected at most {MOST_MESSAGE_BYTES:,}")
     return size

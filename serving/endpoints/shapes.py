@@ -13,9 +13,10 @@ from features.fold import Fold
 from insights.segments import SEGMENTS
 from models.recommender import Recommendation
 from serving import estimates
+from serving.arrivals import Arrivals
 from serving.champion import Champion
 from serving.engine import Standing
-from serving.schemas import EventAnswer, ModelStamp, RecommendedItem, moment
+from serving.schemas import EventAnswer, ModelStamp, RecommendedItem, UnreadValue, moment
 from serving.worker import Worker
 
 
@@ -89,6 +90,13 @@ def segments_of(fold: Fold, standing: Standing) -> list[str]:
     for segment in SEGMENTS.values():
         columns.update({name: standing.scores.get(name, np.nan) for name in segment.columns() - fold.index.keys()})
     return [segment.name for segment in SEGMENTS.values() if segment.rule.evaluate(columns)]
+
+
+def told(arrivals: Arrivals) -> list[UnreadValue]:
+    """The first of the values that were left out."""
+    return [
+        UnreadValue(index=place, field=bad.field, code=bad.code, detail=bad.reason) for place, bad in arrivals.warnings
+    ]
 
 
 def event_answer(event: Event) -> EventAnswer:

@@ -1,6 +1,6 @@
 """What clients send (`requests`) and what they get (`answers`): the shapes behind the OpenAPI document."""
 
-from serving.schemas.answer import Answer, ModelStamp, StageName, moment
+from serving.schemas.answer import Answer, ModelStamp, StageName, UnreadValue, moment
 from serving.schemas.answers import (
     ActionReason,
     ConsideredAction,
@@ -120,6 +120,7 @@ __all__ = [
     "TrackMessage",
     "TrackingAnswer",
     "UnmergeAnswer",
+    "UnreadValue",
     "ValidationAnswer",
     "ValidationMessage",
     "moment",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from serving.schemas.answer import Answer, StageName, Stamped
+from serving.schemas.answer import Answer, StageName, Stamped, Told
 from serving.schemas.scores import ScoreReason, TargetScore
 
 
@@ -21,7 +21,7 @@ class RejectedEvent(Answer):
     detail: str
 
 
-class EventsAnswer(Stamped):
+class EventsAnswer(Stamped, Told):
     """What became of the events. Once this is answered, the accepted events are on disk and in every later score."""
 
     accepted: int = Field(description="Events new in the log.")

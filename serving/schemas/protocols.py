@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from serving.schemas.answer import Answer
+from serving.schemas.answer import Answer, Told
 from serving.schemas.requests import MOST_EVENTS, Request
 
 
@@ -89,7 +89,7 @@ class RejectedMessage(Answer):
     message: str = Field(description="The field at fault, and what is wrong with it.")
 
 
-class TrackingAnswer(Answer):
+class TrackingAnswer(Told):
     """What became of the messages. Once this is answered, the accepted ones are on disk and in every later score."""
 
     success: Literal[True]

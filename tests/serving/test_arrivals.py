@@ -49,20 +49,21 @@ def test_an_id_that_cannot_be_a_customers_joins_nothing_and_holds_nobody_up(
     with serve(place, WAYPOST_STORE=store) as client:
         wrong = [{"type": "identify", "userId": "anna", "anonymousId": each} for each in UNFIT]
         told = batch(client, *wrong, {"type": "track", "userId": "anna", "event": "Product Viewed"})
-        assert told["accepted"] == 1
-        assert [(each["index"], each["code"]) for each in told["rejected"]] == [
-            (0, "invalid_properties"),
-            (1, "invalid_properties"),
+        assert (told["accepted"], told["rejected"]) == (3, [])
+        assert [(each["index"], each["field"], each["code"]) for each in told["warnings"]] == [
+            (0, "properties.anonymous_id", "not_text"),
+            (1, "properties.anonymous_id", "too_long"),
         ]
         for each in UNFIT:
             event = {"customer": "anna", "kind": "IDENTIFY", "properties": {"previous_id": each}}
-            assert client.post("/v1/events", json=event).json()["code"] == "no_event_accepted"
+            (warning,) = client.post("/v1/events", json=event).json()["warnings"]
+            assert warning["field"] == "properties.previous_id"
         assert client.get("/v1/customers/anna").json()["ids"] == ["anna"]
 
 
 def test_half_a_character_in_a_letter_stays_a_letter_and_the_others_are_read(engine: Engine) -> None:
-    half = rb'{"customer": "anna", "kind": "IDENTIFY", "properties": {"anonymous_id": "\ud800"}}'
-    unfit = {"customer": "anna", "kind": "IDENTIFY", "properties": {"anonymous_id": "v\x00"}}
+    half = rb'{"customer": "\ud800", "kind": "LOGIN"}'
+    unfit = {"customer": "anna\x00", "kind": "LOGIN"}
     engine.states.log.reject([letter(half), letter(unfit, 1), letter({"customer": "anna", "kind": "LOGIN"}, 2)])
     assert replayed(engine) == LetterReport(letters=3, settled=1, accepted=1, remaining=2)
 

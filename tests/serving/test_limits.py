@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.limits import BURST_SECONDS, DEEPEST, MOST_BUCKETS, RateLimit, too_deep
+from features.sources.broken_json import DEEPEST
+from serving.limits import BURST_SECONDS, MOST_BUCKETS, RateLimit, too_deep
 from serving.problems import Problem
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from features.events import Channel, Event, Kind
+from features.sources.contract import Unread
 from features.sources.ga4 import parse
 from features.sources.names import GA4
 from tests.features.sources.ledger import NOW, refused
@@ -130,11 +131,34 @@ def test_the_page_and_the_search_are_kept() -> None:
         (row("page_view", event_timestamp="soon"), "event_timestamp"),
         (row("page_view", event_timestamp=1_772_352_000), "event_timestamp"),
         (row("page_view", user_pseudo_id=None), "user_pseudo_id"),
-        (row("add_to_cart", items=[{"item_id": "a"}, {"item_id": "b", "quantity": -1}]), "items[1].quantity"),
-        (row("purchase", ecommerce={"total_item_quantity": "x"}), "ecommerce.total_item_quantity"),
-        (row("page_view", traffic_source="google") | {"event_name": "first_visit"}, "traffic_source"),
     ],
 )
 def test_a_fault_names_its_field(values: dict[str, Any], field: str) -> None:
     with refused(field):
         parse(values, NOW)
+
+
+@pytest.mark.parametrize(
+    ("values", "fields"),
+    [
+        (row("add_to_cart", items=[{"item_id": "a"}, {"item_id": "b", "quantity": -1}]), ["items[1].quantity"]),
+        (row("purchase", ecommerce={"total_item_quantity": "x"}), ["ecommerce.total_item_quantity"]),
+        (row("page_view", traffic_source="google") | {"event_name": "first_visit"}, ["traffic_source"]),
+        (row("page_view") | {"event_params": {"key": "value"}}, ["event_params"]),
+        (row("add_to_cart", items="L1"), ["items"]),
+        (row("purchase", items=[None, {"item_id": "a"}], ecommerce=[1]), ["ecommerce", "items[0]"]),
+        (row("purchase", {"value": -1.0}), ["event_params.value"]),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_left_out_and_told(values: dict[str, Any], fields: list[str]) -> None:
+    unread: Unread = []
+    assert parse(values, NOW, unread=unread)
+    assert [bad.field for bad in unread] == fields
+
+
+def test_money_in_dollars_is_taken_where_there_is_no_other() -> None:
+    items = [{"item_id": "mug", "price_in_usd": "44.5", "price": None, "quantity": "2"}]
+    commerce = {"transaction_id": "t-2", "purchase_revenue": None, "purchase_revenue_in_usd": "89.0"}
+    order, line = parse(row("purchase", items=items, ecommerce=commerce), NOW)
+    assert (order.amount, order.quantity) == (89.0, 2)
+    assert (line.item, line.quantity, line.amount) == ("mug", 2, 89.0)

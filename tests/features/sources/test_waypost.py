@@ -8,6 +8,7 @@ import pytest
 
 from features.events import Channel, Event, Kind
 from features.sources import SOURCES
+from features.sources.contract import Unread
 from features.sources.times import iso
 from features.sources.waypost import parse
 from tests.features.sources.ledger import NOW, refused, take
@@ -70,18 +71,40 @@ def test_an_event_without_an_id_gets_one_from_its_content() -> None:
 @pytest.mark.parametrize(
     ("change", "field", "said"),
     [
-        ({"ammount": 3}, "ammount", "unknown field; expected amount"),
         ({"message_id": "m" * 101}, "message_id", "101 characters, expected at most 100"),
         ({"at": iso(NOW + 2 * 86_400_000_000)}, "at", "in the future"),
-        ({"amount": -1}, "amount", "from 0 to 1e+15, got -1"),
-        ({"quantity": 1e300}, "quantity", "from 0 to 1e+15, got 1e+300"),
         ({"kind": "REWARD"}, "kind", "/v1/rewards"),
-        ({"properties": [1]}, "properties", "expected an object"),
     ],
 )
 def test_a_fault_names_its_field(change: dict[str, Any], field: str, said: str) -> None:
     with refused(field, said):
         parse({"customer": "ada", "kind": "ITEM_VIEW", **change}, NOW)
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "code", "said"),
+    [
+        ({"ammount": 3}, "ammount", "unknown_field", "unknown field; expected amount"),
+        ({"amount": -1}, "amount", "negative", "from 0 to 1e+15, got -1"),
+        ({"quantity": 1e300}, "quantity", "too_large", "from 0 to 1e+15, got 1e+300"),
+        ({"amount": True}, "amount", "not_a_number", "expected a number"),
+        ({"amount": math.nan}, "amount", "not_finite", "expected a finite number"),
+        ({"properties": [1]}, "properties", "not_an_object", "expected an object"),
+        ({"channel": "pigeon"}, "channel", "unknown_channel", "'pigeon'"),
+        ({"item": "\ud800"}, "item", "not_text", "half a character"),
+        ({"kind": "REVIEW", "score": 11}, "score", "out_of_scale", "expected 1 to 5"),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_left_out_and_told(
+    change: dict[str, Any], field: str, code: str, said: str
+) -> None:
+    unread: Unread = []
+    sent = {"customer": "ada", "kind": "ITEM_VIEW", "message_id": "m", **change}
+    event = parse(sent, NOW, unread=unread)
+    assert [(bad.field, bad.code) for bad in unread] == [(field, code)]
+    assert said in unread[0].reason
+    kept = {name: value for name, value in sent.items() if name != field}
+    assert repr(event) == repr(parse(kept, NOW)), "the event is what it would be without the value"
 
 
 def test_every_kind_can_be_sent_but_those_that_waypost_writes(tmp_path: Any) -> None:

@@ -1,0 +1,261 @@
+"""JSON that is broken in places: what can be read of it all the same, and the good messages beside a bad one.
+
+For bodies and lines that the fast parser refused. Two things are told apart: what clients write though JSON has no word
+for it (`NaN`, `Infinity`, half a character, bytes that are not UTF-8, a line break within a text), which can be read,
+and what is no value at all. Text is kept with the bytes that are not UTF-8 as lone surrogates, so that every part has
+exactly the bytes that came.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json
+
+DEEPEST = 64
+"""Levels of objects and lists that a body, or a message of it, may have."""
+
+MOST_CLOSINGS = 200
+"""Closing brackets, from the last one back, that are tried as the end of the list."""
+
+MOST_OPENINGS = 10
+"""Places where the list may begin that are tried."""
+
+SCANS = 16
+"""How many times the length of a body is read at most in search of where messages begin again."""
+
+
+def _distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) < len(members):
+        raise ValueError("a name is said twice")
+    return found
+
+
+_decode = json.JSONDecoder(strict=False).raw_decode
+_decode_distinct = json.JSONDecoder(strict=False, object_pairs_hook=_distinct).raw_decode
+_SPACE = re.compile(r"[ \t\r\n]*")
+_MEMBER = re.compile(r'"(?:[^"\\]|\\.)*"\s*:', re.DOTALL)
+_KEY = re.compile(rb'("writeKey"\s*:\s*)"(?:[^"\\]|\\.)*"?', re.DOTALL)
+
+IsMessage = Callable[[Any], bool]
+
+
+class Part(NamedTuple):
+    """One message of a list."""
+
+    value: Any
+    """What it says; None when it cannot be read."""
+    raw: bytes | None = None
+    """Its bytes, without the key they may hold; None for a message that is JSON to the letter."""
+    reason: str = ""
+    """Why it cannot be read; empty when it can."""
+
+
+class Parts(NamedTuple):
+    """A body taken apart."""
+
+    around: dict[str, Any]
+    """What stands beside the list."""
+    parts: list[Part]
+
+
+def read(raw: bytes) -> Any:
+    """The one value that `raw` is. Raises ValueError, saying what is wrong, when it is none."""
+    text = _text(raw)
+    try:
+        value, end = _decode(text, _skip(text, 0))
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    if _skip(text, end) < len(text):
+        raise ValueError(f"more follows the value at character {end + 1}")
+    if is_deeper(value, DEEPEST):
+        raise ValueError(f"it is nested deeper than {DEEPEST} levels")
+    return value
+
+
+def parts(body: bytes, name: str | None, is_message: IsMessage) -> Parts | None:
+    """The messages of the list that stands under `name` in a body, or that is the body; None when there is no list.
+
+    `is_message` says whether a value is a message, and not an object within one: after a message without an end, the
+    next message begins where one can be read.
+    """
+    text = _text(body)
+    for before, start in _openings(text, name):
+        around, end = _surroundings(text, name, before, start)
+        return Parts(around, list(_parts(text, start, end, is_message)))
+    return None
+
+
+def without_key(raw: bytes) -> bytes:
+    """Bytes that are kept: no key may stand in them."""
+    return _KEY.sub(rb"\1null", raw)
+
+
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether a value has more than so many objects and lists within one another."""
+    if not isinstance(value, dict | list):
+        return False
+    within = value.values() if isinstance(value, dict) else value
+    return not levels or any(is_deeper(each, levels - 1) for each in within)
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _skip(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+def _whole(text: str) -> Any:
+    """The value that a text is; None when it is none."""
+    try:
+        value, end = _decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if _skip(text, end) == len(text) else None
+
+
+def _openings(text: str, name: str | None) -> Iterator[tuple[dict[str, Any], int]]:
+    """Where the list may begin, behind its bracket, and what the body says before it."""
+    if name is None:
+        at = _skip(text, 0)
+        if text[at : at + 1] == "[":
+            yield {}, at + 1
+        return
+    places = [found.end() for found in islice(re.finditer(rf'"{name}"\s*:\s*\[', text), MOST_OPENINGS)]
+    for place in places:
+        before = _whole(f"{text[:place]}]}}")
+        if isinstance(before, dict) and before.get(name) == []:
+            yield before, place
+    if places:  # what stands before the list is broken itself
+        yield {}, places[0]
+
+
+def _surroundings(text: str, name: str | None, before: dict[str, Any], start: int) -> tuple[dict[str, Any], int]:
+    """What stands beside the list, and where it ends: where the text breaks off, when what follows cannot be read."""
+    close = len(text)
+    for _ in range(MOST_CLOSINGS):
+        close = text.rfind("]", start, close)
+        if close < 0:
+            break
+        if name is None:
+            if _skip(text, close + 1) == len(text):
+                return before, close
+        elif isinstance(after := _whole(f'{{"{name}":[{text[close:]}'), dict):
+            return {**before, **after}, close
+    return before, len(text)
+
+
+def _parts(text: str, start: int, end: int, is_message: IsMessage) -> Iterator[Part]:
+    at = _skip(text, start)
+    search = _Search(text, end, is_message)
+    while at < end:
+        value, after = _value(text, at)
+        follow = _skip(text, after)
+        if at < after and follow <= end:
+            between = text[follow] == "," if follow < end else True
+            then = _skip(text, follow + 1) if between else follow
+            # Where a comma is missing, too.
+            if (between or (text[follow] == "{" and is_message(value))) and not _ends_early(text, at, after, then):
+                yield _part(text[at:after], value)
+                at = then
+                continue
+        following = search.next(at)
+        raw = _bytes(text[at:following]).rstrip(b" \t\r\n")
+        raw = raw.removesuffix(b",").rstrip(b" \t\r\n") if following < end else raw
+        if raw:
+            yield Part(None, without_key(raw), _reason(raw))
+        at = following
+
+
+def _value(text: str, at: int) -> tuple[Any, int]:
+    """The value that begins at `at`, and where it ends: at `at` itself when there is none."""
+    try:
+        return _decode(text, at)
+    except (ValueError, RecursionError):
+        return None, at
+
+
+def _ends_early(text: str, at: int, after: int, then: int) -> bool:
+    """Whether the object that ends at `after` goes on `then`, behind a bracket that should not be there."""
+    if not _MEMBER.match(text, then):
+        return False
+    try:
+        _decode_distinct(text[at : after - 1] + text[after:])
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+class _Search:
+    """The search for where messages begin again, behind one that has no end."""
+
+    def __init__(self, text: str, end: int, is_message: IsMessage) -> None:
+        self._text = text
+        self._end = end
+        self._is_message = is_message
+        self._budget = SCANS * len(text)
+
+    def next(self, broken: int) -> int:
+        """Where the next message begins behind the `broken` one; the end of the list when there is none."""
+        place = broken + 1
+        while self._budget > 0 and (place := self._text.find("{", place, self._end)) >= 0:
+            value, after = self._read(place)
+            follow = _skip(self._text, after)
+            ends = follow == self._end or (follow < self._end and self._text[follow] in ",{")
+            if ends and self._is_message(value) and not self._is_rest(broken, place, after):
+                return place
+            place += 1
+        return self._end
+
+    def _is_rest(self, broken: int, place: int, after: int) -> bool:
+        """Whether a message is the rest of the broken one: a member of it, or whole without the bracket at `place`."""
+        if self._text[broken:place].rstrip().endswith(":"):
+            return True
+        joined = self._text[broken:place] + self._text[place + 1 : after]
+        try:
+            value, end = _decode_distinct(joined)
+        except (ValueError, RecursionError):
+            return False
+        return end == len(joined) and self._is_message(value)
+
+    def _read(self, place: int) -> tuple[Any, int]:
+        try:
+            value, after = _decode(self._text, place)
+        except json.JSONDecodeError as error:
+            self._budget -= error.pos - place + 1
+        except (ValueError, RecursionError):
+            self._budget -= 10_000
+        else:
+            self._budget -= after - place
+            return value, after
+        return None, place
+
+
+def _part(text: str, value: Any) -> Part:
+    raw = _bytes(text)
+    if is_deeper(value, DEEPEST):
+        return Part(None, without_key(raw), f"nested deeper than {DEEPEST} levels")
+    try:
+        return Part(from_json(raw, allow_inf_nan=False))
+    except ValueError:
+        return Part(value, without_key(raw))
+
+
+def _reason(raw: bytes) -> str:
+    try:
+        from_json(raw, allow_inf_nan=False)
+    except ValueError as error:
+        return f"not JSON: {error}"
+    return "it does not stand between two commas, as a message of a list does"
