@@ -77,7 +77,8 @@ def curve_point(
         drawn = np.random.default_rng(seed).choice(learners, size, replace=False)
         found = gathered(target, JOURNEY, shop.only(drawn).past, shop.start, shop.end, seed=seed)
         for name in (*RUNGS, LADDER):
-            scorer = climb(found, seed, tuple(RUNGS) if name == LADDER else (name,)).scorer
+            fitted = climb(found, seed, tuple(RUNGS) if name == LADDER else (name,))
+            scorer = fitted.judged or fitted.scorer
             if name == LADDER:
                 chosen.append(scorer.rung.name)
             elif scorer.rung.name != name:

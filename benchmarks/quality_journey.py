@@ -103,7 +103,9 @@ def _tested(target: Target, shop: Shop, earlier: int, seed: int) -> Test | None:
     if rows is None or rows.split is None:
         return None
     data = rows.dataset
-    scorer = climb(rows, seed).scorer
+    scorer = climb(rows, seed).judged
+    if scorer is None:
+        return None
     own = scorer.score_many(data.test.features)
     predictions = {
         "waypost": own,

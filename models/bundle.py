@@ -198,7 +198,7 @@ def _check_parts(models: Mapping[str, Model], manifest: Manifest) -> None:
             raise ValueError(f"The scorer of {target} takes other features than the manifest lists.")
         own = {"form": model.form, "rung": model.rung.name}
         if isinstance(model, Scorer):
-            own["calibration"] = model.calibration.kind
+            own["calibration"] = model.shape.kind
         for what, found in own.items():
             if getattr(card, what) != found:
                 raise ValueError(f"The card of {target} says {what} {getattr(card, what)!r}, its scorer has {found!r}.")

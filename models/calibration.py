@@ -80,6 +80,17 @@ class Calibration:
         elif self.kind != "identity":
             raise ValueError(f"Calibration kind is {self.kind!r}; expected identity, isotonic or platt.")
 
+    def shifted(self, shift: float) -> Calibration:
+        """The same curve with `shift` added to its log-odds; itself where there is none.
+
+        Between the knots of an isotonic curve run straight lines as before, so that a score costs no more.
+        """
+        if shift == 0.0:
+            return self
+        if self.kind == "isotonic":
+            return Calibration.isotonic(self.knots, [_moved(value, shift) for value in self.values])
+        return Calibration.platt(self.slope, self.intercept + shift)
+
     def apply(self, raw: float) -> float:
         """Calibrated probability of one raw probability."""
         if self.kind == "isotonic":
@@ -153,6 +164,14 @@ class Calibration:
             odds = math.exp(margin)
             value = odds / (1.0 + odds)
         return min(max(value, LOWEST), HIGHEST)
+
+
+def _moved(value: float, shift: float) -> float:
+    """A probability with `shift` added to its log-odds; never certain where it was not."""
+    if not 0.0 < value < 1.0:
+        return value
+    odds = value / (1.0 - value) * math.exp(min(max(shift, -700.0), 700.0))
+    return odds / (1.0 + odds) if odds < math.inf else 1.0
 
 
 _MAKERS: dict[str, Callable[..., Calibration]] = {

@@ -11,7 +11,7 @@ from typing import Any
 
 from features.events import Channel, Stage
 
-FORMAT = 3
+FORMAT = 4
 """Version of the layout of a bundle's files; a bundle of another format is refused."""
 
 KINDS: dict[str, type[IntEnum]] = {"stage": Stage, "latest_channel": Channel}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.calibration import Calibration
 from models.estimate import Estimate, Estimates, band_of
+from models.level import UNMOVED, Level
 from models.rungs import SUFFIX, Rung, Trees, read_rung
 from models.spread import CERTAIN, EVEN, Ranks, Spread
 
@@ -18,7 +19,10 @@ Read = Callable[[str], bytes]
 
 
 class Scorer:
-    """A rung of the ladder under a calibration, with its spread and its ranks, for one target.
+    """A rung of the ladder under a calibration and a level, with its spread and its ranks, for one target.
+
+    `shape` is the curve as it was fitted and `within` the spread around it at a level that is known; `calibration` and
+    `spread` are what is served: the curve at the level, and the spread with the doubt about the level.
 
     Rows are float32 in the order of `names`; NaN means "not defined". One row and the same row in a batch give the
     same bits. Safe to share between threads.
@@ -27,11 +31,14 @@ class Scorer:
     form = "probability"
 
     def __init__(
-        self, target: str, rung: Rung, calibration: Calibration, spread: Spread = CERTAIN, ranks: Ranks = EVEN
-    ) -> None:
-        self.target, self.rung, self.calibration, self.spread, self.ranks = target, rung, calibration, spread, ranks
+        self, target: str, rung: Rung, shape: Calibration, within: Spread = CERTAIN, ranks: Ranks = EVEN,
+        level: Level = UNMOVED,
+    ) -> None:  # fmt: skip
+        self.target, self.rung, self.ranks = target, rung, ranks
+        self.shape, self.within, self.level = shape, within, level
+        self.calibration, self.spread = shape.shifted(level.shift), within.widened(level.deviation)
         self.names = rung.names
-        self._calibrate = calibration.apply
+        self._calibrate = self.calibration.apply
         self._predict = rung.raw
 
     @classmethod
@@ -41,6 +48,14 @@ class Scorer:
     ) -> Scorer:  # fmt: skip
         """The scorer of a LightGBM model's text form, as `lightgbm.Booster.model_to_string()` gives it."""
         return cls(target, Trees(target, text, tuple(names)), calibration, spread, ranks)
+
+    def at(self, level: Level) -> Scorer:
+        """The same scorer at another level."""
+        return Scorer(self.target, self.rung, self.shape, self.within, self.ranks, level)
+
+    def ranked(self, ranks: Ranks) -> Scorer:
+        """The same scorer with other ranks."""
+        return Scorer(self.target, self.rung, self.shape, self.within, ranks, self.level)
 
     def raw(self, row: NDArray[np.float32]) -> float:
         """Probability before calibration; of trees, `lightgbm.Booster.predict` of the same row, bit for bit."""
@@ -92,8 +107,9 @@ class Scorer:
     def files(self) -> dict[str, bytes]:
         """What a bundle keeps of the scorer, by file name."""
         circumstances = {
-            "calibration": self.calibration.to_fields(),
-            "spread": self.spread.to_fields(),
+            "calibration": self.shape.to_fields(),
+            "level": self.level.to_fields(),
+            "spread": self.within.to_fields(),
             "ranks": list(self.ranks.quantiles),
         }
         return {
@@ -108,8 +124,8 @@ class Scorer:
         try:
             calibration = Calibration.from_fields(found["calibration"])
             spread = Spread(tuple(found["spread"]["places"]), tuple(found["spread"]["deviations"]))
-            ranks = Ranks(tuple(found["ranks"]))
+            ranks, level = Ranks(tuple(found["ranks"])), Level.from_fields(found["level"])
         except (KeyError, TypeError) as error:
             raise ValueError(f"The scorer of {target} is unreadable ({type(error).__name__}: {error}).") from error
         content = read(f"{target}.{rung}.{SUFFIX.get(rung, 'txt')}")
-        return cls(target, read_rung(rung, content, target, names), calibration, spread, ranks)
+        return cls(target, read_rung(rung, content, target, names), calibration, spread, ranks, level)

@@ -2,7 +2,8 @@
 
 A calibrated probability is right on average. Among the customers given 0.3 the rate turns out as 0.27 one month and
 0.34 the next, because shops drift and samples are small. The spread says by how much, as a standard deviation in
-log-odds that depends on the log-odds; it is fitted on slices of time that the model had not seen, by training.
+log-odds that depends on the log-odds; it is fitted on slices of time that the model had not seen, by training. How far
+the level of all of them together may be off (`models.level`) comes on top.
 """
 
 from __future__ import annotations
@@ -57,6 +58,12 @@ class Spread:
     def constant(deviation: float) -> Spread:
         """The same deviation at every probability."""
         return Spread((0.0,), (float(deviation),))
+
+    def widened(self, deviation: float) -> Spread:
+        """The spread with a further, independent doubt of this standard deviation at every probability."""
+        if deviation == 0.0:
+            return self
+        return Spread(self.places, tuple(math.hypot(each, deviation) for each in self.deviations))
 
     def deviation(self, margins: NDArray[np.float64]) -> NDArray[np.float64]:
         """The standard deviation at these log-odds: float64 of the same shape."""

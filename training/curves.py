@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.rungs import Logistic, Rung, Trees
 from models.scorer import Scorer
 from models.sketch import Sketch, psi, wasserstein
-from training.dataset import Dataset, Slice, joined
+from training.dataset import Dataset, Slice
 from training.ladder import FittedScorer
 from training.rungs import fit_logistic, fit_trees
 from training.scorers import constraints, log_loss
@@ -61,7 +61,7 @@ class Dependence:
 
 def learning_curve(data: Dataset, fitted: FittedScorer, seed: int) -> Curve | None:
     """The rung with its settings, learnt from some of the customers; None for the rungs that are mere rates."""
-    rung, known = fitted.scorer.rung, joined([data.fit, data.stop, data.calibrate])
+    rung, known = (fitted.judged or fitted.scorer).rung, data.upto(data.calibrate)
     if not isinstance(rung, Trees | Logistic):
         return None
     rows, losses = [], []
@@ -92,11 +92,11 @@ def drifts(data: Dataset, fitted: FittedScorer, scores: NDArray[np.float64]) -> 
 
     The score is compared with that of the calibration rows, which the scorer has not learnt by heart.
     """
-    scorer, importance = fitted.scorer, fitted.importance
+    scorer, importance = fitted.judged or fitted.scorer, fitted.importance
     found = [_drift(SCORE, scorer.score_many(data.calibrate.features), scores)]
     for name in sorted(importance, key=lambda name: -importance[name])[:LEANT_ON]:
         if importance[name] > 0.0:
-            known = np.concatenate([data.column(rows, name) for rows in (data.fit, data.stop, data.calibrate)])
+            known = data.column(data.upto(data.calibrate), name)
             found.append(_drift(name, known, data.column(data.test, name)))
     return found
 

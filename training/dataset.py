@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any
@@ -20,16 +20,20 @@ from numpy.typing import NDArray
 
 from features.events import CONSENT_WITHDRAW, DAY
 from features.fold import Fold
-from features.outcomes import STAYS
+from features.outcomes import STAYS, Happens
 from features.profiles import Past, known_at, replay_moments, replay_profiles
 from features.reigns import circles
 from features.replay import Histories, Snapshots, final_states, histories
 from training.labels import WITHDRAWN, answers
 from training.moments import NotEnoughHistory, Schedule, Split, purged, ripe, split, visit_moments
-from training.targets import InVisit, Target
+from training.residuals import SHORT
+from training.targets import Calendar, InVisit, Target
 
 MOST_ROWS = 2_000_000
 """Rows that one target is trained and tested on, at most; with more, some customers are drawn to stand for all."""
+
+SHORT_ROWS, SHORT_CUTOFFS = 300_000, 130
+"""Rows of a short question at most, and its cutoffs: two years and some weeks."""
 
 
 def content_digest(past: Past, customers: Sequence[str], items: Sequence[str]) -> str:
@@ -84,12 +88,12 @@ def _withdrawn(fold: Fold, known: Histories, now: int) -> NDArray[np.int32]:
     return asked.customers[fold.sweep(final_states(fold, asked), now)[:, fold.index[WITHDRAWN]] > 0]
 
 
-def sample(past: Past, each: float, seed: int) -> Past:
-    """All customers if they make at most `MOST_ROWS` rows of so many each, else as many as do, drawn by the seed.
+def sample(past: Past, each: float, seed: int, most: int | None = None) -> Past:
+    """All customers if they make at most `most` rows (`MOST_ROWS`) of so many each, else as many as do, by the seed.
 
     Ids that were ever joined are drawn together.
     """
-    number, apart = int(MOST_ROWS / max(each, 1.0)), past.apart
+    number, apart = int((most or MOST_ROWS) / max(each, 1.0)), past.apart
     codes, circle = circles(past.merges)
     alone, everyone = len(apart.customers), len(apart.customers) + int(circle.max(initial=-1)) + 1
     if everyone <= number:
@@ -133,7 +137,10 @@ class Slice:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """All rows of one target, by slice; `names` are the columns of `features`."""
+    """All rows of one target, by slice; `names` are the columns of `features`.
+
+    `every` are all rows whose answer is known, those between the slices included.
+    """
 
     target: Target
     names: tuple[str, ...]
@@ -141,11 +148,16 @@ class Dataset:
     stop: Slice
     calibrate: Slice
     test: Slice
+    every: Slice
 
     @property
     def purged_fit(self) -> Slice:
         """The rows of `fit` whose labels look no further than the first cutoff of `stop`."""
         return self.fit.where(purged(self.fit.cutoff, self.stop.cutoff, self.target.horizon))
+
+    def upto(self, last: Slice) -> Slice:
+        """Every row that is no newer than the newest of the slice `last`."""
+        return self.every.where(self.every.cutoff <= last.cutoff.max())
 
     def column(self, rows: Slice, name: str) -> NDArray[np.float64]:
         """One feature of `rows` as float64."""
@@ -175,7 +187,9 @@ class Counts:
 class Gathered:
     """All rows of one target whose answer is known, however few; `names` are the columns of the features.
 
-    `split` is None where the rows cannot be parted by time, and `missing` then says why, and what to do.
+    `split` is None where the rows cannot be parted by time, and `missing` then says why, and what to do. `end` is the
+    end of the log. `short` are rows of the same question with a shorter horizon (`short_question`), nearer to the end
+    and further back; None where it would be no shorter, or nobody gathered them.
     """
 
     target: Target
@@ -184,6 +198,8 @@ class Gathered:
     split: Split | None
     missing: str
     counts: Counts
+    end: int
+    short: Slice | None = None
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -212,7 +228,26 @@ def gathered(
         missing = _one_sided(_parted(target, fold.names, rows, found))
     yes = moved(target, rows.labels)
     counts = Counts(len(np.unique(rows.customer)), len(rows), int(yes.sum()), (end - start) / DAY)
-    return Gathered(target, fold.names, rows, None if missing else found, missing, counts)
+    short = _short_rows(target, fold, past, start, end, seed)
+    return Gathered(target, fold.names, rows, None if missing else found, missing, counts, end, short)
+
+
+def short_question(target: Target) -> Target | None:
+    """The same question about the next days only, whose answer is known sooner; None where it is as short already."""
+    outcome = target.outcome
+    if not isinstance(outcome, Happens) or not isinstance(target.moments, Calendar) or target.horizon <= SHORT + DAY:
+        return None
+    return replace(target, outcome=replace(outcome, within=SHORT))
+
+
+def _short_rows(target: Target, fold: Fold, past: Past, start: int, end: int, seed: int) -> Slice | None:
+    """The rows of the short question at the newest `SHORT_CUTOFFS`, one after the other's horizon."""
+    question = short_question(target)
+    if question is None:
+        return None
+    moments = end - SHORT * np.arange(SHORT_CUTOFFS, 0, -1, dtype=np.int64)
+    moments = moments[moments > start]
+    return rows_at(question, fold, sample(past, len(moments), seed, SHORT_ROWS), moments, end)
 
 
 def rows_at(target: Target, fold: Fold, past: Past, moments: NDArray[np.int64], end: int) -> Slice:
@@ -263,7 +298,8 @@ def dataset(target: Target, past: Past, snapshots: Snapshots, cutoffs: Split, en
 
 def _parted(target: Target, names: tuple[str, ...], rows: Slice, cutoffs: Split) -> Dataset:
     parts = (cutoffs.fit, cutoffs.stop, cutoffs.calibrate, cutoffs.test)
-    return Dataset(target, names, *(rows.within(moments) for moments in parts))
+    fit, stop, calibrate, test = (rows.within(moments) for moments in parts)
+    return Dataset(target, names, fit, stop, calibrate, test, rows)
 
 
 def _one_sided(data: Dataset) -> str:

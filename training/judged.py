@@ -88,7 +88,7 @@ def judge(question: Question, fitted: Fitted, rival: Model | None) -> Trained:
 
 def _judged_scorer(question: Question, fitted: FittedScorer, rival: Scorer | None) -> TrainedTarget:
     found, seed, name = question.found, question.seed, question.target.name
-    data, scorer = found.dataset, fitted.scorer
+    data, scorer = found.dataset, fitted.judged or fitted.scorer
     test, tier = data.test, scorer.rung.name
     predictions = {"model": scorer.score_many(test.features), **baselines(data)}
     if rival is not None:

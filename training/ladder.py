@@ -8,7 +8,7 @@ rows, what is believed without data is the answer. The answer has the same form 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import lightgbm
@@ -22,7 +22,8 @@ from models.rungs import RUNGS, Logistic, Prior, Rung, StageRates, Trees
 from models.scorer import Scorer
 from models.spread import Ranks, Spread
 from models.stages import STAGE_RUNGS
-from training.dataset import Counts, Dataset, Gathered, Slice, joined
+from training.dataset import Counts, Dataset, Gathered, Slice
+from training.levels import at_level, level_at
 from training.moments import NotEnoughHistory, Schedule, split
 from training.rungs import (
     STRENGTHS,
@@ -34,12 +35,7 @@ from training.rungs import (
     fit_stage_rates,
     weights,
 )
-from training.scorers import (
-    FOLDS,
-    fit_calibration,
-    fit_kind,
-    row_losses,
-)
+from training.scorers import FOLDS, fit_calibration, fit_kind, row_losses
 from training.spreads import fit_spread, groups, log_odds
 from training.targets import Target
 from training.ways import USUAL, WAYS, Way
@@ -61,14 +57,13 @@ TIE = 0.5
 CURVED = 20
 """Different probabilities from which a curve of calibration can be told: a few rates are right or wrong as they are."""
 
-DRIFT = 0.15
-"""Standard deviation in log-odds by which a shop's rate is believed to change, where it cannot be measured."""
-
 
 @dataclass(frozen=True, eq=False)
 class FittedScorer:
     """A scorer and how it came about; `rate` is the shop's own, shrunk towards the prior.
 
+    `scorer` is what is served, and has learnt from every row whose answer is known. `judged` was made the same way of
+    what was known at the first moment of the test, and is what the test may judge; None where there is no test.
     `rounds` trees (none on lower rungs), what each feature adds (`importance`, shares), the settings, the log loss of
     each candidate calibration on customers it had not seen, and the `losses` of each rung that was tried, on rows that
     were the future to it.
@@ -81,14 +76,32 @@ class FittedScorer:
     parameters: Mapping[str, object] = field(default_factory=dict)
     calibration_losses: Mapping[str, float] = field(default_factory=dict)
     losses: Mapping[str, float] = field(default_factory=dict)
+    judged: Scorer | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A slice that was held back from a rung: what it said as it is (`plain`), and at the level that came (`raw`)."""
+
+    plain: NDArray[np.float64]
+    raw: NDArray[np.float64]
+    labels: NDArray[np.int8]
+
+    @staticmethod
+    def of(rung: Rung, rows: Slice) -> Held:
+        """What this rung says of these rows."""
+        plain = rung.raw_many(rows.features)
+        return Held(plain, at_level(plain, rows.labels), rows.labels)
 
 
 @dataclass(frozen=True, eq=False)
 class _Tried:
-    """What one way foretold of the rows held back, calibrated on other customers: its loss of each row."""
+    """What one way foretold of the rows held back: the kind of calibration that is best on other customers, the loss
+    of each kind, and the way's loss of each row."""
 
     way: Way
-    calibration: Calibration
+    held: list[Held]
+    kind: str
     calibration_losses: Mapping[str, float]
     losses: NDArray[np.float64]
 
@@ -106,10 +119,7 @@ def climb(
     a way to grow them that is decided already, on more machines than this one.
     """
     allowed = [name for name in rungs if _allowed(name, found)] or ["prior"]
-    rate = fit_prior(found.rows, found.names, found.target.horizon, found.target.prior).rate
-    if found.split is None:
-        return _by_customers(found, allowed, rate)
-    return _by_time(found.dataset, allowed, seed, rate, studied, trees)
+    return _by_customers(found, allowed) if found.split is None else _by_time(found, allowed, seed, studied, trees)
 
 
 def needed(target: Target, schedule: Schedule | None = None) -> dict[str, dict[str, float]]:
@@ -152,41 +162,64 @@ def _enough(counts: Counts, least: Mapping[str, float]) -> bool:
 
 
 def _by_time(
-    data: Dataset, names: list[str], seed: int, rate: float, studied: Mapping[str, float], trees: Way | None
+    found: Gathered, names: list[str], seed: int, studied: Mapping[str, float], trees: Way | None
 ) -> FittedScorer:
-    """Fitted on the past, judged on the rows held back a horizon later, then fitted anew on all of them.
+    """Judged on rows held back a horizon later, then fitted once more on every row whose answer is known.
 
-    The newest rows know most about the next; the test is as far from the final rung as the rows held back were from the
-    one that was judged and calibrated on them.
+    The newest rows know most about the next, and most about the level. The test judges how this is done, a horizon
+    earlier: by a scorer that knows nothing that was not known at the first moment of the test.
     """
+    data = found.dataset
     ways = {name: trees if trees and name == Trees.name else WAYS[name](data, seed, studied) for name in names}
     tried = {name: _tried(way, data) for name, way in ways.items()}
     customer = np.concatenate([data.stop.customer, data.calibrate.customer])
     chosen = tried[_best({name: each.losses for name, each in tried.items()}, customer)]
-    final = chosen.way.fit(joined([data.fit, data.stop, data.calibrate]))
-    spread = _spread_over_time(chosen, data)
-    scorer = _ranked(Scorer(data.target.name, final, chosen.calibration, spread), data.test)
+    judged = _finished(chosen, chosen.held, data.upto(data.calibrate), found, int(data.test.cutoff.min()))
+    tested = Held.of(judged.rung, data.test)
+    served = _finished(chosen, [*chosen.held, tested], data.every, found, found.end)
+    ranked = served.ranked(_ranks(served, data.test))
     losses = {name: float(each.losses.mean()) for name, each in tried.items()}
-    rounds = int(str(chosen.way.parameters.get("rounds", 0)))
+    way, rounds = chosen.way, int(str(chosen.way.parameters.get("rounds", 0)))
+    rate = fit_prior(found.rows, found.names, found.target.horizon, found.target.prior).rate
     return FittedScorer(
-        scorer, rate, rounds, _importance(final), chosen.way.parameters, chosen.calibration_losses, losses
-    )
+        ranked, rate, rounds, _importance(ranked.rung), way.parameters, chosen.calibration_losses, losses,
+        judged.ranked(_ranks(judged, data.calibrate)),
+    )  # fmt: skip
 
 
 def _tried(way: Way, data: Dataset) -> _Tried:
     """Each slice that is held back is foretold by a rung that ends a horizon before it.
 
-    Two slices tell the shop's level twice, so that the calibration follows the drift of neither.
+    Rungs are compared as they are: one that knows of the level by itself is the better for it. The curve that is served
+    is of the slices at the level that came, because the level is estimated apart.
     """
-    held = data.calibrate
-    past = way.fit(joined([data.fit, data.stop]))
-    raw = np.concatenate([way.early.raw_many(data.stop.features), past.raw_many(held.features)])
-    labels = np.concatenate([data.stop.labels, held.labels])
-    customer = np.concatenate([data.stop.customer, held.customer])
+    past = way.fit(data.upto(data.stop))
+    held = [Held.of(way.early, data.stop), Held.of(past, data.calibrate)]
+    raw, labels = (np.concatenate([getattr(each, name) for each in held]) for name in ("plain", "labels"))
     if len(np.unique(raw)) < CURVED:
-        return _Tried(way, Calibration.identity(), {}, row_losses(raw, labels))
+        return _Tried(way, held, "identity", {}, row_losses(raw, labels))
+    customer = np.concatenate([data.stop.customer, data.calibrate.customer])
     calibration, losses, unseen = fit_calibration(raw, labels, customer)
-    return _Tried(way, calibration, losses, row_losses(unseen, labels))
+    return _Tried(way, held, calibration.kind, losses, row_losses(unseen, labels))
+
+
+def _finished(tried: _Tried, held: Sequence[Held], rows: Slice, found: Gathered, now: int) -> Scorer:
+    """What is decided, fitted on these rows; curve and spread are of the slices held back, the level is as of `now`."""
+    raw, labels = (np.concatenate([getattr(each, name) for each in held]) for name in ("raw", "labels"))
+    shape = fit_kind(tried.kind, raw, labels)
+    scorer = Scorer(found.target.name, tried.way.fit(rows), shape, _spread_within(tried.kind, held))
+    return scorer.at(level_at(scorer, rows, found, now))
+
+
+def _spread_within(kind: str, held: Sequence[Held]) -> Spread:
+    """How far off the calibration of the other slices is in each, at the level that came there."""
+    parts = []
+    for place, each in enumerate(held):
+        others = [*held[:place], *held[place + 1 :]]
+        raw, labels = (np.concatenate([getattr(other, name) for other in others]) for name in ("raw", "labels"))
+        said = at_level(fit_kind(kind, raw, labels).apply_many(each.raw), each.labels)
+        parts.append(groups(said, each.labels))
+    return fit_spread(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
 def _best(losses: Mapping[str, NDArray[np.float64]], customer: NDArray[np.int32]) -> str:
@@ -201,18 +234,6 @@ def _best(losses: Mapping[str, NDArray[np.float64]], customer: NDArray[np.int32]
     return least
 
 
-def _spread_over_time(tried: _Tried, data: Dataset) -> Spread:
-    """How far off the calibration of one slice is in another, a horizon away: on the held rows and on the stop rows."""
-    kind, early = tried.calibration.kind, tried.way.early
-    raw = {name: early.raw_many(rows.features) for name, rows in (("stop", data.stop), ("held", data.calibrate))}
-    labels = {"stop": data.stop.labels, "held": data.calibrate.labels}
-    parts = []
-    for past, future in (("stop", "held"), ("held", "stop")):
-        curve = fit_kind(kind, raw[past], labels[past])
-        parts.append(groups(curve.apply_many(raw[future]), labels[future]))
-    return fit_spread(*(np.concatenate(each) for each in zip(*parts, strict=True)))
-
-
 def newest_rows(rows: Slice) -> Slice:
     """Each customer's last row."""
     order = np.lexsort((rows.cutoff, rows.customer))
@@ -222,10 +243,9 @@ def newest_rows(rows: Slice) -> Slice:
     return rows.where(chosen)
 
 
-def _ranked(scorer: Scorer, rows: Slice) -> Scorer:
-    """The scorer with the ranks of the newest customers."""
-    said = scorer.score_many(np.ascontiguousarray(newest_rows(rows).features))
-    return Scorer(scorer.target, scorer.rung, scorer.calibration, scorer.spread, Ranks.of(said))
+def _ranks(scorer: Scorer, rows: Slice) -> Ranks:
+    """The ranks of the newest customers."""
+    return Ranks.of(scorer.score_many(np.ascontiguousarray(newest_rows(rows).features)))
 
 
 def _importance(rung: Rung) -> dict[str, float]:
@@ -240,7 +260,7 @@ def _importance(rung: Rung) -> dict[str, float]:
     return dict(zip(rung.names, (shares / max(shares.sum(), 1e-15)).tolist(), strict=True))
 
 
-def _by_customers(found: Gathered, names: list[str], rate: float) -> FittedScorer:
+def _by_customers(found: Gathered, names: list[str]) -> FittedScorer:
     """Too little history to look ahead: judged on other customers, then fitted on all rows."""
     rows, target = found.rows, found.target
     ways: dict[str, Fit] = {
@@ -252,8 +272,10 @@ def _by_customers(found: Gathered, names: list[str], rate: float) -> FittedScore
     losses = {name: row_losses(each, rows.labels) for name, each in unseen.items()}
     best = _best(losses, rows.customer) if len(rows) else "prior"
     final = ways[best](rows)
-    spread = _spread_of_few(final, found, unseen[best])
-    scorer = _ranked(Scorer(target.name, final, Calibration.identity(), spread), rows)
+    scorer = Scorer(target.name, final, Calibration.identity(), _spread_of_few(final, found, unseen[best]))
+    scorer = scorer.at(level_at(scorer, rows, found, found.end))
+    scorer = scorer.ranked(_ranks(scorer, rows))
+    rate = fit_prior(rows, found.names, target.horizon, target.prior).rate
     means = {name: float(each.mean()) for name, each in losses.items() if len(each)}
     return FittedScorer(scorer, rate, importance=_importance(final), losses=means)
 
@@ -270,17 +292,16 @@ def _foretold(fit: Fit, rows: Slice) -> NDArray[np.float64]:
 
 
 def _spread_of_few(final: Rung, found: Gathered, unseen: NDArray[np.float64]) -> Spread:
-    """The doubt that is left after so few answers, and the drift that nobody has measured yet."""
+    """The doubt that is left after so few answers; that about the level comes on top."""
     rows, target = found.rows, found.target
     each = weights(rows, target.horizon)
     if isinstance(final, Logistic):
-        fitted = fit_spread(*groups(unseen, rows.labels))
-        return Spread(fitted.places, tuple(float(np.hypot(DRIFT, deviation)) for deviation in fitted.deviations))
+        return fit_spread(*groups(unseen, rows.labels))
     number = np.array([float(each.sum()) + believed(target.prior)])
     rates = np.array([final.rate]) if isinstance(final, Prior | StageRates) else np.empty(0)
     if isinstance(final, StageRates):
         rates = np.array(final.rates)
         number = by_stage(rows, found.names, each)[1] + believed(target.prior)
-    deviations = np.hypot(DRIFT, np.sqrt(1.0 / (number * rates * (1.0 - rates))))
+    deviations = np.sqrt(1.0 / (number * rates * (1.0 - rates)))
     places, first = np.unique(log_odds(rates), return_index=True)
     return Spread(tuple(places.tolist()), tuple(deviations[first].tolist()))

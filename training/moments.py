@@ -5,11 +5,14 @@ Calendar targets are asked at cutoffs, the same for everyone, parted oldest to n
     purged fit . . (fit . .) stop . . | gap: one horizon | calibrate . . | gap: one horizon | test . . . | horizon | end
     `- trees are grown -------------'                     `- held back -'                  `- newest complete -'
 
-The gaps hold no rows, so no label in one of the three parts looks past the first cutoff of the next: what is measured
-on `calibrate` was the future to the trees measured there, and what is measured on `test` was the future to everything.
-`stop` is the newest part of training, on which early stopping listens. Its gap is inside `fit`: while the trees that it
-is to judge are grown, the rows of `fit` whose horizon passes the first cutoff of `stop` are left out (`purged_fit`; the
-purging of de Prado, 2018). The trees that are kept are grown on all of `fit` and `stop`.
+No slice reaches into a gap, so no label in one of the three parts looks past the first cutoff of the next: what is
+measured on `calibrate` was the future to the trees measured there, and what is measured on `test` was the future to
+everything judged on it. `stop` is the newest part of training, on which early stopping listens. Its gap is inside
+`fit`: while the trees that it is to judge are grown, the rows of `fit` whose horizon passes the first cutoff of `stop`
+are left out (`purged_fit`; the purging of de Prado, 2018).
+
+What is served is fitted once more on every row whose answer is known, those of the test and of the gaps (`between`)
+included. The test judges how it is fitted, a horizon earlier.
 
 Targets that are asked within visits have moments of their own for every customer; the parts are spans of time that
 begin at midnight UTC, and the gap is the longest that a visit is followed.
@@ -17,7 +20,8 @@ begin at midnight UTC, and the gap is the longest that a visit is followed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 from numba import njit
@@ -57,18 +61,19 @@ class Split:
     """The moments of each slice, oldest first, int64 microseconds; no two slices overlap.
 
     They are the cutoffs of a calendar target, and for a target asked within visits the first and the last moment that a
-    row may have.
+    row may have. `between` are the cutoffs in the gaps: only what is served learns from them.
     """
 
     fit: NDArray[np.int64]
     stop: NDArray[np.int64]
     calibrate: NDArray[np.int64]
     test: NDArray[np.int64]
+    between: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def cutoffs(self) -> NDArray[np.int64]:
-        """All of them."""
-        return np.concatenate([self.fit, self.stop, self.calibrate, self.test])
+        """All of them, oldest first."""
+        return np.sort(np.concatenate([self.fit, self.stop, self.calibrate, self.test, self.between]))
 
 
 def split(target: Target, start: int, end: int, schedule: Schedule | None = None) -> Split:
@@ -87,7 +92,15 @@ def split(target: Target, start: int, end: int, schedule: Schedule | None = None
     if not purged(fit, stop, target.horizon).any():
         least = plan.warm_up + 3 * target.horizon + (plan.test + plan.calibrate + plan.stop - 3 + gap) * plan.every
         raise _too_short(target, start, end, least)
-    return Split(fit, stop, calibrate, test)
+    between = [
+        _inside(int(before[-1]), int(after[0]), plan.every) for before, after in pairwise([stop, calibrate, test])
+    ]
+    return Split(fit, stop, calibrate, test, np.concatenate(between))
+
+
+def _inside(before: int, after: int, every: int) -> NDArray[np.int64]:
+    """The moments every so often before `after` that are later than `before`."""
+    return _back_from(after - every, (after - before - 1) // every, every)
 
 
 def _of_every_weekday(plan: Schedule, horizon: int) -> Schedule:

@@ -42,9 +42,10 @@ def select(question: Question, champion: Bundle | None, *, until: int = 0, yield
     A champion's model that was tested goes on, too, where a new one cannot be tested yet. A champion's model that is
     held back on the rows of today does not go on, nor does one that `yields`: it is compared with the new one alone.
     One that has seen events after `until`, the end of the log, is not compared: it would be asked about its own past.
+    Nor is one that has learnt from answers of this test.
     """
     rival = rival_of(question.target, champion)
-    asked = rival if champion is not None and champion.manifest.now <= until else None
+    asked = rival if champion is not None and _new_to(question.found, champion.manifest.now, until) else None
     trained, lost = _first_that_passes(question, asked)
     gates = (*lost, *trained.gates)
     reasons = {gate.tier: gate.sentence for gate in reversed(held_back(lost))}
@@ -66,6 +67,16 @@ def select(question: Question, champion: Bundle | None, *, until: int = 0, yield
     return Selected(described_further(trained, question), gates, trained.model, new)
 
 
+def _new_to(found: Gathered, now: int, until: int) -> bool:
+    """Whether a model of the log up to `now` is asked about nothing it has learnt from.
+
+    A probability is served by a model of every row whose answer was known, the newest included.
+    """
+    if found.target.form != "probability" or found.split is None:
+        return now <= until
+    return now <= int(found.split.test[0])
+
+
 def untrained(target: Target, shop: Shop) -> Selected:
     """The answer to a target that was never trained: what is believed without data."""
     features = np.empty((0, len(shop.fold.names)), np.float32)
@@ -73,7 +84,7 @@ def untrained(target: Target, shop: Shop) -> Selected:
     rows = Slice(features, labels, np.empty(0, np.int32), np.empty(0, np.int64))
     why = f"It was not trained yet; `waypost train {target.name}` does that."
     counts = Counts(0, 0, 0, (shop.end - shop.start) / DAY)
-    return select(Question(Gathered(target, shop.fold.names, rows, None, why, counts), 0), None)
+    return select(Question(Gathered(target, shop.fold.names, rows, None, why, counts, shop.end), 0), None)
 
 
 def rival_of(target: Target, champion: Bundle | None) -> Model | None:

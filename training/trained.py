@@ -213,7 +213,7 @@ def card_of(target: Target, counts: Counts, fitted: FittedScorer | FittedAmount 
         scope=target.scope_text,
         horizon_days=target.horizon / DAY,
         base_rate=fitted.rate,
-        calibration=model.calibration.kind if isinstance(model, Scorer) else "identity",
+        calibration=model.shape.kind if isinstance(model, Scorer) else "identity",
         form=target.form,
         rung=model.rung.name,
         evidence=_evidence(model.rung.name, (), False),

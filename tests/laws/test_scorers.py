@@ -35,6 +35,7 @@ calibrations = st.one_of(
     st.just(Calibration.identity()),
     isotonic(),
     st.builds(Calibration.platt, st.floats(1e-3, 50.0), st.floats(-20.0, 20.0)),
+    st.builds(Calibration.shifted, isotonic(), st.floats(-5.0, 5.0)),
 )
 
 

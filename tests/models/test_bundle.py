@@ -142,12 +142,12 @@ def _edit(**changes: object) -> Callable[[Path], None]:
         (lambda directory: _flip(directory / "churn_28d.lightgbm.txt"), "churn_28d.lightgbm.txt is not the file"),
         (lambda directory: _flip(directory / "recommender.npz"), "recommender.npz is not the file that was written"),
         (lambda directory: (directory / "recommender.npz").unlink(), "recommender.npz is unreadable"),
-        (lambda directory: (directory / "bundle.json").write_text('{"format": 3'), "bundle.json is unreadable"),
+        (lambda directory: (directory / "bundle.json").write_text('{"format": 4'), "bundle.json is unreadable"),
         (lambda directory: (directory / "bundle.json").write_text("[]"), "bundle.json is unreadable"),
         (_edit(seed=None), r"bundle.json is unreadable \(KeyError: 'seed'\)"),
         (_edit(targets={"churn_28d": {"colour": "red"}}), r"bundle.json is unreadable \(TypeError"),
         (_edit(seed=8), "bundle.json says version"),
-        (_edit(format=99), "has format 99; expected 3"),
+        (_edit(format=99), "has format 99; expected 4"),
     ],
 )
 def test_a_damaged_bundle_is_refused(

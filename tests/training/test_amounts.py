@@ -118,7 +118,9 @@ def test_stages_that_follow_from_a_feature_are_foretold() -> None:
     cutoffs = np.arange(16) * 30 * DAY
     split = Split(cutoffs[:10], cutoffs[10:12], cutoffs[12:14], cutoffs[14:])
     target = TARGETS["next_stage_28d"]
-    gathered = Gathered(target, JOURNEY.names, rows, split, "", Counts(4_000, 4_000, 2_600, 480.0))
+    gathered = Gathered(
+        target, JOURNEY.names, rows, split, "", Counts(4_000, 4_000, 2_600, 480.0), int(rows.cutoff.max())
+    )
     fitted = fit_stage(gathered, seed=1)
     test = judge_stage(fitted.scorer.rung, gathered.dataset)
     assert fitted.scorer.rung.name == "lightgbm" and fitted.losses["lightgbm"] < 0.7 * fitted.losses["prior"]

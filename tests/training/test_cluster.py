@@ -104,8 +104,7 @@ def of_one_machine(shop: Shop, past: Past, target: Target = TARGET) -> Gathered:
     """The rows of a target as one machine makes them, by person and then by moment."""
     manifest = shop.exported.manifest
     found = gathered(target, JOURNEY, past, manifest.start, manifest.end, seed=0)
-    rows = joined([getattr(found.dataset, name) for name in SLICES])
-    return replace(found, rows=by_person(rows))
+    return replace(found, rows=by_person(found.rows))
 
 
 def assert_same(found: Gathered, expected: Gathered) -> None:

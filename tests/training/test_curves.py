@@ -21,7 +21,12 @@ def fitted() -> FittedScorer:
     moments = Split(*(np.unique(part.cutoff) for part in parts))
     every = joined(list(parts))
     counts = Counts(len(np.unique(every.customer)), len(every), int(every.labels.sum()), 280.0)
-    return climb(Gathered(data.target, data.names, every, moments, "", counts), seed=1)
+    return climb(
+        Gathered(
+            data.target, data.names, every, moments, "", counts, int(data.test.cutoff.max()) + data.target.horizon
+        ),
+        seed=1,
+    )
 
 
 def test_more_rows_learn_more(fitted: FittedScorer) -> None:

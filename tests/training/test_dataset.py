@@ -59,7 +59,10 @@ def test_a_short_log_is_refused_with_what_it_takes() -> None:
 def test_the_schedule_bounds_the_cutoffs() -> None:
     found = split(CHURN, OPENING, OPENING + 2_000 * DAY, Schedule(fit=9))
     assert [len(found.fit), len(found.stop), len(found.calibrate), len(found.test)] == [9, 3, 3, 3]
-    assert len(np.unique(found.cutoffs)) == 18
+    assert len(np.unique(found.cutoffs)) == 18 + len(found.between)
+    for before, after in ((found.stop, found.calibrate), (found.calibrate, found.test)):
+        inside = found.between[(found.between > before[-1]) & (found.between < after[0])]
+        assert len(inside) == 4 and set(np.diff([*inside, after[0]]).tolist()) == {6 * DAY}
 
 
 def test_a_slice_without_both_answers_is_refused() -> None:

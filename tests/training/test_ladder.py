@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from features.events import DAY
 from features.journey import JOURNEY, Journey
 from models.rungs import RUNGS
+from models.scorer import Scorer
 from models.spread import Spread
 from tests.training.shop import found, rows, world
 from training.dataset import Counts, Dataset, Gathered, Slice
@@ -29,6 +30,12 @@ def fitted(target: str) -> FittedScorer:
     return climb(found(target), seed=3)
 
 
+def judged(found: Gathered, rungs: tuple[str, ...] = tuple(RUNGS)) -> Scorer:
+    """What the test may judge; what is served, where there is no test."""
+    one = climb(found, seed=1, rungs=rungs)
+    return one.judged or one.scorer
+
+
 def truth(data: Dataset) -> NDArray[np.float64]:
     """The true probabilities of the test rows."""
     silent = data.column(data.test, "days_since_purchase")
@@ -39,7 +46,9 @@ def truth(data: Dataset) -> NDArray[np.float64]:
 @pytest.mark.parametrize("target", ["conversion_7d", "churn_28d"])
 def test_a_scorer_comes_near_the_truth(target: str) -> None:
     data = rows(target)
-    given_, true = fitted(target).scorer.score_many(data.test.features), truth(data)
+    scorer = fitted(target).judged
+    assert scorer is not None
+    given_, true = scorer.score_many(data.test.features), truth(data)
     rate = np.full(len(true), data.fit.labels.mean())
     least = log_loss(true, data.test.labels)
     gained = (log_loss(rate, data.test.labels) - log_loss(given_, data.test.labels)) / (
@@ -62,7 +71,7 @@ def test_a_scorer_is_small_and_says_how_it_came_about() -> None:
     assert one.scorer.rung.name == "lightgbm" and 1 <= one.rounds <= ROUNDS
     assert one.importance.keys() == set(JOURNEY.names)
     assert sum(one.importance.values()) == pytest.approx(1.0)
-    assert one.scorer.calibration.kind == min(one.calibration_losses, key=one.calibration_losses.__getitem__)
+    assert one.scorer.shape.kind == min(one.calibration_losses, key=one.calibration_losses.__getitem__)
     assert list(one.losses) == list(RUNGS)
 
 
@@ -92,12 +101,9 @@ def test_a_target_says_which_way_engagement_works_or_is_left_free() -> None:
 def test_at_every_size_the_ladder_is_as_good_as_the_best_rung_within_noise(customers: int) -> None:
     gathered = found("conversion_7d", customers)
     test = gathered.dataset.test if gathered.split is not None else gathered.rows
-    taken = climb(gathered, seed=1)
-    losses = {
-        name: log_loss(climb(gathered, seed=1, rungs=(name,)).scorer.score_many(test.features), test.labels)
-        for name in RUNGS
-    }
-    assert log_loss(taken.scorer.score_many(test.features), test.labels) < min(losses.values()) + 0.02
+    taken = judged(gathered)
+    losses = {name: log_loss(judged(gathered, (name,)).score_many(test.features), test.labels) for name in RUNGS}
+    assert log_loss(taken.score_many(test.features), test.labels) < min(losses.values()) + 0.02
 
 
 @pytest.mark.parametrize(("customers", "days"), [(1, 60), (5, 100), (50, 100), (50, 280), (300, 60)])
@@ -123,7 +129,7 @@ def test_without_rows_the_prior_is_the_answer() -> None:
         np.empty(0, np.int32),
         np.empty(0, np.int64),
     )
-    one = climb(Gathered(target, JOURNEY.names, nothing, None, "nobody came", Counts(0, 0, 0, 0.0)), seed=1)
+    one = climb(Gathered(target, JOURNEY.names, nothing, None, "nobody came", Counts(0, 0, 0, 0.0), 0), seed=1)
     said = one.scorer.estimate(np.full(len(JOURNEY.names), np.nan, np.float32))
     assert [said.value, one.rate] == pytest.approx([target.prior, target.prior]) and not one.losses
     assert said.low < 0.5 * target.prior and said.high > 1.0 - 0.5 * (1.0 - target.prior)

@@ -23,7 +23,7 @@ def gathered(labels: np.ndarray, cutoff: np.ndarray) -> Gathered:
     cutoffs = np.unique(cutoff)
     split = Split(cutoffs[:10], cutoffs[10:12], cutoffs[12:14], cutoffs[14:])
     counts = Counts(len(rows), len(rows), int((labels != STAYS).sum()), 480.0)
-    return Gathered(TARGETS["next_stage_28d"], JOURNEY.names, rows, split, "", counts)
+    return Gathered(TARGETS["next_stage_28d"], JOURNEY.names, rows, split, "", counts, 17 * 30 * DAY)
 
 
 def test_the_test_changes_nothing_of_what_is_fitted() -> None:

@@ -168,7 +168,7 @@ def shifted(settled: Simulated) -> Bundle:
 def with_scorers(bundle: Bundle, scorers: Mapping[str, Scorer]) -> Bundle:
     """A bundle with other scorers."""
     cards = {
-        name: replace(card, rung=scorers[name].rung.name, calibration=scorers[name].calibration.kind)
+        name: replace(card, rung=scorers[name].rung.name, calibration=scorers[name].shape.kind)
         for name, card in bundle.manifest.targets.items()
     }
     return Bundle(scorers, bundle.recommender, replace(bundle.manifest, targets=cards), bundle.reference)

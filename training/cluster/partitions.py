@@ -14,7 +14,7 @@ from features.journey import JOURNEY
 from features.log.parquet.exported import ExportedLog
 from features.log.parquet.homes import hashed
 from features.profiles import Past, past_of
-from training.dataset import joined, rows_at, willing
+from training.dataset import rows_at, willing
 from training.moments import Split
 from training.targets import Target
 
@@ -72,8 +72,6 @@ def rows_of(question: Question, partition: int) -> PartitionRows:
         end = exported.manifest.end
         past = willing(JOURNEY, _past(exported, partition, question), end)
         rows = rows_at(question.target, JOURNEY, past, parts.cutoffs, end)
-    slices = [rows.within(moments) for moments in (parts.fit, parts.stop, parts.calibrate, parts.test)]
-    rows = joined(slices)
     order = np.argsort(rows.cutoff, kind="stable")
     return PartitionRows(rows.features[order], rows.labels[order], rows.customer[order], rows.cutoff[order])
 

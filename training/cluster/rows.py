@@ -107,7 +107,9 @@ class ClusterRows:
         columns = PartitionRows._make(map(np.concatenate, zip(*found, strict=True)))
         rows = by_person(Slice(*columns))
         counts = Counts(self.people, len(self), int(self.yes[:, -1].sum()), self.history_days)
-        return Gathered(self.target, self.names, rows, self.question.split, "", counts)
+        asked = self.question.split
+        end = int(asked.test[-1]) + self.target.horizon
+        return Gathered(self.target, self.names, rows, asked, "", counts, end)
 
     def _check_answers(self, name: str) -> None:
         where, edge = self.client.who_has(self.parts), EDGES.index(name)

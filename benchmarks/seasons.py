@@ -1,0 +1,250 @@
+"""Whether what is served holds in the season that comes: at rolling cutoffs, against what came after each.
+
+    python -m benchmarks.seasons [--shops journey cdnow taobao wave ...] [--targets churn_28d ...] [--cutoffs 3]
+
+At every cutoff each target is trained as production trains, with the cutoff as now and everything known by then, and
+what would be served is asked of every customer in scope. Figures at each cutoff:
+
+- the calibration error of `training.metrics`, ten bins of equal numbers of rows, and beside it the error that a
+  perfectly calibrated forecaster would show with so few rows;
+- the share of groups of 50 whose rate is inside the 90 % interval;
+- the log loss less that of the rate at the newest cutoff whose answer is known, and less that of a small LightGBM on
+  recency, frequency and money by window, fitted on every row whose answer is known. A difference is significant when
+  its 95 % interval, customers drawn whole, is above zero.
+
+A cutoff counts with `LEAST_ROWS` rows, `LEAST_ANSWERS` of each answer among them: with fewer, noise is all there is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.quality_data import Absent, Shop, cdnow_events, complete_journey, taobao_events
+from benchmarks.report import console, print_claims, print_table
+from benchmarks.seasons_shops import SHOPS, events_of
+from features.events import DAY
+from features.journey import JOURNEY
+from features.log.contract import MERGE
+from features.profiles import past_of
+from training.baselines import RFM_WINDOWS
+from training.dataset import Gathered, Slice, gathered, rows_at
+from training.evaluation import plain_figures
+from training.ladder import climb
+from training.monitoring.recalibration import mean_of
+from training.scorers import row_losses
+from training.spreads import coverage
+from training.targets import TARGETS, InVisit, Target
+
+Floats = NDArray[np.float64]
+
+ASKED = ("conversion_7d", "conversion_30d", "churn_28d", "churn_rhythm", "repeat_purchase_60d")
+REAL = ("journey", "cdnow", "taobao")
+CDNOW_CUSTOMERS = 8_000
+"""Customers of CDNOW that are drawn: all of them would take as long as all other shops together."""
+
+LEAST_ROWS, LEAST_ANSWERS = 300, 30
+CALIBRATED = 0.04
+"""Most that the calibration error may be at one cutoff."""
+
+PERFECT, ROUNDS = 40, 100
+AT_ONCE = 2
+
+
+@dataclass(frozen=True)
+class Served:
+    """What was served at one cutoff, and what came."""
+
+    shop: str
+    target: str
+    day: float
+    tier: str
+    rows: int
+    said: float
+    came: float
+    shift: float
+    deviation: float
+    error: float
+    perfect: float
+    chance: float
+    inside: float
+    over_rate: tuple[float, float]
+    over_small: tuple[float, float]
+
+    @property
+    def line(self) -> list[str]:
+        """The figures as a row of the table."""
+        return [
+            f"{self.target} day {self.day:.0f}", self.tier, f"{self.rows:,}", f"{self.said:.1%}", f"{self.came:.1%}",
+            f"{self.shift:+.2f} ± {self.deviation:.2f}", f"{self.error:.3f}", f"{self.perfect:.3f}",
+            f"{self.inside:.0%}", f"{self.over_rate[0]:+.4f}", f"{self.over_small[0]:+.4f}",
+        ]  # fmt: skip
+
+
+COLUMNS = (
+    "target and day", "tier", "rows", "said", "came", "level", "error", "of perfect", "inside", "over rate",
+    "over small",
+)  # fmt: skip
+
+
+def main() -> None:
+    """Measure, print, claim."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--shops", nargs="+", choices=[*REAL, *SHOPS], default=[*REAL, *SHOPS])
+    parser.add_argument("--targets", nargs="+", choices=[*ASKED, "session_conversion"], default=list(ASKED))
+    parser.add_argument("--cutoffs", type=int, default=3, help="rolling cutoffs of each shop and target")
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    found: list[Served] = []
+    for name in asked.shops:
+        began = time.perf_counter()
+        try:
+            here = served(name, asked.targets, asked.cutoffs, asked.seed)
+        except Absent as reason:
+            console.print(f"{name} is skipped: {reason}", markup=False)
+            continue
+        title = f"{name}, {time.perf_counter() - began:.0f} s: {_summary(here)}"
+        print_table(title, COLUMNS, [each.line for each in here])
+        found += here
+    print_claims("seasons", claims(found))
+
+
+def claims(found: Sequence[Served]) -> dict[str, float]:
+    """Over all cutoffs, and over those of the real shops alone."""
+    real = [each for each in found if each.shop in REAL]
+    named = {f"real_{name}": value for name, value in _shares(real).items()} if real else {}
+    return _shares(found) | named
+
+
+def _shares(found: Sequence[Served]) -> dict[str, float]:
+    rows = np.array([each.rows for each in found], np.float64)
+    within = [each.error <= CALIBRATED for each in found]
+    return {
+        "cutoffs": float(len(found)),
+        "cutoffs_calibrated_share": float(np.mean(within)),
+        "cutoffs_calibrated_or_chance_share": float(
+            np.mean([each.error <= max(CALIBRATED, each.chance) for each in found])
+        ),
+        "perfect_calibrated_share": float(np.mean([each.perfect <= CALIBRATED for each in found])),
+        "calibration_error": float(np.mean([each.error for each in found])),
+        "calibration_error_of_perfect": float(np.mean([each.perfect for each in found])),
+        "interval_coverage": float(np.average([each.inside for each in found], weights=rows)),
+        "worse_than_base_rate_share": float(np.mean([each.over_rate[1] > 0.0 for each in found])),
+        "worse_than_small_lightgbm_share": float(np.mean([each.over_small[1] > 0.0 for each in found])),
+    }
+
+
+def _summary(found: Sequence[Served]) -> str:
+    if not found:
+        return "no cutoff with rows enough"
+    shares = _shares(found)
+    return (
+        f"error {shares['calibration_error']:.3f} (perfect {shares['calibration_error_of_perfect']:.3f}), "
+        f"{shares['cutoffs_calibrated_share']:.0%} calibrated, {shares['interval_coverage']:.0%} inside"
+    )
+
+
+def served(name: str, targets: Sequence[str], cutoffs: int, seed: int) -> list[Served]:
+    """Every target at the rolling cutoffs of one shop. Raises `Absent`."""
+    shop = _shop(name, seed)
+    asked = [TARGETS["session_conversion"]] if name == "taobao" else [TARGETS[each] for each in targets]
+    times = [(target, now) for target in asked if _fits(target, name) for now in _rolling(target, shop, cutoffs)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = pool.map(partial(_told, name, shop, seed), times)
+        return [each for each in found if each is not None]
+
+
+def _fits(target: Target, name: str) -> bool:
+    return isinstance(target.moments, InVisit) == (name == "taobao")
+
+
+def _rolling(target: Target, shop: Shop, number: int) -> list[int]:
+    """So many cutoffs, evenly over the second half of the log, the last of them a horizon before its end."""
+    ahead = 2 * target.horizon if isinstance(target.moments, InVisit) else target.horizon
+    last = shop.end - ahead
+    first = shop.start + (last - shop.start) * 55 // 100
+    return [int(each) for each in np.linspace(first, last, number)] if number > 1 else [last]
+
+
+@cache
+def _shop(name: str, seed: int) -> Shop:
+    if name == "journey":
+        return complete_journey()
+    if name == "cdnow":
+        events, names = cdnow_events()
+        drawn = np.random.default_rng(seed).choice(len(names), CDNOW_CUSTOMERS, replace=False)
+        events = events[np.isin(events["customer"], drawn)]
+    else:
+        events = taobao_events() if name == "taobao" else events_of(SHOPS[name], seed)
+    span = int(events["received"].min()), int(events["received"].max())
+    return Shop(past_of([events], np.empty(0, MERGE)), *span)
+
+
+def _told(name: str, shop: Shop, seed: int, asked: tuple[Target, int]) -> Served | None:
+    """One target at one cutoff; None where too few are in scope, or nothing was known yet."""
+    target, now = asked
+    later = np.array([now, now + DAY]) if isinstance(target.moments, InVisit) else np.array([now])
+    rows = rows_at(target, JOURNEY, shop.past, later, shop.end)
+    yes = int(rows.labels.sum())
+    if len(rows) < LEAST_ROWS or not LEAST_ANSWERS <= yes <= len(rows) - LEAST_ANSWERS:
+        return None
+    found = gathered(target, JOURNEY, shop.past, shop.start, now, seed=seed)
+    if not len(found.rows):
+        return None
+    scorer = climb(found, seed).scorer
+    said, day = scorer.score_many(rows.features), (now - shop.start) / DAY
+    figure = plain_figures(said, rows.labels, ("calibration_error",))["calibration_error"]
+    perfect = np.array(list(_perfect(said, seed)))
+    own = row_losses(said, rows.labels)
+    return Served(
+        name, target.name, day, scorer.rung.name, len(rows), float(said.mean()), float(rows.labels.mean()),
+        scorer.level.shift, scorer.level.deviation, figure, float(perfect.mean()), float(np.quantile(perfect, 0.95)),
+        coverage(said, rows.labels, scorer.spread, seed),
+        _over(own, _newest_rate(found), rows), _over(own, _small(found, rows, seed), rows),
+    )  # fmt: skip
+
+
+def _perfect(said: Floats, seed: int) -> Iterator[float]:
+    """The calibration error of outcomes that are drawn with these very probabilities."""
+    draw = np.random.default_rng(seed)
+    for _ in range(PERFECT):
+        labels = (draw.random(len(said)) < said).astype(np.int8)
+        yield plain_figures(said, labels, ("calibration_error",))["calibration_error"]
+
+
+def _newest_rate(found: Gathered) -> float:
+    """The share of yes in the newest horizon whose answer is known."""
+    rows = found.rows
+    newest = rows.labels[rows.cutoff > rows.cutoff.max() - DAY]
+    return float(np.clip(newest.mean(), 1e-3, 1.0 - 1e-3))
+
+
+def _small(found: Gathered, rows: Slice, seed: int) -> Floats:
+    """A small LightGBM on recency, frequency and money by window, fitted on every row whose answer is known."""
+    places = [found.names.index(name) for name in RFM_WINDOWS]
+    parameters = {
+        "objective": "binary", "num_leaves": 7, "learning_rate": 0.05, "min_data_in_leaf": 50, "verbosity": -1,
+        "num_threads": 1, "seed": seed, "deterministic": True,
+    }  # fmt: skip
+    learnt = lightgbm.Dataset(found.rows.features[:, places], found.rows.labels.astype(np.float32))
+    trees = lightgbm.train(parameters, learnt, ROUNDS)
+    return np.asarray(trees.predict(rows.features[:, places]), np.float64)
+
+
+def _over(own: Floats, other: Floats | float, rows: Slice) -> tuple[float, float]:
+    """By how much the own log loss is above that of another, in the mean and at least, for sure."""
+    said = np.broadcast_to(np.asarray(other, np.float64), len(rows))
+    figure = mean_of(own - row_losses(said, rows.labels), rows.customer)
+    return figure.value, figure.low
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""The level that is served follows a shop whose orders halve or double, before one horizon of it is known."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from features.events import DAY, PURCHASE
+from features.journey import JOURNEY
+from features.log.contract import MERGE
+from features.outcomes import Happens
+from features.profiles import Past, past_of
+from models.level import UNMOVED
+from tests.worlds import OPENING, shop
+from training.dataset import gathered, rows_at, short_question
+from training.ladder import climb
+from training.targets import TARGETS
+
+JUMP = OPENING + 200 * DAY
+NOW = OPENING + 224 * DAY
+"""Less than a horizon after the jump: no answer is known that lies wholly after it."""
+
+
+@cache
+def jumped(factor: float) -> tuple[Past, int]:
+    """A shop of 400 customers whose orders come at `factor` times the pace from `JUMP` on, and when its log ends."""
+    world = shop(customers=400, days=270, seed=3)
+    events = world.events
+    order = np.cumsum(events["kind"] == int(PURCHASE)) - (events["kind"] == int(PURCHASE))
+    thinned = events["at"] >= JUMP if factor < 1.0 else events["at"] < JUMP
+    kept = np.random.default_rng(1).random(int(order.max()) + 1) < min(factor, 1.0 / factor)
+    events = events[~thinned | kept[order]]
+    return past_of([events], np.empty(0, MERGE)), world.end
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_the_level_follows_a_jump_before_a_horizon_of_it_is_known(factor: float) -> None:
+    target = TARGETS["conversion_30d"]
+    past, end = jumped(factor)
+    found = gathered(target, JOURNEY, past, OPENING, NOW, seed=1)
+    assert found.rows.cutoff.max() < JUMP and found.short is not None and found.short.cutoff.max() > JUMP
+    scorer = climb(found, seed=1, rungs=("logistic",)).scorer
+    asked = rows_at(target, JOURNEY, past, np.array([NOW]), end)
+    came, said = asked.labels.mean(), scorer.score_many(asked.features).mean()
+    unmoved = scorer.at(UNMOVED).score_many(asked.features).mean()
+    assert scorer.level.shift * np.log(factor) > 0.0
+    assert abs(said - came) < 0.75 * abs(unmoved - came)
+    assert scorer.level.deviation > 0.1
+    judged = climb(found, seed=1, rungs=("logistic",)).judged
+    assert judged is not None and judged.level != scorer.level
+
+
+def test_the_short_question_is_the_same_question_about_the_next_days() -> None:
+    for name, target in TARGETS.items():
+        short = short_question(target)
+        if isinstance(target.outcome, Happens) and target.horizon > 7 * DAY:
+            assert short is not None and short.horizon == 6 * DAY and short.scope is target.scope, name
+            assert isinstance(short.outcome, Happens) and short.outcome.expected == target.outcome.expected
+        else:
+            assert short is None, name

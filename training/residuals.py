@@ -1,0 +1,205 @@
+"""The level of a shop ahead: estimated from how it moved, for a horizon whose outcome nobody knows yet.
+
+At a cutoff the *residual* is the shift in log-odds by which a model's probabilities have to be moved to have the mean
+that came (prior shift; Saerens and others, 2002). Newest residuals are one horizon old, and the answer is about the
+next one, so the level is one to two horizons away from what is known of it. Orders of the last days say more: whether
+a customer ordered within `SHORT` is known for nearly all cutoffs, and a plain model of that question has residuals too.
+Over them lies a Gaussian process: a level that wanders and comes back (Ornstein-Uhlenbeck), and one that comes again
+with the year. How far, how fast and how much of either is weighted by how well it explains the past (the marginal
+likelihood, times what is believed of shops), so that a pattern counts as far as it has been seen to hold. Without
+outcomes there is no shift; the more there are, the nearer it is to the level that was seen last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.events import DAY, days
+from models.level import Level
+
+Floats = NDArray[np.float64]
+
+SHORT = days(6)
+"""The horizon of the short question, as long as the cutoffs are apart: no answer is counted twice."""
+
+AMPLITUDES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
+"""Standard deviations in log-odds that a level may wander by."""
+
+MEMORIES = (6.0, 20.0, 60.0, 200.0, 800.0)
+"""Days after which a level may have forgotten where it was, to a share of 1 / e."""
+
+SEASONS = ((0.0, 0.7), (0.2, 0.2), (0.5, 0.1))
+"""Standard deviations of what comes again with the year, and how far each is believed."""
+
+BELIEVED, VAGUENESS = 0.4, 0.5
+"""What is believed of the amplitude before a shop has shown its own, and how vaguely (log-normal)."""
+
+UNTOLD = 0.1
+"""Standard deviation in log-odds of what neither question tells of the level ahead."""
+
+SLOPE_DEVIATION = 0.5
+"""How vaguely the slope from the short question to the long one is believed."""
+
+_WIDTH, _YEAR = 0.35, 365.25
+_FAINT = 1e-3
+_ROUNDS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Residuals:
+    """By how much log-odds were too low at each of `moments` (rising, microseconds): `shifts` and their `variances`.
+
+    Each is about what came in the `width` microseconds after its moment.
+    """
+
+    moments: NDArray[np.int64]
+    shifts: Floats
+    variances: Floats
+    width: int
+
+    def __len__(self) -> int:
+        return len(self.moments)
+
+
+def shift_of(margins: Floats, labels: NDArray[np.int8]) -> tuple[float, float]:
+    """The shift that gives these log-odds the mean of the labels, and the variance of its sampling error.
+
+    A faint belief in no shift keeps both finite where all labels are the same.
+    """
+    shift = 0.0
+    for _ in range(_ROUNDS):
+        given = 1.0 / (1.0 + np.exp(-np.clip(margins + shift, -700.0, 700.0)))
+        information = float((given * (1.0 - given)).sum()) + _FAINT
+        step = float(np.clip(((labels - given).sum() - _FAINT * shift) / information, -1.0, 1.0))
+        shift += step
+        if abs(step) < 1e-9:
+            break
+    return shift, 1.0 / information
+
+
+def residuals_of(margins: Floats, labels: NDArray[np.int8], cutoff: NDArray[np.int64], width: int) -> Residuals:
+    """The residual at every cutoff of these rows."""
+    moments, place = np.unique(cutoff, return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(place))[:-1]) if len(order) else []
+    found = np.array([shift_of(margins[part], labels[part]) for part in parts]).reshape(-1, 2)
+    return Residuals(moments, found[:, 0], found[:, 1], width)
+
+
+def ahead(known: Residuals, now: int, width: int) -> Level:
+    """The mean level over the `width` after `now`, from residuals that were known by then."""
+    (points, inside), (after, beyond) = _windows(known.moments, known.width), _windows(np.array([now]), width)
+    lag, towards, apart = (np.abs(one[:, None] - other[None]) for one, other in (
+        (points, points), (points, after), (after, after)
+    ))  # fmt: skip
+    noise = np.diag(known.variances + 1e-6) + _shared_noise(known)
+    means, spreads, chances = [], [], []
+    for amplitude, memory, (season, believed) in product(AMPLITUDES, MEMORIES, SEASONS):
+        own, cross, future = (_covariance(each, amplitude, memory, season) for each in (lag, towards, apart))
+        root = np.linalg.cholesky(inside @ own @ inside.T + noise)
+        whitened, weights = np.linalg.solve(root, np.column_stack([known.shifts, inside @ cross @ beyond.T])).T
+        means.append(float(weights @ whitened))
+        spreads.append(max(float((beyond @ future @ beyond.T)[0, 0] - weights @ weights), 0.0))
+        fit = -0.5 * float(whitened @ whitened) - float(np.log(np.diag(root)).sum())
+        chances.append(fit + np.log(believed) - 0.5 * (np.log(amplitude / BELIEVED) / VAGUENESS) ** 2)
+    return _mixed(np.array(means), np.array(spreads), np.array(chances))
+
+
+def level_of(own: Residuals, short: Residuals | None, now: int, width: int, slope: float) -> Level:
+    """The level of the `width` after `now`, from the residuals of the scorer and of the short question.
+
+    `slope` is how far the residuals of the scorer are believed to move with those of the short question; the past says
+    more. Without a short question the scorer's own residuals have to do.
+    """
+    if short is None or not len(short):
+        found = ahead(own, now, width)
+        return Level(found.shift, float(np.hypot(found.deviation, UNTOLD)))
+    recent = ahead(short, now, width)
+    fitted = _line(own, np.array([_mean_within(short, moment, own.width) for moment in own.moments.tolist()]), slope)
+    doubt = (fitted.slope * recent.deviation) ** 2 + fitted.left + (fitted.doubt * recent.shift) ** 2 + UNTOLD**2
+    return Level(float(fitted.base + fitted.slope * recent.shift), float(np.sqrt(doubt)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """Residuals of the scorer as a line of those of the short question; `left` is the variance that it leaves."""
+
+    base: float
+    slope: float
+    doubt: float
+    left: float
+
+
+def _line(own: Residuals, seen: Floats, slope: float) -> _Line:
+    """Weighted least squares with a belief about the slope; cutoffs within one horizon count as one together."""
+    shifts, variances = own.shifts, own.variances
+    if not len(seen):
+        return _Line(0.0, slope, SLOPE_DEVIATION, 0.0)
+    span = float(own.moments[-1] - own.moments[0]) / own.width + 1.0
+    weights = 1.0 / (variances + UNTOLD**2)
+    noise = 1.0 / float(weights.mean())
+    weights *= min(span, float(len(seen))) / weights.sum()
+    middle, mean = (float(weights @ each / weights.sum()) for each in (seen, shifts))
+    belief = 1.0 / SLOPE_DEVIATION**2
+    information = belief + float(weights @ (seen - middle) ** 2) / noise
+    found = (belief * slope + float(weights @ ((seen - middle) * (shifts - mean))) / noise) / information
+    # What is known of the mean of few answers is little: it is shrunk towards no shift.
+    base = (mean - found * middle) * BELIEVED**2 / (BELIEVED**2 + noise / weights.sum())
+    off = (shifts - mean - found * (seen - middle)) ** 2 - variances
+    return _Line(base, found, float(information**-0.5), max(float(weights @ off / weights.sum()), 0.0))
+
+
+def steepness(long: float, short: float) -> float:
+    """By how much more the log-odds of a long question move than those of a short one, for shares of orders.
+
+    Where orders come at random at a common pace, a share `s` has the log-odds' slope -log(1 - s) / s in its logarithm.
+    """
+    steep = [-np.log1p(-share) / share for share in np.clip([long, short], 0.01, 0.99)]
+    return float(steep[0] / steep[1])
+
+
+def _mean_within(short: Residuals, moment: int, width: int) -> float:
+    """The mean residual of the short question over the `width` after a moment."""
+    last = moment + max(width - SHORT, 0)
+    inside = (short.moments >= moment) & (short.moments <= last)
+    if not inside.any():
+        return float(short.shifts[int(np.argmin(np.abs(short.moments - moment)))])
+    return float(short.shifts[inside].mean())
+
+
+def _windows(moments: NDArray[np.int64], width: int) -> tuple[Floats, Floats]:
+    """Days, evenly in the `width` after each moment, and how each window is their mean: float64[windows, points]."""
+    number = max(1, round(width / SHORT))
+    steps = (np.arange(number) + 0.5) * (width / number / DAY)
+    points, place = np.unique((moments[:, None] / DAY + steps).round(2).ravel(), return_inverse=True)
+    inside = np.zeros((len(moments), len(points)))
+    np.add.at(inside, (np.repeat(np.arange(len(moments)), number), place), 1.0 / number)
+    return points, inside
+
+
+def _shared_noise(known: Residuals) -> Floats:
+    """The covariance of the sampling errors of windows that overlap: they share the answers of the same customers."""
+    apart = np.abs(known.moments[:, None] - known.moments[None]) / known.width
+    shared = np.clip(1.0 - apart, 0.0, None) * np.sqrt(known.variances[:, None] * known.variances[None])
+    np.fill_diagonal(shared, 0.0)
+    return np.asarray(shared)
+
+
+def _covariance(lag: Floats, amplitude: float, memory: float, season: float) -> Floats:
+    """Of two days so many days apart."""
+    wandering = amplitude**2 * np.exp(-lag / memory)
+    if season == 0.0:
+        return np.asarray(wandering)
+    return np.asarray(wandering + season**2 * np.exp(-2.0 * (np.sin(np.pi * lag / _YEAR) / _WIDTH) ** 2))
+
+
+def _mixed(means: Floats, variances: Floats, chances: Floats) -> Level:
+    """Mean and deviation of a mixture with these log-weights."""
+    shares = np.exp(chances - chances.max())
+    shares /= shares.sum()
+    mean = float(shares @ means)
+    return Level(mean, float(np.sqrt(max(shares @ (variances + means**2) - mean**2, 0.0))))
