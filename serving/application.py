@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from features.log.contract import LogError
 from serving import metrics
 from serving.champion import ModelMissing
-from serving.cors import Origins
+from serving.cors import Origins, refused_page
 from serving.doors import Doors
 from serving.exchange import request_id
 from serving.failures import note_failure
@@ -205,6 +205,8 @@ async def _wrong_method(request: HttpRequest, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     allowed = (error.headers or {}).get("Allow", "")
     detail = f"{request.url.path[:100]} does not take {request.method}; it takes {allowed}."
+    if "access-control-request-method" in request.headers:
+        detail = refused_page(request.url.path, request.headers.get("origin", ""))
     return _counted(Problem("method_not_allowed", detail, headers={"Allow": allowed}), request)
 
 

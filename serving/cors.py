@@ -74,6 +74,14 @@ class Origins:
         return [*vary, (b"access-control-allow-origin", granted)] if origin and granted else vary
 
 
+def refused_page(path: str, origin: str) -> str:
+    """Why a web page may not call a path, for whoever looks at what the browser was answered."""
+    return (
+        f"A web page of {origin[:100]!r} may not call {path[:100]}. Pages may send events, and nothing else, from the "
+        f"origins that the server was started with: WAYPOST_ALLOWED_ORIGINS={origin[:100]} waypost serve."
+    )
+
+
 def _header(scope: Scope, wanted: bytes) -> bytes | None:
     value: bytes
     for name, value in scope["headers"]:

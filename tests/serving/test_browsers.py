@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from urllib.parse import quote
 
@@ -60,6 +61,19 @@ def test_a_beacon_may_hold_its_key_in_the_address(place: Place) -> None:
         address = f"/beacon/v1/batch?writeKey={holders.texts['write']}"
         assert ok(client.post(address, content=body, headers=TEXT), schemas.TrackingAnswer)["accepted"] == 1
         fails(client.post("/beacon/v1/batch?writeKey=WK", content=body, headers=TEXT), "key_unknown")
+
+
+def test_one_letter_a_message_is_what_analytics_js_posts(client: TestClient) -> None:
+    def post(path: str, **body: Any) -> None:
+        told = ok(client.post(path, content=json.dumps(body), headers=TEXT), schemas.TrackingAnswer)
+        assert (told["accepted"], told["rejected"]) == (1, [])
+
+    post("/v1/p", type="page", anonymousId="web-1", name="Home", messageId="1")
+    post("/v1/t", type="track", anonymousId="web-1", event="Product Viewed", properties={"product_id": "mug"})
+    post("/v1/i", type="identify", userId="ann", anonymousId="web-1", traits={})
+    post("/v1/b", batch=[{"type": "track", "anonymousId": "web-2", "event": "Product Viewed", "messageId": "2"}])
+    assert sorted(kinds(client, "ann")) == ["IDENTIFY", "ITEM_VIEW", "PAGE_VIEW"]
+    assert kinds(client, "web-2") == ["ITEM_VIEW"]
 
 
 def test_the_settings_lead_here_and_nowhere_else(client: TestClient) -> None:

@@ -28,7 +28,9 @@ def test_pages_of_allowed_origins_may_send_events_and_nothing_else(place: Place)
                 assert set(asked.headers["access-control-allow-headers"].split(", ")) >= CLIENT_HEADERS
             else:
                 fails(asked, "method_not_allowed")
-            fails(client.options(path, headers=preflight | {"origin": "https://b.example"}), "method_not_allowed")
+            refused = client.options(path, headers=preflight | {"origin": "https://b.example"})
+            told = fails(refused, "method_not_allowed")["detail"]
+            assert "WAYPOST_ALLOWED_ORIGINS=https://b.example" in told, "whoever looks at the network is told the cure"
         origin = {"origin": "https://shop.example"}
         sent = client.post("/v1/track", json=MESSAGE, headers=origin | holders.bearer("write"))
         assert sent.json()["accepted"] == 1
