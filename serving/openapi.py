@@ -8,13 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import parse_qsl
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
-
+from serving.openapi_schemas import components, parameters
 from serving.problems import FAILURES, MEDIA_TYPE
 from serving.route import Route
-from serving.schemas import ProblemAnswer
 
 VERSION = "1"
 TITLE = "Waypost"
@@ -41,12 +39,13 @@ SECURITY = {
 }
 """The ways to send a key. Segment's clients may put it in the body besides, which OpenAPI has no word for."""
 
+FORM = "application/x-www-form-urlencoded"
+
 Json = dict[str, Any]
 
 
 def document(routes: Sequence[Route]) -> Json:
     """The OpenAPI document of these routes."""
-    schemas = _schemas(routes)
     paths: dict[str, Json] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -61,7 +60,11 @@ def document(routes: Sequence[Route]) -> Json:
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
-        "components": {"schemas": schemas, "headers": {"RequestId": _REQUEST_ID}, "securitySchemes": SECURITY},
+        "components": {
+            "schemas": components(routes),
+            "headers": {"RequestId": _REQUEST_ID},
+            "securitySchemes": SECURITY,
+        },
     }
 
 
@@ -72,17 +75,6 @@ _REQUEST_ID = {
 _REQUEST_ID_HEADER = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
 
 
-def _schemas(routes: Iterable[Route]) -> Json:
-    requests = {route.request for route in routes if route.request}
-    answers = {route.answer for route in routes if route.answer} | {ProblemAnswer}
-    wanted: list[tuple[type[BaseModel], Any]] = [(each, "validation") for each in requests]
-    wanted += [(each, "serialization") for each in answers]
-    wanted.sort(key=lambda pair: pair[0].__name__)
-    _, definitions = models_json_schema(wanted, ref_template="#/components/schemas/{model}")
-    schemas: Json = definitions["$defs"]
-    return dict(sorted(schemas.items()))
-
-
 def _operation(route: Route) -> Json:
     operation: Json = {
         "operationId": route.name,
@@ -90,9 +82,8 @@ def _operation(route: Route) -> Json:
         "summary": route.summary,
         "description": route.description,
     }
-    parameters = _parameters(route)
-    if parameters:
-        operation["parameters"] = parameters
+    if told := parameters(route):
+        operation["parameters"] = told
     if content := _request_content(route):
         operation["requestBody"] = {"required": route.request is not None, "content": content}
     success = _success(route)
@@ -109,27 +100,6 @@ def _security(route: Route) -> list[Json]:
     return [{way: [route.scope]} for way in SECURITY if way != "query" or route.key_in in ("query", "form")]
 
 
-def _parameters(route: Route) -> list[Json]:
-    parameters: list[Json] = [
-        {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "description": text,
-            "schema": {"type": "string", "minLength": 1},
-            "example": example,
-        }
-        for name, (text, example) in route.path_parameters.items()
-    ]
-    if route.query:
-        schema = route.query.model_json_schema()
-        for name, field in schema["properties"].items():
-            field.pop("title", None)
-            text = field.pop("description")
-            parameters.append({"name": name, "in": "query", "required": False, "description": text, "schema": field})
-    return parameters
-
-
 def _request_content(route: Route) -> Json:
     content: Json = {}
     if route.request:
@@ -139,8 +109,15 @@ def _request_content(route: Route) -> Json:
         }
     return {
         **content,
-        **{media: {"schema": {"type": "string"}, "example": text} for media, text in route.also_reads.items()},
+        **{media: _text_content(media, text) for media, text in route.also_reads.items()},
     }
+
+
+def _text_content(media: str, text: str) -> Json:
+    if media == FORM:
+        form = {"type": "object", "additionalProperties": {"type": "string"}}
+        return {"schema": form, "example": dict(parse_qsl(text))}
+    return {"schema": {"type": "string"}, "example": text}
 
 
 def _success(route: Route) -> Json:

@@ -8,10 +8,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from features.events import Stage
+from serving.schemas.words import one_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-StageName = Annotated[str, Field(json_schema_extra={"enum": [stage.name.lower() for stage in Stage]})]
+StageName = Annotated[str, one_of("StageName", [stage.name.lower() for stage in Stage])]
 
 
 def moment(microseconds: int) -> datetime:
@@ -22,7 +23,8 @@ def moment(microseconds: int) -> datetime:
 class Answer(BaseModel):
     """A body that the server sends."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What has a default is sent too: a reader may rely on every field.
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class ModelStamp(Answer):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from serving.schemas.answer import Answer, StageName, Stamped, Told
 from serving.schemas.scores import ScoreReason, TargetScore
+from serving.schemas.words import Properties, named, one_of
+
+ReasonKind = Annotated[Literal["stage", "channel", "condition", "frequency", "value"], named("ReasonKind")]
+DecisionMode = Annotated[str, one_of("DecisionMode", ("exploit", "explore"))]
 
 
 class RejectedEvent(Answer):
@@ -52,7 +56,7 @@ class RecommendationsAnswer(Stamped):
 class ActionReason(Answer):
     """One thing that was asked of an action, and how it came out."""
 
-    kind: Literal["stage", "channel", "condition", "frequency", "value"]
+    kind: ReasonKind
     rule: str = Field(description="What was expected.", examples=["contacts_7d < 3"])
     passed: bool
     actual: dict[str, float | str | None] = Field(description="What was found; null is not known.")
@@ -79,9 +83,8 @@ class DecisionAnswer(Stamped):
     action: str
     channel: str
     stage: StageName
-    mode: str = Field(
-        description="Whether the action has the highest score of the eligible ones (`exploit`) or not (`explore`).",
-        json_schema_extra={"enum": ["exploit", "explore"]},
+    mode: DecisionMode = Field(
+        description="Whether the action has the highest score of the eligible ones (`exploit`) or not (`explore`)."
     )
     probability: float = Field(description="How likely this action was to be chosen.")
     propensities: dict[str, float] = Field(description="The probability of every eligible action; they sum to 1.")
@@ -116,7 +119,7 @@ class EventAnswer(Answer):
     amount: float | None
     order_id: str | None
     score: float | None
-    properties: dict[str, Any]
+    properties: Properties
 
 
 class CustomerAnswer(Stamped):

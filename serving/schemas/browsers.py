@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from serving.schemas.answer import Answer
 from serving.schemas.requests import Request
+from serving.schemas.words import named
+
+Protocol = Annotated[Literal["http", "https"], named("Protocol")]
 
 
 class DeliveryStrategy(Answer):
@@ -21,7 +24,7 @@ class SegmentDestination(Answer):
 
     apiKey: str
     apiHost: str = Field(description="Host, port and path, without the protocol.", examples=["waypost.shop.example/v1"])
-    protocol: Literal["http", "https"] = Field(description="`http` on this machine alone.")
+    protocol: Protocol = Field(description="`http` on this machine alone.")
     deliveryStrategy: DeliveryStrategy
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from serving.schemas.answer import Answer, Told
 from serving.schemas.requests import MOST_EVENTS, Request
+from serving.schemas.words import Properties, named
+
+MessageType = Annotated[Literal["identify", "track", "page", "screen", "group", "alias"], named("MessageType")]
 
 
 class Open(BaseModel):
@@ -28,35 +31,35 @@ class SegmentMessage(Open):
     sentAt: str | None = Field(
         None, description="When it was sent, by the same clock: the difference to now corrects `timestamp`."
     )
-    context: dict[str, Any] | None = Field(None, description="`campaign`, `page`, `device`, `channel`, `consent`...")
+    context: Properties | None = Field(None, description="`campaign`, `page`, `device`, `channel`, `consent`...")
     writeKey: str | None = Field(None, description="The key, when it is in no header.")
 
 
 class IdentifyMessage(SegmentMessage):
     """Who it is: joins `anonymousId` to `userId` when both are given."""
 
-    traits: dict[str, Any] | None = None
+    traits: Properties | None = None
 
 
 class TrackMessage(SegmentMessage):
     """What happened."""
 
     event: str | int = Field(description="Name of Segment's e-commerce specification, a kind of ours, or any other.")
-    properties: dict[str, Any] | None = None
+    properties: Properties | None = None
 
 
 class PageMessage(SegmentMessage):
     """A page that was seen, or a screen."""
 
     name: str | None = None
-    properties: dict[str, Any] | None = None
+    properties: Properties | None = None
 
 
 class GroupMessage(SegmentMessage):
     """To which group somebody belongs."""
 
     groupId: str | int
-    traits: dict[str, Any] | None = None
+    traits: Properties | None = None
 
 
 class AliasMessage(SegmentMessage):
@@ -68,14 +71,14 @@ class AliasMessage(SegmentMessage):
 class BatchItem(SegmentMessage):
     """A message that says itself what it is."""
 
-    type: Literal["identify", "track", "page", "screen", "group", "alias"]
+    type: MessageType
 
 
 class BatchRequest(Open):
     """Several messages. `context` and `sentAt` hold for those that do not say otherwise."""
 
     batch: Annotated[list[BatchItem], Field(max_length=MOST_EVENTS)]
-    context: dict[str, Any] | None = None
+    context: Properties | None = None
     sentAt: str | None = None
     writeKey: str | None = Field(None, description="The key, when it is in no header.")
 
@@ -103,7 +106,7 @@ class MeasurementEvent(Open):
     """One event of the Measurement Protocol."""
 
     name: str = Field(description="GA4's name of what happened.")
-    params: dict[str, Any] | None = Field(None, description="`items`, `value`, `currency`, `transaction_id`...")
+    params: Properties | None = Field(None, description="`items`, `value`, `currency`, `transaction_id`...")
 
 
 class MeasurementRequest(Open):
@@ -114,7 +117,7 @@ class MeasurementRequest(Open):
     timestamp_micros: str | int | None = Field(
         None, description="When, microseconds since 1970. With it, a request that is sent again adds nothing."
     )
-    consent: dict[str, Any] | None = Field(None, description="`ad_personalization` `DENIED` withdraws the consent.")
+    consent: Properties | None = Field(None, description="`ad_personalization` `DENIED` withdraws the consent.")
     non_personalized_ads: bool | None = Field(None, description="True withdraws the consent.")
     events: list[MeasurementEvent]
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -21,6 +20,7 @@ from features.events import Channel
 from features.sources import door
 from features.sources.contract import BadRecord
 from features.sources.door import KINDS
+from serving.schemas.words import Properties, one_of
 
 MOST_CUSTOMERS = 1000
 MOST_EXPLAINED = 20
@@ -37,17 +37,11 @@ def _storable(text: str) -> str:
     return text
 
 
-def _either_case(names: Iterable[str]) -> list[JsonValue]:
-    """Names as programs write them and as people do: any case is understood, and JSON Schema has no word for that."""
-    upper = list(names)
-    return [*upper, *(name.lower() for name in upper)]
-
-
+# Conditions, and not two alternatives: of those, generators of clients make two types without a name.
 _ONE_OF_BOTH: dict[str, JsonValue] = {
-    "oneOf": [
-        {"required": [given], "properties": {given: {"not": {"type": "null"}}, other: {"type": "null"}}}
-        for given, other in (("customer", "customers"), ("customers", "customer"))
-    ]
+    "if": {"required": ["customers"], "properties": {"customers": {"type": "array"}}},
+    "then": {"properties": {"customer": {"type": "null"}}},
+    "else": {"required": ["customer"], "properties": {"customer": {"type": "string"}}},
 }
 
 Storable = AfterValidator(_storable)
@@ -59,7 +53,8 @@ CustomerId = Annotated[
     Field(description="The shop's own id of the customer.", examples=["household-1"]),
 ]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256), Storable]
-ChannelName = Annotated[str, Field(json_schema_extra={"enum": _either_case([channel.name for channel in Channel])})]
+ChannelName = Annotated[str, one_of("ChannelName", [channel.name for channel in Channel])]
+KindName = Annotated[str, one_of("KindName", KINDS)]
 EventId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), Storable]
 DecisionId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=90), Storable]
 
@@ -79,17 +74,13 @@ class EventRequest(Request):
         "absent, and then cannot recognise a repeated request.",
     )
     customer: CustomerId
-    kind: str = Field(
-        description="What happened. Upper or lower case.",
-        examples=["ITEM_VIEW"],
-        json_schema_extra={"enum": _either_case(KINDS)},
-    )
+    kind: KindName = Field(description="What happened. The server understands lower case too.", examples=["ITEM_VIEW"])
     at: AwareDatetime | None = Field(
         None,
         description="When it happened; the moment of arrival when absent. A time at most one day ahead is set to the "
         "moment of arrival, a later one is rejected.",
     )
-    channel: ChannelName | None = Field(None, description="Where it happened. Upper or lower case.")
+    channel: ChannelName | None = Field(None, description="Where it happened. The server understands lower case too.")
     item: Name | None = Field(None, description="The product.")
     category: Name | None = Field(None, description="The product's category.")
     quantity: float | None = Field(None, ge=0, le=door.LARGEST, description="Number of pieces.")
@@ -106,7 +97,7 @@ class EventRequest(Request):
         description="Answer to a survey: 0 to 10 for SURVEY_NPS, 1 to 5 for SURVEY_CSAT and REVIEW, 1 to 7 for "
         "SURVEY_EFFORT.",
     )
-    properties: dict[str, Any] | None = Field(
+    properties: Properties | None = Field(
         None,
         description="Anything else. Names that are not on the list of those kept are dropped, above all personal ones.",
     )

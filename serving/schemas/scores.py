@@ -5,14 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from features.events import Stage
 from models.estimate import BANDS, EVIDENCE
 from serving.schemas.answer import Answer, StageName, Stamped
+from serving.schemas.words import named, one_of
 
 Rate = Annotated[float, Field(ge=0.0, le=1.0)]
+EvidenceLetter = Annotated[str, one_of("EvidenceLetter", EVIDENCE)]
+BandName = Annotated[str, one_of("BandName", BANDS)]
 _LETTERS = ", ".join(f"{letter} {words}" for letter, words in EVIDENCE.items())
+
+
+StageProbabilities = Annotated[dict[str, Rate], named("StageProbabilities")]
 
 
 class Interval(Answer):
@@ -34,7 +40,10 @@ class ScoreReason(Answer):
 
 
 class _Score(Answer):
-    evidence: str = Field(description=f"What stands behind it: {_LETTERS}.", json_schema_extra={"enum": list(EVIDENCE)})
+    # Reasons that nobody asked for are left out.
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+    evidence: EvidenceLetter = Field(description=f"What stands behind it: {_LETTERS}.")
     evidence_why: str | None = Field(
         description="Why the evidence is lower for this customer than for others of the target; null where it is not.",
         examples=["No customer of the training rows had the latest channel web."],
@@ -54,11 +63,10 @@ class _Placed(_Score):
     rank_percentile: float | None = Field(
         description="The rank among customers: the share of the newest ones asked about who are below, 0 to 100."
     )
-    rank_band: str | None = Field(
+    rank_band: BandName | None = Field(
         description="The rank in words, which is no judgement of the value: "
         + "; ".join(f"{name} from percentile {start:g}" for name, start in BANDS.items())
         + ".",
-        json_schema_extra={"enum": [*BANDS, None]},
     )
 
 
@@ -85,7 +93,7 @@ class StageScore(_Score):
     """Which stage comes next."""
 
     form: Literal["stage"]
-    stages: dict[str, Rate] | None = Field(
+    stages: StageProbabilities | None = Field(
         description="The probability of each stage being the next one entered, and of staying; they sum to 1.",
         examples=[{**{stage.name.lower(): 0.1 for stage in Stage}, "stays": 0.5}],
     )
@@ -93,7 +101,7 @@ class StageScore(_Score):
     base_rate: float = Field(description="Share of the customers asked about who entered another stage.")
 
 
-TargetScore = Annotated[ProbabilityScore | AmountScore | StageScore, Field(discriminator="form")]
+TargetScore = Annotated[ProbabilityScore | AmountScore | StageScore, named("TargetScore", discriminator="form")]
 TARGET_SCORES = TypeAdapter(dict[str, TargetScore])
 
 
@@ -133,7 +141,7 @@ class TargetReadiness(Answer):
     definition: str
     scope: str
     rung: str = Field(description="What answers now.", examples=["prior", "stage_rate", "logistic", "lightgbm"])
-    evidence: str = Field(json_schema_extra={"enum": list(EVIDENCE)})
+    evidence: EvidenceLetter
     counts: dict[str, float] = Field(description="What was counted when the model was trained.")
     next: NextRungAnswer | None = Field(description="Null at the top of the ladder.")
     missing: str = Field(description="What keeps the target from being tested; empty when it is.")
