@@ -77,8 +77,8 @@ class Origins:
 def refused_page(path: str, origin: str) -> str:
     """Why a web page may not call a path, for whoever looks at what the browser was answered."""
     return (
-        f"A web page of {origin[:100]!r} may not call {path[:100]}. Pages may send events, and nothing else, from the "
-        f"origins that the server was started with: WAYPOST_ALLOWED_ORIGINS={origin[:100]} waypost serve."
+        f"A web page of {origin[:100]!r} may not call {path[:100]}. Pages may send events, and ask with visitors' "
+        f"tokens, from the origins the server was started with: WAYPOST_ALLOWED_ORIGINS={origin[:100]} waypost serve."
     )
 
 

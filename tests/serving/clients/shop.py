@@ -20,11 +20,12 @@ MESSAGES = Counter(IDENTIFY=3, PURCHASE=1, PAGE_VIEW=2)
 
 @dataclass(frozen=True)
 class KeyedServer:
-    """A running server, with a key that writes and one that reads."""
+    """A running server, with a key that writes, one that reads and one that decides."""
 
     server: Server
     write: str
     read: str
+    decide: str
 
     def customer(self, customer: str) -> Any:
         """All that is told of a customer."""

@@ -38,7 +38,7 @@ class Workshop:
         commands, program = BLOCK.findall(dict(SECTION.findall(HOWTO.read_text(encoding="utf-8")))[section])
         for known, here in ((ADDRESS, self.shop.server.address), ("WRITE_KEY", self.shop.write)):
             program = program.replace(known, here)
-        return commands.splitlines()[-1], program.replace("READ_KEY", self.shop.read)
+        return commands.splitlines()[-1], program.replace("DECIDE_KEY", self.shop.decide)
 
     def run(self, *command: str) -> str:
         """What a command prints; it must succeed."""
