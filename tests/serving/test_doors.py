@@ -215,7 +215,9 @@ def test_a_body_may_be_as_large_as_its_route_takes(guarded: TestClient, holders:
     deep = json.dumps({**EVENT, "properties": {"a": json.loads("[" * 70 + "]" * 70)}})
     assert (
         "64"
-        in fails(guarded.post("/v1/events", content=deep, headers=holders.bearer("write")), "malformed_json")["detail"]
+        in fails(guarded.post("/v1/events", content=deep, headers=holders.bearer("write")), "no_event_accepted")[
+            "detail"
+        ]
     )
 
 
