@@ -128,7 +128,7 @@ def until(shop: KeyedServer, customer: str, *kinds: str) -> Counter[str]:
 def test_a_visit_from_the_first_page_to_an_order_and_a_page_closed_right_after(
     visitors: Any, shop: KeyedServer, name: str
 ) -> None:
-    calls, user = CLIENTS[name].calls, f"{name}-ann"
+    calls, user = CLIENTS[name].calls, f"browser-{name}-ann"
     page, complaints = visitors(name)
     for step in ("page", "viewed", "added"):
         say(page, calls[step], user)
@@ -167,7 +167,7 @@ def anonymous_id(page: Page, name: str) -> str:
 @pytest.mark.parametrize("fault", ["500", "dropped", "lost"])
 def test_what_is_sent_again_arrives_once(visitors: Any, shop: KeyedServer, name: str, fault: Fault) -> None:
     """A browser asks leave for the headers that a client adds when it sends again."""
-    user = f"{name}-{fault}"
+    user = f"browser-{name}-{fault}"
     with FaultyProxy(shop.server.port, "pass", fault) as proxy:
         page, _ = visitors(name, proxy.address)
         say(page, SEGMENT["identify"], user)
