@@ -19,7 +19,10 @@ READY_SECONDS = 90.0
 
 
 class Server:
-    """A running server; `log` is where it writes what it has to say."""
+    """A running server; `log` is where it writes what it has to say.
+
+    BentoML starts it; with a `host`, `waypost serve` does, as a user would.
+    """
 
     def __init__(
         self,
@@ -27,6 +30,7 @@ class Server:
         environment: Mapping[str, str],
         bento: str = "serving.service:Waypost",
         base: Mapping[str, str] = os.environ,
+        host: str | None = None,
     ) -> None:
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
@@ -34,6 +38,8 @@ class Server:
         home = folder / "bentoml"
         home.mkdir(exist_ok=True)
         command = [sys.executable, "-m", "bentoml", "serve", bento, "--host", "127.0.0.1", "--port", str(self.port)]
+        if host is not None:
+            command = [sys.executable, "-m", "waypost", "serve", "--host", host, "--port", str(self.port)]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 command,

@@ -59,19 +59,19 @@ def client(place: Place, holders: Holders) -> Iterator[TestClient]:
             yield opened
 
 
-def shown(holders: Holders) -> dict[str, tuple[Kind | None, dict[str, str]]]:
+def shown(holders: Holders, now: int = NOW) -> dict[str, tuple[Kind | None, dict[str, str]]]:
     """Everything a request can show: the kind it is of, None where it is nothing of ours, and the headers."""
     keys: tuple[Kind, ...] = ("write", "decide", "read", "metrics", "sign", "admin")
-    cookie = f"{COOKIE.decode()}={open_session(holders.keys['read'], NOW)}"
+    cookie = f"{COOKIE.decode()}={open_session(holders.keys['read'], now)}"
     return {
         "nothing": (None, {}),
         **{kind: (kind, holders.bearer(kind)) for kind in keys},
         **{name: (None, holders.bearer(name)) for name in ("expired", "revoked", "foreign")},
         "session": ("session", {"cookie": f"other=1; {cookie}"}),
         "session, changed": (None, {"cookie": cookie[:-1] + ("0" if cookie[-1] != "0" else "1")}),
-        "token": ("visitor", {"authorization": f"Bearer {holders.token(CUSTOMER)}"}),
-        "old token": (None, {"authorization": f"Bearer {holders.token(CUSTOMER, seconds=-1)}"}),
-        "token as a key": (None, {"x-api-key": holders.token(CUSTOMER)}),
+        "token": ("visitor", {"authorization": f"Bearer {holders.token(CUSTOMER, now)}"}),
+        "old token": (None, {"authorization": f"Bearer {holders.token(CUSTOMER, now, seconds=-1)}"}),
+        "token as a key": (None, {"x-api-key": holders.token(CUSTOMER, now)}),
     }
 
 
