@@ -39,8 +39,8 @@ def shop(
     shutil.copy(stocked, folder / "waypost.db")
     now = time.time_ns() // 1000
     (write, writing), (read, reading) = issue("shop", "write", now, None), issue("report", "read", now, None)
-    decide, deciding = issue("storefront", "decide", now, None)
-    change_keys(folder / "keys.json", lambda keys: [*keys, write, read, decide])
+    (decide, deciding), (sign, signing) = issue("storefront", "decide", now, None), issue("login", "sign", now, None)
+    change_keys(folder / "keys.json", lambda keys: [*keys, write, read, decide, sign])
     environment = Place(folder, champion).environment(
         WAYPOST_SWEEP_SECONDS="0",
         WAYPOST_BUSY_SECONDS="5",
@@ -50,6 +50,6 @@ def shop(
     server = Server(folder, environment)
     try:
         server.wait()
-        yield KeyedServer(server, writing, reading, deciding)
+        yield KeyedServer(server, writing, reading, deciding, signing)
     finally:
         server.stop()

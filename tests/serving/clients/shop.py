@@ -20,12 +20,13 @@ MESSAGES = Counter(IDENTIFY=3, PURCHASE=1, PAGE_VIEW=2)
 
 @dataclass(frozen=True)
 class KeyedServer:
-    """A running server, with a key that writes, one that reads and one that decides."""
+    """A running server, with a key of each of some scopes."""
 
     server: Server
     write: str
     read: str
     decide: str
+    sign: str
 
     def customer(self, customer: str) -> Any:
         """All that is told of a customer."""

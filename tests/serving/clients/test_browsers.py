@@ -13,13 +13,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
+from serving.visitors import sign_token
+from tests.house.tree import ROOT
 from tests.serving.clients.npm import Node
 from tests.serving.clients.proxy import Fault, FaultyProxy
 from tests.serving.clients.shop import KeyedServer
 from tests.serving.clients.storefront import Storefront
 
-HOWTO = Path(__file__).parents[3] / "docs" / "howto" / "segment.md"
+HOWTO = ROOT / "docs" / "howto" / "segment.md"
+KEYS = ROOT / "docs" / "howto" / "keys.md"
 SECTION = re.compile(r"^### (.+?)\n(.+?)(?=^##)", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"```(?:html|js)\n(.+?)```", re.DOTALL)
 TAG = Path(__file__).with_name("tag.js")
 GOOGLES = re.compile(r'<script async src="https://www\.googletagmanager\.com/[^"]*"></script>')
 SECONDS = 15.0
@@ -58,15 +62,7 @@ class Client:
 
 CLIENTS = {
     "segment": Client("Segment: analytics.js", SEGMENT),
-    "segment-batching": Client(
-        "Segment: analytics.js",
-        SEGMENT,
-        (
-            '.example",\n  })',
-            '.example",\n  }, {integrations: {"Segment.io": {deliveryStrategy: {strategy: "batching",'
-            " config: {size: 10, timeout: 200, keepalive: true}}}}})",
-        ),
-    ),
+    "segment-batching": Client("Segment: analytics.js", SEGMENT, ("\n  })", "\n  }, OPTIONS)")),
     "rudder-beacon": Client("RudderStack", SEGMENT),
     "rudder-plain": Client("RudderStack", SEGMENT, ("useBeacon: true", "useBeacon: false"), resumes=True),
     "google": Client("GA4's tag", GOOGLE),
@@ -76,11 +72,14 @@ CLIENTS = {
 def written(client: Client, key: str, address: str) -> str:
     """The page of a shop that sends to `address`, with the first block of the how-to's section in it."""
     sections = dict(SECTION.findall(HOWTO.read_text(encoding="utf-8")))
-    found = re.search(r"```html\n(.+?)```", sections[client.section], re.DOTALL)
-    assert found is not None
+    snippet, *options = BLOCK.findall(sections[client.section])
     before, after = client.change
-    assert before in found[1]
-    snippet = found[1].replace(before, after, 1) if before else found[1]
+    assert before in snippet
+    snippet = snippet.replace(before, after, 1) if before else snippet
+    for option in options:
+        # The address is of this machine, so without TLS; said where the library asks for it.
+        host = f'"{address.removeprefix("http://")}/v1", protocol: "http"'
+        snippet = snippet.replace("OPTIONS", option.replace('"waypost.shop.example/v1"', host))
     snippet = snippet.replace("WRITE_KEY", key).replace("https://waypost.shop.example", address)
     if GOOGLES.search(snippet):
         snippet = GOOGLES.sub("", snippet) + f"<script>{TAG.read_text(encoding='utf-8')}</script>"
@@ -178,3 +177,21 @@ def test_what_is_sent_again_arrives_once(visitors: Any, shop: KeyedServer, name:
             assert time.monotonic() < deadline, proxy.statuses
             page.wait_for_timeout(50)
     assert until(shop, user, "PURCHASE")["PURCHASE"] == 1
+
+
+def test_the_page_asks_for_its_visitor_with_a_token(visitors: Any, shop: KeyedServer) -> None:
+    """The code is that of the page about keys."""
+    (code,) = re.findall(r"```js\n(const answer = await fetch.+?)```", KEYS.read_text(encoding="utf-8"), re.DOTALL)
+    code = code.replace("https://waypost.shop.example", shop.server.address)
+    asked = f"async ([token, customer]) => {{ {code}; return [answer.status, await answer.json()] }}"
+    page, _ = visitors("segment")
+    user = "browser-visitor"
+    say(page, SEGMENT["identify"], user)
+    say(page, "analytics.track('Product Viewed', {product_id: 'item-2'})", user)
+    until(shop, user, "IDENTIFY", "ITEM_VIEW")
+    token = sign_token(user, shop.sign.split("_")[2], shop.sign.encode(), int(time.time()), 600)
+    status, told = page.evaluate(asked, [token, user])
+    assert (status, told["customer"], told["known"], len(told["items"])) == (200, user, True, 5)
+    assert any("item-2" in each["reason"] for each in told["items"])
+    status, told = page.evaluate(asked, [token, "somebody-else"])
+    assert (status, told["code"]) == (403, "customer_refused")
