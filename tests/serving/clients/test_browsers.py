@@ -26,7 +26,7 @@ SECTION = re.compile(r"^### (.+?)\n(.+?)(?=^##)", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"```(?:html|js)\n(.+?)```", re.DOTALL)
 TAG = Path(__file__).with_name("tag.js")
 GOOGLES = re.compile(r'<script async src="https://www\.googletagmanager\.com/[^"]*"></script>')
-SECONDS = 15.0
+SECONDS = 60.0
 
 SEGMENT = {
     "page": "analytics.page('Mug')",
@@ -173,9 +173,11 @@ def test_what_is_sent_again_arrives_once(visitors: Any, shop: KeyedServer, name:
         until(shop, user, "IDENTIFY")
         say(page, SEGMENT["ordered"], user)
         deadline = time.monotonic() + SECONDS
-        while proxy.statuses != [200, None if fault != "500" else 500, 200]:
+        # A slow machine may have the client send more than once more.
+        while len(proxy.statuses) < 3 or proxy.statuses[-1] != 200:
             assert time.monotonic() < deadline, proxy.statuses
             page.wait_for_timeout(50)
+    assert proxy.statuses[:2] == [200, None if fault != "500" else 500]
     assert until(shop, user, "PURCHASE")["PURCHASE"] == 1
 
 
