@@ -20,12 +20,32 @@ import re
 
 from features.events import Event, Kind
 
-_NOBODY = re.compile(r"[0-]*|-1|null|none|nil|nan|undefined|anonymous|unknown|guest|(false|true)", re.IGNORECASE)
+NOBODY = frozenset(
+    (
+        "-1", "null", "none", "nil", "nan", "undefined", "true", "false", "anonymous", "unknown", "guest", "n/a",
+        "#n/a", "not set", "(not set)", "(none)", "(null)", "(empty)", "(data deleted)",
+        "not_authenticated",
+        "not authenticated", "unauthenticated", "not_logged_in", "not logged in", "notset", "not_set", "\\n", "void 0",
+    )
+)  # fmt: skip
+"""What programs and people write where there is no id, in small letters."""
+
+_TEMPLATE = re.compile(
+    r"\{.*\}|[$#@%]\{.*\}|<.*>|\[\[.*\]\]|\[object .*\]|%.+%|\*\|.*\|\*|.*(\{\{|\$\{|<%|\{%).*", re.DOTALL
+)
+_BRACKETS = "{<[$#@%*"
 
 
 def names_nobody(identity: str) -> bool:
-    """Whether an id is one that broken senders give to everybody, such as `null`, `-1` or a row of zeros."""
-    return _NOBODY.fullmatch(identity) is not None
+    """Whether an id is one that broken senders give to everybody.
+
+    A word for nothing (`NOBODY`), a row of zeros and dashes, an object that was taken for a text, or the place in a
+    template that nothing was put into, such as `{{user.id}}`.
+    """
+    word = identity.strip().casefold()
+    if word in NOBODY or not word.strip("0-"):
+        return True
+    return (word[0] in _BRACKETS or "{" in word) and _TEMPLATE.fullmatch(word) is not None
 
 
 def joined(event: Event) -> str | None:

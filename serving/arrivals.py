@@ -19,6 +19,7 @@ from features.log.contract import DeadLetter
 from features.log.membership import JOINS
 from features.sources import door
 from features.sources.contract import BadRecord, Unread
+from features.sources.currencies import Currencies
 from features.sources.privacy import Privacy
 from serving import metrics
 from serving.intake import Intake, Outcome, Taken
@@ -93,12 +94,20 @@ class Arrivals:
     """
 
     def __init__(
-        self, source: str, privacy: Privacy, received: int, size: int, customer: Sequence[str], fields: Collection[str]
+        self,
+        source: str,
+        privacy: Privacy,
+        currencies: Currencies,
+        received: int,
+        size: int,
+        customer: Sequence[str],
+        fields: Collection[str],
     ) -> None:
         self.intake = Intake(size=size)
         self.faults: list[Fault] = []
         self._source = source
         self._privacy = privacy
+        self._currencies = currencies
         self._received = received
         self._customer = customer
         self._fields = fields
@@ -125,7 +134,9 @@ class Arrivals:
         dropped = 0
         unread: Unread = []
         try:
-            for event in parse(record, unread):
+            found = parse(record, unread)
+            self._currencies.convert(found, unread)
+            for event in found:
                 if raw is not None:
                     event.properties = door.mended(event.properties)
                 kept, number = self._privacy.clean(event)

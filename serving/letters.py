@@ -17,8 +17,10 @@ from features.log.rows import concerns
 from features.sources import SOURCES, measurement, segment, waypost
 from features.sources.broken_json import read
 from features.sources.contract import BadRecord, Source, SourceUnknown
+from features.sources.currencies import Currencies, Rates
 from features.sources.door import mended
 from features.sources.identities import Identities, content_id
+from features.sources.importing import NO_RATES
 from features.sources.privacy import Privacy
 from serving.arrivals import ids_of
 from serving.engine import Engine
@@ -64,12 +66,19 @@ class Replay:
     """
 
     def __init__(
-        self, engine: Engine, received: int, privacy: Privacy, source: str | None = None, mapped: Source | None = None
+        self,
+        engine: Engine,
+        received: int,
+        privacy: Privacy,
+        source: str | None = None,
+        mapped: Source | None = None,
+        rates: Rates = NO_RATES,
     ) -> None:
         self.report = LetterReport()
         self._engine = engine
         self._received = received
         self._privacy = privacy
+        self._currencies = Currencies(rates)
         self._sources = {**SOURCES, **LIVE, **({mapped.name: mapped} if mapped else {})}
         self._name = mapped.name if mapped and source is None else source
         if self._name is not None and self._name not in self._sources:
@@ -123,6 +132,7 @@ class Replay:
         identity = _of_letter(letter) if live else self._of_file(source.name, letter.raw)
         moment = letter.received if live else self._received
         events = source.parse(values, moment, identity, not live)
+        self._currencies.convert(events, [])
         clean = self._privacy.keeping(source.keeps).clean
         return [clean(replace(event, properties=mended(event.properties)))[0] for event in events]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from features.events import days
+from features.sources.currencies import BadRates, Rates, read_rates
 from features.sources.privacy import Privacy
 
 SHORTEST_KEY = 16
@@ -91,6 +92,14 @@ SETTINGS = (
         "0.05",
         "Share of the customers scored that the bundle in the shadow scores too, from 0 for none to 1 for all.",
     ),
+    Setting(
+        "WAYPOST_CURRENCY", "", "The shop's currency, such as `EUR`; amounts in another are converted by the rates."
+    ),
+    Setting(
+        "WAYPOST_CURRENCY_RATES",
+        "",
+        "What one unit of other currencies is worth, such as `USD=0.92,JPY=0.0061`; without a rate it is unknown.",
+    ),
 )
 
 
@@ -118,6 +127,14 @@ class Settings:
     """Empty for none."""
     create_store: bool
     shadow_share: float
+    currency: str
+    """The shop's; empty when it says nothing."""
+    currency_rates: Mapping[str, float]
+
+    @property
+    def rates(self) -> Rates:
+        """What other currencies are worth."""
+        return Rates(self.currency, self.currency_rates)
 
     @property
     def shadow(self) -> Path:
@@ -128,6 +145,7 @@ class Settings:
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings that `environment` gives. Raises `BadSetting` naming the variable at fault."""
     values = {setting.name: environment.get(setting.name, "").strip() or setting.default for setting in SETTINGS}
+    rates = _rates(values)
     return Settings(
         store=values["WAYPOST_STORE"],
         bundle=Path(values["WAYPOST_BUNDLE"]),
@@ -146,6 +164,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         history=values["WAYPOST_HISTORY"],
         create_store=_choice(values, "WAYPOST_CREATE_STORE", ("yes", "no")) == "yes",
         shadow_share=_number(values, "WAYPOST_SHADOW_SHARE", least=0, most=1),
+        currency=rates.shop,
+        currency_rates=rates.worth,
     )
 
 
@@ -161,6 +181,13 @@ def _origins(text: str) -> tuple[str, ...]:
                 "commas, or *"
             )
     return origins
+
+
+def _rates(values: Mapping[str, str]) -> Rates:
+    try:
+        return read_rates(values["WAYPOST_CURRENCY"], values["WAYPOST_CURRENCY_RATES"])
+    except BadRates as error:
+        raise BadSetting(f"WAYPOST_CURRENCY or WAYPOST_CURRENCY_RATES: {error}") from None
 
 
 def _choice(values: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:

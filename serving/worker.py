@@ -12,6 +12,7 @@ from features.events import Kind
 from features.fold import Fold
 from features.identity import joined
 from features.log.contract import LogBusy, LogError, LogFull
+from features.sources.currencies import Currencies
 from serving import __version__, metrics
 from serving.champion import Champion, Champions
 from serving.desk import Desk
@@ -52,6 +53,7 @@ class Worker:
         self.clock = clock
         self.champions = Champions(settings.bundle, fold)
         self.shadow = Shadow(settings.shadow, fold, settings.shadow_share)
+        self.currencies = Currencies(settings.rates)
         self.monitoring = Monitoring(settings.bundle)
         self.scoreboard = Scoreboard(settings.scoreboard, fold.fingerprint)
         self.upkeep = Upkeep(settings.scoreboard, fold, settings.audit_seconds, seed=clock())

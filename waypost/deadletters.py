@@ -86,7 +86,8 @@ def replay(
     mapped = None if mapping is None else load_mapping(mapping)
     engine = engine_of(store)
     try:
-        replaying = Replay(engine, clock(), settings().privacy, source, mapped)
+        told = settings()
+        replaying = Replay(engine, clock(), told.privacy, source, mapped, told.rates)
         with progress_bar("reading dead letters") as progress:
             report = replaying.run(lambda done: progress(done, done))
     finally:

@@ -30,8 +30,16 @@ def import_events(
     log = open_log(store_url(store), create=True)
     try:
         with progress_bar(f"importing {path}") as progress:
+            told = settings()
             report = import_file(
-                log, path, source, mapping, received=clock(), progress=progress, privacy=settings().privacy
+                log,
+                path,
+                source,
+                mapping,
+                received=clock(),
+                progress=progress,
+                privacy=told.privacy,
+                rates=told.rates,
             )
         if as_json:
             print_json(

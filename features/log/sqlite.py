@@ -18,6 +18,7 @@ from features.log.database import connect, connect_reader, explained, take_turn
 from features.log.many import insert_many
 from features.log.membership import NO_MERGES, NOTHING, mentions, named
 from features.log.membership_sqlite import SqliteMembers
+from features.log.orders import resolved
 from features.log.vocabulary import SqliteVocabulary
 
 _INSERT = "INSERT INTO events VALUES {} ON CONFLICT (message_id) DO NOTHING"
@@ -98,6 +99,7 @@ class SqliteLog:
             return self._append(events, last, newest, history=history)
 
     def _append(self, events: Sequence[Event], last: int, newest: int, *, history: bool) -> Appended:
+        events = resolved(events, self._known, None if history else self.profile)
         offsets: Sequence[int] = range(last + 1, last + 1 + len(events))
         times = rows.clamped(events, newest, history=history)
         codes = (
@@ -130,6 +132,15 @@ class SqliteLog:
         if not len(places):
             return NO_MERGES
         return self._members.join([events[place] for place in places.tolist()], records[places], offset)
+
+    def _known(self, message_ids: Sequence[str]) -> list[str]:
+        """Those of the message ids that the log has."""
+        found: list[str] = []
+        for start in range(0, len(message_ids), _ASKED_AT_ONCE):
+            asked = message_ids[start : start + _ASKED_AT_ONCE]
+            query = f"SELECT message_id FROM events WHERE message_id IN ({','.join('?' * len(asked))})"
+            found += (row[0] for row in self.connection.execute(query, asked))
+        return found
 
     def _living(self, events: Sequence[Event]) -> list[Event | None]:
         """The events, None in the place of those that were received before their customer was erased."""

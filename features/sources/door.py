@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from features.events import DAY, IDENTIFY, SCALES, Channel, Event, Kind
+from features.identity import names_nobody
 from features.log.membership import JOINS
 from features.sources import numbers
 from features.sources.contract import BadRecord, Unread, shown
@@ -81,6 +82,14 @@ def _storable(text: str, field: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         raise BadRecord(field, f"holds half a character (a lone surrogate): {shown(text)}", "not_text") from None
+
+
+def customer(value: object, field: str) -> str | None:
+    """The name of a customer; None when absent. Raises BadRecord for an id that names nobody, too."""
+    found = name(value, field)
+    if found is not None and names_nobody(found):
+        raise BadRecord(field, f"{shown(value)} names nobody, so it is the customer of no event")
+    return found
 
 
 def any_name(value: object, field: str, unread: Unread, longest: int = LONGEST_NAME) -> str | None:

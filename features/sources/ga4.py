@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 from features.events import Channel, Event, Kind
 from features.identity import names_nobody
+from features.log.orders import order_message
 from features.sources import door
 from features.sources.channels import acquisition
 from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Source, Unread, required, shown
-from features.sources.identities import content_id, of_values
+from features.sources.identities import of_values
 from features.sources.names import CHANNEL_OF_NAME, GA4
 from features.sources.orders import Line, purchased
 from features.sources.readers import read
@@ -51,6 +52,7 @@ _KEPT = (
     "method",
     "promotion_name",
     "coupon",
+    "currency",
     "shipping_tier",
     "payment_type",
 )
@@ -88,10 +90,12 @@ def told(
     at = instant(values.get("event_timestamp"), "event_timestamp", "us")
     order = _order_id(row)
     if kind is Kind.PURCHASE and order:
-        identity = partial(content_id, "ga4-order", f"{customer}", order)
+        identity = partial(order_message, f"{customer}", order, at)
     found = identity()
     lines, channel = _lines(values.get("items"), unread), _channel(name, row)
     kept = {key: value for key in _KEPT if (value := params.get(key, values.get(key))) is not None}
+    if kind is Kind.PURCHASE and order and (visitor := _visitor(values)) not in (None, customer):
+        kept["anonymous_id"] = visitor
     each = lines if lines and kind in _EACH_ITEM else [_whole(kind, name, row, lines)]
     try:
         events = [
@@ -126,6 +130,10 @@ def _customer(values: Mapping[str, Any], unread: Unread) -> str | None:
         if found and not names_nobody(found):
             return found
     return None
+
+
+def _visitor(values: Mapping[str, Any]) -> str | None:
+    return _customer({"user_pseudo_id": values.get("user_pseudo_id")}, [])
 
 
 def _whole(kind: Kind, name: str, row: _Row, lines: Sequence[Line]) -> Line:

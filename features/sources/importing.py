@@ -13,9 +13,13 @@ from features.events import Event
 from features.log.contract import IMPORT_BATCH, DeadLetter, EventLog
 from features.sources import door
 from features.sources.contract import BadRecord, Record, Source, SourceUnknown, Unread
+from features.sources.currencies import Currencies, Rates
 from features.sources.identities import Identities
 from features.sources.mapping import load_mapping
 from features.sources.privacy import DEFAULT, Privacy
+
+NO_RATES = Rates()
+"""What a shop that says nothing of currencies has."""
 
 BATCH = IMPORT_BATCH
 """Events appended at a time, in one transaction."""
@@ -86,16 +90,17 @@ def import_file(
     received: int,
     progress: Progress | None = None,
     privacy: Privacy = DEFAULT,
+    rates: Rates = NO_RATES,
 ) -> ImportReport:
     """Append the events of a file to the log as history, in bounded memory, and keep its bad records as dead letters.
 
     `received` is now, microseconds UTC: nothing may have happened later than a day after it. Importing a file twice,
     or again after a failure, adds only what is missing. `privacy` says which properties may be kept, besides those
-    that the source itself keeps. Raises SourceError, or LogError.
+    that the source itself keeps, and `rates` what other currencies are worth. Raises SourceError, or LogError.
     """
     found = source if isinstance(source, Source) else find_source(source, mapping)
     reading = found.read(Path(path))
-    importer = _Importer(log, found, received, privacy)
+    importer = _Importer(log, found, received, privacy, rates)
     for record in reading:
         importer.take(record)
         if importer.is_full():
@@ -111,12 +116,13 @@ def import_file(
 class _Importer:
     """One import under way: the batch that is being filled, and the counts."""
 
-    def __init__(self, log: EventLog, source: Source, received: int, privacy: Privacy) -> None:
+    def __init__(self, log: EventLog, source: Source, received: int, privacy: Privacy, rates: Rates) -> None:
         self.report = ImportReport(source.name)
         self._log = log
         self._source = source
         self._parse = source.parse
         self._clean = privacy.keeping(source.keeps).clean
+        self._currencies = Currencies(rates)
         self._received = received
         self._identities = Identities(source.name)
         self._events: list[Event] = []
@@ -134,6 +140,7 @@ class _Importer:
         unread: Unread = []
         try:
             events = self._parse(record.values, self._received, self._identities, True, unread)
+            self._currencies.convert(events, unread)
             if record.odd:
                 events = [replace(event, properties=door.mended(event.properties)) for event in events]
             cleaned = [self._clean(event) for event in events]

@@ -44,7 +44,7 @@ def parse(
 ) -> list[Event]:
     """One event; for a purchase, the order and its line. Raises BadRecord naming the column at fault."""
     get = values.get
-    customer = door.name(get("user_id"), "user_id")
+    customer = door.customer(get("user_id"), "user_id")
     kind = door.choice(_KINDS, get("event_type"), "event_type")
     at = instant(get("event_time"), "event_time")
     item = door.name(get("product_id"), "product_id")

@@ -84,7 +84,7 @@ class Rows:
             amount = door.number(of["amount"](values), "amount", scales["amount"])
             event = door.admit(
                 self._message_id(values, received, identity),
-                door.name(of["customer"](values), "customer"),
+                door.customer(of["customer"](values), "customer"),
                 kind,
                 at,
                 received,

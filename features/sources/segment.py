@@ -25,10 +25,11 @@ from features.events import (
     Kind,
 )
 from features.identity import names_nobody
+from features.log.orders import order_message
 from features.sources import consent, door
 from features.sources.channels import acquisition, referral
 from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Source, Unread, shown
-from features.sources.identities import of_values
+from features.sources.identities import content_id, of_values
 from features.sources.names import CHANNEL_OF_NAME, SEGMENT, folded
 from features.sources.orders import EMPTY, Line, basket, positive, purchased, single, total
 from features.sources.segment_batch import MessageReading, within
@@ -103,7 +104,22 @@ def parse(
         return _identified(event, values, anonymous, context)
     if "consent" in context and consent.of_context(context) is CONSENT_WITHDRAW and kind not in _CONSENTS:
         return [_consent(event, CONSENT_WITHDRAW)]
-    return purchased(event, products) if kind is PURCHASE else [event]
+    return _order(event, products, values, found) if kind is PURCHASE else [event]
+
+
+def _order(order: Event, products: Sequence[Line], values: Mapping[str, Any], message_id: str) -> list[Event]:
+    """An order with a number goes by it, whatever message tells of it; its lines; and that two ids are one customer."""
+    if order.order_id is None or order.order_id == message_id:
+        return purchased(order, products)
+    order.message_id = order_message(order.customer, order.order_id, order.at)
+    visitor = door.any_name(values.get("anonymousId"), "anonymousId", [])
+    if visitor is None or visitor == order.customer or names_nobody(visitor):
+        return purchased(order, products)
+    told = {"anonymous_id": visitor}
+    order.properties = {**order.properties, **told}
+    found = content_id("segment-order-identify", order.customer, visitor)
+    joining = Event(found, order.customer, IDENTIFY, order.at, order.received, order.channel, properties=told)
+    return [*purchased(order, products), joining]
 
 
 def _event(

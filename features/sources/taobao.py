@@ -39,7 +39,7 @@ def parse(
     """One event; for `buy`, the order and its line. Raises BadRecord naming the column at fault."""
     if values.get("in_window") in (False, "False", "false", "0"):
         return []
-    customer = door.name(values.get("user_id"), "user_id")
+    customer = door.customer(values.get("user_id"), "user_id")
     kind = door.choice(_KINDS, values.get("behavior_type"), "behavior_type")
     at = instant(values.get("timestamp"), "timestamp", "s")
     item = door.name(values.get("item_id"), "item_id")

@@ -47,7 +47,7 @@ def parse(
     sent = get("at")
     now = not history and (sent is None or sent == "")
     at = received if now else instant(sent, "at")
-    customer = door.name(get("customer"), "customer")
+    customer = door.customer(get("customer"), "customer")
     kind = door.kind(get("kind"), "kind")
     if message_id is None:
         message_id = identity() if identity else of_values("waypost", values, received)

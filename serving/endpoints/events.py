@@ -45,7 +45,7 @@ async def post_events(worker: Worker, request: HttpRequest) -> Response:
             "invalid_request",
             f"The request has {len(records)} events; expected at most {MOST_EVENTS}. Send several requests.",
         )
-    arrivals = Arrivals(SOURCE, worker.settings.privacy, now, len(body), ("customer",), _FIELDS)
+    arrivals = Arrivals(SOURCE, worker.settings.privacy, worker.currencies, now, len(body), ("customer",), _FIELDS)
     for index, record in enumerate(records):
         part = odd.get(index)
         if part and part.reason:

@@ -107,7 +107,7 @@ async def _sorted(worker: Worker, body: bytes, now: int) -> Arrivals:
 
 
 def _opened(worker: Worker, now: int, size: int) -> Arrivals:
-    return Arrivals(SOURCE.name, worker.settings.privacy, now, size, SOURCE.customer, _FIELDS)
+    return Arrivals(SOURCE.name, worker.settings.privacy, worker.currencies, now, size, SOURCE.customer, _FIELDS)
 
 
 async def _take(

@@ -103,7 +103,7 @@ def _taken_out(content: Any) -> Any:
 
 async def _taken(worker: Worker, envelope: Envelope, size: int, odd: Mapping[int, Part]) -> Response:
     now = worker.clock()
-    arrivals = Arrivals(SOURCE.name, worker.settings.privacy, now, size, SOURCE.customer, _FIELDS)
+    arrivals = Arrivals(SOURCE.name, worker.settings.privacy, worker.currencies, now, size, SOURCE.customer, _FIELDS)
     rest = size
 
     def parsed(message: Any, unread: Unread) -> list[Event]:

@@ -30,6 +30,7 @@ from features.events import Event, Kind
 from features.log import folder, merge, rows, tombstones
 from features.log.contract import Appended, DeadLetter, Erased, Records, Training
 from features.log.membership import NO_MERGES, NOTHING, declared, named
+from features.log.orders import resolved
 from features.log.parquet import letters as letter_files
 from features.log.parquet.members import FolderMembers
 from features.log.parquet.partitions import Partitions
@@ -86,6 +87,7 @@ class ParquetLog:
 
     def _append(self, events: Sequence[Event], manifest: folder.Manifest, *, history: bool) -> Appended:
         commit = manifest.commit + 1
+        events = resolved(events, partial(self._known, commit=manifest.commit), None if history else self.profile)
         times = rows.clamped(events, manifest.received, history=history)
         digests = _digests([event.message_id for event in events])
         accepted = self._unseen(digests, manifest.commit)
@@ -308,6 +310,11 @@ class ParquetLog:
                 added = np.sort(added)
                 self._seen = np.insert(self._seen, np.searchsorted(self._seen, added), added)
             self._seen_commit = manifest.commit
+
+    def _known(self, message_ids: Sequence[str], commit: int) -> list[str]:
+        """Those of the message ids that the log has at `commit`."""
+        unseen = self._unseen(_digests(message_ids), commit)
+        return [message for message, new in zip(message_ids, unseen, strict=True) if not new]
 
     def _unseen(self, digests: Digests, commit: int) -> NDArray[np.bool_]:
         """Which of `digests` are new in the log at `commit`; of those that stand twice in the batch, the first."""

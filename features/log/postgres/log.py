@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,12 @@ from features.events import EVENT, NO_CODE, Event, Kind
 from features.log import rows, tombstones
 from features.log.contract import CHUNK, Appended, DeadLetter, Erased, Records, Training
 from features.log.membership import NO_MERGES, NOTHING, named
+from features.log.orders import resolved
 from features.log.postgres import erasing, letters
 from features.log.postgres.arrays import Column, numbers, texts
 from features.log.postgres.errors import explained
 from features.log.postgres.members import CODES, PostgresMembers
+from features.log.postgres.messages import known
 from features.log.postgres.session import NOTHING_YET, Head, Session
 from features.log.postgres.vocabulary import PostgresVocabulary, intern
 
@@ -103,6 +106,7 @@ class PostgresLog:
             return self._append(events, head, history=history)
 
     def _append(self, events: Sequence[Event], head: Head, *, history: bool) -> Appended:
+        events = resolved(events, partial(known, self.session), None if history else self.profile)
         offsets = range(head.offset + 1, head.offset + 1 + len(events))
         times = rows.clamped(events, head.received, history=history)
         codes = intern(

@@ -14,10 +14,11 @@ from features.log.contract import CHUNK, EventLog
 from tests.features.log.erasure_suite import ErasureSuite
 from tests.features.log.letter_suite import LETTER, LetterSuite, bare
 from tests.features.log.merge_suite import MergeSuite
+from tests.features.log.order_suite import OrderSuite
 from tests.features.log.samples import START, event, gathered, shop, spelled, spelled_events
 
 
-class EventLogSuite(MergeSuite, LetterSuite, ErasureSuite):
+class EventLogSuite(MergeSuite, OrderSuite, LetterSuite, ErasureSuite):
     """The contract of `features.log.contract.EventLog`, test by test."""
 
     def test_an_empty_log_answers(self, log: EventLog) -> None:

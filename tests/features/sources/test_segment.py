@@ -46,9 +46,9 @@ def test_an_order_is_its_revenue_and_its_lines() -> None:
     assert (order.kind, order.amount, order.quantity, order.order_id) == (Kind.PURCHASE, 52.8, 4, "o-1")
     assert dict(order.properties) == {"total": 70, "revenue": 52.8, "tax": 9, "coupon": "SPRING"}
     assert [(line.message_id, line.item, line.category, line.quantity) for line in lines] == [
-        ("m:1", "L1", "lighting", 2),
-        ("m:2", "B1", None, 1),
-        ("m:3", "Gift wrap", None, 1),
+        (f"{order.message_id}:1", "L1", "lighting", 2),
+        (f"{order.message_id}:2", "B1", None, 1),
+        (f"{order.message_id}:3", "Gift wrap", None, 1),
     ]
     assert [line.amount for line in lines[:2]] == [49.8, 3.0]
     assert math.isnan(lines[2].amount)

@@ -1,0 +1,87 @@
+"""Money of several currencies: amounts are converted by the shop's rates, and never added up in silence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isnan, nan
+
+from features.events import Event
+from features.sources.contract import BadRecord, Unread, shown
+
+_CODE = re.compile(r"[A-Z]{3}")
+_FIELD = "properties.currency"
+
+
+class BadRates(ValueError):
+    """A text is no currency or no table of rates; the message says what it must look like."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What the shop says of currencies: its own, and what one unit of each other is worth in it."""
+
+    shop: str = ""
+    """Empty when the shop says nothing."""
+    worth: Mapping[str, float] = field(default_factory=dict)
+
+
+def read_rates(shop: str, rates: str) -> Rates:
+    """The rates in a text such as `USD=0.92, JPY=0.0061`, for a shop whose currency is `shop`. Raises BadRates."""
+    shop = shop.strip().upper()
+    if shop and not _CODE.fullmatch(shop):
+        raise BadRates(f"{shop!r} is no currency; expected three letters such as EUR")
+    worth: dict[str, float] = {}
+    for text in filter(None, map(str.strip, rates.split(","))):
+        code, _, number = text.partition("=")
+        code = code.strip().upper()
+        try:
+            worth[code] = float(number)
+        except ValueError:
+            worth[code] = nan
+        if not _CODE.fullmatch(code) or not 0 < worth[code] < float("inf"):
+            raise BadRates(f"{text!r} is no rate; expected such as USD=0.92, separated by commas")
+    if worth and not shop:
+        raise BadRates("there are rates, but not the shop's own currency")
+    return Rates(shop, worth)
+
+
+class Currencies:
+    """The currencies of one worker, or of one import. Where the shop says nothing, the first one seen is the shop's."""
+
+    def __init__(self, rates: Rates) -> None:
+        self._rates = rates
+        self._first = rates.shop
+
+    def convert(self, events: Sequence[Event], unread: Unread) -> None:
+        """Bring the amounts of a record's events, the first of which names the currency, into the shop's.
+
+        An amount without a rate becomes unknown, and is told. Of a shop that says nothing, amounts stay as they are,
+        and every one in another currency than the first is told.
+        """
+        given = events[0].properties.get("currency") if events else None
+        if given is None or given == self._first or all(isnan(event.amount) for event in events):
+            return
+        code = given.strip().upper() if isinstance(given, str) else ""
+        if not _CODE.fullmatch(code):
+            unread.append(BadRecord(_FIELD, f"expected three letters such as EUR, got {shown(given)}", "no_currency"))
+        elif not self._rates.shop:
+            self._compare(code, unread)
+        elif code != self._rates.shop:
+            self._multiply(code, events, unread)
+
+    def _compare(self, code: str, unread: Unread) -> None:
+        self._first = self._first or code
+        if code != self._first:
+            told = f"{code} beside {self._first}: both are added up as one money"
+            said = f"{told}; set WAYPOST_CURRENCY and WAYPOST_CURRENCY_RATES"
+            unread.append(BadRecord(_FIELD, said, "second_currency"))
+
+    def _multiply(self, code: str, events: Sequence[Event], unread: Unread) -> None:
+        rate = self._rates.worth.get(code, nan)
+        if isnan(rate):
+            said = f"no rate for {code}, so the amount is unknown; add it to WAYPOST_CURRENCY_RATES"
+            unread.append(BadRecord(_FIELD, said, "no_rate"))
+        for event in events:
+            event.amount = round(event.amount * rate, 9)
