@@ -183,7 +183,8 @@ def log_in(request: HttpRequest, text: bytes) -> tuple[str, str]:
         return "", "The key is not known, or has expired."
     if "read" not in OPENS[key.scope]:
         return "", f"The key has the scope {key.scope}, which reads nothing; it takes one of read or admin."
-    return session_header(open_session(key, now)), ""
+    secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
+    return session_header(open_session(key, now), secure=secure), ""
 
 
 def count_unreadable(request: HttpRequest) -> None:

@@ -23,13 +23,13 @@ def open_session(key: Key, now: int) -> str:
     return f"{told}.{_signature(key, told.encode())}"
 
 
-def session_header(value: str) -> str:
-    """The `Set-Cookie` of a session.
+def session_header(value: str, *, secure: bool) -> str:
+    """The `Set-Cookie` of a session; `secure` where the browser came by TLS, and is to come by nothing else again.
 
     No script reads it and no other site's page sends it. It has no path: the browser takes the folder of `/login`,
-    which is right below a prefix too. It is not for TLS alone, for this machine's own pages come without.
+    which is right below a prefix too.
     """
-    return f"{COOKIE.decode()}={value}; HttpOnly; SameSite=Strict"
+    return f"{COOKIE.decode()}={value}; HttpOnly; SameSite=Strict{'; Secure' if secure else ''}"
 
 
 def read_session(cookies: bytes, ring: Keyring, now: int) -> Key | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import typer
 
-from waypost.console import JsonOption, StoreOption, foreseen, iso, print_json, print_table
+from waypost.console import JsonOption, StoreOption, clock, foreseen, iso, print_json, print_table
 
 
 class Check(NamedTuple):
@@ -27,6 +27,7 @@ def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
         ("python", _python),
         ("packages", _packages),
         ("fold", _fold),
+        ("keys", _keys),
         ("log", lambda: _log(store)),
         ("champion", _champion),
         ("states", lambda: _states(store)),
@@ -68,6 +69,23 @@ def _fold() -> tuple[bool, str]:
 
     JOURNEY.compile()
     return True, f"{len(JOURNEY.names)} features, fingerprint {JOURNEY.fingerprint}, compiled in {cache_folder()}"
+
+
+def _keys() -> tuple[bool, str]:
+    from serving.first_key import first_key_path
+    from serving.keys import read_keys
+    from waypost.places import settings
+
+    path = settings().keys
+    if path is None:
+        return True, "WAYPOST_KEYS=none: none are asked for, and this machine alone is answered; put no proxy before it"
+    if not path.exists():
+        return True, f"there are none in {path} yet; the first `waypost serve` makes one"
+    lasting = [key for key in read_keys(path) if key.lasts(clock())]
+    scopes = ", ".join(sorted({key.scope for key in lasting})) or "none: make one with `waypost keys create`"
+    first = first_key_path(path)
+    kept = f"; the first one is in {first}: when others are handed out, revoke it" if first.exists() else ""
+    return bool(lasting), f"{len(lasting)} in force, of the scopes {scopes}{kept}"
 
 
 def _log(store: str | None) -> tuple[bool, str]:

@@ -20,8 +20,11 @@ _WHICH = (
 def login_page(refused: str = "") -> str:
     """The form; `refused` says why the key that was sent does not let in."""
     field = tag("input", name="key", type="password", autocomplete="current-password", required=True)
+    # What keeps passwords for people wants a name beside each.
+    named = tag("input", name="name", type="text", autocomplete="username", value="waypost", hidden=True)
     form = tag(
         "form",
+        named,
         tag("label", "Key of the scope read or admin", field),
         tag("button", "Log in", type="submit"),
         tag("p", refused, cls="notice", role="alert") if refused else "",

@@ -37,6 +37,9 @@ def test_a_key_that_reads_opens_the_pages_by_get_alone(place: Place, name: str) 
         assert (sent.status_code, sent.headers["location"]) == (303, "./")
         cookie = sent.headers["set-cookie"]
         assert cookie.endswith("; HttpOnly; SameSite=Strict") and holders.texts[name].split("_")[3] not in cookie
+        by_tls = client.post("/login", data={"key": holders.texts[name]}, headers=OWN | {"x-forwarded-proto": "https"})
+        assert by_tls.history[0].headers["set-cookie"].endswith("; HttpOnly; SameSite=Strict; Secure")
+        client.post("/login", data={"key": holders.texts[name]}, headers=OWN)
         for path in ("/", "/metrics", "/v1/segments", "/v1/customers/household-1"):
             assert client.get(path).status_code in (200, 503), path
             assert client.get(path, headers={"sec-fetch-site": "same-origin"}).status_code in (200, 503)

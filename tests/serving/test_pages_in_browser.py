@@ -62,7 +62,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory, champion: Path) -> Answers
     sold = folder()
     _swept(sold, champion, events)
     with serve(Place(sold, champion)) as client:
-        found = {path: client.get(path) for path in ("/", "/docs", "/style.css")}
+        found = {path: client.get(path) for path in ("/", "/docs", "/login", "/style.css")}
     priceless = _swept(folder(), champion, [replace(event, amount=math.nan) for event in events])
     single = _swept(folder(), champion, [event for event in events if event.customer == customer(3)])
     return {path: Answered(each.content, dict(each.headers)) for path, each in found.items()} | {
@@ -95,7 +95,7 @@ def page(browser: Browser, answers: Answers) -> Iterator[Page]:
     assert elsewhere == []
 
 
-PATHS = ("/", "/docs", "/without-prices", "/one-customer", "/empty", "/waiting", "/monitor")
+PATHS = ("/", "/docs", "/login", "/without-prices", "/one-customer", "/empty", "/waiting", "/monitor")
 
 
 @pytest.mark.parametrize("path", PATHS)
