@@ -69,7 +69,7 @@ class Doors:
         ring = self.keys.current()
         if ring is None:
             raise Problem("keys_required", f"There are no keys in {self.keys.path}: make one with `{CREATE}`.")
-        holder, presented = self._in_headers(ring, scope)
+        holder, presented = self._in_headers(ring, route, scope)
         if holder is None and route.key_in == "query":
             texts = parse_qs(scope["query_string"]).get(b"api_secret", [])
             presented = presented or bool(texts)
@@ -110,7 +110,7 @@ class Doors:
         """Count a request of whom nobody knows who sent it. Raises `Problem` `rate_limited`."""
         self._strangers.take(_address(scope), time.monotonic())
 
-    def _in_headers(self, ring: Keyring, scope: Scope) -> tuple[Holder | None, bool]:
+    def _in_headers(self, ring: Keyring, route: Route, scope: Scope) -> tuple[Holder | None, bool]:
         """Who the headers say it is, and whether there was anything that may have been a key."""
         credentials = plain = cookies = b""
         for name, value in scope["headers"]:
@@ -124,7 +124,7 @@ class Doors:
         if credentials:
             text = _text(credentials)
             if looks_like_token(text):
-                return self._visitor(text, ring, scope, now), True
+                return self._visitor(text, ring, route, scope, now), True
             key = ring.match(text, now)
             if key is not None:
                 return _holder(key), True
@@ -133,10 +133,12 @@ class Doors:
         key = read_session(cookies, ring, now) if cookies and not credentials else None
         return (Holder("session", key.id) if key else None), bool(credentials)
 
-    def _visitor(self, text: bytes, ring: Keyring, scope: Scope, now: int) -> Holder:
+    def _visitor(self, text: bytes, ring: Keyring, route: Route, scope: Scope, now: int) -> Holder | None:
         try:
             customer = read_token(text, lambda key: ring.secret(key, now), now / 1e6)
         except TokenError as error:
+            if route.key_in != "header":  # another's token, of a gateway on the way: our key may stand elsewhere
+                return None
             self.count_stranger(scope)
             raise Problem(
                 "token_refused", f"The visitor's token is not believed: {error}.", headers=dict(CHALLENGE)

@@ -59,7 +59,7 @@ def import_once(url: str) -> dict[str, Any]:
                 f"{shown(url)} holds {log.count():,} events that are not the demo's; "
                 "choose another place: `waypost demo --store sqlite:///data/demo.db`"
             )
-        MARKER.parent.mkdir(parents=True, exist_ok=True)
+        MARKER.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         MARKER.write_text(json.dumps({"store": shown(url), "events": 0, "ended": 0}), encoding="utf-8")
         with needs("demo"), progress_bar("importing The Complete Journey") as progress:
             report = import_file(log, Path("completejourney"), SOURCE, received=clock(), progress=progress)

@@ -177,7 +177,7 @@ def connect(path: Path, *, create: bool, busy_seconds: float) -> sqlite3.Connect
         if not path.exists():
             if not create:
                 raise LogMissing(f"there is no event log at {path}; make one with: waypost import FILE --source NAME")
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise LogDenied(f"the folder of the log {path} is not to be had: {error}; name another with --store") from error
     with explained(path):

@@ -80,7 +80,8 @@ def declared(route: Route, name: str, kind: Kind | None, page: str) -> str | Non
     if route.scope == "open":
         return None
     if kind is None:
-        codes = {"nothing": "key_missing", "session, changed": "key_missing", "old token": "token_refused"}
+        old = "token_refused" if route.key_in == "header" else "key_unknown"
+        codes = {"nothing": "key_missing", "session, changed": "key_missing", "old token": old}
         return codes.get(name, "key_unknown")
     if page in FOREIGN and kind not in PUBLIC:
         return "foreign_origin"

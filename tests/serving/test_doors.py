@@ -114,6 +114,10 @@ WAYS: dict[str, Callable[[str], dict[str, Any]]] = {
     "bearer": lambda key: {"headers": {"authorization": f"bearer {key}"}, "json": MESSAGE},
     "header": lambda key: {"headers": {"x-api-key": key}, "json": MESSAGE},
     "body": lambda key: {"json": {**MESSAGE, "writeKey": key}},
+    "body and another's token": lambda key: {
+        "headers": {"authorization": "Bearer eyJhbGciOiJSUzI1NiJ9.e30.c2lnbmVk"},
+        "json": {**MESSAGE, "writeKey": key},
+    },
     "body and another's bearer": lambda key: {
         "headers": {"authorization": "Bearer somebody-elses"},
         "json": {**MESSAGE, "writeKey": key},
