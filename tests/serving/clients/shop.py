@@ -17,6 +17,8 @@ FAULTS: tuple[Fault, ...] = ("pass", "429", "500", "dropped", "lost")
 MESSAGES = Counter(IDENTIFY=3, PURCHASE=1, PAGE_VIEW=2)
 """The events of one call of each kind: identify, track (an order), page, screen, group and alias."""
 
+VISIT = ("PAGE_VIEW", "ITEM_VIEW", "CART_ADD", "IDENTIFY", "PURCHASE", "PURCHASED_ITEM")
+
 
 @dataclass(frozen=True)
 class KeyedServer:
@@ -46,3 +48,13 @@ class KeyedServer:
     def kinds(self, customer: str) -> Counter[str]:
         """How many events of each kind a customer has."""
         return Counter(event["kind"] for event in self.events(customer))
+
+    def holds_the_visit(self, user: str, anonymous: str) -> None:
+        """Hold a customer to a visit: a product seen and added before the login, and an order of 20 after it."""
+        told = self.customer(user)
+        kinds = Counter(event["kind"] for event in told["events"])
+        assert not Counter(VISIT) - kinds and kinds["PURCHASE"] == kinds["PURCHASED_ITEM"] == 1, kinds
+        assert (told["features"]["purchases_ever"], told["features"]["spend_gross_ever"]) == (1, 20)
+        assert {user, anonymous} <= set(told["ids"])
+        (order,) = (event for event in told["events"] if event["kind"] == "PURCHASE")
+        assert (order["amount"], order["quantity"], order["order_id"]) == (20, 2, f"{user}-1")

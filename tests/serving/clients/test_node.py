@@ -31,3 +31,9 @@ def test_a_wrong_key_is_told_and_not_sent_again(shop: KeyedServer, node: Node) -
     assert done.returncode == 0
     assert json.loads(done.stdout)
     assert set(proxy.statuses) == {401}
+
+
+def test_a_visit_is_one_customer_with_an_order_of_its_amount(shop: KeyedServer, node: Node) -> None:
+    done = node.run("visit.mjs", HOST=shop.server.address, KEY=shop.write, CUSTOMER="node-visit")
+    assert (done.returncode, json.loads(done.stdout)) == (0, []), done.stderr
+    shop.holds_the_visit("node-visit", "node-visit-browser")

@@ -102,3 +102,21 @@ def test_thousands_of_events_land_once(shop: KeyedServer, name: str) -> None:
     assert failures == []
     items = [event["item"] for event in shop.events(user)]
     assert sorted(items) == sorted(f"item-{number}" for number in range(450))
+
+
+@pytest.mark.parametrize("name", ["segment", "rudder-gzip"])
+def test_a_visit_is_one_customer_with_an_order_of_its_amount(shop: KeyedServer, name: str) -> None:
+    failures: list[Exception] = []
+    user, anonymous = f"{name}-visit", f"{name}-visit-browser"
+    client = CLIENTS[name](shop.server.address, shop.write, lambda error, batch: failures.append(error))
+    mug = {"product_id": "mug", "price": 10}
+    client.page(anonymous_id=anonymous, name="Mug")
+    client.track(anonymous_id=anonymous, event="Product Viewed", properties=mug)
+    client.track(anonymous_id=anonymous, event="Product Added", properties={**mug, "quantity": 2})
+    client.identify(user, {"plan": "pro"}, anonymous_id=anonymous)
+    order = {"order_id": f"{user}-1", "revenue": 20, "total": 24, "tax": 4, "products": [{**mug, "quantity": 2}]}
+    client.track(user, "Order Completed", order)
+    client.flush()
+    client.shutdown()
+    assert failures == []
+    shop.holds_the_visit(user, anonymous)
