@@ -12,6 +12,9 @@ import typer
 
 from waypost.console import JsonOption, StoreOption, clock, foreseen, iso, print_json, print_table
 
+CROWD = 20
+"""Ids that are declared one customer's, beyond which nobody is that customer."""
+
 
 class Check(NamedTuple):
     """One thing looked at: whether it is well, what was found, and what to run if it is not."""
@@ -31,6 +34,7 @@ def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
         ("log", lambda: _log(store)),
         ("champion", _champion),
         ("states", lambda: _states(store)),
+        ("identity", lambda: _identity(store)),
     )
     checks = [_asked(name, question) for name, question in questions]
     if as_json:
@@ -132,3 +136,22 @@ def _states(store: str | None) -> tuple[bool, str]:
     if not known and not empty:
         return False, "no customer has a state of this fold; run `waypost rebuild`"
     return True, f"{known:,} customers; whoever has none of this fold is replayed when asked for"
+
+
+def _identity(store: str | None) -> tuple[bool, str]:
+    """Whether an id was declared to be many others, as one is that a page sends for everybody."""
+    from waypost.places import engine_of
+
+    engine = engine_of(store)
+    try:
+        crowded = engine.states.crowded(CROWD)
+    finally:
+        engine.states.close()
+    if not crowded:
+        return True, f"no id was declared to be more than {CROWD} others"
+    name, number = crowded[0]
+    more = f", and {len(crowded) - 1} more ids likewise" if len(crowded) > 1 else ""
+    return False, (
+        f"{name!r} was declared to be {number:,} other ids{more}: an id that a page sends for everybody? It takes no"
+        f" further one; `waypost unmerge {name}` takes apart what was joined"
+    )

@@ -24,7 +24,7 @@ def import_events(
 ) -> None:
     """Import a file: good records go into the log, bad ones are kept as dead letters with a reason."""
     from features.log import open_log
-    from features.sources import import_file
+    from features.sources import NothingAccepted, import_file
     from waypost.places import settings, store_shown, store_url
 
     log = open_log(store_url(store), create=True)
@@ -45,10 +45,15 @@ def import_events(
             print_json(
                 {**vars(report), "faults": {field or "(unreadable)": number for field, number in report.faults.items()}}
             )
-            return
-        _print(report, f"{path} into {store_shown(store)}")
+        else:
+            _print(report, f"{path} into {store_shown(store)}")
     finally:
         log.close()
+    if not report.accepted and not report.duplicates:
+        raise NothingAccepted(
+            f"no event of {path} was accepted: {report.rejected:,} of {report.records:,} records were rejected and "
+            f"{report.skipped:,} left out; see `waypost deadletters list`, and mend the file or its mapping"
+        )
 
 
 def _print(report: ImportReport, title: str) -> None:

@@ -19,7 +19,7 @@ from pydantic_core import from_json
 DEEPEST = 64
 """Levels of objects and lists that a body, or a message of it, may have."""
 
-MOST_CLOSINGS = 200
+MOST_CLOSINGS = 50
 """Closing brackets, from the last one back, that are tried as the end of the list."""
 
 MOST_OPENINGS = 10
@@ -27,6 +27,9 @@ MOST_OPENINGS = 10
 
 SCANS = 16
 """How many times the length of a body is read at most in search of where messages begin again."""
+
+TRY, FREE_TRIES = 2_000, 500
+"""What it costs to try one place, in characters read; and how many are tried in a body however short."""
 
 
 def _distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -205,7 +208,7 @@ class _Search:
         self._text = text
         self._end = end
         self._is_message = is_message
-        self._budget = SCANS * len(text)
+        self._budget = SCANS * len(text) + FREE_TRIES * TRY
 
     def next(self, broken: int) -> int:
         """Where the next message begins behind the `broken` one; the end of the list when there is none."""
@@ -214,7 +217,7 @@ class _Search:
             value, after = self._read(place)
             follow = _skip(self._text, after)
             ends = follow == self._end or (follow < self._end and self._text[follow] in ",{")
-            if ends and self._is_message(value) and not self._is_rest(broken, place, after):
+            if place < after and ends and self._is_message(value) and not self._is_rest(broken, place, after):
                 return place
             place += 1
         return self._end
@@ -234,11 +237,11 @@ class _Search:
         try:
             value, after = _decode(self._text, place)
         except json.JSONDecodeError as error:
-            self._budget -= error.pos - place + 1
+            self._budget -= error.pos - place + TRY
         except (ValueError, RecursionError):
-            self._budget -= 10_000
+            self._budget -= 10 * TRY
         else:
-            self._budget -= after - place
+            self._budget -= after - place + TRY
             return value, after
         return None, place
 

@@ -29,6 +29,10 @@ class MappingInvalid(SourceError):
     """The TOML mapping says something that no mapping may say."""
 
 
+class NothingAccepted(SourceError):
+    """A file was read to its end, and no record of it became an event."""
+
+
 class BadRecord(Exception):
     """One record cannot become events: `field` names what is at fault in it, `reason` says what and shows the value.
 

@@ -1,6 +1,7 @@
 """Any table as a source: a short TOML file says which column is what.
 
 ```toml
+encoding = "cp1252"                  # of a CSV file that is not UTF-8
 name = "myshop"                      # names the source, and begins the message ids it makes
 properties = ["cds"]                 # columns kept as they are
 message_id = "{customer_id}-{date}"  # for records without an id; else their content makes it
@@ -17,6 +18,7 @@ buy = "PURCHASE"
 [channels]                           # the same for channels
 [constants]                          # what is the same in every record: channel = "WEB"
 [units]                              # at = "s" | "ms" | "us" | "iso" | "%d.%m.%Y"; time_zone; amount = 0.01
+                                     # decimal = "," for 1.234,50
 [patterns]                           # item = '[0-9]+': a value that does not match whole counts as absent
 [where]                              # in_window = true: other records are left out; "*" is anything but empty
 ```
@@ -43,7 +45,7 @@ LONGEST_NAME = 40
 _TABLES = {
     "columns": frozenset(COLUMNS),
     "constants": frozenset(COLUMNS) - {"message_id", "customer", "at"},
-    "units": frozenset(("at", "time_zone", "amount", "quantity", "score")),
+    "units": frozenset(("at", "time_zone", "amount", "quantity", "score", "decimal")),
     "patterns": frozenset(COLUMNS) - {"kind", "at"},
     "kinds": None,
     "channels": None,
@@ -55,6 +57,7 @@ _SETTINGS: dict[str, type] = {
     "message_id": str,
     "properties": list,
     "delimiter": str,
+    "encoding": str,
     "header": list,
 }
 
@@ -84,6 +87,7 @@ def load_mapping(path: Path) -> Source:
             required=rows.required,
             header=None if header is None else tuple(header),
             delimiter=delimiter,
+            encoding=text.get("encoding", "utf-8"),
         ),
         parse=rows.parse,
         sample=SAMPLES / "mappings" / f"{path.stem}.csv",
@@ -128,8 +132,18 @@ def _check_columns(columns: Mapping[str, Any], text: Mapping[str, Any]) -> None:
         raise TypeError(f"[columns] takes names of columns, got {shown(strange[0])}")
     if len(text["name"]) > LONGEST_NAME:
         raise ValueError(f"a name has at most {LONGEST_NAME} characters, got {len(text['name'])}")
+    _check_text(text)
     if len(delimiter := text.get("delimiter", ",")) != 1:
         raise ValueError(f"delimiter must be one character, got {delimiter!r}")
+
+
+def _check_text(text: Mapping[str, Any]) -> None:
+    """How the file is written: its encoding, and its decimal mark."""
+    encoding = text.get("encoding", "utf-8")
+    if ',;"\n'.encode(encoding) != b',;"\n':
+        raise ValueError(f"encoding {encoding!r} is not one byte a mark; convert the file to UTF-8")
+    if (mark := text.get("units", {}).get("decimal", ".")) not in (".", ","):
+        raise ValueError(f'decimal must be "." or ",", got {shown(mark)}')
 
 
 def _check_unit(unit: str) -> None:

@@ -21,8 +21,10 @@ LONGEST_LINE = 1 << 20
 
 _GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
+_ZIP = b"PK\x03\x04"
+_WORKBOOK = (b"[Content_Types].xml", b"xl/", b"_rels/.rels", b"application/vnd.oasis.opendocument.spreadsheet")
 _OTHERS = {
-    b"PK\x03\x04": "a zip archive; unpack it first: unzip {}",
+    _ZIP: "a zip archive; unpack it first: unzip {}",
     b"\x28\xb5\x2f\xfd": "compressed with zstd; unpack it first: zstd -d {}",
     b"\xff\xfe": "UTF-16; convert it first: iconv -f UTF-16 -t UTF-8 {} > utf8.csv",
     b"\xfe\xff": "UTF-16; convert it first: iconv -f UTF-16 -t UTF-8 {} > utf8.csv",
@@ -35,17 +37,20 @@ def read(
     *,
     header: tuple[str, ...] | None = None,
     delimiter: str | None = None,
+    encoding: str = "utf-8",
 ) -> Reading:
     """The records of a file in whichever of the three forms it is: Parquet, JSON lines or CSV.
 
     `required` columns must be in the header of a table. `header` names the columns of a CSV file that has no header
-    line. Raises FileUnreadable.
+    line, `encoding` is that of CSV. Raises FileUnreadable.
     """
     beginning = _beginning(path)
     if beginning.startswith(_PARQUET):
         from features.sources.parquet import ParquetReading  # pyarrow is an extra
 
         return ParquetReading(path, required)
+    if beginning.startswith(_ZIP) and any(part in beginning for part in _WORKBOOK):
+        raise FileUnreadable(f"{path} is a workbook; save its sheet as CSV, and import that")
     for magic, what in _OTHERS.items():
         if beginning.startswith(magic):
             raise FileUnreadable(f"{path} is {what.format(path)}")
@@ -55,10 +60,15 @@ def read(
             f"{path} is one JSON array; expected one object a line: jq -c '.[]' {path} > {path.stem}.jsonl"
         )
     if text.startswith(b"{"):
+        if text.partition(b"\n")[0].rstrip().endswith((b"{", b"[", b",")):
+            raise FileUnreadable(
+                f"{path} is one indented JSON document; expected one object a line. When it holds a list of records, "
+                f"such as `orders`: jq -c '.orders[]' {path} > {path.stem}.jsonl"
+            )
         return JsonReading(path)
     from features.sources.csvfile import CsvReading  # it builds on this file
 
-    return CsvReading(path, required, header, delimiter)
+    return CsvReading(path, required, header, delimiter, encoding)
 
 
 def _beginning(path: Path) -> bytes:

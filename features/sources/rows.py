@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from features.events import Channel, Event, Kind
-from features.sources import door
+from features.sources import door, numbers
 from features.sources.contract import BadRecord, Identity, Unread
 from features.sources.identities import content_id, of_values
 from features.sources.orders import purchased
@@ -60,7 +60,8 @@ class Rows:
         self._template = text.get("message_id")
         placed = _PLACE.findall(self._template or "")
         named = {*self.columns.values(), *self._where, *self._kept, *placed}
-        self.required = sorted({column.split(".")[0] for column in named})
+        self.required = sorted(named)
+        self._comma = units.get("decimal") == ","
 
     def parse(
         self,
@@ -73,15 +74,14 @@ class Rows:
         """The event of one record, with its line when it is a purchase of an item; none when it is left out."""
         if self._where and not all(allows(_reach(values, column)) for column, allows in self._where.items()):
             return []
-        of, columns, scales = self._value, self.columns, self._scales
+        of, columns = self._value, self.columns
         try:
             kind = self._kind_of(of["kind"](values))
             if kind is None:
                 return []
             at = instant(of["at"](values), "at", self._unit, self._zone)
             item, category = door.name(of["item"](values), "item"), door.name(of["category"](values), "category")
-            quantity = door.number(of["quantity"](values), "quantity", scales["quantity"])
-            amount = door.number(of["amount"](values), "amount", scales["amount"])
+            quantity, amount = self._number("quantity", values), self._number("amount", values)
             event = door.admit(
                 self._message_id(values, received, identity),
                 door.customer(of["customer"](values), "customer"),
@@ -95,12 +95,19 @@ class Rows:
                 quantity,
                 amount,
                 door.name(of["order_id"](values), "order_id"),
-                door.number(of["score"](values), "score", scales["score"]),
-                {name: value for name in self._kept if (value := values.get(name)) not in (None, "")},
+                self._number("score", values),
+                {name: value for name in self._kept if (value := _reach(values, name)) not in (None, "")},
             )
         except BadRecord as bad:
             raise bad.named(columns) from None
         return purchased(event, [(item, category, quantity, amount)]) if kind is Kind.PURCHASE and item else [event]
+
+    def _number(self, what: str, values: Mapping[str, Any]) -> float:
+        value = self._value[what](values)
+        if self._comma and isinstance(value, str) and value:
+            found = numbers.with_decimal_comma(value)
+            value = value if found is None else found
+        return door.number(value, what, self._scales[what])
 
     def _kind_of(self, value: object) -> Kind | None:
         """The kind; None for a record to be left out."""

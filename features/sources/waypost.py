@@ -42,7 +42,7 @@ def parse(
     unread = [] if unread is None else unread
     get = values.get
     if not values.keys() <= _KNOWN:
-        unread += [_unknown(key) for key in values if key not in _KNOWN]
+        unread += [_unknown(key) for key in values if key and key not in _KNOWN]
     message_id = door.name(get("message_id"), "message_id", door.LONGEST_MESSAGE_ID)
     sent = get("at")
     now = not history and (sent is None or sent == "")

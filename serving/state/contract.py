@@ -90,6 +90,10 @@ class StateStore(Protocol):
         """The customers with an event of `kind` whose offset is above `after`, each once: for rare kinds."""
         ...
 
+    def crowded(self, most: int) -> list[tuple[str, int]]:
+        """The profiles that take no further id, and how many were declared theirs: those with more than `most`."""
+        ...
+
     def about_people(self) -> int:
         """An offset that rises with every event about who somebody is, and none of those in the log is above.
 

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from features.events import EVENT, Kind
 from features.fold import Fold
+from features.log.contract import MOST_JOINED
 from features.log.postgres import PostgresLog, arrays
 from features.log.postgres.arrays import numbers, texts
 from serving.state.contract import StateChunk
 from serving.state.folding import FoldedStates
 from serving.state.postgres_statements import (
     CHANGED,
+    CROWDED,
     CUSTOMERS_WITH,
     HIGHEST,
     HISTORIES,
@@ -112,6 +114,10 @@ class PostgresStateStore(FoldedStates[PostgresLog]):
         # Named as in the index of events about who somebody is.
         known = "kind BETWEEN 90 AND 93 AND" if 90 <= kind <= 93 else ""
         return [row[0] for row in self._session.run(CUSTOMERS_WITH.format(known=known, kind=int(kind)), (after,))]
+
+    def crowded(self, most: int) -> list[tuple[str, int]]:
+        """The profiles that take no further id, and how many were declared theirs: those with more than `most`."""
+        return list(self._session.run(CROWDED, (MOST_JOINED, most)))
 
     def about_people(self) -> int:
         """An offset that rises with every event about who somebody is, and none of those in the log is above."""

@@ -148,3 +148,12 @@ CUSTOMERS_WITH = """
 SELECT DISTINCT customers.name FROM events JOIN customers ON customers.code = customer
 WHERE {known} kind = {kind} AND "offset" > %b::int8
 """
+
+CROWDED = """
+SELECT customers.name, count(DISTINCT substring(properties from '"anonymous_id":"([^"]*)"')) AS declared
+FROM events JOIN customers ON customers.code = customer
+WHERE kind BETWEEN 90 AND 93 AND kind = 90
+    AND customer IN (SELECT profile FROM members GROUP BY profile HAVING count(*) >= %b::int8)
+GROUP BY customers.name HAVING count(DISTINCT substring(properties from '"anonymous_id":"([^"]*)"')) > %b::int8
+ORDER BY declared DESC, customers.name
+"""

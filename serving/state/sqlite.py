@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from features.events import Kind
 from features.fold import Fold
 from features.log import open_log
-from features.log.contract import LogError, LogMissing
+from features.log.contract import MOST_JOINED, LogError, LogMissing
 from features.log.database import ABOUT_PEOPLE, explained
 from features.log.many import insert_many
 from features.log.sqlite import SqliteLog
@@ -21,6 +21,7 @@ from serving.state.contract import StateChunk
 from serving.state.folding import FoldedStates
 from serving.state.sqlite_statements import (
     CHANGED,
+    CROWDED,
     HIGHEST,
     INVOLVED,
     LOAD,
@@ -161,6 +162,11 @@ class SqliteStateStore(FoldedStates[SqliteLog]):
         )
         with explained(self.log.path):
             return [row[0] for row in self._connection.execute(query, (after,))]
+
+    def crowded(self, most: int) -> list[tuple[str, int]]:
+        """The profiles that take no further id, and how many were declared theirs: those with more than `most`."""
+        with explained(self.log.path):
+            return self._connection.execute(CROWDED, (MOST_JOINED, most)).fetchall()
 
     def about_people(self) -> int:
         """An offset that rises with every event about who somebody is, and none of those in the log is above."""

@@ -122,3 +122,12 @@ HIGHEST = "SELECT coalesce(max(customer), -1) FROM states"
 PROFILES = "SELECT name FROM customers WHERE code IN (SELECT profile FROM members) ORDER BY code"
 
 INVOLVED = "SELECT member FROM members UNION SELECT profile FROM members"
+
+CROWDED = f"""
+SELECT customers.name, count(DISTINCT json_extract(properties, '$.anonymous_id')) AS declared
+FROM events JOIN customers ON customers.code = customer
+WHERE {ABOUT_PEOPLE} AND kind = 90
+    AND customer IN (SELECT profile FROM members GROUP BY profile HAVING count(*) >= ?)
+GROUP BY customers.name HAVING declared > ?
+ORDER BY declared DESC, customers.name
+"""

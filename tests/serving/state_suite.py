@@ -330,3 +330,12 @@ class StateStoreSuite(ABC):
 
     def test_a_store_that_can_be_written_says_so(self, store: StateStore) -> None:
         store.check()
+
+    def test_an_id_that_is_declared_to_be_everybody_is_told_until_it_is_taken_apart(self, store: StateStore) -> None:
+        store.record([identify(number, "shared", f"visitor-{number}") for number in range(30)])
+        store.record([identify(100 + number, "anna", f"phone-{number}") for number in range(7)])
+        assert len(store.log.profile("shared")) == 6, "what was joined before stays, and no more is"
+        assert store.crowded(20) == [("shared", 30)]
+        assert store.crowded(6) == [("shared", 30), ("anna", 7)]
+        store.unmerge("shared", NOW)
+        assert store.crowded(20) == []

@@ -57,7 +57,8 @@ def test_import_counts_the_good_and_keeps_the_bad(waypost: Run, tmp_path: Path) 
     )
     assert (again["accepted"], again["duplicates"]) == (0, report["accepted"])
     broken = waypost("import", SAMPLES / "waypost.broken.jsonl", "--source", "waypost", "--store", store)
-    assert broken.exit_code == 0
+    assert broken.exit_code == 1, "nothing was accepted"
+    assert "12 of 12 records were rejected" in " ".join(broken.stderr.split())
     assert "by the field at fault" in broken.stdout
     counted = json.loads(
         waypost("import", SAMPLES / "waypost.broken.jsonl", "--source", "waypost", "--store", store, "--json").stdout
@@ -122,7 +123,7 @@ def test_rebuild_then_doctor_finds_all_well(waypost: Run) -> None:
     result = waypost("doctor", "--json")
     assert result.exit_code == 0, result.output
     checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
-    assert set(checks) == {"python", "packages", "fold", "keys", "log", "champion", "states"}
+    assert set(checks) == {"python", "packages", "fold", "keys", "log", "champion", "states", "identity"}
     assert "waypost serve" in checks["keys"]["found"]
     assert "80 customers" in checks["states"]["found"]
 
@@ -154,7 +155,7 @@ def test_what_others_wrote_is_never_read_as_markup(waypost: Run, tmp_path: Path)
     file = tmp_path / "[red].jsonl"
     file.write_text('{"customer": "a", "at": "2026-01-01T00:00:00Z", "kind": "[/foo]"}\n')
     result = waypost("import", file, "--source", "waypost", "--store", f"sqlite:///{tmp_path}/new.db")
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output
     assert "[/foo]" in result.stdout
 
 
