@@ -55,7 +55,7 @@ class Load:
 
     def _send(self, connection: http.client.HTTPConnection, identity: str) -> bool:
         """Send an event; whether the connection may be used again."""
-        body = json.dumps({"customer": identity[0], "kind": "PAGE_VIEW", "message_id": identity})
+        body = json.dumps({"customer": f"client-{identity[0]}", "kind": "PAGE_VIEW", "message_id": identity})
         connection.request("POST", "/v1/events", body, {"Content-Type": "application/json"})
         answer = connection.getresponse()
         answer.read()
