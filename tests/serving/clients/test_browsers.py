@@ -192,3 +192,13 @@ def test_the_page_asks_for_its_visitor_with_a_token(visitors: Any, shop: KeyedSe
     assert any("item-2" in each["reason"] for each in told["items"])
     status, told = page.evaluate(asked, [token, "somebody-else"])
     assert (status, told["code"]) == (403, "customer_refused")
+
+
+@pytest.mark.parametrize("way", ["new Image().src = HIT", "fetch(HIT, {mode: 'no-cors', keepalive: true})"])
+def test_a_hit_may_be_a_picture_or_a_plain_request(visitors: Any, shop: KeyedServer, way: str) -> None:
+    page, complaints = visitors("google")
+    user = f"browser-{'picture' if 'Image' in way else 'plain'}"
+    hit = f"{shop.server.address}/g/collect?v=2&cid={user}&en=login&ep.api_secret={shop.write}"
+    page.evaluate(f"() => {{ const HIT = {hit!r}; {way} }}")
+    until(shop, user, "LOGIN")
+    assert complaints == []
