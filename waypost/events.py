@@ -66,6 +66,11 @@ def _print(report: ImportReport, title: str) -> None:
         ("properties dropped", report.dropped),
     ]
     print_table(title, ("what", "number"), rows)
+    if report.repeated:
+        print_line(
+            f"{report.repeated:,} events have the message id of another record of this file, and count once: where each"
+            " row is a line of an order, let message_id name the line too"
+        )
     if report.rejected:
         faults = [(field or "(unreadable)", number) for field, number in report.faults.most_common()]
         print_table("rejected, by the field at fault", ("field", "records"), faults)

@@ -45,6 +45,8 @@ class ImportReport:
     """Events new in the log."""
     duplicates: int = 0
     """Events the log already had, by message id."""
+    repeated: int = 0
+    """Of the duplicates, those whose message id another record beside them in the file has."""
     skipped: int = 0
     """Records left out on purpose, by the source's or the mapping's own rule."""
     rejected: int = 0
@@ -166,6 +168,7 @@ class _Importer:
             appended = self._log.append(self._events, history=True)
             self.report.accepted += appended.accepted_count
             self.report.duplicates += appended.duplicate_count
+            self.report.repeated += len(self._events) - len({event.message_id for event in self._events})
             self._events = []
         if self._letters:
             self._log.reject(self._letters)

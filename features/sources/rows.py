@@ -30,6 +30,7 @@ COLUMNS = {
 """What a mapping can fill, and what it means."""
 
 _SKIP = "SKIP"
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 _PLACE = re.compile(r"\{([^{}]+)\}")
 
 Value = Callable[[Mapping[str, Any]], Any]
@@ -62,6 +63,8 @@ class Rows:
         named = {*self.columns.values(), *self._where, *self._kept, *placed}
         self.required = sorted(named)
         self._comma = units.get("decimal") == ","
+        self._doubt = "decimal" not in units
+        self._commas = False
 
     def parse(
         self,
@@ -104,9 +107,15 @@ class Rows:
 
     def _number(self, what: str, values: Mapping[str, Any]) -> float:
         value = self._value[what](values)
-        if self._comma and isinstance(value, str) and value:
-            found = numbers.with_decimal_comma(value)
-            value = value if found is None else found
+        if isinstance(value, str):
+            if self._comma:
+                found = numbers.with_decimal_comma(value)
+                value = value if found is None else found
+            elif "," in value:
+                self._commas = True
+            elif self._doubt and self._commas and _THOUSANDS.fullmatch(value):
+                said = "can mean two numbers where other rows have commas; write [units] decimal"
+                raise BadRecord(what, f"{value!r} {said}", "ambiguous")
         return door.number(value, what, self._scales[what])
 
     def _kind_of(self, value: object) -> Kind | None:

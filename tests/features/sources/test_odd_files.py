@@ -76,6 +76,17 @@ def test_a_mapping_says_how_numbers_are_written(tmp_path: Path) -> None:
     )
     _, ledger = imported(tmp_path, content, ORDERS + '[units]\ndecimal = ","\n')
     assert [amount for _, amount in orders(ledger)] == [12.5, 1234.5, 1234.0]
+    report, ledger = imported(tmp_path, content)
+    assert [amount for _, amount in orders(ledger)] == [12.5, 1234.5]
+    assert "can mean two numbers where other rows have commas" in report.examples[0]
+    _, ledger = imported(tmp_path, content, ORDERS + '[units]\ndecimal = "."\n')
+    assert [amount for _, amount in orders(ledger)] == [12.5, 1234.5, 1.234], "the shop has said so"
+
+
+def test_rows_that_share_a_message_id_are_told(tmp_path: Path) -> None:
+    content = f"order_id,created,who,item,total\n{FIRST},MUG,10.00\n{FIRST},BOWL,10.00\n{SECOND},MUG,20.00\n"
+    report, _ = imported(tmp_path, content, ORDERS.replace("[constants]", 'item = "item"\n[constants]'))
+    assert (report.accepted, report.duplicates, report.repeated) == (4, 2, 2)
 
 
 def test_columns_with_points_and_places_in_objects_are_found(tmp_path: Path) -> None:
