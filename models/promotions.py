@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Literal, get_args
 from models.bundle import BundleError
 
 Alias = Literal["champion", "challenger", "shadow"]
-By = Literal["train", "retrain", "promote", "rollback", "hand"]
+By = Literal["train", "retrain", "recalibrate", "promote", "rollback", "hand"]
 
 CHAMPION: Alias = "champion"
 """The bundle that answers."""
@@ -84,7 +84,8 @@ def named(moves: Sequence[Move]) -> dict[Alias, str]:
 def fallbacks(moves: Sequence[Move]) -> list[str]:
     """Versions to go back to from the champion, the latest first.
 
-    They were champions, and were not gone back from since they last became one.
+    They were champions, and were not gone back from since they last became one. A champion at another level stands in
+    the place of the one it was made of: it has the same models, and going back to them would change nothing.
     """
     stack: list[str] = []
     for move in moves:
@@ -92,6 +93,8 @@ def fallbacks(moves: Sequence[Move]) -> list[str]:
             continue
         if move.by == "rollback" and move.version in stack:
             del stack[stack.index(move.version) + 1 :]
+        elif move.by == "recalibrate":
+            stack = [version for version in stack[:-1] if version != move.version] + [move.version]
         else:
             stack = [version for version in stack if version != move.version] + [move.version]
     return stack[-2::-1]

@@ -22,6 +22,7 @@ from waypost import (
     models,
     monitor,
     readiness,
+    recalibrate,
     retrain,
     segments,
     server,
@@ -42,6 +43,7 @@ app.command("explain")(feature_table.explain_feature)
 app.command("train")(learning.train)
 app.command("score")(learning.score)
 app.command("retrain")(retrain.retrain)
+app.command("recalibrate")(recalibrate.recalibrate)
 app.command("monitor")(monitor.monitor)
 app.command("readiness")(readiness.show_readiness)
 app.command("rebuild")(server.rebuild)

@@ -109,6 +109,8 @@ def test_it_goes_back_past_what_it_went_back_from() -> None:
     assert fallbacks(log) == ["d4", "b2", "a1"]
     log.append(champion("c3", "rollback"))  # a damaged copy was put back
     assert fallbacks(log) == ["d4", "b2", "a1"]
+    log += [champion("e5", "recalibrate"), champion("f6", "recalibrate")]  # c3 at other levels
+    assert fallbacks(log) == ["d4", "b2", "a1"]
 
 
 @given(st.lists(st.one_of(versions, st.none()), max_size=15))

@@ -244,6 +244,26 @@ def test_a_wrong_champion_is_rolled_back_while_a_server_runs(
     assert shopping.governs_itself()["step"] == "nothing" and shopping.live().version == good
 
 
+def test_the_level_follows_the_shop_without_a_training(shopping: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of three orders stop coming: the models stay, their levels move, and the log says why."""
+    monkeypatch.setattr("waypost.recalibrate.step_back", lambda: None)
+    good, draw = shopping.live(), np.random.default_rng(4)
+    lost: dict[int, bool] = {}
+    shopping.goes_on(0, 30, lambda event: None if lost.setdefault(event.at, bool(draw.random() < 0.67)) else event)
+    done = waypost("recalibrate", "--json")
+    after = shopping.live()
+    assert after.version == done["version"] != good.version and done["reason"].startswith("The level of c")
+    for name, sign in (("conversion_7d", -1), ("churn_28d", 1)):
+        level = after.scorers[name].level
+        assert (level.shift - good.scorers[name].level.shift) * sign > 0.1
+        assert done["levels"][name]["after"] == level.to_fields()
+        assert after.scorers[name].at(good.scorers[name].level).files() == good.scorers[name].files()
+    assert history() == [("train", good.version), ("recalibrate", after.version)]
+    assert governed().fallbacks() == [], "the same models are no way back"
+    again = waypost("recalibrate", "--json")
+    assert again["version"] is None and history()[-1] == ("recalibrate", after.version)
+
+
 def test_a_damaged_champion_is_put_back_while_a_server_runs(shopping: Simulated) -> None:
     """Noticed before another event: the files are not what was written. No answer is of anything else meanwhile."""
     good = shopping.live().version

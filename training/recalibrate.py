@@ -1,0 +1,86 @@
+"""A champion at the level of today: its models as they are, their levels estimated anew from the newest outcomes.
+
+No model is fitted but the plain one of the short question (`training.levels`), so that this may run every night.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from features.fold import Fold
+from features.journey import JOURNEY
+from features.log.contract import EventLog, Training
+from models.bundle import Bundle, Model
+from models.governance import Governance
+from models.level import Level
+from models.promotions import Cause
+from models.scorer import Scorer
+from training.dataset import gathered
+from training.levels import level_at
+from training.selection import rival_of
+from training.shop import Shop, read_shop
+from training.targets import targets
+from training.trained import moment
+
+WORTH = 0.02
+"""Log-odds by which a level must have moved, or its doubt, to be worth another bundle: half a point at 50 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recalibrated:
+    """The levels of each target `before` and `after`; `version` names the new champion, empty where none was made."""
+
+    before: dict[str, Level]
+    after: dict[str, Level]
+    version: str = ""
+
+    @property
+    def reason(self) -> str:
+        """What moved most, in words."""
+        if not self.after:
+            return "No target of the champion is answered with a probability."
+        name = max(self.after, key=lambda name: abs(self.after[name].shift - self.before[name].shift))
+        moved = self.after[name].shift - self.before[name].shift
+        return f"The level of {name} moved by {moved:+.2f} in log-odds, the others by less."
+
+
+def recalibrate(
+    log: EventLog, champion: Bundle, *, started: int, now: int | None = None, seed: int = 0, folder: Path,
+    fold: Fold = JOURNEY, clock: Callable[[], int] | None = None,
+) -> Recalibrated:  # fmt: skip
+    """Estimate the levels of the champion in `folder` as if it were `now`, and install it where one moved.
+
+    The arguments are those of `training.pipeline.train`. Models that the catalogue asks for otherwise by now stay as
+    they are, and so do all models, cards and figures of the test: only levels change.
+    """
+    shop = read_shop(log, now, started, fold)
+    fold.compile()
+    models = {name: _levelled(name, model, champion, shop, seed) for name, model in champion.models.items()}
+    before, after = ({name: each.level for name, each in some.items() if isinstance(each, Scorer)} for some in (
+        champion.models, models
+    ))  # fmt: skip
+    found = Recalibrated(before, after)
+    if not any(_moved(before[name], after[name]) for name in after):
+        return found
+    manifest = replace(champion.manifest, created=moment(started), log_offset=shop.offset)
+    bundle = Bundle(models, champion.recommender, manifest, champion.reference)
+    # Before there is a bundle to be served: an erasure names every model that has seen the customer.
+    log.trained(Training(bundle.version, shop.end, started))
+    governance = Governance(folder, fold, clock or (lambda: started))
+    governance.install(bundle, champion=True, cause=Cause("recalibrate", found.reason))
+    return replace(found, version=bundle.version)
+
+
+def _levelled(name: str, model: Model, champion: Bundle, shop: Shop, seed: int) -> Model:
+    """The model at the level of today, if it answers with a probability and still means the same."""
+    target = targets().get(name)
+    if target is None or not isinstance(model, Scorer) or rival_of(target, champion) is None:
+        return model
+    found = gathered(target, shop.fold, shop.past, shop.start, shop.end, seed=seed)
+    return model.at(level_at(model, found.rows, found, shop.end))
+
+
+def _moved(before: Level, after: Level) -> bool:
+    return max(abs(after.shift - before.shift), abs(after.deviation - before.deviation)) > WORTH
