@@ -186,7 +186,7 @@ WITHOUT_KEYS: Mapping[str, tuple[tuple[str, str], dict[str, str], bool]] = {
         f"a proxy's {name}": (HERE, {name: "127.0.0.1"}, False)
         for name in ("via", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "true-client-ip")
     },
-    **{page: (HERE, PAGES[page], False) for page in FOREIGN},
+    **{page: (HERE, PAGES[page], False) for page in PAGES if page in FOREIGN},
 }
 
 
