@@ -14,6 +14,7 @@ NAMES = (
     "sweep",
     "quality",
     "cold_start",
+    "seasons",
     "cluster",
 )
 
