@@ -35,6 +35,7 @@ def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
         ("champion", _champion),
         ("states", lambda: _states(store)),
         ("identity", lambda: _identity(store)),
+        ("money", lambda: _money(store)),
     )
     checks = [_asked(name, question) for name, question in questions]
     if as_json:
@@ -155,3 +156,22 @@ def _identity(store: str | None) -> tuple[bool, str]:
         f"{name!r} was declared to be {number:,} other ids{more}: an id that a page sends for everybody? It takes no"
         f" further one; `waypost unmerge {name}` takes apart what was joined"
     )
+
+
+def _money(store: str | None) -> tuple[bool, str]:
+    """Whether every currency that orders name is the shop's, or has a rate."""
+    from waypost.places import engine_of, settings
+
+    engine = engine_of(store)
+    try:
+        named = engine.states.currencies()
+    finally:
+        engine.states.close()
+    rates = settings().rates
+    if not rates.shop:
+        told = f"{' and '.join(named)} are added up as one money; set WAYPOST_CURRENCY and WAYPOST_CURRENCY_RATES"
+        return len(named) < 2, told if len(named) > 1 else "one currency"
+    without = [code for code in named if code != rates.shop and code not in rates.worth]
+    if without:
+        return False, f"no rate for {', '.join(without)}: add it to WAYPOST_CURRENCY_RATES"
+    return True, f"{rates.shop}, and rates for {', '.join(rates.worth) or 'no other currency'}"

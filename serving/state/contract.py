@@ -94,6 +94,10 @@ class StateStore(Protocol):
         """The profiles that take no further id, and how many were declared theirs: those with more than `most`."""
         ...
 
+    def currencies(self) -> list[str]:
+        """The currencies that orders name, as they came: three letters each. Reads every order."""
+        ...
+
     def about_people(self) -> int:
         """An offset that rises with every event about who somebody is, and none of those in the log is above.
 

@@ -18,6 +18,7 @@ from serving.state.folding import FoldedStates
 from serving.state.postgres_statements import (
     CHANGED,
     CROWDED,
+    CURRENCIES,
     CUSTOMERS_WITH,
     HIGHEST,
     HISTORIES,
@@ -118,6 +119,10 @@ class PostgresStateStore(FoldedStates[PostgresLog]):
     def crowded(self, most: int) -> list[tuple[str, int]]:
         """The profiles that take no further id, and how many were declared theirs: those with more than `most`."""
         return list(self._session.run(CROWDED, (MOST_JOINED, most)))
+
+    def currencies(self) -> list[str]:
+        """The currencies that orders name, as they came: three letters each. Reads every order."""
+        return [code for (code,) in self._session.run(CURRENCIES)]
 
     def about_people(self) -> int:
         """An offset that rises with every event about who somebody is, and none of those in the log is above."""

@@ -157,3 +157,8 @@ WHERE kind BETWEEN 90 AND 93 AND kind = 90
 GROUP BY customers.name HAVING count(DISTINCT substring(properties from '"anonymous_id":"([^"]*)"')) > %b::int8
 ORDER BY declared DESC, customers.name
 """
+
+CURRENCIES = """
+SELECT DISTINCT upper(substring(properties from '"currency":"([A-Za-z]{3})"')) AS code FROM events
+WHERE kind = 29 AND properties ~ '"currency":"[A-Za-z]{3}"' ORDER BY code
+"""

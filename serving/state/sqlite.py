@@ -22,6 +22,7 @@ from serving.state.folding import FoldedStates
 from serving.state.sqlite_statements import (
     CHANGED,
     CROWDED,
+    CURRENCIES,
     HIGHEST,
     INVOLVED,
     LOAD,
@@ -167,6 +168,11 @@ class SqliteStateStore(FoldedStates[SqliteLog]):
         """The profiles that take no further id, and how many were declared theirs: those with more than `most`."""
         with explained(self.log.path):
             return self._connection.execute(CROWDED, (MOST_JOINED, most)).fetchall()
+
+    def currencies(self) -> list[str]:
+        """The currencies that orders name, as they came: three letters each. Reads every order."""
+        with explained(self.log.path):
+            return [code for (code,) in self._connection.execute(CURRENCIES)]
 
     def about_people(self) -> int:
         """An offset that rises with every event about who somebody is, and none of those in the log is above."""

@@ -131,3 +131,8 @@ WHERE {ABOUT_PEOPLE} AND kind = 90
 GROUP BY customers.name HAVING declared > ?
 ORDER BY declared DESC, customers.name
 """
+
+CURRENCIES = """
+SELECT DISTINCT upper(substr(properties, instr(properties, '"currency":"') + 12, 3)) AS code FROM events
+WHERE kind = 29 AND properties LIKE '%"currency":"___"%' ORDER BY code
+"""

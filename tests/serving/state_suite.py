@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -339,3 +340,10 @@ class StateStoreSuite(ABC):
         assert store.crowded(6) == [("shared", 30), ("anna", 7)]
         store.unmerge("shared", NOW)
         assert store.crowded(20) == []
+
+    def test_the_currencies_of_orders_are_told(self, store: StateStore) -> None:
+        assert store.currencies() == []
+        told: list[dict[str, object]] = [{"revenue": 3, "currency": "EUR"}, {"currency": "jpy"}, {"currency": 7}, {}]
+        store.record([replace(event(number), properties=each) for number, each in enumerate(told)])
+        store.record([replace(event(9, kind=Kind.OTHER), properties={"currency": "USD"})])
+        assert store.currencies() == ["EUR", "JPY"]

@@ -123,7 +123,7 @@ def test_rebuild_then_doctor_finds_all_well(waypost: Run) -> None:
     result = waypost("doctor", "--json")
     assert result.exit_code == 0, result.output
     checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
-    assert set(checks) == {"python", "packages", "fold", "keys", "log", "champion", "states", "identity"}
+    assert set(checks) == {"python", "packages", "fold", "keys", "log", "champion", "states", "identity", "money"}
     assert "waypost serve" in checks["keys"]["found"]
     assert "80 customers" in checks["states"]["found"]
 
