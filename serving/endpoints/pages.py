@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs
-
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from serving.doors import log_in
+from serving.doors import form_field, log_in
 from serving.exchange import read_body
 from serving.web.docs import docs_page
 from serving.web.login import LOGIN_POLICY, login_page
@@ -55,7 +53,7 @@ async def get_login(worker: Worker, request: HttpRequest) -> Response:
 async def post_login(worker: Worker, request: HttpRequest) -> Response:
     """Open a session for whoever holds a key that reads."""
     body, _ = await read_body(request, accepted=(FORM,))
-    cookie, refused = log_in(request, parse_qs(body).get(b"key", [b""])[0].strip())
+    cookie, refused = log_in(request, form_field(body, "key").strip())
     if refused:
         return _login(refused)
     return Response(status_code=303, headers={"Location": "./", "Set-Cookie": cookie, "Cache-Control": "no-store"})

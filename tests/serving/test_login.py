@@ -12,6 +12,7 @@ from tests.serving.conftest import NOW, Place, serve
 from tests.serving.holders import Holders
 
 PAGE = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+FORM = "application/x-www-form-urlencoded"
 OWN = {"origin": "http://127.0.0.1", "sec-fetch-site": "same-origin"}
 
 
@@ -77,5 +78,10 @@ def test_other_keys_and_other_sites_forms_are_refused(place: Place) -> None:
         fails(client.post("/login", data={"key": "guess"}, headers=OWN), "rate_limited")
         for page in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}):
             fails(client.post("/login", data={"key": holders.texts["read"]}, headers=page), "foreign_origin")
+    with serve(place) as client:
+        for form in (b"key=\xe1&\xff", b"key=%ff%00", b"", b"=&&=", b"key"):
+            sent = client.post("/login", content=form, headers=OWN | {"content-type": FORM})
+            assert sent.status_code == 422
+        fails(client.post("/mp/collect?api_secret=\xe1%ff", json={}), "key_unknown")
     with serve(place, WAYPOST_KEYS="none") as client:
         assert client.post("/login", data={"key": ""}, headers=OWN).status_code == 422
