@@ -16,6 +16,7 @@ NAMES = (
     "cold_start",
     "seasons",
     "cluster",
+    "always",
 )
 
 if __name__ == "__main__":

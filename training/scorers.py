@@ -114,12 +114,21 @@ def fit_isotonic(raw: Probabilities, labels: NDArray[np.int8]) -> Calibration:
 
 
 def fit_platt(raw: Probabilities, labels: NDArray[np.int8]) -> Calibration:
-    """A logistic curve over the log-odds of `raw`; the identity where it would turn the order round."""
+    """A logistic curve over the log-odds of `raw`; the identity where it would turn the order round.
+
+    No row counts as surely yes or no (Platt, 1999): where a few rows are told apart without a fault, the curve of the
+    labels themselves would be without end.
+    """
     inside = np.clip(raw, _EDGE, 1.0 - _EDGE)
     margins = np.log(inside / (1.0 - inside)).reshape(-1, 1)
-    if not 0 < int(labels.sum()) < len(labels):
+    yes, number = int(labels.sum()), len(labels)
+    if not 0 < yes < number:
         return Calibration.identity()
-    curve = LogisticRegression(C=1e6, solver="newton-cholesky").fit(margins, labels)
+    sure = np.where(labels == 1, (yes + 1.0) / (yes + 2.0), 1.0 / (number - yes + 2.0))
+    answers = np.repeat([1, 0], number)
+    curve = LogisticRegression(C=1e6, solver="newton-cholesky").fit(
+        np.concatenate([margins, margins]), answers, np.concatenate([sure, 1.0 - sure])
+    )
     slope, intercept = float(curve.coef_[0, 0]), float(curve.intercept_[0])
     return Calibration.platt(slope, intercept) if slope > 0.0 else Calibration.identity()
 

@@ -1,0 +1,122 @@
+"""What answers a target: the best that no gate holds back, or the champion's model where that is better."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.bundle import Bundle, Manifest
+from models.calibration import Calibration
+from models.manifest import KINDS
+from models.readiness import readiness, served, why_not_higher
+from models.recommender import Neighbours, Recommender
+from models.rungs import Prior
+from models.scorer import Scorer
+from tests.training.shop import found
+from training import gates, judged, ways
+from training.evaluation import Evaluation
+from training.gates import Gate
+from training.judged import Question
+from training.selection import Selected, rival_of, select
+
+TARGET = "conversion_7d"
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Selection is what is looked at."""
+    monkeypatch.setattr(ways, "ROUNDS", 20)
+
+
+def question() -> Question:
+    """One target of a shop of 150 customers over 240 days."""
+    return Question(found(TARGET, 150, 240), 1)
+
+
+def bundle(selected: Selected, now: int = 0) -> Bundle:
+    """The champion that answers this one target."""
+    nothing = Neighbours(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
+    manifest = Manifest("f", selected.model.names, {TARGET: selected.card}, "2026-01-01T00:00:00Z", now, 0, "", 0)
+    return Bundle({TARGET: selected.model}, Recommender([], nothing, np.empty(0, np.float32)), manifest)
+
+
+def strict(monkeypatch: pytest.MonkeyPatch, *tiers: str) -> None:
+    """These tiers are held back, whatever they are worth."""
+    usual = gates.scorer_gates
+
+    def judge(target: str, tier: str, test: Evaluation) -> list[Gate]:
+        never = [Gate(target, tier, "patience", 2.0, 1.0, at_most=True)] if tier in tiers else []
+        return [*never, *usual(target, tier, test)]
+
+    monkeypatch.setattr(judged, "scorer_gates", judge)
+
+
+def test_the_best_tier_answers_where_nothing_holds_it_back() -> None:
+    selected = select(question(), None)
+    assert selected.model is selected.trained.model and not selected.card.held_back and not selected.card.goes_on
+    assert {gate.tier for gate in selected.gates} == {selected.card.rung}
+    seen, rows = selected.card.seen, question().found.rows
+    assert set(seen) == set(KINDS) and max(seen["stage"].values()) <= len(np.unique(rows.customer))
+    assert seen["latest_channel"]["store"] > 100 and seen["latest_channel"]["web"] == 0
+
+
+def test_where_a_gate_holds_a_tier_back_the_best_below_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = select(question(), None).card
+    top = first.rung
+    below = [tier for tier in judged.TIERS["probability"] if tier != top]
+    strict(monkeypatch, top)
+    selected = select(question(), None)
+    assert selected.card.rung in below and set(selected.card.held_back) == {top}
+    assert "patience was 2, at most 1 was expected" in why_not_higher(selected.card)
+    assert {gate.tier for gate in selected.gates} == {top, selected.card.rung}
+    assert selected.card.losses == first.losses, "what was tried first is told as well"
+
+
+def test_the_rate_of_everybody_is_held_back_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    strict(monkeypatch, "lightgbm", "logistic", "stage_rate")
+    selected = select(question(), None)
+    assert selected.card.rung == "prior" and "prior" not in selected.card.held_back
+    made = bundle(selected).manifest
+    told = served(made)
+    assert told[TARGET].startswith("prior, evidence ") and "was held back: patience" in told[TARGET]
+    assert readiness(made)[0].why == why_not_higher(selected.card) and readiness(made)[0].rung == "prior"
+
+
+def test_a_better_model_of_the_champion_goes_on_and_yields_where_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    champion = bundle(select(question(), None))
+    monkeypatch.setitem(judged.TIERS, "probability", ("prior",))
+    selected = select(question(), champion)
+    assert selected.model is champion.models[TARGET] and selected.card.rung == champion.manifest.targets[TARGET].rung
+    assert selected.card.goes_on.startswith("The model before is better than the new prior: log loss over the champion")
+    assert why_not_higher(selected.card) == selected.card.goes_on and selected.card.metrics["log_loss"] > 0.0
+    assert select(question(), champion, yields=True).card.rung == "prior"
+    future = bundle(Selected(selected.trained, (), champion.models[TARGET], champion.manifest.targets[TARGET]), now=9)
+    assert select(question(), future, until=8).card.rung == "prior", "it is not asked about its own past"
+
+
+def test_a_champion_that_is_held_back_today_does_not_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    good = select(question(), None)
+    assert isinstance(good.model, Scorer)
+    champion = bundle(good)
+    strict(monkeypatch, good.card.rung)
+    selected = select(question(), champion)
+    assert selected.card.rung != good.card.rung and not selected.card.goes_on
+
+
+def test_a_worse_champion_is_replaced() -> None:
+    first = select(question(), None)
+    wrong = Scorer(TARGET, Prior(0.97, first.model.names), Calibration.identity())
+    card = replace(first.card, rung="prior", calibration="identity")
+    selected = select(question(), bundle(Selected(first.trained, (), wrong, card)))
+    assert selected.card.rung == first.card.rung and not selected.card.goes_on
+    assert any("champion" in gate.condition and gate.passed for gate in selected.gates)
+
+
+def test_a_champion_of_another_question_is_no_rival() -> None:
+    selected = select(question(), None)
+    assert rival_of(question().target, bundle(selected)) is selected.model
+    other = replace(selected.card, scope="customers with purchases_ever >= 9")
+    assert rival_of(question().target, bundle(replace(selected, card=other))) is None
+    assert rival_of(question().target, None) is None
