@@ -1,6 +1,6 @@
 """Three hundred generated shops: does every import and training end with a champion that answers everything?
 
-    python -m benchmarks.always [--shops 300] [--most 3000] [--rounds 10] [--recorded 50] [--done FILE]
+    python -m benchmarks.always [--shops 300] [--first 0] [--most 3000] [--rounds 10] [--recorded 50] [--done FILE]
 
 Each shop is imported by two thirds, trained, trained again, imported whole, and trained. What should answer is
 recomputed from the recorded gates in plain Python. One shop in so many (`--recorded`) is recorded in MLflow as well.
@@ -44,6 +44,7 @@ def main() -> None:
     """Measure, print, claim."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--shops", type=int, default=300)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--most", type=int, default=3_000)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--recorded", type=int, default=50)
@@ -51,7 +52,7 @@ def main() -> None:
     asked = parser.parse_args()
     known = _read(asked.done)
     shown: list[Shown] = []
-    for number in range(asked.shops):
+    for number in range(asked.first, asked.first + asked.shops):
         plan = plan_of(number, asked.most)
         if (key := str(plan)) not in known:
             known[key] = asdict(shop(plan, asked.rounds, recorded=asked.recorded > 0 and number % asked.recorded == 0))

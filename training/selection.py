@@ -111,9 +111,12 @@ def _first_that_passes(question: Question, rival: Model | None) -> tuple[Trained
 
 
 def _seen(found: Gathered) -> dict[str, dict[str, float]]:
-    """How many customers of each stage and channel the rows learnt from hold, by feature and name of its value."""
+    """How many customers of each stage and channel the rows learnt from hold, by feature and name of its value.
+
+    What answers with a probability has learnt from the rows of the test as well.
+    """
     rows = found.rows
-    if found.split is not None:
+    if found.split is not None and found.target.form != "probability":
         rows = rows.where(rows.cutoff < found.split.test[0])
     counted: dict[str, dict[str, float]] = {}
     for feature, values in KINDS.items():
