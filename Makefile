@@ -29,7 +29,7 @@ serve: $(call at_least,server) ## serve the champion in data/champion (PORT=3000
 	$(BIN)/waypost serve --port $(PORT)
 
 test: $(call at_least,dev) ## run the whole suite (ARGS="tests/house -x" narrows it)
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 lint: $(call at_least,dev) ## check style, types and the floors of the house
 	$(BIN)/ruff check .

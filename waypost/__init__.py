@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typer
 
+from features import blas as blas
 from features import telemetry as telemetry
 from waypost import (
     audit,
