@@ -21,7 +21,7 @@ from serving import metrics
 from serving.champion import ModelMissing
 from serving.cors import Origins, refused_page
 from serving.doors import Doors
-from serving.exchange import request_id
+from serving.exchange import check_query, request_id
 from serving.failures import note_failure
 from serving.logs import REQUEST_ID
 from serving.openapi import document
@@ -148,6 +148,7 @@ def _answering(
         try:
             scope[ROUTE] = route
             doors.enter(route, scope)
+            check_query(route, scope)
             response = await endpoint(worker, request)
         except ClientDisconnect:
             response = Response(status_code=CLIENT_CLOSED)

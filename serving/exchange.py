@@ -20,7 +20,7 @@ from starlette.types import Scope
 from features.sources.broken_json import DEEPEST
 from serving.limits import too_deep
 from serving.problems import Problem
-from serving.route import ROUTE
+from serving.route import ROUTE, Route
 from serving.schemas import Answer, ProblemError, Request
 
 MOST_ERRORS = 20
@@ -142,6 +142,22 @@ def parse(model: type[RequestModel], body: bytes) -> RequestModel:
         if faults[0]["type"] == "json_invalid":
             raise malformed(faults[0]["msg"]) from None
         raise _invalid(faults, "") from None
+
+
+def check_query(route: Route, scope: Scope) -> None:
+    """Raise a `Problem` naming the query parameters that the route does not take, and those that it does."""
+    known = route.parameters
+    if not scope["query_string"] or known is None:
+        return
+    unknown = [name for name in dict(QueryParams(scope["query_string"])) if name not in known]
+    if unknown:
+        takes = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
+        detail = f"is no query parameter of {route.method} {route.path}; {takes}"
+        errors = [
+            ProblemError(pointer=f"?{shorten(name)}", code="unknown_parameter", detail=detail)
+            for name in unknown[:MOST_ERRORS]
+        ]
+        raise Problem("invalid_request", f"?{shorten(unknown[0])} {detail}.", errors)
 
 
 def parse_query(model: type[RequestModel], query: QueryParams) -> RequestModel:

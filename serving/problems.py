@@ -56,7 +56,7 @@ FAILURES: dict[str, Failure] = {
     "invalid_request": Failure(
         422,
         "The request does not fit",
-        "The JSON was read, but fields are missing, unknown, of a wrong type or out of range.",
+        "Fields of the JSON, or parameters of the query, are missing, unknown, of a wrong type or out of range.",
     ),
     "no_event_accepted": Failure(
         422,

@@ -91,13 +91,21 @@ class Route:
         return f"{self.doc} {others} {'is' if len(self.aliases) == 1 else 'are'} the same." if others else self.doc
 
     @property
+    def parameters(self) -> frozenset[str] | None:
+        """Names of the query parameters that it takes; None when it takes any: a form's fields may be in the query."""
+        if self.key_in == "form":
+            return None
+        declared = frozenset(self.query.model_fields) if self.query else frozenset[str]()
+        return declared | {"writeKey"} if self.key_in == "body" else declared
+
+    @property
     def from_pages(self) -> bool:
         """Whether web pages of the allowed origins may call it."""
         return self.scope == "write" or self.public or self.visitors
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """Every way a request can fail here: at the door, or behind it."""
-        if self.scope == "open":
-            return self.problems
-        return (*AT_THE_DOOR, *(("customer_refused",) if self.visitors else ()), *self.problems)
+        """Every way a request can fail here: at the door, by its query, or behind both."""
+        door = () if self.scope == "open" else (*AT_THE_DOOR, *(("customer_refused",) if self.visitors else ()))
+        query = () if self.parameters is None else ("invalid_request",)
+        return tuple(dict.fromkeys((*door, *self.problems, *query)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,6 +17,7 @@ from starlette.testclient import TestClient
 from features.sources.waypost import COLUMNS as EVENT_COLUMNS
 from serving import schemas
 from serving.endpoints.events import _hint
+from serving.route import Route
 from serving.routes import ROUTES
 from serving.state.sqlite import SqliteStateStore
 from tests.serving.answers import fails, ok
@@ -116,6 +118,19 @@ def test_a_wrong_request_is_a_problem(
     fails(response, code)
     if code == "method_not_allowed":
         assert response.headers["allow"]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_an_unknown_parameter_is_an_error_on_every_route(client: TestClient, route: Route) -> None:
+    path = re.sub(r"\{.*?\}", "anna", route.path)
+    response = client.request(route.method, f"{path}?at=2017-11-15&colour=red")
+    if route.parameters is None:
+        assert response.status_code == 204  # a form of GA4's tag: any field may be in the query
+        return
+    problem = fails(response, "invalid_request")
+    assert [error["pointer"] for error in problem["errors"]] == ["?at", "?colour"]
+    takes = f"it takes {', '.join(sorted(route.parameters))}" if route.parameters else "it takes none"
+    assert problem["detail"] == f"?at is no query parameter of {route.method} {route.path}; {takes}."
 
 
 def test_without_a_model_the_server_says_so_and_still_takes_events(place: Place) -> None:
