@@ -6,6 +6,7 @@ What cannot be known (no orders, no survey answers) is NaN, never 0. To add a fi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,20 +15,53 @@ import numpy as np
 import numpy.typing as npt
 
 from insights.journey import json_value, share
-from insights.segments import SEGMENTS, members
+from models.stakes import AT_STAKE
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """Whether the log has what a figure counts: a shop that never tells of refunds has none measured, not none."""
+
+    holds: Callable[[Columns], bool]
+    reason: str
+    """Why the figure is not known when it does not hold."""
+
+
+_always = Seen(lambda columns: True, "there is nothing to measure it by yet")
+
+
+def _known(values: npt.NDArray[Any]) -> bool:
+    return bool((~np.isnan(values)).any())
+
+
+def _any(reason: str, *names: str) -> Seen:
+    """Whether any of these columns is above 0 for anybody."""
+    return Seen(lambda columns: any(bool((columns[name] > 0).any()) for name in names), reason)
+
+
+_ordered = _any("no order has come", "purchases_ever")
+_priced = _any("no order with an amount has come", "spend_gross_ever")
+
+
+@dataclass(frozen=True, slots=True)
 class Kpi:
-    """A key figure and its definition, `doc`. A `unit` of "share" means 0 to 1; the others are what is counted."""
+    """A key figure and its definition, `doc`. A `unit` of "share" means 0 to 1; the others are what is counted.
+
+    Where what it counts was never `seen`, the figure is NaN, never 0.
+    """
 
     name: str
     title: str
     unit: str
     doc: str
     measure: Callable[[Columns], float]
+    seen: Seen = _always
+
+    def value(self, columns: Columns) -> float:
+        """The figure over all customers; NaN where it cannot be known."""
+        return self.measure(columns) if self.seen.holds(columns) else math.nan
 
 
 def total(columns: Columns, name: str) -> float:
@@ -64,10 +98,10 @@ def net_promoter_score(columns: Columns) -> float:
     return 100 * (known_share(answers, answers >= 9) - known_share(answers, answers <= 6))
 
 
-def at_risk_share(columns: Columns) -> float:
-    """Members of the at-risk segment among the active repeat buyers it is drawn from."""
-    active = (columns["purchases_ever"] >= 2) & (columns["days_since_purchase"] <= 56)
-    return share(float(len(members(SEGMENTS["at-risk"], columns))), number(active))
+def money_at_stake(columns: Columns) -> float:
+    """The money that the shop can expect to lose with customers who leave; NaN when nobody's leaving is foretold."""
+    stakes = np.asarray(AT_STAKE.evaluate(columns), np.float64)
+    return float(np.nansum(stakes)) if (~np.isnan(stakes)).any() else math.nan
 
 
 def abandoned_cart_share(columns: Columns) -> float:
@@ -99,6 +133,7 @@ KPIS: dict[str, Kpi] = {
             "customers",
             "Customers with an order within 28 days.",
             lambda columns: number(columns["purchases_28d"] >= 1),
+            _ordered,
         ),
         Kpi(
             "orders_28d",
@@ -106,6 +141,7 @@ KPIS: dict[str, Kpi] = {
             "orders",
             "Sum of `purchases_28d`.",
             lambda columns: total(columns, "purchases_28d"),
+            _ordered,
         ),
         Kpi(
             "revenue_gross_28d",
@@ -113,6 +149,7 @@ KPIS: dict[str, Kpi] = {
             "currency",
             "Sum of `spend_gross_28d`: order totals, refunds and cancellations not subtracted.",
             lambda columns: total(columns, "spend_gross_28d"),
+            _priced,
         ),
         Kpi(
             "revenue_net_90d",
@@ -120,6 +157,7 @@ KPIS: dict[str, Kpi] = {
             "currency",
             "Sum of `spend_net_90d`: order totals less refunds and cancellations.",
             lambda columns: total(columns, "spend_net_90d"),
+            _priced,
         ),
         Kpi(
             "average_order_value_28d",
@@ -127,6 +165,7 @@ KPIS: dict[str, Kpi] = {
             "currency",
             "Sum of `spend_gross_28d` / sum of `purchases_28d`.",
             lambda columns: share(total(columns, "spend_gross_28d"), total(columns, "purchases_28d")),
+            _priced,
         ),
         Kpi(
             "repeat_purchase_rate",
@@ -150,11 +189,12 @@ KPIS: dict[str, Kpi] = {
             lambda columns: share(number(columns["lapsing"] > 0), len(columns["lapsing"])),
         ),
         Kpi(
-            "at_risk_share",
-            "At risk",
-            "share",
-            "Members of the segment at-risk / customers with 2 or more orders, the last within 56 days.",
-            at_risk_share,
+            "money_at_stake_28d",
+            "Money at stake",
+            "currency",
+            "Sum of `churn_28d` x `spend_net_90d` x 28 / 90: what those who leave can be expected to take along.",
+            money_at_stake,
+            _priced,
         ),
         Kpi(
             "conversion_7d_mean",
@@ -185,6 +225,7 @@ KPIS: dict[str, Kpi] = {
             lambda columns: float(
                 np.nansum(columns["cart_value"][columns["cart_items"] > 0], dtype=np.float64),
             ),
+            _any("no priced product is in a cart", "cart_value"),
         ),
         Kpi(
             "coupons_per_order",
@@ -192,6 +233,7 @@ KPIS: dict[str, Kpi] = {
             "coupons",
             "Sum of `coupons_ever` / sum of `purchases_ever`.",
             lambda columns: share(total(columns, "coupons_ever"), total(columns, "purchases_ever")),
+            _any("no coupon has come", "coupons_ever"),
         ),
         Kpi(
             "discount_share",
@@ -199,6 +241,7 @@ KPIS: dict[str, Kpi] = {
             "share",
             "Mean of `discount_share` over customers, weighted by `spend_gross_ever`: coupon amounts / order totals.",
             lambda columns: weighted_mean(columns["discount_share"], columns["spend_gross_ever"]),
+            _any("no coupon has come", "coupons_ever"),
         ),
         Kpi(
             "refund_share",
@@ -206,6 +249,7 @@ KPIS: dict[str, Kpi] = {
             "share",
             "1 - sum of `spend_net_ever` / sum of `spend_gross_ever`: refunds and cancellations / order totals.",
             lambda columns: 1 - share(total(columns, "spend_net_ever"), total(columns, "spend_gross_ever")),
+            _any("no refund or cancellation has come", "refunds_ever", "cancels_ever"),
         ),
         Kpi(
             "net_promoter_score",
@@ -213,6 +257,7 @@ KPIS: dict[str, Kpi] = {
             "points",
             "100 x (share of latest NPS answers of 9 or 10, less share of 0 to 6); from -100 to 100.",
             net_promoter_score,
+            Seen(lambda columns: _known(columns["nps_latest"]), "no answer to an NPS survey has come"),
         ),
         Kpi(
             "customer_satisfaction",
@@ -220,6 +265,7 @@ KPIS: dict[str, Kpi] = {
             "share",
             "Latest CSAT answers of 4 or 5 / all latest CSAT answers (top-two-box).",
             lambda columns: known_share(columns["csat_latest"], columns["csat_latest"] >= 4),
+            Seen(lambda columns: _known(columns["csat_latest"]), "no answer to a satisfaction survey has come"),
         ),
         Kpi(
             "message_open_rate",
@@ -227,6 +273,7 @@ KPIS: dict[str, Kpi] = {
             "share",
             "Mean of `message_open_rate` over the customers who were sent messages.",
             lambda columns: mean(columns["message_open_rate"]),
+            _any("no opened message has come", "message_open_rate"),
         ),
         Kpi(
             "message_click_rate",
@@ -234,6 +281,7 @@ KPIS: dict[str, Kpi] = {
             "share",
             "Mean of `message_click_rate` over the customers who were sent messages.",
             lambda columns: mean(columns["message_click_rate"]),
+            _any("no clicked message has come", "message_click_rate"),
         ),
     )
 }
@@ -242,11 +290,11 @@ KPIS: dict[str, Kpi] = {
 
 def key_figures(columns: Columns) -> dict[str, float]:
     """All key figures of a scoreboard; NaN where a figure cannot be known."""
-    return {name: kpi.measure(columns) for name, kpi in KPIS.items()}
+    return {name: kpi.value(columns) for name, kpi in KPIS.items()}
 
 
 def to_json(figures: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Key figures with their titles, units and definitions, as plain JSON values; NaN becomes None."""
+    """Key figures with their titles, units and definitions, as plain JSON values; NaN becomes None, with the reason."""
     return [
         {
             "name": name,
@@ -254,6 +302,7 @@ def to_json(figures: Mapping[str, float]) -> list[dict[str, Any]]:
             "unit": KPIS[name].unit,
             "definition": KPIS[name].doc,
             "value": json_value(value),
+            "missing": KPIS[name].seen.reason if math.isnan(value) else None,
         }
         for name, value in figures.items()
     ]
@@ -267,7 +316,8 @@ def markdown() -> str:
         "<!-- Generated: python -m insights.kpis > docs/kpis.md -->",
         "",
         "Computed over all customers of the scoreboard, from the [features](features.md) and the probabilities of the",
-        "targets. A figure without anything to divide by is not known, never 0.",
+        "targets. A figure of what was never measured (no order with an amount, no opened message) is not known, never",
+        "0, and says why.",
         "",
         "| figure | unit | definition |",
         "| --- | --- | --- |",

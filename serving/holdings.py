@@ -17,6 +17,7 @@ from serving.engine import Engine, Standing
 from serving.erasure import merges_of
 from serving.letters import speaks_of
 from serving.schemas import moment
+from serving.scoreboard import Generation
 
 LETTERS = 1000
 """Dead letters looked through at once."""
@@ -83,9 +84,9 @@ def _raw(letter: DeadLetter) -> dict[str, str]:
         return {"raw_base64": base64.b64encode(letter.raw).decode()}
 
 
-def lines(fold: Fold, found: Held) -> Iterator[bytes]:
+def lines(fold: Fold, found: Held, generation: Generation | None = None) -> Iterator[bytes]:
     """The customer, then merges, events and dead letters, each kind oldest first; `record` says what a line is."""
-    yield _line("customer", _summary(fold, found))
+    yield _line("customer", _summary(fold, found, generation))
     for merge in found.merges:
         yield _line("merge", merge)
     for event in found.events:
@@ -94,7 +95,7 @@ def lines(fold: Fold, found: Held) -> Iterator[bytes]:
         yield _line("dead_letter", _letter(letter))
 
 
-def _summary(fold: Fold, found: Held) -> dict[str, Any]:
+def _summary(fold: Fold, found: Held, generation: Generation | None) -> dict[str, Any]:
     standing = found.standing
     return {
         "as_of": moment(standing.as_of),
@@ -103,7 +104,7 @@ def _summary(fold: Fold, found: Held) -> dict[str, Any]:
         "known": standing.known,
         **position(fold, standing),
         "scores": target_scores(standing),
-        "segments": segments_of(fold, standing),
+        "segments": segments_of(fold, standing, generation),
         "features": {name: number(value) for name, value in found.features.items()},
         "fingerprint": fold.fingerprint,
     }

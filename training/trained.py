@@ -25,6 +25,7 @@ from training.ladder import FittedScorer, needed
 from training.next_stages import FittedStage, StageTest
 from training.reliability import Reliability, reliability_by_part
 from training.slices import Rows
+from training.stakes import stake_metrics
 from training.targets import InVisit, Target
 
 AT_CUTOFFS = ("roc_auc", "pr_auc")
@@ -71,7 +72,7 @@ class TrainedTarget:
             card_of(self.target, self.counts, self.fitted),
             base_rate=self.evaluation.base_rate,
             evidence=_evidence(self.model.rung.name, self.gates, earned(self.gates, [CALIBRATED])),
-            metrics=metrics,
+            metrics=metrics | stake_metrics(self.target.name, self.names, self.test, self.predictions["model"]),
             coverage=self.coverage,
             reliability={
                 feature: {value: asdict(found) for value, found in parts.items()}

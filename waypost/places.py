@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from features.log import open_log, shown
 from serving.settings import Settings, read_settings
-from waypost.console import clock
+from waypost.console import UsageProblem, clock, iso
 
 if TYPE_CHECKING:
     from features.log.contract import EventLog
     from serving.engine import Engine
     from serving.scoreboard import Generation
+    from serving.state.contract import StateChunk
 
 
 def settings(store: str | None = None) -> Settings:
@@ -68,15 +69,34 @@ def engine_of(store: str | None) -> Engine:
 
 @contextmanager
 def swept(store: str | None, at: int | None) -> Iterator[tuple[Engine, Generation]]:
-    """All customers as of a moment (the end of the log when None), without touching the server's scoreboard."""
+    """All customers as of a moment (the end of the log when None), without touching the server's scoreboard.
+
+    A moment before the end of the log is replayed: what was known then, of the profiles that were known then, and
+    nothing later. Raises UsageProblem for one before the log begins.
+    """
     from features.journey import JOURNEY
     from serving.scoreboard import Scoreboard, sweep
 
     engine = engine_of(store)
     span = engine.states.log.span()
     moment = at if at is not None else (span[1] if span else clock())
+    if span and moment < span[0]:
+        engine.states.close()
+        raise UsageProblem(f"nothing was known at {iso(moment)}: the log begins at {iso(span[0])}; give a later --at")
     try:
         with tempfile.TemporaryDirectory() as folder:
-            yield engine, sweep(engine, Scoreboard(Path(folder), JOURNEY.fingerprint), moment)
+            board = Scoreboard(Path(folder), JOURNEY.fingerprint)
+            past = states_at(engine, moment) if span and moment < span[1] else None
+            yield engine, sweep(engine, board, moment, past)
     finally:
         engine.states.close()
+
+
+def states_at(engine: Engine, moment: int) -> StateChunk:
+    """The states of the profiles that were known at a moment, replayed from the log up to it."""
+    from features.profiles import known_at, read_past
+    from features.replay import final_states
+    from serving.state.contract import StateChunk
+
+    known = known_at(read_past(engine.states.log, moment), moment)
+    return StateChunk(known.customers, final_states(engine.fold, known))

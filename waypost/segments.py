@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import csv
-import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from features.events import Stage
-from waypost.console import JsonOption, StoreOption, UsageProblem, iso, out, parse_moment, print_json, print_table
+from waypost.console import (
+    JsonOption,
+    StoreOption,
+    UsageProblem,
+    iso,
+    out,
+    parse_moment,
+    print_json,
+    print_line,
+    print_table,
+)
+
+if TYPE_CHECKING:
+    from models.stakes import Yield
+    from serving.engine import Engine
+    from serving.scoreboard import Generation
 
 app = typer.Typer(help="List the saved segments, or pull the members of one.", no_args_is_help=True)
 
@@ -26,59 +40,90 @@ def list_segments(at: AtOption = None, store: StoreOption = None, as_json: JsonO
     from insights.segments import SEGMENTS
     from waypost.places import swept
 
-    with swept(store, parse_moment(at) if at else None) as (_, generation):
-        counts, customers, as_of = generation.report["segments"], generation.count, iso(generation.as_of)
+    with swept(store, parse_moment(at) if at else None) as (engine, generation):
+        report, customers, as_of = generation.report, generation.count, iso(generation.as_of)
+        past = {name: _past(name, engine) for name in SEGMENTS}
     rows = [
-        {"name": each.name, "title": each.title, "customers": counts[each.name], "rule": str(each.rule)}
+        {
+            "name": each.name,
+            "title": each.title,
+            "customers": report["segments"][each.name],
+            "candidates": report["candidates"][each.name],
+            "rule": str(each.rule),
+        }
         for each in SEGMENTS.values()
     ]
     if as_json:
-        print_json({"as_of": as_of, "customers": customers, "segments": rows})
-    else:
-        title = f"segments of {customers:,} customers, as of {as_of}"
-        print_table(title, tuple(rows[0]), [tuple(row.values()) for row in rows])
+        told = [{**row, "past": None if (found := past[str(row["name"])]) is None else asdict(found)} for row in rows]
+        print_json({"as_of": as_of, "customers": customers, "segments": told})
+        return
+    print_table(
+        f"segments of {customers:,} customers, as of {as_of}", tuple(rows[0]), [tuple(row.values()) for row in rows]
+    )
+    for name, found in past.items():
+        if found is not None:
+            print_line(f"{name}: {found.words}")
+
+
+def _past(name: str, engine: Engine) -> Yield | None:
+    """What a list of the segment would have found, as the training of the champion measured it."""
+    from insights.segments import SEGMENTS
+    from models.stakes import AT_STAKE, TARGET, Yield
+
+    champion = engine.champions.current
+    card = champion.bundle.manifest.targets.get(TARGET) if champion else None
+    return Yield.of_metrics(card.metrics) if card and SEGMENTS[name].order_by is AT_STAKE else None
 
 
 @app.command("pull")
 def pull_segment(
     name: Annotated[str, typer.Argument(help="Name of a segment; see `waypost segments list`.")],
     file: Annotated[Path | None, typer.Option("--out", help="CSV file to write; standard output when absent.")] = None,
+    size: Annotated[
+        float | None, typer.Option("--size", help="A share up to 1, or a number of customers; the segment's own.")
+    ] = None,
     at: AtOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the members of a segment, first those it matters most for, as CSV or JSON."""
+    """Write the members of a segment, first those it matters most for, as CSV or JSON.
+
+    With what is estimated of each, its interval, and the reasons of the first thousand.
+    """
     from insights.segments import SEGMENTS
-    from serving.scoreboard import member_columns, member_rows
+    from serving.scoreboard.members import csv_values, member_columns
     from waypost.places import swept
 
     if name not in SEGMENTS:
         raise UsageProblem(f"there is no segment {name!r}; there are {', '.join(SEGMENTS)}")
+    try:
+        SEGMENTS[name].count(1, size)
+    except ValueError as fault:
+        raise UsageProblem(f"--size: {fault}") from None
     with swept(store, parse_moment(at) if at else None) as (engine, generation):
-        rows = member_rows(engine.states.log, generation, generation.members(name))
-        if as_json:
-            members = [{"customer": customer, **_shown(values)} for customer, values in rows]
-            print_json({"as_of": iso(generation.as_of), "segment": name, "members": members})
-        elif file is None:
-            write_members(sys.stdout, member_columns(generation), rows)
-        else:
-            with file.open("w", newline="", encoding="utf-8") as target:
-                written = write_members(target, member_columns(generation), rows)
-            out.print(f"{written:,} customers of {name} in {file}", highlight=False)
+        members = list(_members(engine, generation, name, size))
+        header = ("customer", *member_columns(generation), "reasons")
+        as_of = iso(generation.as_of)
+    if as_json:
+        print_json({"as_of": as_of, "segment": name, "members": members})
+        return
+    lines = [header, *(csv_values(each) for each in members)]
+    if file is None:
+        csv.writer(sys.stdout, lineterminator="\n").writerows(lines)
+        return
+    with file.open("w", newline="", encoding="utf-8") as target:
+        csv.writer(target, lineterminator="\n").writerows(lines)
+    out.print(f"{len(members):,} customers of {name} in {file}", highlight=False)
 
 
-def _shown(values: dict[str, float]) -> dict[str, str | float | None]:
-    """The columns of a member as people read them: the stage by name, nothing where a value is not known."""
-    shown = {name: None if math.isnan(value) else float(f"{value:.9g}") for name, value in values.items()}
-    return {**shown, "stage": Stage(int(values["stage"])).name.lower()}
+def _members(
+    engine: Engine, generation: Generation, name: str, size: float | None
+) -> Iterator[dict[str, str | float | bool | None]]:
+    """Each member as people read it, with the reasons in words."""
+    from serving.scoreboard.members import member_reasons, member_rows, shown
 
-
-def write_members(target: TextIO, columns: Sequence[str], rows: Iterable[tuple[str, dict[str, float]]]) -> int:
-    """Write CSV with a header, empty where a value is not known. The number of members."""
-    writer = csv.writer(target, lineterminator="\n")
-    writer.writerow(("customer", *columns))
-    written = 0
-    for customer, values in rows:
-        writer.writerow([customer, *_shown(values).values()])
-        written += 1
-    return written
+    log, champion, places = engine.states.log, engine.champions.current, generation.members(name, size)
+    reasons = member_reasons(generation, name, places, champion)
+    for customer, values in member_rows(log, generation, places, champion):
+        told = reasons.get(log.customers.code(customer))
+        yield {"customer": customer, **shown(generation, values), "reasons": told}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from functools import partial
 
 import numpy as np
@@ -18,14 +19,25 @@ from features.sources import door
 from features.sources.contract import BadRecord
 from insights.segments import SEGMENTS
 from serving.consent import withdrawn
-from serving.endpoints.shapes import event_answer, number, position, segments_of, stamp, target_scores, version_of
+from serving.endpoints.shapes import (
+    event_answer,
+    number,
+    past_yield,
+    position,
+    segments_of,
+    stamp,
+    target_scores,
+    version_of,
+)
 from serving.engine import Engine
+from serving.estimates import ANSWERS
 from serving.exchange import parse_query, reply
 from serving.problems import Problem
 from serving.schemas import (
     CustomerAnswer,
     CustomerQuery,
     JourneyAnswer,
+    LikelyStage,
     ProblemError,
     SegmentAnswer,
     SegmentMember,
@@ -34,12 +46,12 @@ from serving.schemas import (
     SegmentSummary,
     moment,
 )
-from serving.schemas.scores import TARGET_SCORES, ScoreReason
-from serving.scoreboard import Generation, member_columns, member_rows
-from serving.scoreboard.members import SHOWN
+from serving.schemas.scores import TARGET_SCORES, Interval, ScoreReason
+from serving.scoreboard import Generation, member_columns, member_reasons, member_rows
+from serving.scoreboard.members import MOST_EXPLAINED, SHOWN, csv_values, shown
 from serving.worker import Worker
 
-ROWS = 2000
+ROWS = 500
 """Rows of a CSV stream written at once."""
 
 _CURSOR = re.compile(r"(\d{8,12})-(\d{1,9})", re.ASCII)
@@ -67,7 +79,7 @@ async def get_customer(worker: Worker, request: HttpRequest) -> Response:
             merged_into=ids[0] if ids and ids[0] != customer else None,
             **position(worker.fold, standing),
             scores=TARGET_SCORES.validate_python(target_scores(standing)),
-            segments=segments_of(worker.fold, standing),
+            segments=segments_of(worker.fold, standing, worker.scoreboard.current()),
             features={
                 name: number(value) for name, value in zip(worker.fold.names, standing.features.tolist(), strict=True)
             },
@@ -102,6 +114,8 @@ async def get_segments(worker: Worker, request: HttpRequest) -> Response:
             rule=str(segment.rule),
             ordering=segment.ordering,
             customers=generation.report["segments"][segment.name],
+            candidates=generation.report["candidates"][segment.name],
+            past=past_yield(segment, worker.champions.current),
             share=generation.report["segments"][segment.name] / generation.count if generation.count else None,
         )
         for segment in SEGMENTS.values()
@@ -123,10 +137,10 @@ async def get_segment(worker: Worker, request: HttpRequest) -> Response:
         raise Problem("unknown_segment", f"There is no segment {name[:60]!r}; there are {', '.join(SEGMENTS)}.")
     query = parse_query(SegmentQuery, request.query_params)
     if query.format == "csv" or (query.format is None and "text/csv" in request.headers.get("accept", "")):
-        return await _csv(worker, name)
+        return await _csv(worker, name, size_of(query.size))
     generation, start = _place(worker, query.cursor)
     try:
-        places = generation.members(name)
+        places = generation.members(name, size_of(query.size))
     except FileNotFoundError:  # the revision was dropped since its report was read
         raise _expired() from None
     page = places[start : start + query.limit]
@@ -138,10 +152,21 @@ async def get_segment(worker: Worker, request: HttpRequest) -> Response:
             model=stamp(worker, generation.report["model_version"]),
             name=name,
             customers=len(places),
+            candidates=generation.report["candidates"][name],
+            past=past_yield(SEGMENTS[name], worker.champions.current),
             members=members,
             next_cursor=f"{generation.name}-{following}" if following < len(places) else None,
         )
     )
+
+
+def size_of(size: float | None) -> float | None:
+    """How many members are asked for. Raises a `Problem` for what is neither a share nor a whole number."""
+    if size is not None and size > 1 and size != round(size):
+        detail = f"{size:g} is no size; expected a share such as 0.2, or a number of customers such as 500"
+        errors = [ProblemError(pointer="?size", code="invalid_size", detail=detail)]
+        raise Problem("invalid_request", f"?size: {detail}.", errors)
+    return size
 
 
 def _place(worker: Worker, cursor: str | None) -> tuple[Generation, int]:
@@ -172,13 +197,14 @@ def _listed(
 ) -> Iterator[tuple[str, dict[str, float]]]:
     """The id and the columns of members; who withdrew the consent to be profiled since the sweep is left out."""
     engine.consents.refresh()
-    for customer, values in member_rows(engine.states.log, generation, places):
+    for customer, values in member_rows(engine.states.log, generation, places, engine.champions.current):
         if customer not in engine.consents.suspects or not withdrawn(engine.states.load(customer)):
             yield customer, values
 
 
 def _members(engine: Engine, generation: Generation, places: NDArray[np.int32]) -> Iterator[SegmentMember]:
-    reasons, code_of = generation.reasons(), engine.states.log.customers.code
+    reasons, code_of, report = generation.reasons(), engine.states.log.customers.code, generation.report
+    valued = (*report["targets"], *report["amounts"])
     rows = dict(zip(generation.customers[places].tolist(), places.tolist(), strict=True))
     for customer, values in _listed(engine, generation, places):
         row = rows.get(code_of(customer))
@@ -186,7 +212,9 @@ def _members(engine: Engine, generation: Generation, places: NDArray[np.int32]) 
             customer=customer,
             stage=Stage(int(values["stage"])).name.lower(),
             lapsing=values["lapsing"] > 0,
-            scores={target: number(values[target]) for target in generation.report["targets"]},
+            scores={target: number(values[target]) for target in valued},
+            intervals={target: _interval(values[f"{target}_low"], values[f"{target}_high"]) for target in valued},
+            next_stages={target: _likely(values, target) for target in report["stages"]},
             reasons={
                 target: [ScoreReason.model_validate(each) for each in told[row]]
                 for target, told in reasons.items()
@@ -196,12 +224,26 @@ def _members(engine: Engine, generation: Generation, places: NDArray[np.int32]) 
         )
 
 
-async def _csv(worker: Worker, name: str) -> Response:
+def _interval(low: float, high: float) -> Interval | None:
+    return Interval(low=low, high=high) if math.isfinite(low) else None
+
+
+def _likely(values: Mapping[str, float], target: str) -> LikelyStage | None:
+    if math.isnan(values[target]):
+        return None
+    return LikelyStage(
+        stage=ANSWERS[int(values[target])],
+        probability=values[f"{target}_probability"],
+        days=number(values[f"{target}_days"]),
+    )
+
+
+async def _csv(worker: Worker, name: str, size: float | None) -> Response:
     generation = worker.generation()
-    places = generation.members(name)
+    places = generation.members(name, size)
     _ = generation.columns  # opened now: a generation may be removed while its lines are sent
     return StreamingResponse(
-        _csv_parts(worker, generation, places),
+        _csv_parts(worker, generation, name, places),
         media_type="text/csv; charset=utf-8",
         headers={
             "Content-Disposition": f'attachment; filename="{name}.csv"',
@@ -212,23 +254,21 @@ async def _csv(worker: Worker, name: str) -> Response:
     )
 
 
-async def _csv_parts(worker: Worker, generation: Generation, places: NDArray[np.int32]) -> AsyncIterator[str]:
-    """The lines of a segment, some thousand at a time, read beside the event loop."""
-    yield _csv_text([("customer", *member_columns(generation))])
+async def _csv_parts(
+    worker: Worker, generation: Generation, name: str, places: NDArray[np.int32]
+) -> AsyncIterator[str]:
+    """The lines of a segment, some at a time, read beside the event loop."""
+    yield _csv_text([("customer", *member_columns(generation), "reasons")])
     for start in range(0, len(places), ROWS):
-        part = places[start : start + ROWS]
-        yield await worker.read(partial(_csv_rows, generation=generation, places=part))
+        part, explained = places[start : start + ROWS], start < MOST_EXPLAINED
+        yield await worker.read(partial(_csv_rows, generation=generation, name=name, places=part, explained=explained))
 
 
-def _csv_rows(engine: Engine, generation: Generation, places: NDArray[np.int32]) -> str:
-    shown = (*generation.report["targets"], *SHOWN)
+def _csv_rows(engine: Engine, generation: Generation, name: str, places: NDArray[np.int32], explained: bool) -> str:
+    code_of = engine.states.log.customers.code
+    reasons = member_reasons(generation, name, places, engine.champions.current) if explained else {}
     return _csv_text(
-        (
-            customer,
-            Stage(int(values["stage"])).name.lower(),
-            int(values["lapsing"] > 0),
-            *("" if number(values[name]) is None else f"{values[name]:.9g}" for name in shown),
-        )
+        (customer, *csv_values(shown(generation, values)), reasons.get(code_of(customer), ""))
         for customer, values in _listed(engine, generation, places)
     )
 

@@ -53,7 +53,7 @@ async def get_export(worker: Worker, request: HttpRequest) -> Response:
     now = worker.clock()
     found = await worker.read(lambda engine: held(engine, customer, now))
     return StreamingResponse(
-        _texts(lines(worker.fold, found)),
+        _texts(lines(worker.fold, found, worker.scoreboard.current())),
         media_type=JSON_LINES,
         headers={"Content-Disposition": 'attachment; filename="customer.ndjson"', "Cache-Control": "no-store"},
     )

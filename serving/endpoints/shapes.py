@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from features.events import Event, Stage
 from features.fold import Fold
-from insights.segments import SEGMENTS
+from insights.segments import SEGMENTS, Segment
 from models.recommender import Recommendation
+from models.stakes import AT_STAKE, TARGET, Yield
 from serving import estimates
 from serving.arrivals import Arrivals
 from serving.champion import Champion
 from serving.engine import Standing
-from serving.schemas import EventAnswer, ModelStamp, RecommendedItem, UnreadValue, moment
+from serving.schemas import EventAnswer, ModelStamp, PastYield, RecommendedItem, UnreadValue, moment
+from serving.schemas.scores import Interval
+from serving.scoreboard import Generation
 from serving.worker import Worker
 
 
@@ -82,14 +85,55 @@ def position(fold: Fold, standing: Standing) -> dict[str, Any]:
     }
 
 
-def segments_of(fold: Fold, standing: Standing) -> list[str]:
-    """The segments a customer is in at this moment, by the same rules as the sweep."""
+def segments_of(fold: Fold, standing: Standing, generation: Generation | None) -> list[str]:
+    """The segments a customer is in at this moment, by the same rules as the sweep.
+
+    In one that goes as far as its size, who comes before the last member of the newest sweep; nobody before the first.
+    """
     if not standing.known:
         return []
     columns: dict[str, Any] = dict(zip(fold.names, standing.features, strict=True))
     for segment in SEGMENTS.values():
         columns.update({name: standing.scores.get(name, np.nan) for name in segment.columns() - fold.index.keys()})
-    return [segment.name for segment in SEGMENTS.values() if segment.rule.evaluate(columns)]
+    return [
+        segment.name
+        for segment in SEGMENTS.values()
+        if segment.rule.evaluate(columns) and _within(segment, columns, generation)
+    ]
+
+
+def _within(segment: Segment, columns: Mapping[str, Any], generation: Generation | None) -> bool:
+    """Whether one for whom the rule holds is a member, not a candidate alone."""
+    if segment.size >= 1.0:
+        return True
+    places = generation.members(segment.name) if generation else ()
+    if generation is None or not len(places):
+        return False
+    last = {name: generation.columns[name][places[-1:]] for name in segment.order_by.columns()}
+    return bool(segment.order_by.evaluate(columns) >= segment.order_by.evaluate(last)[0])
+
+
+def past_yield(segment: Segment, champion: Champion | None) -> PastYield | None:
+    """What a list of the segment would have found, as the training of the champion measured it."""
+    if champion is None or segment.order_by is not AT_STAKE or TARGET not in champion.bundle.manifest.targets:
+        return None
+    found = Yield.of_metrics(champion.bundle.manifest.targets[TARGET].metrics)
+    return (
+        None
+        if found is None
+        else PastYield(
+            as_of=moment(int(found.cutoff)),
+            customers=int(found.customers),
+            named=int(found.named),
+            left=found.left,
+            left_interval=Interval(low=found.left_low, high=found.left_high),
+            money=found.money,
+            money_interval=Interval(low=found.money_low, high=found.money_high),
+            money_random=found.money_random,
+            money_spending=found.money_spending,
+            words=found.words,
+        )
+    )
 
 
 def told(arrivals: Arrivals) -> list[UnreadValue]:

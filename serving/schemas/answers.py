@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from serving.schemas.answer import Answer, StageName, Stamped, Told
-from serving.schemas.scores import ScoreReason, TargetScore
+from serving.schemas.scores import Interval, ScoreReason, TargetScore
 from serving.schemas.words import Properties, named, one_of
 
 ReasonKind = Annotated[Literal["stage", "channel", "condition", "frequency", "value"], named("ReasonKind")]
@@ -141,6 +141,21 @@ class CustomerAnswer(Stamped):
     events: list[EventAnswer] = Field(description="The newest events, newest first.")
 
 
+class PastYield(Answer):
+    """What a list of this segment, made at a moment of the past, would have found."""
+
+    as_of: datetime
+    customers: int = Field(description="With something at stake then.")
+    named: int = Field(description="How many the list would have named.")
+    left: float = Field(description="Share of these who then bought nothing for 28 days.")
+    left_interval: Interval
+    money: float = Field(description="Share that they held of the money that then left.")
+    money_interval: Interval
+    money_random: float = Field(description="What as many at random hold in the mean.")
+    money_spending: float = Field(description="What as many of those who spent most hold.")
+    words: str = Field(description="The same as a sentence.")
+
+
 class SegmentSummary(Answer):
     """One saved segment and its size."""
 
@@ -150,7 +165,9 @@ class SegmentSummary(Answer):
     rule: str = Field(description="The condition, over features and probabilities.")
     ordering: str = Field(description="Who comes first.")
     customers: int
+    candidates: int = Field(description="Customers for whom the rule holds; the segment is the first of them.")
     share: float | None = Field(description="Of all customers.")
+    past: PastYield | None = Field(description="What it would have found, where that was measured.")
 
 
 class SegmentsAnswer(Stamped):
@@ -160,13 +177,23 @@ class SegmentsAnswer(Stamped):
     segments: list[SegmentSummary]
 
 
+class LikelyStage(Answer):
+    """The most likely of the stages that a customer may enter next."""
+
+    stage: str = Field(description="A stage of the journey, or `stays` for none.")
+    probability: float
+    days: float | None = Field(description="Expected days until the change.")
+
+
 class SegmentMember(Answer):
     """One customer of a segment."""
 
     customer: str
     stage: StageName
     lapsing: bool
-    scores: dict[str, float | None]
+    scores: dict[str, float | None] = Field(description="Probabilities and amounts of money, by target.")
+    intervals: dict[str, Interval | None] = Field(description="What each of them lies in with a chance of 90 %.")
+    next_stages: dict[str, LikelyStage | None] = Field(description="The stage that is most likely next, by target.")
     reasons: dict[str, list[ScoreReason]] = Field(
         description="Why: by target that the segment asks for, strongest first. Only of the first 100 members."
     )
@@ -178,6 +205,8 @@ class SegmentAnswer(Stamped):
 
     name: str
     customers: int
+    candidates: int = Field(description="Customers for whom the rule holds; `size` says how many of them are members.")
+    past: PastYield | None = Field(description="What it would have found at its own size, where that was measured.")
     members: list[SegmentMember]
     next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last page.")
 
@@ -208,6 +237,7 @@ class KeyFigure(Answer):
     unit: str = Field(description="What is counted; `share` is between 0 and 1, `currency` the shop's.")
     definition: str
     value: float | None
+    missing: str | None = Field(description="Why there is no value: what it counts has never come.")
 
 
 class JourneyAnswer(Stamped):

@@ -192,6 +192,9 @@ class SegmentQuery(Request):
     model_config = ConfigDict(extra="forbid", strict=False, frozen=True)
 
     limit: Annotated[int, Field(ge=1, le=1000)] = Field(100, description="Most members in one page.")
+    size: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="A share of the candidates up to 1, or a number of customers; the segment's own when absent."
+    )
     cursor: str | None = Field(None, description="`next_cursor` of the page before; the first page when absent.")
     format: Literal["json", "csv"] | None = Field(
         None, description="`csv` streams the whole segment; when absent, the `Accept` header decides."

@@ -4,7 +4,7 @@
     revision-N.json         since the N-th refresh: up to which event, how many rows and customers, the segments
     customers.npy           int32[capacity], the customers' codes in the log
     columns.npy             float32[columns, capacity], features and probabilities, in the order the report names them
-    SEGMENT-N.npy           int32[members], places in the columns, in the segment's order, since the N-th refresh
+    SEGMENT-N.npy           int32[candidates], places in the columns, in the segment's order, since the N-th refresh
     reasons.json            why the probabilities of the first members are what they are, by target and row
 
 Rows are only ever added: a customer who changed gets a new one, and the places of the next revision lead there. So a
@@ -48,7 +48,7 @@ SPARE, LEAST_SPARE = 1 / 4, 4096
 
 def catalogue_digest() -> str:
     """What tells this release's segments from those of another: their names, rules and orderings, hashed."""
-    told = [(each.name, str(each.rule), str(each.order_by), each.ordering) for each in SEGMENTS.values()]
+    told = [(each.name, str(each.rule), str(each.order_by), each.ordering, each.size) for each in SEGMENTS.values()]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
@@ -137,8 +137,16 @@ class Generation:
         """Every feature and probability by name, one value per row."""
         return dict(zip(self.report["columns"], self.rows.matrix[:, : self.used], strict=True))
 
-    def members(self, segment: str) -> NDArray[np.int32]:
-        """Places of a segment's members in the columns, in the segment's order. KeyError for an unknown segment."""
+    def members(self, segment: str, size: float | None = None) -> NDArray[np.int32]:
+        """Places of a segment's members in the columns, in its order; of its own size when none is given.
+
+        KeyError for an unknown segment, ValueError for a size that is none.
+        """
+        found = self.candidates(segment)
+        return found[: SEGMENTS[segment].count(len(found), size)]
+
+    def candidates(self, segment: str) -> NDArray[np.int32]:
+        """Places of those for whom a segment's rule holds, in its order. KeyError for an unknown segment."""
         made = self.report["places"][segment]
         places: NDArray[np.int32] = np.load(self.folder / PLACES.format(segment, made), mmap_mode="r")
         return places

@@ -98,7 +98,7 @@ def _write(
     columns = dict(zip(current.report["columns"], matrix, strict=True))
     found, made = {}, dict(current.report["places"])
     for segment in SEGMENTS.values():
-        before = current.members(segment.name)
+        before = current.candidates(segment.name)
         found[segment.name] = patched(segment, columns, codes, before, replaced, fresh)
         if found[segment.name] is not before:
             made[segment.name] = number
@@ -117,7 +117,7 @@ def patched(
     replaced: NDArray[np.bool_],
     fresh: NDArray[np.int32],
 ) -> NDArray[np.int32]:
-    """The places of a segment's members when some rows were `replaced` and others are `fresh`; `places` if it is those.
+    """The places of a segment's candidates when rows were `replaced` and others are `fresh`; `places` if it is those.
 
     The order is that of a sweep: by what the segment orders by, equal ones by code.
     """

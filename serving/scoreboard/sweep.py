@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from insights.journey import journey_report
 from insights.kpis import key_figures
 from insights.kpis import to_json as key_figures_json
-from insights.segments import SEGMENTS, members
+from insights.segments import SEGMENTS, candidates
 from serving.champion import Champion
 from serving.engine import Engine
 from serving.scoreboard.board import Scoreboard
@@ -26,23 +26,34 @@ STAYS = ".stays-{}.npy"
 """What the stages remember, while a sweep is under way."""
 
 
-def sweep(engine: Engine, scoreboard: Scoreboard, now: int) -> Generation:
-    """Read and score every customer at `now` and publish the result. Heals the states that need it first."""
-    engine.states.heal()
+def sweep(engine: Engine, scoreboard: Scoreboard, now: int, states: StateChunk | None = None) -> Generation:
+    """Read and score every customer at `now` and publish the result. Heals the states that need it first.
+
+    `states` are those of another moment, replayed, in the place of today's.
+    """
+    if states is None:
+        engine.states.heal()
     champion = engine.champions.current
     return scoreboard.publish(
-        lambda folder: _write(folder, engine, champion, scoreboard, now), engine.states.log.customers.names
+        lambda folder: _write(folder, engine, champion, scoreboard, now, states), engine.states.log.customers.names
     )
 
 
-def _write(folder: Path, engine: Engine, champion: Champion | None, scoreboard: Scoreboard, now: int) -> None:
+def _write(
+    folder: Path,
+    engine: Engine,
+    champion: Champion | None,
+    scoreboard: Scoreboard,
+    now: int,
+    states: StateChunk | None,
+) -> None:
     """Fill the folder of a generation."""
     offset = engine.states.log.offset()
     names = (*engine.fold.names, *targets_of(champion))
-    matrix, stays = _gather(folder, engine, champion, now)
+    matrix, stays = _gather(folder, engine, champion, now, states)
     customers = matrix.shape[1]
     columns = dict(zip(names, matrix, strict=True))
-    found = {segment.name: members(segment, columns).astype(np.int32) for segment in SEGMENTS.values()}
+    found = {segment.name: candidates(segment, columns).astype(np.int32) for segment in SEGMENTS.values()}
     for name, places in found.items():
         np.save(folder / PLACES.format(name, 0), places)
     explain_tops(folder, champion, columns, found)
@@ -53,6 +64,8 @@ def _write(folder: Path, engine: Engine, champion: Champion | None, scoreboard: 
         "model_version": champion.bundle.version if champion else None,
         "columns": names,
         "targets": targets_of(champion),
+        "amounts": tuple(champion.bundle.amounts) if champion else (),
+        "stages": tuple(champion.bundle.stages) if champion else (),
         "journey": journey_report(columns, stays, now).to_json(),
         "figures": key_figures_json(key_figures(columns)),
     }
@@ -65,15 +78,16 @@ def _write(folder: Path, engine: Engine, champion: Champion | None, scoreboard: 
 
 
 def _gather(
-    folder: Path, engine: Engine, champion: Champion | None, now: int
+    folder: Path, engine: Engine, champion: Champion | None, now: int, replayed: StateChunk | None
 ) -> tuple[NDArray[np.float32], dict[str, NDArray[Any]]]:
     """Write the rows of all customers. Their columns, and what the stages remember, by name."""
-    targets, highest = targets_of(champion), engine.states.highest()
+    targets = targets_of(champion)
+    highest = engine.states.highest() if replayed is None else int(replayed.customers.max(initial=-1))
     codes, matrix = created(folder, len(engine.fold.names) + len(targets), highest + 1)
     nobody = engine.fold.memory_many(engine.fold.empty(0), "stages")
     stays = {name: _mapped(folder / STAYS.format(name), each, len(codes)) for name, each in nobody.items()}
     stop = 0
-    for chunk in engine.states.sweep():
+    for chunk in engine.states.sweep() if replayed is None else (replayed,):
         there = chunk.customers <= highest  # who came since is for the refresh
         read = readings(engine, champion, targets, StateChunk(chunk.customers[there], chunk.states[there]), now)
         start, stop = stop, stop + len(read.customers)
@@ -107,7 +121,8 @@ def revision(
         "offset": offset,
         "rows": rows,
         "customers": customers,
-        "segments": {name: len(each) for name, each in found.items()},
+        "segments": {name: SEGMENTS[name].count(len(each)) for name, each in found.items()},
+        "candidates": {name: len(each) for name, each in found.items()},
         "places": dict(places),
     }
 

@@ -41,6 +41,8 @@ SHOP = board(
     cart_value=[10, 0, 0, 25],
     cart_age_hours=[1, NAN, NAN, 4],
     coupons_ever=[3, 0, 0, 0],
+    refunds_ever=[1, 0, 0, 1],
+    cancels_ever=[0, 0, 0, 0],
     discount_share=[0.1, 0.2, NAN, 0],
     nps_latest=[9, 6, NAN, 10],
     csat_latest=[4, NAN, NAN, 3],
@@ -59,7 +61,7 @@ FIGURES = {
     "repeat_purchase_rate": 2 / 3,
     "purchase_frequency_90d": 5 / 3,
     "lapsing_share": 1 / 4,
-    "at_risk_share": 1 / 2,
+    "money_at_stake_28d": (0.2 * 80 + 0.6 * 40) * 28 / 90,
     "conversion_7d_mean": 0.4,
     "churn_28d_mean": 0.4,
     "cart_abandonment_now": 1 / 2,
@@ -72,20 +74,40 @@ FIGURES = {
     "message_open_rate": 0.3,
     "message_click_rate": 0.1,
 }
-UNKNOWN_WITHOUT_CUSTOMERS = {
-    name for name in FIGURES if not name.startswith(("customers", "active", "buyers", "orders"))
-}
-UNKNOWN_WITHOUT_CUSTOMERS -= {"revenue_gross_28d", "revenue_net_90d", "cart_value_open"}
+COUNTED_WITHOUT_CUSTOMERS = {"customers", "active_customers_28d"}
 
 
 @pytest.mark.parametrize("name", KPIS)
 def test_a_figure_of_four_customers(name: str) -> None:
-    assert KPIS[name].measure(SHOP) == pytest.approx(FIGURES[name], rel=1e-6)
+    assert KPIS[name].value(SHOP) == pytest.approx(FIGURES[name], rel=1e-6)
 
 
-def test_without_customers_shares_and_means_are_unknown_and_sums_are_zero() -> None:
+def test_without_customers_all_but_their_number_is_unknown() -> None:
     for name, value in key_figures(board(0)).items():
-        assert math.isnan(value) if name in UNKNOWN_WITHOUT_CUSTOMERS else value == 0, name
+        assert value == 0 if name in COUNTED_WITHOUT_CUSTOMERS else math.isnan(value), name
+
+
+NEVER = {
+    "spend_gross_ever": (
+        "no order with an amount has come",
+        ("revenue_gross_28d", "revenue_net_90d", "average_order_value_28d", "money_at_stake_28d"),
+    ),
+    "purchases_ever": ("no order has come", ("buyers_28d", "orders_28d")),
+    "refunds_ever": ("no refund or cancellation has come", ("refund_share",)),
+    "coupons_ever": ("no coupon has come", ("coupons_per_order", "discount_share")),
+    "message_open_rate": ("no opened message has come", ("message_open_rate",)),
+    "message_click_rate": ("no clicked message has come", ("message_click_rate",)),
+    "cart_value": ("no priced product is in a cart", ("cart_value_open",)),
+}
+
+
+@pytest.mark.parametrize("column", NEVER)
+def test_what_was_never_measured_is_not_zero(column: str) -> None:
+    reason, names = NEVER[column]
+    figures = to_json(key_figures({**SHOP, column: np.zeros(4, np.float32)}))
+    assert {each["name"] for each in figures if each["value"] is None} >= set(names)
+    assert {each["missing"] for each in figures if each["name"] in names} == {reason}
+    assert all(each["missing"] is None for each in to_json(key_figures(SHOP)))
 
 
 def test_figures_are_plain_json_with_their_definitions() -> None:
@@ -98,6 +120,7 @@ def test_figures_are_plain_json_with_their_definitions() -> None:
         "unit": "points",
         "definition": KPIS["net_promoter_score"].doc,
         "value": None,
+        "missing": "no answer to an NPS survey has come",
     }
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from features.grammar import Binary, Column, Constant, Expr, Unary
 from features.journey import Journey
-from insights.segments import SEGMENTS, Segment, members
+from insights.segments import SEGMENTS, Segment, candidates, members
 from models.actions import SCORES
 
 VALUES = (math.nan, 0.0, 0.1, 0.2, 0.5, 0.51, 0.9, 1.0, 2.0, 4.0, 5.0, 9.0, 29.0, 30.0, 56.0, 57.0, 200.0, 336.0, 1e6)
@@ -73,7 +73,21 @@ def test_members_are_those_of_the_naive_answer_in_its_order(
     expected = sorted(
         found, key=lambda number: (math.isnan(keys[number]), -keys[number] if keys[number] == keys[number] else 0)
     )
-    assert members(segment, columns).tolist() == expected
+    assert candidates(segment, columns).tolist() == expected
+    assert members(segment, columns).tolist() == expected[: math.ceil(len(expected) * segment.size)]
+    assert members(segment, columns, 1).tolist() == expected
+    assert members(segment, columns, 3).tolist() == expected[:3]
+
+
+@pytest.mark.parametrize(("size", "members"), [(0.2, 20), (1, 100), (5, 5), (500, 100), (0.001, 1), (0.07, 7)])
+def test_a_size_is_a_share_or_a_number(size: float, members: int) -> None:
+    assert SEGMENTS["loyal"].count(100, size) == members
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5, math.nan])
+def test_what_is_no_size_is_refused(size: float) -> None:
+    with pytest.raises(ValueError, match=r"a share such as 0.2, or a number of customers such as 500"):
+        SEGMENTS["loyal"].count(100, size)
 
 
 @every_segment

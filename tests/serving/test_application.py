@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -178,9 +180,29 @@ def test_segments_are_told_paged_and_streamed(swept: TestClient) -> None:
     assert streamed.headers["content-type"] == "text/csv; charset=utf-8"
     assert streamed.headers["x-as-of"].startswith("2026-05-28T20:26:40")
     header, *rows = streamed.text.splitlines()
-    assert header.startswith("customer,stage,lapsing,conversion_7d,churn_28d,")
+    assert header.startswith("customer,stage,lapsing,conversion_7d,conversion_7d_low,conversion_7d_high,churn_28d,")
+    assert header.endswith(",reasons")
     assert [row.split(",")[0] for row in rows] == members
+    assert {row.split(",")[2] for row in rows} <= {"true", "false"}
     assert streamed.text == swept.get(f"/v1/segments/{name}?format=csv").text
+
+
+def test_the_customers_at_risk_are_as_many_as_asked_for_each_with_reasons(swept: TestClient) -> None:
+    told = ok(swept.get("/v1/segments/at-risk"), schemas.SegmentAnswer)
+    assert told["customers"] == math.ceil(told["candidates"] / 5) > 1
+    stakes = [each["scores"]["churn_28d"] * each["features"]["spend_net_90d"] for each in told["members"]]
+    assert stakes == sorted(stakes, reverse=True) and stakes[-1] > 0
+    for each in told["members"]:
+        interval = each["intervals"]["churn_28d"]
+        assert interval["low"] <= each["scores"]["churn_28d"] <= interval["high"]
+    for size, customers in (("1", told["candidates"]), ("2", 2), ("0.5", math.ceil(told["candidates"] / 2))):
+        assert swept.get(f"/v1/segments/at-risk?size={size}").json()["customers"] == customers
+    rows = list(csv.DictReader(swept.get("/v1/segments/at-risk?format=csv&size=3").text.splitlines()))
+    assert [row["customer"] for row in rows] == [each["customer"] for each in told["members"][:3]]
+    for row, member in zip(rows, told["members"], strict=False):
+        assert row["reasons"] == "; ".join(each["words"] for each in member["reasons"]["churn_28d"])
+    for size in ("0", "2.5", "much"):
+        fails(swept.get(f"/v1/segments/at-risk?size={size}"), "invalid_request")
 
 
 def test_a_page_of_a_revision_dropped_meanwhile_says_to_begin_again(swept: TestClient, place: Place) -> None:

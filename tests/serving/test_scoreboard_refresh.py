@@ -79,9 +79,9 @@ def shown(engine: Engine, generation: Generation) -> dict[str, list[object]]:
     reasons = generation.reasons()
     assert set(reasons) == {"conversion_7d", "churn_28d"}
     for segment in SEGMENTS:
-        places = generation.members(segment)
+        places = generation.candidates(segment)
         told[f"[{segment}]"] = [name for name, _ in member_rows(engine.states.log, generation, places)]
-        assert len(told[f"[{segment}]"]) == generation.report["segments"][segment]
+        assert len(told[f"[{segment}]"]) == generation.report["candidates"][segment]
         told[f"[{segment}]"] += [
             {target: each.get(place) for target, each in reasons.items()} for place in places[:TOP].tolist()
         ]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
+from features.events import DAY
 from features.journey import JOURNEY
 from features.log import open_log
 from features.sources.contract import SAMPLES
@@ -118,6 +120,22 @@ def test_segments_are_listed_and_pulled(waypost: Run, tmp_path: Path) -> None:
     assert waypost("segments", "pull", name).stdout.splitlines() == lines
 
 
+def test_a_past_moment_is_replayed(waypost: Run, place: Path, tmp_path: Path) -> None:
+    """Asked of a whole log, the past is what a log that ends there would say."""
+    log, then = open_log(place / "waypost.db"), NOW - 40 * DAY
+    until, names = open_log(tmp_path / "then.db"), log.customers.names()
+    events = [event for name in names for event in log.events(name, 10_000) if event.received <= then]
+    until.append(sorted(events, key=lambda event: event.received), history=True)
+    log.close()
+    until.close()
+    at = datetime.fromtimestamp(then / 1e6, UTC).isoformat()
+    for words in (("segments", "list"), ("segments", "pull", "loyal"), ("segments", "pull", "at-risk", "--size", "5")):
+        whole = json.loads(waypost(*words, "--at", at, "--json").stdout)
+        cut = json.loads(waypost(*words, "--at", at, "--json", "--store", f"sqlite:///{tmp_path}/then.db").stdout)
+        assert whole == cut
+    assert 0 < json.loads(waypost("segments", "list", "--at", at, "--json").stdout)["customers"] < 80
+
+
 def test_rebuild_then_doctor_finds_all_well(waypost: Run) -> None:
     assert json.loads(waypost("rebuild", "--json").stdout)["customers"] == 80
     result = waypost("doctor", "--json")
@@ -138,6 +156,8 @@ def test_rebuild_then_doctor_finds_all_well(waypost: Run) -> None:
         (("features", "--at", "[/x]", "--out", "x.parquet"), 2, "'[/x]' is no moment"),
         (("features", "--at", "9999-12-31", "--out", "x.parquet"), 2, "a year from 1971 to 2199"),
         (("features", "--at", "2026-05-01", "--out", "/proc/nowhere/x.parquet"), 1, "/proc/nowhere"),
+        (("segments", "list", "--at", "1999-01-01"), 2, "nothing was known at 1999-01-01T00:00:00Z: the log begins at"),
+        (("segments", "pull", "loyal", "--size", "2.5"), 2, "2.5 is no size; expected a share such as 0.2"),
         (("segments", "pull", "rich"), 2, "there is no segment 'rich'; there are at-risk"),
         (("segments", "list", "--store", "sqlite:///nowhere.db"), 1, "waypost import"),
         (("rebuild", "--store", "mysql://shop"), 1, "mysql://shop"),

@@ -1,0 +1,75 @@
+"""Money at stake: what the shop can expect to lose with each customer who leaves, and how well that was foretold.
+
+*Money that left*, at a moment: what the active customers who then bought nothing for 28 days had spent, before refunds,
+in the 28 days before the moment. The stake is reckoned otherwise, from the last 90 days net of refunds, so that a list
+by stakes does not judge itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+
+from features.grammar import Column, Expr
+from features.journey import Journey
+
+TARGET = "churn_28d"
+LEAVES = Column(TARGET)
+MONTH = Journey.spend_net_90d * (28 / 90)
+"""What a customer spends in 28 days, by the last 90, net of refunds and cancellations, in the shop's currency."""
+AT_STAKE = LEAVES * MONTH
+"""The money that can be expected to leave with a customer in the next 28 days."""
+ACTIVE: Expr = (LEAVES >= 0) & (MONTH > 0) & (Journey.days_since_purchase <= 56)
+"""Of whom there is something at stake."""
+SPENT_BEFORE = Journey.spend_gross_28d
+"""What a customer spent in the 28 days before a moment: the money that leaves, when it does."""
+SIZE = 0.2
+"""The share of those with something at stake that a list of the customers at risk names."""
+
+PREFIX = "stake_"
+
+
+@dataclass(frozen=True, slots=True)
+class Yield:
+    """What a list by stakes, made at `cutoff` (microseconds UTC), would have found, on rows the model had not seen.
+
+    Of `customers` with something at stake it `named` some; `left` of these bought nothing in the 28 days after, and
+    they held `money` of all the money that left; each share with its 90 % interval, from a bootstrap over customers.
+    As many customers drawn at random hold `money_random` in the mean, those who spent most `money_spending`.
+    """
+
+    cutoff: float
+    customers: float
+    named: float
+    left: float
+    left_low: float
+    left_high: float
+    money: float
+    money_low: float
+    money_high: float
+    money_random: float
+    money_spending: float
+
+    def to_metrics(self) -> dict[str, float]:
+        """The figures as metrics of the target's card."""
+        return {f"{PREFIX}{name}": float(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def of_metrics(cls, metrics: Mapping[str, float]) -> Yield | None:
+        """The figures of a card; None when it has none."""
+        names = [each.name for each in fields(cls)]
+        if not all(f"{PREFIX}{name}" in metrics for name in names):
+            return None
+        return cls(**{name: metrics[f"{PREFIX}{name}"] for name in names})
+
+    @property
+    def words(self) -> str:
+        """The figures as a sentence."""
+        day = datetime.fromtimestamp(self.cutoff / 1e6, UTC).date().isoformat()
+        return (
+            f"Of the {self.named:,.0f} customers that this list would have named on {day}, of {self.customers:,.0f}, "
+            f"{self.left:.0%} left [{self.left_low:.0%} to {self.left_high:.0%}], holding {self.money:.0%} "
+            f"[{self.money_low:.0%} to {self.money_high:.0%}] of the money that then left. As many at random would "
+            f"have held {self.money_random:.0%}, those who spent most {self.money_spending:.0%}."
+        )
