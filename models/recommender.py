@@ -5,7 +5,9 @@ weights learnt in training, and an item's score is
 
     sum over recent items r of  weight(r) x neighbour_weight(r, item)   +   prior x popularity(item)
 
-An item may be its own neighbour: that weight means "buy it again", without which groceries cannot be served.
+An item may be its own neighbour: that weight means "buy it again", without which groceries cannot be served. It
+counts for what was bought alone: a product that was only viewed is no evidence for itself, and is recommended only
+because of others, or because it is popular.
 Neighbour weights and popularity are never negative, so an item that is nobody's neighbour can be beaten only
 by popularity, and ranking a few hundred candidates ranks the whole catalogue.
 """
@@ -18,6 +20,7 @@ import math
 import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import NamedTuple
 from zipfile import BadZipFile
 
@@ -27,8 +30,17 @@ from numpy.typing import NDArray
 POPULAR = "popular"
 """The reason of an item recommended for what all customers take, not for what this one did."""
 
-Recent = Sequence[tuple[str, float]]
-"""What a customer touched lately, newest first: (item, weight), weights not negative. An item may occur twice."""
+
+class Touched(NamedTuple):
+    """An item that a customer touched lately, its weight, not negative, and whether it was bought or viewed alone."""
+
+    item: str
+    weight: float
+    bought: bool = True
+
+
+Recent = Sequence[tuple[str, float] | Touched]
+"""What a customer touched lately, newest first; a pair is an item that was bought. An item may occur twice."""
 
 _NO_ITEM = -1
 
@@ -154,14 +166,15 @@ class Recommender:
 
     def _votes(self, recent: Recent) -> _Votes:
         """The neighbours of the known recent items, in the order of `recent`, with weight x neighbour weight."""
-        sources, loudness = [], []
-        for name, weight in recent:
+        sources, loudness, viewed = [], [], []
+        for name, weight, bought in starmap(Touched, recent):
             if not 0.0 <= weight < math.inf:
                 raise ValueError(f"The recent item {name!r} has weight {weight}; expected a finite one, 0 or more.")
             source = self._index.get(name)
             if source is not None:
                 sources.append(source)
                 loudness.append(weight)
+                viewed.append(not bought)
         if not sources:
             return _SILENCE
         rows = np.array(sources)
@@ -169,8 +182,10 @@ class Recommender:
         ends = lengths.cumsum()
         speakers = np.arange(len(sources)).repeat(lengths)
         entries = np.arange(ends[-1]) + (self.neighbours.starts[rows] + lengths - ends)[speakers]
+        items = self.neighbours.items.take(entries).astype(np.intp)
         weights = self.neighbours.weights.take(entries) * np.array(loudness, np.float64)[speakers]
-        return _Votes(self.neighbours.items.take(entries).astype(np.intp), weights, speakers, sources)
+        weights[(items == rows[speakers]) & np.array(viewed)[speakers]] = 0.0
+        return _Votes(items, weights, speakers, sources)
 
     def _rank(
         self, votes: _Votes, limit: int, exclude: Collection[str]

@@ -44,7 +44,9 @@ SETTINGS = (
     Setting("WAYPOST_SWEEP_SECONDS", "60", "Least time between two sweeps of the scoreboard; 0 never sweeps."),
     Setting("WAYPOST_BUSY_SECONDS", "3", "How long a write waits for a locked store before the answer is 503."),
     Setting(
-        "WAYPOST_CLOCK_SHIFT_DAYS", "0", "Days added to the clock, to serve a log of the past as if it ended today."
+        "WAYPOST_CLOCK_SHIFT_DAYS",
+        "0",
+        "Days added to the clock; `waypost serve --as-of-last-event` sets it.",
     ),
     Setting(
         "WAYPOST_KEYS",

@@ -19,7 +19,7 @@ from features.fold import Fold
 from features.profiles import Past, known_at
 from features.replay import Histories, final_states
 from models.recents import recent_items
-from models.recommender import Recommender
+from models.recommender import Recommender, Touched
 from training.dataset import consenting
 from training.evaluation import REPLICATES, Figure, resamplings
 from training.recommenders import Taste, fit_recommender, weighed
@@ -64,7 +64,7 @@ class _Question:
     cutoff: int
     customers: NDArray[np.int32]
     people: NDArray[np.int32]
-    recents: list[list[tuple[str, float]]]
+    recents: list[list[Touched]]
     bought: list[set[str]]
 
     def truths(self, recommender: Recommender) -> list[set[int]]:

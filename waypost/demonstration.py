@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from waypost.clocks import set_ends_now
 from waypost.console import StoreOption, UsageProblem, clock, iso, needs, out, print_table, progress_bar
 from waypost.server import PortOption, serve
 
@@ -36,11 +37,11 @@ def demo(
     train_once(url, ended, seed)
     report_shop(url, ended)
     print_calls(port, key_words(clock()))
+    set_ends_now(url, True)
     if serving:
-        shift_clock(ended)
         serve(port=port, workers=None, host="127.0.0.1", store=store)
     else:
-        out.print(f"serve it with `make demo`, or `waypost demo --port {port}`", highlight=False)
+        out.print(f"serve it with `make serve`, or `waypost serve --port {port}`", highlight=False)
 
 
 def import_once(url: str) -> dict[str, Any]:
@@ -128,15 +129,6 @@ def report_shop(url: str, ended: int) -> None:
     title = f"{generation.count:,} customers, as of {iso(ended)}"
     print_table(title, ("stage", "customers", "share", "lapsing"), stages)
     print_table("segments", ("segment", "customers"), [(each.title, found[each.name]) for each in SEGMENTS.values()])
-
-
-def shift_clock(ended: int) -> None:
-    """Serve a log of the past as if it ended now: the server's clock is moved, and says so in every `as_of`."""
-    import os
-
-    from features.events import DAY
-
-    os.environ["WAYPOST_CLOCK_SHIFT_DAYS"] = repr((ended - clock()) / DAY)
 
 
 def key_words(now: int) -> str:

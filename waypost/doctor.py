@@ -99,9 +99,19 @@ def _log(store: str | None) -> tuple[bool, str]:
     log = existing_log(store)
     span = log.span()
     log.close()
+    if span and (told := _stale(store)):
+        return False, f"{store_shown(store)}: {log_size(store):,} events up to {iso(span[1])}; {told}"
     if span is None:
         return False, f"{store_shown(store)} is empty; run `waypost import PATH --source NAME`, or `waypost demo`"
     return True, f"{store_shown(store)}: {log_size(store):,} events from {iso(span[0])} to {iso(span[1])}"
+
+
+def _stale(store: str | None) -> str:
+    """What to do about a log that ended long ago; empty when nothing, or when it is served as if it ended now."""
+    from waypost.clocks import notice, shift
+    from waypost.places import store_url
+
+    return "" if shift(store_url(store)) else notice(store_url(store))
 
 
 def log_size(store: str | None) -> int:

@@ -44,8 +44,10 @@ def existing_log(store: str | None) -> EventLog:
 
 
 def server_clock(store: str | None) -> int:
-    """The time on the clock of a server of this environment, microseconds UTC: shifted as that one's is."""
-    return clock() + settings(store).clock_shift
+    """The time on the clock of a server of this store, microseconds UTC: shifted as that one's is."""
+    from waypost.clocks import shift
+
+    return clock() + shift(store_url(store))
 
 
 def bundle_folder() -> Path:

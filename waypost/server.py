@@ -19,6 +19,13 @@ def serve(
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; WAYPOST_WORKERS, or 2.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     store: StoreOption = None,
+    as_of_last_event: Annotated[
+        bool | None,
+        typer.Option(
+            "--as-of-last-event/--true-time",
+            help="Serve a log of the past as if it ended now, at this start and all that follow; as before.",
+        ),
+    ] = None,
     without_keys: Annotated[bool, typer.Option("--without-keys", help="Answer this machine, and ask no key.")] = False,
 ) -> None:
     """Serve scores, recommendations and next best actions over HTTP until it is stopped."""
@@ -29,11 +36,23 @@ def serve(
     address = address_of(host, port)
     check_place(store, address, port)
     check_keys(address, base_url(host, port))
+    set_clock(store, as_of_last_event)
     environment = server_environment(store, workers)
     command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Waypost", "--host", address]
     out.print(f"serving on {base_url(host, port)} (stop with Ctrl-C)", highlight=False)
     sys.stdout.flush()
     os.execve(sys.executable, [*command, "--port", str(port)], environment)
+
+
+def set_clock(store: str | None, as_of_last_event: bool | None) -> None:
+    """Keep how the clock is to be set, when that was said, and say how it is."""
+    from waypost.clocks import notice, set_ends_now
+    from waypost.places import store_url
+
+    if as_of_last_event is not None:
+        set_ends_now(store_url(store), as_of_last_event)
+    if told := notice(store_url(store)):
+        print_line(told)
 
 
 def address_of(host: str, port: int) -> str:
@@ -105,7 +124,10 @@ def check_place(store: str | None, host: str, port: int) -> None:
 
 def server_environment(store: str | None, workers: int | None) -> dict[str, str]:
     """The environment of the server: its own scratch folder, the fold compiled beforehand."""
+    from features.events import DAY
     from features.journey import JOURNEY
+    from waypost.clocks import VARIABLE, shift
+    from waypost.places import store_url
 
     JOURNEY.compile()
     environment = {
@@ -115,6 +137,8 @@ def server_environment(store: str | None, workers: int | None) -> dict[str, str]
     }
     if store:
         environment["WAYPOST_STORE"] = store
+    if moved := shift(store_url(store)):
+        environment[VARIABLE] = repr(moved / DAY)
     if workers:
         environment["WAYPOST_WORKERS"] = str(workers)
     return environment

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 
-from features.events import Stage
+from features.events import Event, Kind, Stage
+from features.log.contract import EventLog
 from features.sources import door
 from features.sources.contract import BadRecord
 from insights.segments import SEGMENTS
+from models.actions import DO_NOTHING
 from serving.consent import withdrawn
 from serving.endpoints.shapes import (
     event_answer,
@@ -49,6 +51,7 @@ from serving.schemas import (
 from serving.schemas.scores import TARGET_SCORES, Interval, ScoreReason
 from serving.scoreboard import Generation, member_columns, member_reasons, member_rows
 from serving.scoreboard.members import MOST_EXPLAINED, SHOWN, csv_values, shown
+from serving.staleness import staleness
 from serving.worker import Worker
 
 ROWS = 500
@@ -65,7 +68,7 @@ async def get_customer(worker: Worker, request: HttpRequest) -> Response:
     standing, events, ids = await worker.read(
         lambda engine: (
             engine.profile(customer, now),
-            engine.states.log.events(customer, query.events),
+            newest_events(engine.states.log, customer, query.events),
             engine.states.log.profile(customer),
         )
     )
@@ -86,6 +89,17 @@ async def get_customer(worker: Worker, request: HttpRequest) -> Response:
             events=[event_answer(event) for event in events],
         )
     )
+
+
+def newest_events(log: EventLog, customer: str, limit: int) -> list[Event]:
+    """The newest events of a customer, newest first, without the decisions to do nothing: of those there are many."""
+    asked = limit
+    while True:
+        found = log.events(customer, asked)
+        told = [each for each in found if each.kind is not Kind.DECISION or each.category != DO_NOTHING.name][:limit]
+        if len(told) == limit or len(found) < asked:
+            return told
+        asked *= 4
 
 
 def customer_of(request: HttpRequest) -> str:
@@ -286,4 +300,5 @@ async def get_journey(worker: Worker, request: HttpRequest) -> Response:
     as_of = moment(journey.pop("as_of"))
     stamped = stamp(worker, generation.report["model_version"])
     figures = generation.report["figures"]
-    return reply(JourneyAnswer.model_validate({"as_of": as_of, "model": stamped, **journey, "figures": figures}))
+    told = {"as_of": as_of, "model": stamped, "notice": staleness(generation) or None, **journey, "figures": figures}
+    return reply(JourneyAnswer.model_validate(told))

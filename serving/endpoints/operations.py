@@ -8,7 +8,8 @@ from starlette.responses import Response
 from features.log.contract import LogError
 from serving.doors import Doors
 from serving.exchange import JSON, reply, reply_with
-from serving.schemas import LiveAnswer, ReadyAnswer, ReadyCheck
+from serving.schemas import LiveAnswer, ReadyAnswer, ReadyCheck, moment
+from serving.staleness import staleness
 from serving.upkeep import UpkeepReport
 from serving.worker import Worker
 
@@ -38,7 +39,7 @@ async def get_readyz(worker: Worker, request: HttpRequest) -> Response:
         "keys": _keys(request.app.state.doors),
     }
     ready = all(check.ok for check in needed.values())
-    checks = {**needed, "disk": _disk(worker), "scoreboard": _scoreboard(worker)}
+    checks = {**needed, "disk": _disk(worker), "scoreboard": _scoreboard(worker), "clock": _clock(worker)}
     return reply_with(ReadyAnswer(ready=ready, checks=checks), 200 if ready else 503)
 
 
@@ -116,6 +117,13 @@ def _scoreboard(worker: Worker) -> ReadyCheck:
         return ReadyCheck(ok=False, detail="not swept yet")
     age = (worker.clock() - generation.as_of) / 1e6
     return ReadyCheck(ok=True, detail=f"{generation.count} customers, {age:.0f} s old")
+
+
+def _clock(worker: Worker) -> ReadyCheck:
+    """Whether the clock is further on than anything can be foretold; the server answers, so it is not unready."""
+    generation = worker.scoreboard.current()
+    told = staleness(generation) if generation else ""
+    return ReadyCheck(ok=not told, detail=told or moment(worker.clock()).isoformat())
 
 
 async def get_openapi(worker: Worker, request: HttpRequest) -> Response:

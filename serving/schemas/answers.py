@@ -243,6 +243,7 @@ class KeyFigure(Answer):
 class JourneyAnswer(Stamped):
     """All customers on one page, as they stood at the last sweep."""
 
+    notice: str | None = Field(description="What is wrong with the clock: the log ended longer ago than any horizon.")
     customers: int
     stages: list[JourneyStage]
     transitions: list[list[int]] = Field(description="How often a customer went from stage (row) to stage (column).")

@@ -59,6 +59,7 @@ def _write(
     explain_tops(folder, champion, columns, found)
     report = {
         "as_of": now,
+        "newest_event": span[1] if (span := engine.states.log.span()) else None,
         "fingerprint": engine.fold.fingerprint,
         "catalogue": scoreboard.catalogue,
         "model_version": champion.bundle.version if champion else None,

@@ -7,9 +7,11 @@ from typing import Any
 
 from insights.segments import SEGMENTS, Segment
 from models.manifest import Manifest
+from models.stakes import AT_STAKE, TARGET, Yield
 from serving.route import Route
 from serving.schemas import moment
 from serving.scoreboard import Generation
+from serving.staleness import staleness
 from serving.web.markup import Html, hidden, join, prose, tag
 from serving.web.page import (
     UNKNOWN,
@@ -54,7 +56,7 @@ def report_page(generation: Generation, manifest: Manifest | None, routes: Seque
     """The page over one sweep of all customers."""
     report = generation.report
     as_of = stamp(moment(generation.as_of))
-    shown = _shop(generation, as_of) if generation.count else [_empty(as_of)]
+    shown = _shop(generation, manifest, as_of) if generation.count else [_empty(as_of)]
     return frame(
         "Journey report",
         *shown,
@@ -65,14 +67,15 @@ def report_page(generation: Generation, manifest: Manifest | None, routes: Seque
     )
 
 
-def _shop(generation: Generation, as_of: Html) -> list[Html]:
+def _shop(generation: Generation, manifest: Manifest | None, as_of: Html) -> list[Html]:
     journey = generation.report["journey"]
     count = journey["customers"]
     return [
         intro(f"{whole(count)} customer{'' if count == 1 else 's'} on their journey", "As of ", as_of),
+        tag("p", prose(told), cls="notice") if (told := staleness(generation)) else Html(),
         _stages(journey["stages"]),
         _figures(generation.report["figures"]),
-        tag("div", _segments(generation), _transitions(journey), cls="pair"),
+        tag("div", _segments(generation, manifest), _transitions(journey), cls="pair"),
     ]
 
 
@@ -139,7 +142,14 @@ def _figures(figures: Sequence[Mapping[str, Any]]) -> Html:
     )
 
 
-def _segments(generation: Generation) -> Html:
+def _past(segment: Segment, manifest: Manifest | None) -> Html:
+    """What a list of the segment would have found, where the model's training measured it."""
+    card = manifest.targets.get(TARGET) if manifest and segment.order_by is AT_STAKE else None
+    found = Yield.of_metrics(card.metrics) if card else None
+    return tag("span", found.words, cls="doc") if found else Html()
+
+
+def _segments(generation: Generation, manifest: Manifest | None) -> Html:
     sizes, customers, reasons = generation.report["segments"], generation.count, generation.reasons()
     largest = max(sizes.values(), default=0) or 1
     head = tag(
@@ -150,7 +160,9 @@ def _segments(generation: Generation) -> Html:
         tag("th", hidden("Pull"), scope="col"),
     )
     rows = [
-        _segment(each, sizes[each.name], customers, largest, why(each, generation, reasons))
+        _segment(
+            each, sizes[each.name], customers, largest, join(_past(each, manifest), why(each, generation, reasons))
+        )
         for each in SEGMENTS.values()
     ]
     return section("segments", "Segments", tag("table", tag("thead", head), tag("tbody", *rows), cls="segments"))

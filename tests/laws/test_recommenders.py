@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.recommender import Neighbours, Recent, Recommender
+from models.recommender import Neighbours, Recommender, Touched
 
 UNKNOWN = "unheard of"
 
@@ -32,19 +32,21 @@ def recommenders(draw: st.DrawFn) -> Recommender:
 
 
 names = st.one_of(st.just(UNKNOWN), st.integers(0, 11).map(lambda number: f"item {number}"))
-recents = st.lists(st.tuples(names, weights), max_size=6)
+recents = st.lists(st.builds(Touched, names, weights, st.booleans()), max_size=6)
 exclusions = st.lists(names, max_size=4)
 
 
-def plain_ranking(recommender: Recommender, recent: Recent, exclude: Sequence[str]) -> list[tuple[str, float]]:
+def plain_ranking(recommender: Recommender, recent: list[Touched], exclude: Sequence[str]) -> list[tuple[str, float]]:
     """Every item that is not excluded, with its score by the formula, best first: the meaning of a recommendation."""
     starts, popularity = recommender.neighbours.starts, recommender.popularity.astype(np.float64)
     scores = popularity * recommender.prior
-    for name, weight in recent:
+    for name, weight, bought in recent:
         source = recommender.index(name)
         if source is None:
             continue
         for entry in range(starts[source], starts[source + 1]):
+            if not bought and recommender.neighbours.items[entry] == source:
+                continue  # what was only viewed is no evidence for itself
             scores[recommender.neighbours.items[entry]] += weight * float(recommender.neighbours.weights[entry])
     order = sorted(range(len(scores)), key=lambda index: (-scores[index], -popularity[index], index))
     ranked = [(recommender.items[index], float(scores[index])) for index in order]
@@ -53,7 +55,7 @@ def plain_ranking(recommender: Recommender, recent: Recent, exclude: Sequence[st
 
 @given(recommenders(), recents, st.integers(0, 14), exclusions)
 def test_a_recommendation_is_the_head_of_the_plain_ranking(
-    recommender: Recommender, recent: Recent, limit: int, exclude: list[str]
+    recommender: Recommender, recent: list[Touched], limit: int, exclude: list[str]
 ) -> None:
     best = recommender.recommend(recent, limit, exclude)
     assert [(each.item, each.score) for each in best] == plain_ranking(recommender, recent, exclude)[:limit]
@@ -61,7 +63,7 @@ def test_a_recommendation_is_the_head_of_the_plain_ranking(
 
 @given(recommenders(), st.lists(st.tuples(recents, exclusions), max_size=5), st.integers(0, 14))
 def test_a_batch_equals_its_customers(
-    recommender: Recommender, customers: list[tuple[Recent, list[str]]], limit: int
+    recommender: Recommender, customers: list[tuple[list[Touched], list[str]]], limit: int
 ) -> None:
     ranked = recommender.rank_many([recent for recent, _ in customers], limit, [exclude for _, exclude in customers])
     for row, (recent, exclude) in zip(ranked.tolist(), customers, strict=True):
@@ -70,15 +72,17 @@ def test_a_batch_equals_its_customers(
 
 
 @given(recommenders(), recents, exclusions)
-def test_a_reason_is_a_recent_item_or_popularity(recommender: Recommender, recent: Recent, exclude: list[str]) -> None:
-    reasons = {"popular", *(f"because of {name}" for name, _ in recent if name != UNKNOWN)}
+def test_a_reason_is_a_recent_item_or_popularity(
+    recommender: Recommender, recent: list[Touched], exclude: list[str]
+) -> None:
+    reasons = {"popular", *(f"because of {name}" for name, *_ in recent if name != UNKNOWN)}
     assert {each.reason for each in recommender.recommend(recent, 12, exclude)} <= reasons
 
 
 @given(recommenders(), recents)
-def test_bytes_and_earlier_questions_change_nothing(recommender: Recommender, recent: Recent) -> None:
+def test_bytes_and_earlier_questions_change_nothing(recommender: Recommender, recent: list[Touched]) -> None:
     first = recommender.recommend(recent, 12)
-    recommender.recommend(recent[::-1], 3, [name for name, _ in recent])
+    recommender.recommend(recent[::-1], 3, [name for name, *_ in recent])
     assert recommender.recommend(recent, 12) == first
     assert Recommender.from_bytes(recommender.to_bytes()).recommend(recent, 12) == first
 

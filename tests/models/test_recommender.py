@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from models.recommender import POPULAR, Neighbours, Recommender
+from models.recommender import POPULAR, Neighbours, Recommender, Touched
 
 ITEMS = ["apple", "bread", "coffee", "dates"]
 
@@ -165,3 +165,13 @@ def test_parts_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=problem):
         Recommender(names, neighbours, np.array(popularity, np.float32))
+
+
+def test_what_was_only_viewed_is_no_evidence_for_itself() -> None:
+    """Milk is bought again and again, by its own weight of 0.9; bread comes with it, by 0.2."""
+    neighbours = Neighbours(np.array([0, 2, 2]), np.array([0, 1], np.int32), np.array([0.9, 0.2], np.float32))
+    recommender = Recommender(["milk", "bread"], neighbours, np.array([0.5, 0.1], np.float32), 0.001)
+    bought = recommender.recommend([Touched("milk", 1.0)], 2)
+    assert [(each.item, each.reason) for each in bought] == [("milk", "because of milk"), ("bread", "because of milk")]
+    viewed = recommender.recommend([Touched("milk", 1.0, bought=False)], 2)
+    assert [(each.item, each.reason) for each in viewed] == [("bread", "because of milk"), ("milk", "popular")]

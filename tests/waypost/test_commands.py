@@ -19,6 +19,7 @@ from features.sources.contract import SAMPLES
 from insights.segments import SEGMENTS
 from tests.serving.shop import customer, save_bundle, shop
 from waypost import app
+from waypost.clocks import set_ends_now
 
 Run = Callable[..., Result]
 NOW = 1_780_000_000_000_000
@@ -136,8 +137,12 @@ def test_a_past_moment_is_replayed(waypost: Run, place: Path, tmp_path: Path) ->
     assert 0 < json.loads(waypost("segments", "list", "--at", at, "--json").stdout)["customers"] < 80
 
 
-def test_rebuild_then_doctor_finds_all_well(waypost: Run) -> None:
+def test_rebuild_then_doctor_finds_all_well(waypost: Run, place: Path) -> None:
     assert json.loads(waypost("rebuild", "--json").stdout)["customers"] == 80
+    set_ends_now(f"sqlite:///{place}/waypost.db", False)
+    stale = waypost("doctor")
+    assert stale.exit_code == 1 and "--as-of-last-event" in stale.stdout
+    set_ends_now(f"sqlite:///{place}/waypost.db", True)
     result = waypost("doctor", "--json")
     assert result.exit_code == 0, result.output
     checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
