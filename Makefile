@@ -16,7 +16,7 @@ SETS      := server training demo dev
 installed := $(lastword $(foreach set,$(SETS),$(if $(wildcard $(VENV)/.set-$(set)),$(set))))
 at_least   = $(VENV)/.set-$(lastword $(foreach set,$(SETS),$(if $(filter $(set),$(1) $(installed)),$(set)))) $(VENV)/.project
 
-.PHONY: help demo serve test lint format docs bench ui lock clean
+.PHONY: help demo serve test quick lint format docs bench ui lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -30,6 +30,9 @@ serve: $(call at_least,server) ## serve the champion in data/champion (PORT=3000
 
 test: $(call at_least,dev) ## run the whole suite (ARGS="tests/house -x" narrows it)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+
+quick: $(call at_least,dev) ## run the tests that start no server, training, notebook, browser or fuzzing
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(ARGS)
 
 lint: $(call at_least,dev) ## check style, types and the floors of the house
 	$(BIN)/ruff check .

@@ -39,16 +39,16 @@ class StateTooLarge(ValueError):
 def cache_folder() -> Path:
     """Where generated folds and their machine code are kept; created if need be.
 
-    Where that place cannot be written, a folder of this user's own among the temporary files; never one that
-    somebody else could have filled, because what lies there is run.
+    Where there is no home, or that place cannot be written, a folder of this user's own among the temporary files;
+    never one that somebody else could have filled, because what lies there is run.
     """
     chosen = os.environ.get("WAYPOST_CACHE")
-    folder = Path(chosen) if chosen else Path.home() / ".cache" / "waypost"
     try:
+        folder = Path(chosen) if chosen else Path.home() / ".cache" / "waypost"
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
-    except OSError:
+    except (OSError, RuntimeError):  # a RuntimeError where the user has no home
         folder = Path(tempfile.gettempdir()) / f"waypost-{os.getuid()}"
         folder.mkdir(exist_ok=True, mode=0o700)
         status = folder.stat()

@@ -17,6 +17,9 @@ from training.trained import AT_CUTOFFS, AmountTarget, TrainedTarget, moment
 CLASSIC = "rfm_logistic"
 """The baseline that is shown beside the model at each cutoff."""
 
+MORE = "waypost import FILE"
+"""What to run where data is lacking."""
+
 
 class Table(NamedTuple):
     """A table for people: every cell is a text or a whole number."""
@@ -124,21 +127,41 @@ def gate_table(gates: Sequence[Gate]) -> Table:
     return Table("gates", ("model", "condition", "found", "wanted", ""), rows)
 
 
+def figures_table(manifest: Manifest, tested: Mapping[str, TrainedTarget]) -> Table:
+    """What answers each target and how well, a line each; the classic baseline beside it."""
+    rows: list[tuple[str | int, ...]] = []
+    for name, card in manifest.targets.items():
+        figures = tested[name].evaluation.figures if name in tested else {}
+        own = next(iter(figures.values()), None)
+        beside = figures.get(CLASSIC)
+        rows.append((
+            name, card.rung, card.evidence,
+            str(own["roc_auc"]) if own else "", f"{beside['roc_auc'].value:.3f}" if beside else "",
+            f"{own['calibration_error'].value:.3f}" if own else "",
+            "" if card.coverage is None else f"{card.coverage:.1%}",
+        ))  # fmt: skip
+    columns = ("target", "tier", "ev.", "ROC-AUC", "RFM", "calib. error", "90 % holds")
+    title = "what answers each target, its evidence (ev.), and how it did on rows it had not seen, beside RFM logistic"
+    return Table(title, columns, rows)
+
+
 def served_table(manifest: Manifest) -> Table:
-    """What answers each target and recommendations from now on, why nothing above it does, and what may change that."""
+    """What is not answered by the highest tier: why, and the command that may change it."""
     rows: list[tuple[str | int, ...]] = [
-        (name, card.rung, card.evidence, why_not_higher(card), _next_step(name, card))
+        (name, card.rung, why, _next_step(name, card))
         for name, card in manifest.targets.items()
+        if (why := why_not_higher(card))
     ]
-    more = "" if manifest.recommender_tier == "neighbours" else "waypost import FILE, then waypost train"
-    rows.append(("recommender", manifest.recommender_tier, "", manifest.recommender_why, more))
-    return Table("what answers from now on", ("target", "answered by", "evidence", "why nothing higher", "next"), rows)
+    if manifest.recommender_tier != "neighbours":
+        rows.append(("recommender", manifest.recommender_tier, manifest.recommender_why, MORE))
+    title = "what a higher tier may answer yet; after an import, run `waypost train` again"
+    return Table(title, ("target", "tier", "why nothing higher", "next"), rows)
 
 
 def _next_step(name: str, card: TargetCard) -> str:
-    """The command that may lead to a higher tier; none at the top."""
+    """The command that may lead to a higher tier."""
     if card.goes_on:
         return "waypost monitor"
     if card.held_back:
         return f"waypost train --study 10 {name}"
-    return "" if not why_not_higher(card) else f"waypost import FILE, then waypost train {name}"
+    return MORE

@@ -18,6 +18,7 @@ from training.report import (
     Table,
     amount_table,
     cutoff_table,
+    figures_table,
     gate_table,
     ladder_table,
     ranking_table,
@@ -104,8 +105,14 @@ class TrainingResult:
             "mlflow": asdict(self.recorded),
         }
 
+    def summary(self) -> list[Table]:
+        """The report on a page: what answers each target and how well, the recommender, and what may be better."""
+        manifest = self.bundle.manifest
+        ranked = [] if self.ranking is None else [ranking_table(self.ranking)]
+        return [figures_table(manifest, self.targets), *ranked, served_table(manifest)]
+
     def tables(self) -> list[Table]:
-        """The report: a table of figures for each target and the recommender, the gates, and what is served."""
+        """The whole report: a table of figures for each target and the recommender, the gates, and what is served."""
         each_of = (target_table, cutoff_table, reliability_table)
         reports = [table(name, each) for name, each in self.targets.items() for table in each_of]
         reports = [report for report in reports if report.rows]

@@ -28,7 +28,7 @@ from waypost import (
     segments,
     server,
 )
-from waypost.console import Failing, offer_markdown
+from waypost.console import Failing, find_home, offer_markdown, plain_output
 
 app = typer.Typer(
     name="waypost",
@@ -65,4 +65,6 @@ offer_markdown(app, demonstration.demo)
 
 def main() -> None:
     """Run the command line."""
-    app()
+    find_home()
+    with plain_output():
+        app()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, TextIO
 
 import typer
 import typer.core
@@ -77,7 +80,48 @@ def finite(value: Any) -> Any:
 
 def print_line(text: str) -> None:
     """One line on standard output, as it is: what others wrote is never read as markup."""
-    out.print(Text(text), soft_wrap=True)
+    out.print(Text(writable(text)), soft_wrap=True)
+
+
+def writable(text: str) -> str:
+    """A text in what the encoding of standard output has; the rest is escaped, and takes the room that it takes."""
+    return text.encode(out.encoding, "backslashreplace").decode(out.encoding)
+
+
+def find_home() -> None:
+    """Give a user without a home, such as a number in a container, the cache folder for one: MLflow asks for it."""
+    try:
+        Path.home()
+    except RuntimeError:
+        from features.fold import cache_folder
+
+        os.environ["HOME"] = str(cache_folder())
+
+
+@contextmanager
+def plain_output() -> Iterator[None]:
+    """Standard output that takes any text: what its encoding lacks is escaped, and a reader that left is no error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Python flushes once more when it ends: into nothing, then.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def data_output() -> Iterator[TextIO]:
+    """Standard output for data, such as CSV and lines of JSON: UTF-8 whatever the terminal speaks, nothing escaped."""
+    sys.stdout.flush()
+    stream = io.TextIOWrapper(sys.stdout.buffer, "utf-8", newline="")
+    try:
+        yield stream
+    finally:
+        stream.detach()
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -86,11 +130,12 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
         sys.stdout.write(tables.markdown(title, columns, rows))
         return
     if rows:
-        out.print(Text(title, "bold"))
-        out.print(tables.table(columns, rows, out.width))
+        cells = [[writable(tables.shown(cell)) for cell in row] for row in rows]
+        out.print(Text(writable(title), "bold"))
+        out.print(tables.table(columns, cells, out.width))
         out.print()
     else:
-        out.print(Text.assemble((title, "bold"), ": none"))
+        out.print(Text.assemble((writable(title), "bold"), ": none"))
 
 
 @dataclass
@@ -165,6 +210,8 @@ class Failing(typer.core.TyperGroup):
         """Run the command that was named."""
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # typer ends quietly
+            raise
         except UsageProblem as problem:
             err.print(Text.assemble(("error: ", "red"), str(problem)), soft_wrap=True)
             raise typer.Exit(2) from None

@@ -74,13 +74,11 @@ def _print(report: ImportReport, title: str) -> None:
     if report.rejected:
         faults = [(field or "(unreadable)", number) for field, number in report.faults.most_common()]
         print_table("rejected, by the field at fault", ("field", "records"), faults)
-        for example in report.examples:
-            print_line(f"  {example}")
+        print_table("the first of them", ("record, field and reason",), [(each,) for each in report.examples])
     if report.unread:
         print_table(
             "values left out of records that were taken in",
             ("what is wrong", "values"),
             list(report.unread.most_common()),
         )
-        for example in report.unread_examples:
-            print_line(f"  {example}")
+        print_table("the first of them", ("record, field and reason",), [(each,) for each in report.unread_examples])

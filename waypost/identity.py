@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from waypost.console import JsonOption, StoreOption, out, print_json, print_line, print_table
+from waypost.console import JsonOption, StoreOption, data_output, out, print_json, print_line, print_table
 
 CustomerArgument = Annotated[str, typer.Argument(metavar="ID", help="Any id of the customer.")]
 
@@ -46,11 +45,12 @@ def export(
     finally:
         engine.states.close()
     if file is None:
-        sys.stdout.write(b"".join(found).decode())
+        with data_output() as target:
+            target.writelines(each.decode() for each in found)
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("wb") as target:
-        target.writelines(found)
+    with file.open("wb") as whole:
+        whole.writelines(found)
 
 
 def erase(customer: CustomerArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:

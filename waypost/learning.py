@@ -53,6 +53,9 @@ ClusterOption = Annotated[
 ExportOption = Annotated[
     Path, typer.Option("--export", help="Where the log is exported for the cluster: a folder that its workers see.")
 ]
+DetailsOption = Annotated[
+    bool, typer.Option("--details", help="Print all figures: baselines, cutoffs, stages and channels, gates.")
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of every random draw; the same seed, the same figures.")]
 
 
@@ -65,6 +68,7 @@ def train(
     challenger: ChallengerOption = False,
     cluster: ClusterOption = None,
     exported: ExportOption = Path("data") / "export",
+    details: DetailsOption = False,
     seed: SeedOption = 0,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -94,7 +98,7 @@ def train(
     if as_json:
         print_json(result.to_json())
     else:
-        report_training(result)
+        report_training(result, details=details)
     check_champion(folder)
 
 
@@ -164,9 +168,9 @@ def report_studies(found: Sequence[Studied], as_json: bool) -> None:
         print_table("studies", ("target", "trials", "cut short", "log loss before", "log loss", "settings"), rows)
 
 
-def report_training(result: TrainingResult) -> None:
-    """Print the figures beside the baselines, the gates, what answers now, and the command for the next step."""
-    for table in result.tables():
+def report_training(result: TrainingResult, *, details: bool = False) -> None:
+    """Print what answers now and how well, and the command for the next step; with `details` all that was measured."""
+    for table in result.tables() if details else result.summary():
         print_table(table.title, table.columns, table.rows)
     number = len(result.bundle.manifest.targets)
     made = f"bundle {result.bundle.version} in {result.folder}"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def show_readiness(as_json: JsonOption = False) -> None:
-    """Show what answers each target today, on what evidence, and what the next rung of the ladder takes."""
+    """Show what answers each target today, on what evidence, and what the next tier takes."""
     from models.bundle import read_manifest
     from models.readiness import readiness
     from waypost.places import bundle_folder
@@ -24,17 +24,22 @@ def show_readiness(as_json: JsonOption = False) -> None:
         targets = [_fields(each) for each in found]
         print_json({"as_of": iso(manifest.now), "model": manifest.version, "targets": targets})
         return
-    title = f"targets of bundle {manifest.version}, as of {iso(manifest.now)}"
-    columns = ("target", "answers now", "evidence", "counted", "next rung", "lacking", "expected", "why nothing higher")
+    title = f"targets of bundle {manifest.version}, as of {iso(manifest.now)}, with their evidence (ev.)"
+    columns = ("target", "tier", "ev.", "rows", "yes", "the next tier")
     print_table(title, columns, [_row(each) for each in found])
 
 
-def _row(each: Readiness) -> tuple[str, ...]:
-    counted = _counts(each.counts)
-    if each.next is None:
-        return (each.target, each.rung, each.evidence, counted, "", "", "", each.why)
-    rung, lacking = each.next.rung, _counts(each.next.lacking)
-    return (each.target, each.rung, each.evidence, counted, rung, lacking, _expected(each.next), each.why)
+def _row(each: Readiness) -> tuple[str | int, ...]:
+    rows, yes = (int(each.counts.get(name, 0)) for name in ("rows", "yes"))
+    return each.target, each.rung, each.evidence, rows, yes, _next(each)
+
+
+def _next(each: Readiness) -> str:
+    """What the next tier lacks and when that is expected, or why none above answers; empty at the top."""
+    if each.next is None or not each.next.lacking:
+        return each.why
+    expected = _expected(each.next)
+    return f"{each.next.rung}: lacks {_counts(each.next.lacking)}{f', expected by {expected}' if expected else ''}"
 
 
 def _expected(rung: NextRung) -> str:

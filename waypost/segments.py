@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from waypost.console import (
     JsonOption,
     StoreOption,
     UsageProblem,
+    data_output,
     iso,
     out,
     parse_moment,
@@ -109,10 +109,11 @@ def pull_segment(
         return
     lines = [header, *(csv_values(each) for each in members)]
     if file is None:
-        csv.writer(sys.stdout, lineterminator="\n").writerows(lines)
+        with data_output() as target:
+            csv.writer(target, lineterminator="\n").writerows(lines)
         return
-    with file.open("w", newline="", encoding="utf-8") as target:
-        csv.writer(target, lineterminator="\n").writerows(lines)
+    with file.open("w", newline="", encoding="utf-8") as written_to:
+        csv.writer(written_to, lineterminator="\n").writerows(lines)
     out.print(f"{len(members):,} customers of {name} in {file}", highlight=False)
 
 

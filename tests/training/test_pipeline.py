@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
+from rich.console import Console
 
 from features.events import DAY, Stage
 from features.journey import JOURNEY
@@ -26,6 +28,7 @@ from training.recommenders import Taste
 from training.result import TrainingResult
 from training.targets import TARGETS as CATALOGUE
 from training.tracking import Recorded, Run, store
+from waypost.tables import table as beside
 
 STARTED = OPENING + 1_000 * DAY
 TARGETS = ("conversion_7d", "churn_28d")
@@ -132,6 +135,12 @@ def test_the_report_is_tables_and_json(trained: Trained) -> None:
     subjects = ["the", *["conversion_7d"] * 3, *["churn_28d"] * 3, "recommender", "gates", "what"]
     assert [table.title.replace(":", "").split()[0] for table in tables] == subjects
     assert all(len(row) == len(table.columns) for table in tables for row in table.rows)
+    summary = trained.result.summary()
+    assert {row[0] for row in summary[0].rows} == set(CATALOGUE)
+    for each in (*tables, *summary):
+        written = io.StringIO()
+        Console(file=written, width=80).print(beside(each.columns, each.rows, 80))
+        assert [line for line in written.getvalue().splitlines() if len(line) > 80] == [], each.title
     assert json.loads(json.dumps(trained.result.to_json(), allow_nan=False))["promoted"] is True
 
 

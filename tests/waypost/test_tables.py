@@ -6,7 +6,7 @@ import io
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -45,6 +45,7 @@ def drawn(columns: list[str], rows: list[list[object]], encoding: str = "utf-8")
     return written.getvalue().decode(encoding)
 
 
+@settings(deadline=None)
 @given(contents(), st.sampled_from(("utf-8", "ascii")))
 def test_no_line_is_too_long_and_no_number_or_word_is_cut(
     content: tuple[list[str], list[list[object]]], encoding: str
@@ -60,6 +61,7 @@ def test_no_line_is_too_long_and_no_number_or_word_is_cut(
             assert set(re.split(r"[\s|]+", cell)) <= words
 
 
+@settings(deadline=None)
 @given(contents())
 def test_markdown_is_read_back_as_it_was(content: tuple[list[str], list[list[object]]]) -> None:
     columns, rows = content
