@@ -14,13 +14,13 @@ from urllib.parse import parse_qs
 from starlette.requests import Request as HttpRequest
 from starlette.types import Scope
 
-from serving.access import OPENS, PUBLIC, Holder, opens, scopes_of, scopes_that_open
+from serving.access import PUBLIC, Holder, opens, scopes_of, scopes_that_open
 from serving.keys import Key, KeyFile, Keyring
 from serving.limits import RateLimit
 from serving.problems import Problem
 from serving.route import Route
 from serving.sender import foreign_page, stranger
-from serving.sessions import open_session, read_session, session_header
+from serving.sessions import may_log_in, open_session, read_session, session_header
 from serving.settings import Settings
 from serving.visitors import TokenError, looks_like_token, read_token
 
@@ -130,7 +130,9 @@ class Doors:
                 return _holder(key), True
         if plain:
             return _holder(ring.match(plain, now)), True
-        key = read_session(cookies, ring, now) if cookies and not credentials else None
+        # What a session opens takes keys in headers alone; elsewhere a key of ours may stand in the body.
+        asked = cookies and not credentials and route.key_in == "header"
+        key = read_session(cookies, ring, now) if asked else None
         return (Holder("session", key.id) if key else None), bool(credentials)
 
     def _visitor(self, text: bytes, ring: Keyring, route: Route, scope: Scope, now: int) -> Holder | None:
@@ -183,7 +185,7 @@ def log_in(request: HttpRequest, text: bytes) -> tuple[str, str]:
     if key is None:
         doors.count_stranger(request.scope)
         return "", "The key is not known, or has expired."
-    if "read" not in OPENS[key.scope]:
+    if not may_log_in(key):
         return "", f"The key has the scope {key.scope}, which reads nothing; it takes one of read or admin."
     secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
     return session_header(open_session(key, now), secure=secure), ""

@@ -9,12 +9,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 
+from serving.access import OPENS
 from serving.keys import Key, Keyring
 
 COOKIE = b"waypost_session"
 HOURS = 12
 
 _MICROS = HOURS * 3_600_000_000
+
+
+def may_log_in(key: Key) -> bool:
+    """Whether a key reads. No other opens a session: whoever holds a key can sign with its digest, and write keys
+    stand in web pages."""
+    return "read" in OPENS[key.scope]
 
 
 def open_session(key: Key, now: int) -> str:
@@ -45,7 +52,7 @@ def _key_of(value: bytes, ring: Keyring, now: int) -> Key | None:
     told, _, signature = value.rpartition(b".")
     identity, _, ends = told.partition(b".")
     key = ring.find(identity)
-    if key is None or not hmac.compare_digest(_signature(key, told).encode(), signature):
+    if key is None or not may_log_in(key) or not hmac.compare_digest(_signature(key, told).encode(), signature):
         return None
     return key if now < int(ends) and key.lasts(now) else None
 

@@ -103,6 +103,15 @@ def any_name(value: object, field: str, unread: Unread, longest: int = LONGEST_N
         return None
 
 
+def order_number(value: object, field: str, unread: Unread) -> str | None:
+    """As `any_name`; None, and told, for a word that many orders share, such as `undefined`: they are not one order."""
+    found = any_name(value, field, unread)
+    if found is None or not names_nobody(found):
+        return found
+    unread.append(BadRecord(field, f"{shown(value)} is the number of no order", "no_order"))
+    return None
+
+
 def label(value: object, field: str, unread: Unread) -> str | None:
     """As `name`, for a text that names no one thing: one that is too long is cut, half a character is replaced."""
     if type(value) is str and len(value) <= LONGEST_NAME and value.isprintable():

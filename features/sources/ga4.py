@@ -201,7 +201,7 @@ def _order_id(row: _Row) -> str | None:
         row.params.get("transaction_id"),
         row.values.get("transaction_id"),
     ):
-        if order := _set(door.any_name(given, "transaction_id", row.unread)):
+        if given not in _ABSENT and (order := door.order_number(given, "transaction_id", row.unread)):
             return order
     return None
 

@@ -104,12 +104,13 @@ def parse(
         return _identified(event, values, anonymous, context)
     if "consent" in context and consent.of_context(context) is CONSENT_WITHDRAW and kind not in _CONSENTS:
         return [_consent(event, CONSENT_WITHDRAW)]
-    return _order(event, products, values, found) if kind is PURCHASE else [event]
+    return _order(event, products, values) if kind is PURCHASE else [event]
 
 
-def _order(order: Event, products: Sequence[Line], values: Mapping[str, Any], message_id: str) -> list[Event]:
+def _order(order: Event, products: Sequence[Line], values: Mapping[str, Any]) -> list[Event]:
     """An order with a number goes by it, whatever message tells of it; its lines; and that two ids are one customer."""
-    if order.order_id is None or order.order_id == message_id:
+    if order.order_id is None:
+        order.order_id = order.message_id if products else None
         return purchased(order, products)
     order.message_id = order_message(order.customer, order.order_id, order.at)
     visitor = door.any_name(values.get("anonymousId"), "anonymousId", [])
@@ -137,7 +138,7 @@ def _event(
     unread: Unread,
 ) -> tuple[Event, Sequence[Line]]:
     """The event of a message, and the lines of its order."""
-    order = door.any_name(properties.get("order_id", properties.get("orderId")), "properties.order_id", unread)
+    order = door.order_number(properties.get("order_id", properties.get("orderId")), "properties.order_id", unread)
     item, category, pieces, money = single(kind, properties, unread)
     if pieces < 0 or money < 0:
         pieces, money = positive(kind, pieces, money, unread)
@@ -157,7 +158,7 @@ def _event(
         category,
         pieces,
         total(kind, properties, listed, money, unread),
-        order or (message_id if listed.lines else None),
+        order,
         _score(properties, unread) if kind in SCALES else nan,
         _kept(values, context, kind, customer, properties),
         unread,

@@ -79,6 +79,8 @@ def declared(route: Route, name: str, kind: Kind | None, page: str) -> str | Non
     """What the table says: the code of the problem, None when it opens."""
     if route.scope == "open":
         return None
+    if kind == "session" and route.key_in != "header":  # it is not looked at: the key of the page stands elsewhere
+        return "key_missing"
     if kind is None:
         old = "token_refused" if route.key_in == "header" else "key_unknown"
         codes = {"nothing": "key_missing", "session, changed": "key_missing", "old token": old}

@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 
 from features.events import DAY
-from tests.serving.answers import fails
+from serving import schemas
+from serving.access import SCOPES
+from serving.sessions import COOKIE, open_session
+from tests.serving.answers import fails, ok
 from tests.serving.conftest import NOW, Place, serve
-from tests.serving.holders import Holders
+from tests.serving.holders import MESSAGE, Holders
 
 PAGE = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 FORM = "application/x-www-form-urlencoded"
@@ -66,6 +69,29 @@ def test_a_session_ends_by_itself_and_with_its_key(place: Place, monkeypatch: py
         place.now = NOW
         holders.save("admin")
         fails(client.get("/metrics"), "key_missing")
+
+
+def test_whoever_holds_a_key_that_does_not_read_can_sign_no_session(place: Place) -> None:
+    holders = Holders(place)
+    with serve(place) as client:
+        for scope in SCOPES:
+            signed = {"cookie": f"{COOKIE.decode()}={open_session(holders.keys[scope], NOW)}"}
+            answer = client.get("/v1/customers/household-1", headers=signed)
+            if scope in ("read", "admin"):
+                assert answer.status_code == 200
+            else:
+                fails(answer, "key_missing")
+
+
+def test_who_is_logged_in_is_a_visitor_of_the_shop_too(place: Place) -> None:
+    holders = Holders(place)
+    with serve(place) as client:
+        client.post("/login", data={"key": holders.texts["read"]}, headers=OWN)
+        keyed = MESSAGE | {"writeKey": holders.texts["write"]}
+        assert ok(client.post("/v1/track", json=keyed), schemas.TrackingAnswer)["accepted"] == 1
+        hit = f"/mp/collect?api_secret={holders.texts['write']}"
+        assert client.post(hit, json={"client_id": "1.2", "events": [{"name": "page_view"}]}).status_code == 204
+        fails(client.post("/v1/track", json=MESSAGE), "key_missing")
 
 
 def test_other_keys_and_other_sites_forms_are_refused(place: Place) -> None:

@@ -80,6 +80,28 @@ def test_an_order_of_page_and_server_is_one(client: TestClient, place: Place) ->
     assert [event.quantity for event in events(place, "ann") if event.kind is Kind.PURCHASED_ITEM] == [2.0]
 
 
+@pytest.mark.parametrize("number", ["undefined", "null", "0", 0, "(not set)", "{{ order.id }}", "[object Object]"])
+def test_orders_without_a_number_of_their_own_are_as_many_as_their_messages(
+    client: TestClient, place: Place, number: Any
+) -> None:
+    sold = [track("Order Completed", {"order_id": number, "revenue": money}) for money in (40, 30)]
+    for message, identity in zip(sold, "ab", strict=True):
+        answer = batch(client, {**message, "messageId": identity})
+        assert (answer["accepted"], [each["code"] for each in answer["warnings"]]) == (1, ["no_order"])
+    params = {"transaction_id": "undefined", "currency": "EUR"}
+    for money in (20, 10):
+        event = {"name": "purchase", "params": {**params, "value": money}}
+        sent = client.post("/mp/collect", json={"client_id": "1.2", "user_id": "ann", "events": [event]})
+        assert sent.status_code == 204
+    assert sorted(each.amount for each in events(place, "ann") if each.kind is Kind.PURCHASE) == [10, 20, 30, 40]
+
+
+def test_an_order_whose_message_has_its_number_is_the_page_s_too(client: TestClient, place: Place) -> None:
+    sold = {"order_id": "o-7", "revenue": 40}
+    batch(client, track("Order Completed", sold, messageId="o-7"))
+    assert batch(client, track("Order Completed", sold, messageId="of the page"))["duplicates"] == 1
+
+
 def test_an_order_of_a_visitor_says_who_it_was(client: TestClient, place: Place) -> None:
     sold = {"order_id": "o-8", "revenue": 40}
     batch(client, track("Product Viewed", {"product_id": "mug"}, userId=None, anonymousId="visitor-8"))
