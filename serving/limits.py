@@ -13,6 +13,9 @@ BURST_SECONDS = 2.0
 
 MOST_BUCKETS = 4096
 
+MOST_REPEATED = 16 << 20
+"""Bytes that what a body says once for all of its records may come to, when each of them has it."""
+
 
 class RateLimit:
     """A token bucket for each caller: `rate` requests a second, and `BURST_SECONDS` worth of them at once.
@@ -53,6 +56,11 @@ class RateLimit:
             f"the request again in {wait} s.",
             headers={"Retry-After": wait, "X-RateLimit-Reset": wait},
         )
+
+
+def repeats_too_much(shared: bytes, records: int) -> bool:
+    """Whether `shared` is too much to be kept with each of so many records: a body could be many times itself."""
+    return records > 1 and len(shared) * records > MOST_REPEATED
 
 
 _KEPT = b'[]{}"'

@@ -25,6 +25,9 @@ MOST_CLOSINGS = 50
 MOST_OPENINGS = 10
 """Places where the list may begin that are tried."""
 
+MOST_REST = 32 * 1024
+"""Characters behind a message that are looked at for whether it goes on there: as many as a message of Segment has."""
+
 SCANS = 16
 """How many times the length of a body is read at most in search of where messages begin again."""
 
@@ -195,7 +198,7 @@ def _ends_early(text: str, at: int, after: int, then: int) -> bool:
     if not _MEMBER.match(text, then):
         return False
     try:
-        _decode_distinct(text[at : after - 1] + text[after:])
+        _decode_distinct(text[at : after - 1] + text[after : after + MOST_REST])
     except (ValueError, RecursionError):
         return False
     return True
@@ -224,9 +227,10 @@ class _Search:
 
     def _is_rest(self, broken: int, place: int, after: int) -> bool:
         """Whether a message is the rest of the broken one: a member of it, or whole without the bracket at `place`."""
-        if self._text[broken:place].rstrip().endswith(":"):
+        before = self._text[broken:place]
+        if before.rstrip().endswith(":"):
             return True
-        joined = self._text[broken:place] + self._text[place + 1 : after]
+        joined = before + self._text[place + 1 : after]
         try:
             value, end = _decode_distinct(joined)
         except (ValueError, RecursionError):

@@ -24,6 +24,7 @@ from serving.arrivals import TURN, Arrivals
 from serving.bodies import listed
 from serving.doors import authorize_body_key, count_unreadable
 from serving.exchange import JSON, read_body, reply
+from serving.limits import repeats_too_much
 from serving.problems import Problem
 from serving.schemas import ValidationAnswer, ValidationMessage
 from serving.worker import Worker
@@ -51,6 +52,9 @@ async def post_hits(worker: Worker, request: HttpRequest) -> Response:
     """Take the events of an address and its form, or of a form a line, in."""
     try:
         body, _ = await read_body(request, FORMS)
+        lines = len(body.splitlines())
+        if repeats_too_much(request.scope["query_string"], lines):
+            raise Problem("body_too_large", f"The query is too long to hold for each of {lines:,} lines. Send fewer.")
     except Problem:
         count_unreadable(request)
         raise
@@ -102,6 +106,10 @@ async def _sorted(worker: Worker, body: bytes, now: int) -> Arrivals:
         arrivals.refuse(0, content, bad)
         return arrivals
     shared = {name: value for name, value in content.items() if name != "events"}
+    if repeats_too_much(to_json(mended(shared)), len(parts)):
+        reason = f"what stands beside the list is too much to be kept with each of its {len(parts):,} events"
+        arrivals.refuse(0, content, BadRecord("events", reason), without_key(body))
+        return arrivals
     await _take(arrivals, parts, now, odd, shared)
     return arrivals
 

@@ -25,6 +25,7 @@ from serving.bodies import Body, alone, listed
 from serving.doors import authorize_body_key, count_unreadable
 from serving.endpoints.shapes import told
 from serving.exchange import JSON, read_body, reply
+from serving.limits import repeats_too_much
 from serving.problems import Problem
 from serving.route import Endpoint
 from serving.schemas import RejectedMessage, TrackingAnswer
@@ -56,6 +57,14 @@ async def post_batch(worker: Worker, request: HttpRequest) -> Response:
         raise Problem(
             "too_many_messages",
             f"The batch has {len(envelope.items)} messages; expected at most {MOST_EVENTS}. Send several batches.",
+        )
+    if size > MOST_MESSAGE_BYTES and repeats_too_much(
+        to_json((envelope.shared, envelope.context)), len(envelope.items)
+    ):
+        raise Problem(
+            "message_too_large",
+            f"What the batch says for all of its {len(envelope.items)} messages is too much to be kept with each; "
+            "expected a `context` of some thousand bytes. Send several batches.",
         )
     return await _taken(worker, envelope, size, odd)
 

@@ -23,6 +23,7 @@ from serving.letters import LetterReport, Replay
 from serving.routes import ROUTES
 from serving.settings import read_settings
 from serving.worker import Worker
+from tests.serving.answers import fails
 from tests.serving.breaks import some
 from tests.serving.conftest import NOW, Place, serve
 from tests.serving.test_intake_bodies import post
@@ -198,10 +199,36 @@ def test_no_letter_of_a_broken_message_holds_a_key(place: Place) -> None:
 
 def test_a_body_of_brackets_is_read_in_its_own_time() -> None:
     """What costs the most to search: many places where a message might begin, and none does."""
-    for body in (b'{"batch": [' + b'{"a":' * 90_000, b'{"batch": [' + b'{"type":"track",' * 30_000, b"[{" * 200_000):
+    begins = b'{"batch": ['
+    for body in (
+        begins + b'{"a":' * 90_000,
+        begins + b'{"type":"track",' * 30_000,
+        b"[{" * 200_000,
+        begins + b'{"type":"page"},"b":2},' * 90_000,
+    ):
         begun = perf_counter()
-        parts(body, "batch", lambda value: True)
+        parts(body, "batch", lambda value: isinstance(value, dict) and "type" in value)
         assert perf_counter() - begun < 5, "a tenth of it on a machine that does nothing else"
+
+
+def test_what_a_body_says_for_all_of_its_records_is_not_kept_many_times(place: Place) -> None:
+    much = "x" * 30_000
+    with serve(place) as client:
+        batch = {"context": {"campaign": {"name": much}}, "batch": [{}] * 1000}
+        fails(client.post("/v1/batch", json=batch), "message_too_large")
+        batch["batch"] = [{"type": "page", "userId": "ann"}]
+        assert client.post("/v1/batch", json=batch).json()["accepted"] == 1
+        body = {"client_id": "1.2", "user_properties": {"more": much}, "events": [{}] * 1000}
+        assert client.post("/mp/collect", json=body).status_code == 204
+        query = "&".join(f"ep.{number}=1" for number in range(4_000))
+        fails(
+            client.post(f"/g/collect?{query}", content=b"a\n" * 1000, headers={"content-type": "text/plain"}),
+            "body_too_large",
+        )
+    engine = place.engine()
+    (letter,) = engine.states.log.dead_letters(10)
+    engine.states.close()
+    assert (letter.source, letter.field) == ("measurement", "events") and letter.raw.count(b"{}") == 1000
 
 
 messages = st.lists(st.dictionaries(st.text(max_size=4), st.integers() | st.text(max_size=6)), max_size=5)
