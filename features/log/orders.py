@@ -10,14 +10,16 @@ day.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
 from features.events import DAY, PURCHASE, Event
 from features.log.membership import JOINS
 
-_PREFIX = "order-"
+_MESSAGE = re.compile(r"order-[0-9a-f]{24}-\d+")
+"""What `order_message` makes, and no message id of a shop's own."""
 
 
 def order_message(customer: str, order: str, at: int) -> str:
@@ -38,26 +40,25 @@ def resolved(
     orders = [
         event
         for event in events
-        if event.kind is PURCHASE and event.order_id is not None and event.message_id.startswith(_PREFIX)
+        if event.kind is PURCHASE and event.order_id is not None and _MESSAGE.fullmatch(event.message_id)
     ]
     if not orders:
         return events
     others = [list(_others(event, profile)) for event in orders]
-    have = set(known([message for each in others for message in each]))
-    renamed: dict[str, str] = {}
+    asked = {message for event, each in zip(orders, others, strict=True) for message in (event.message_id, *each)}
+    have = set(known([*asked, *map(_first_line, asked)]))
+    ids: dict[str, str] = {}
     for event, each in zip(orders, others, strict=True):
         own = event.message_id
-        if own not in have:
-            renamed[own] = next((message for message in each if message in have), own)
-        have.add(own)
-    if all(old == new for old, new in renamed.items()):
-        return events
-    return [_renamed(event, renamed) for event in events]
+        if own not in ids:
+            ids[own] = own if own in have else next((message for message in each if message in have), own)
+            have.add(ids[own])
+    return list(_once(events, ids, have))
 
 
 def _message(customer: str, order: str, day: int) -> str:
     digest = blake2b(f"{customer}\x1f{order}".encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
-    return f"{_PREFIX}{digest}-{day}"
+    return f"order-{digest}-{day}"
 
 
 def _others(event: Event, profile: Callable[[str], Iterable[str]] | None) -> Iterator[str]:
@@ -72,7 +73,23 @@ def _others(event: Event, profile: Callable[[str], Iterable[str]] | None) -> Ite
                 yield message
 
 
-def _renamed(event: Event, renamed: dict[str, str]) -> Event:
-    head, mark, line = event.message_id.partition(":")
-    found = renamed.get(head, head)
-    return event if found == head else replace(event, message_id=f"{found}{mark}{line}")
+def _first_line(order: str) -> str:
+    return f"{order}:1"
+
+
+def _once(events: Sequence[Event], ids: Mapping[str, str], have: set[str]) -> Iterator[Event]:
+    """The events, with orders under the `ids` by which they are known, and the lines of each from one message alone.
+
+    The first message that has lines gives them. Others may list them otherwise: each of theirs goes by the id of the
+    first line, which is known.
+    """
+    listed = False
+    for event in events:
+        head, mark, number = event.message_id.partition(":")
+        message = ids.get(head)
+        if message is not None and not mark:
+            listed = _first_line(message) in have
+        elif message is not None:
+            have.add(_first_line(message))
+            message = _first_line(message) if listed else f"{message}:{number}"
+        yield event if message in (None, event.message_id) else replace(event, message_id=message)

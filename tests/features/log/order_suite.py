@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from features.events import DAY, HOUR, Event, Kind
@@ -15,14 +17,21 @@ NOON = event(1).at // DAY * DAY + 12 * HOUR
 NIGHT = NOON + 12 * HOUR
 
 
-def order(customer: str, number: str, at: int, amount: float = 40.0, visitor: str | None = None) -> list[Event]:
-    """An order of one product, as a message tells of it."""
+def order(
+    customer: str,
+    number: str,
+    at: int,
+    amount: float = 40.0,
+    visitor: str | None = None,
+    items: Sequence[str] = ("mug",),
+) -> list[Event]:
+    """An order of some products, as a message tells of it."""
     told = {} if visitor is None else {"anonymous_id": visitor}
     head = Event(
         order_message(customer, number, at), customer, Kind.PURCHASE, at, at, amount=amount, order_id=number,
         properties=told,
     )  # fmt: skip
-    return purchased(head, [("mug", None, 2.0, amount)])
+    return purchased(head, [(item, None, 2.0, amount) for item in items])
 
 
 def orders(log: EventLog, customer: str) -> list[tuple[float, int]]:
@@ -40,6 +49,22 @@ class OrderSuite(StoreSuite):
         again = log.append([*order("ben", "o-7", NOON + 3_000_000), *order("ben", "o-8", NOON)])
         assert again.accepted == [False, False, True, True]
         assert orders(log, "ben") == [(40.0, 1), (40.0, 1)]
+
+    def test_the_products_of_an_order_are_those_of_one_message(self, log: EventLog) -> None:
+        log.append(order("ben", "o-7", NOON, items=()))
+        assert log.append(order("ben", "o-7", NOON, items=("mug", "bowl"))).accepted == [False, True, True]
+        for at in (NOON + 1, NIGHT + 1):
+            assert log.append(order("ben", "o-7", at, items=("card", "mug", "bowl"))).accepted == [False] * 4
+        both = [*order("ann", "o-9", NOON, items=("mug",)), *order("ann", "o-9", NIGHT, items=("card", "mug"))]
+        assert log.append(both).accepted == [True, True, False, False, False]
+        bought = [each.item for who in ("ben", "ann") for each in log.events(who, 100)]
+        assert Counter(filter(None, bought)) == {"mug": 2, "bowl": 1}
+
+    def test_message_ids_of_a_shop_are_its_own(self, log: EventLog) -> None:
+        log.append(order("ben", "o-7", NOON))
+        ids = ("order-7", "order-7:1")
+        own = [replace(each, message_id=own) for each, own in zip(order("ben", "o-7", NOON), ids, strict=True)]
+        assert log.append(own).accepted == [True, True]
 
     def test_midnight_and_hours_between_make_no_second_order(self, log: EventLog) -> None:
         log.append(order("ben", "o-7", NIGHT - 1))
