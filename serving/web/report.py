@@ -125,21 +125,33 @@ def _stage(stage: Mapping[str, Any], *, last: bool) -> Html:
 
 
 def _figures(figures: Sequence[Mapping[str, Any]]) -> Html:
-    known = [each for each in figures if each["value"] is not None and each["name"] != "customers"]
-    if not known:
-        return Html()
+    shown = [each for each in figures if each["name"] != "customers"]
+    known = [each for each in shown if each["value"] is not None]
     headlines = [each for each in known if each["name"] in HEADLINES]
     others = [each for each in known if each["name"] not in HEADLINES]
-    defined = terms(*((each["title"], prose(each["definition"])) for each in known), cls="terms")
+    defined = terms(*((each["title"], prose(each["definition"])) for each in shown), cls="terms")
     return section(
         "figures",
         "Key figures",
         *(
             terms(*((each["title"], figure(each["value"], each["unit"])) for each in some), cls=cls)
             for some, cls in ((headlines, "figures"), (others, "more"))
+            if some
         ),
+        _unmeasured([each for each in shown if each["value"] is None]),
         tag("details", tag("summary", "How they are defined"), defined),
     )
+
+
+def _unmeasured(figures: Sequence[Mapping[str, Any]]) -> Html:
+    """The figures without a value, those with one reason together."""
+    titles = dict[str, list[str]]()
+    for each in figures:
+        titles.setdefault(each["missing"], []).append(each["title"])
+    if not titles:
+        return Html()
+    listed = terms(*((reason[:1].upper() + reason[1:], " · ".join(some)) for reason, some in titles.items()), cls="terms")
+    return tag("div", tag("h3", "Not measured"), listed, cls="unmeasured")
 
 
 def _past(segment: Segment, manifest: Manifest | None) -> Html:

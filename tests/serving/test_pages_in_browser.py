@@ -14,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route
 
 from features.events import Event
+from insights.kpis import KPIS
 from serving.routes import ROUTES
 from serving.scoreboard import Generation, Scoreboard, sweep
 from serving.web.page import POLICY, STYLE
@@ -121,6 +122,16 @@ def test_axe_finds_nothing_in_any_light_at_any_width(page: Page, path: str) -> N
         if wider > 0:
             found.append(f"{scheme} {width}: {wider} px wider than the window")
     assert found == []
+
+
+def test_a_figure_without_a_value_is_named_with_the_reason(page: Page) -> None:
+    page.goto(ADDRESS + "/without-prices")
+    listed = page.locator(".unmeasured dl > div")
+    found = {each.locator("dt").inner_text(): each.locator("dd").inner_text() for each in listed.all()}
+    figures = page.locator(".figures dt, .more dt").all_inner_texts()
+    titles = [title for titles in found.values() for title in titles.split(" · ")]
+    assert "Average order value, gross" in found["No order with an amount has come"].split(" · ")
+    assert sorted(figures + titles) == sorted(each.title for each in KPIS.values() if each.name != "customers")
 
 
 def violations(page: Page) -> list[str]:
