@@ -150,7 +150,8 @@ def _unmeasured(figures: Sequence[Mapping[str, Any]]) -> Html:
         titles.setdefault(each["missing"], []).append(each["title"])
     if not titles:
         return Html()
-    listed = terms(*((reason[:1].upper() + reason[1:], " · ".join(some)) for reason, some in titles.items()), cls="terms")
+    rows = ((reason[:1].upper() + reason[1:], " · ".join(some)) for reason, some in titles.items())
+    listed = terms(*rows, cls="terms")
     return tag("div", tag("h3", "Not measured"), listed, cls="unmeasured")
 
 
