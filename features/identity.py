@@ -31,7 +31,8 @@ NOBODY = frozenset(
 """What programs and people write where there is no id, in small letters."""
 
 _TEMPLATE = re.compile(
-    r"\{.*\}|[$#@%]\{.*\}|<.*>|\[\[.*\]\]|\[object .*\]|%.+%|\*\|.*\|\*|.*(\{\{|\$\{|<%|\{%).*", re.DOTALL
+    r"\{(?![0-9a-f-]{32,36}\}).*\}|[$#@%]\{.*\}|<.*>|\[\[.*\]\]|\[object .*\]|%.+%|\*\|.*\|\*|.*(\{\{|\$\{|<%|\{%).*",
+    re.DOTALL,
 )
 _BRACKETS = "{<[$#@%*"
 
@@ -40,10 +41,10 @@ def names_nobody(identity: str) -> bool:
     """Whether an id is one that broken senders give to everybody.
 
     A word for nothing (`NOBODY`), a row of zeros and dashes, an object that was taken for a text, or the place in a
-    template that nothing was put into, such as `{{user.id}}`.
+    template that nothing was put into, such as `{{user.id}}`. A GUID in braces, as .NET writes it, is an id.
     """
     word = identity.strip().casefold()
-    if word in NOBODY or not word.strip("0-"):
+    if word in NOBODY or not word.strip("{}0-"):
         return True
     return (word[0] in _BRACKETS or "{" in word) and _TEMPLATE.fullmatch(word) is not None
 

@@ -131,8 +131,7 @@ class Doors:
         if plain:
             return _holder(ring.match(plain, now)), True
         # What a session opens takes keys in headers alone; elsewhere a key of ours may stand in the body.
-        asked = cookies and not credentials and route.key_in == "header"
-        key = read_session(cookies, ring, now) if asked else None
+        key = read_session(cookies, ring, now) if cookies and route.key_in == "header" else None
         return (Holder("session", key.id) if key else None), bool(credentials)
 
     def _visitor(self, text: bytes, ring: Keyring, route: Route, scope: Scope, now: int) -> Holder | None:

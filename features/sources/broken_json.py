@@ -22,6 +22,9 @@ DEEPEST = 64
 MOST_CLOSINGS = 50
 """Closing brackets, from the last one back, that are tried as the end of the list."""
 
+MOST_PARTS = 10_000
+"""Messages of a body that is taken apart: one of more is none of a client's."""
+
 MOST_OPENINGS = 10
 """Places where the list may begin that are tried."""
 
@@ -85,15 +88,17 @@ def read(raw: bytes) -> Any:
 
 
 def parts(body: bytes, name: str | None, is_message: IsMessage) -> Parts | None:
-    """The messages of the list that stands under `name` in a body, or that is the body; None when there is no list.
+    """The messages of the list that stands under `name` in a body, or that is the body.
 
+    None when there is no list, or one of more than `MOST_PARTS`.
     `is_message` says whether a value is a message, and not an object within one: after a message without an end, the
     next message begins where one can be read.
     """
     text = _text(body)
     for before, start in _openings(text, name):
         around, end = _surroundings(text, name, before, start)
-        return Parts(around, list(_parts(text, start, end, is_message)))
+        found = list(islice(_parts(text, start, end, is_message), MOST_PARTS + 1))
+        return Parts(around, found) if len(found) <= MOST_PARTS else None
     return None
 
 

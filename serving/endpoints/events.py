@@ -40,11 +40,7 @@ async def post_events(worker: Worker, request: HttpRequest) -> Response:
     body, media = await read_body(request, (JSON, JSON_LINES), any_depth=True)
     now = worker.clock()
     records, pointer, odd = _lines(body) if media == JSON_LINES else _records(body)
-    if len(records) > MOST_EVENTS:
-        raise Problem(
-            "invalid_request",
-            f"The request has {len(records)} events; expected at most {MOST_EVENTS}. Send several requests.",
-        )
+    _check_number(len(records))
     arrivals = Arrivals(SOURCE, worker.settings.privacy, worker.currencies, now, len(body), ("customer",), _FIELDS)
     for index, record in enumerate(records):
         part = odd.get(index)
@@ -71,6 +67,14 @@ async def post_events(worker: Worker, request: HttpRequest) -> Response:
             more_warnings=arrivals.more_warnings,
         )
     )
+
+
+def _check_number(records: int) -> None:
+    if records > MOST_EVENTS:
+        raise Problem(
+            "invalid_request",
+            f"The request has {records} events; expected at most {MOST_EVENTS}. Send several requests.",
+        )
 
 
 def _records(body: bytes) -> tuple[list[Any], str, Mapping[int, Part]]:
@@ -113,12 +117,14 @@ def _lines(body: bytes) -> tuple[list[Any], str, Mapping[int, Part]]:
     """The events of a body with one JSON value a line, and those that are odd."""
     records: list[Any] = []
     odd: dict[int, Part] = {}
-    for line in filter(bytes.strip, body.splitlines()):
+    lines = list(filter(bytes.strip, body.splitlines()))
+    _check_number(len(lines))
+    for line in lines:
         content, strange = record_of(line)
         if strange:
             odd[len(records)] = strange
         records.append(content)
-    if not records:
+    if not lines:
         raise Problem("invalid_request", "The body has no line; expected one event a line.")
     return records, "/{}/{}", odd
 

@@ -16,6 +16,7 @@ NONE = (
     "undefined", "guest", "Anonymous", "(not set)", "<nil>", "<no value>", "<user id>", "[object Object]",
     "[object Undefined]", "not_authenticated", "\\N", "{{user.id}}", "id-{{ id }}", "${user.id}", "#{id}", "<%= id %>",
     "{% id %}", "{user_id}", "[[id]]", "%USER_ID%", "*|EMAIL|*", '{"id": 5}',
+    "{00000000-0000-0000-0000-000000000000}", "{6f9619ff}",
 )  # fmt: skip
 SOMEBODY = (
     "ada",
@@ -32,6 +33,7 @@ SOMEBODY = (
     "Guesty",
     "$5",
     "nobody@x.example",
+    "{6F9619FF-8B86-D011-B42D-00CF4FC964FF}",
 )
 
 

@@ -92,6 +92,7 @@ def test_who_is_logged_in_is_a_visitor_of_the_shop_too(place: Place) -> None:
         hit = f"/mp/collect?api_secret={holders.texts['write']}"
         assert client.post(hit, json={"client_id": "1.2", "events": [{"name": "page_view"}]}).status_code == 204
         fails(client.post("/v1/track", json=MESSAGE), "key_missing")
+        assert client.get("/metrics", auth=("somebody", "of the proxy in front")).status_code == 200
 
 
 def test_other_keys_and_other_sites_forms_are_refused(place: Place) -> None:

@@ -205,6 +205,7 @@ def test_a_body_of_brackets_is_read_in_its_own_time() -> None:
         begins + b'{"type":"track",' * 30_000,
         b"[{" * 200_000,
         begins + b'{"type":"page"},"b":2},' * 90_000,
+        begins + b"NaN,1" + b",1" * 4_000_000 + b"]}",
     ):
         begun = perf_counter()
         parts(body, "batch", lambda value: isinstance(value, dict) and "type" in value)

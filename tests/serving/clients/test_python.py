@@ -70,7 +70,8 @@ def test_every_call_lands_once_whatever_happens_on_the_way(shop: KeyedServer, na
         sent = Counter(identity for body in proxy.bodies for identity in ids(body))
         assert len(sent) == 6
         if fault != "pass":
-            assert proxy.statuses[0] != 200 and max(sent.values()) == 2, "what failed was sent again under its ids"
+            # On a machine that is busy a client waits too long for its second answer, too, and sends a third time.
+            assert proxy.statuses[0] != 200 and max(sent.values()) >= 2, "what failed was sent again under its ids"
         assert shop.kinds(user) == MESSAGES, (name, fault)
 
     with ThreadPoolExecutor(len(FAULTS)) as pool:
