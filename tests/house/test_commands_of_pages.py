@@ -18,7 +18,7 @@ from typer.main import get_command
 from serving.openapi import document
 from serving.routes import ROUTES
 from tests.house.test_pages import pages
-from tests.house.tree import ROOMS, python_files
+from tests.house.tree import ROOMS, ROOT, python_files
 from waypost import app
 
 BLOCK = re.compile(r"^```(?:sh|console)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -71,7 +71,7 @@ def commands(line: str) -> Iterator[list[str]]:
 
 
 def test_there_is_something_to_follow() -> None:
-    assert len(lines("waypost")) > 80 and len(lines("curl")) > 15
+    assert len(lines("waypost")) > 80 and len(lines("curl")) > 15 and len(lines("python")) > 15
 
 
 def test_a_waypost_command_exists_with_its_options() -> None:
@@ -80,6 +80,10 @@ def test_a_waypost_command_exists_with_its_options() -> None:
 
 def test_a_call_is_of_a_route_with_a_body_that_it_takes() -> None:
     assert faults("curl", _of_the_api) == []
+
+
+def test_a_module_exists_with_its_options() -> None:
+    assert faults("python", _of_a_module) == []
 
 
 def faults(program: str, check: Callable[[Line], str]) -> list[str]:
@@ -111,6 +115,17 @@ def _of_waypost(line: Line) -> str:
 def command_line() -> Any:
     """The command line as it is parsed."""
     return get_command(app)
+
+
+def _of_a_module(line: Line) -> str:
+    if line.words[1:2] != ["-m"] or line.words[2].split(".")[0] not in {*ROOMS, "benchmarks", "tests"}:
+        return ""
+    module, *words = line.words[2:]
+    path = ROOT / module.replace(".", "/")
+    files = [path.with_suffix(".py")] if path.with_suffix(".py").exists() else sorted(path.glob("*.py"))
+    text = "".join(each.read_text(encoding="utf-8") for each in files)
+    strange = [word for word in words if word.startswith("--") and f'"{word.partition("=")[0]}"' not in text]
+    return "there is no such module" if not files else f"there is no {', '.join(strange)}" if strange else ""
 
 
 def _of_the_api(line: Line) -> str:
