@@ -29,7 +29,7 @@ serve: $(call at_least,server) ## serve the champion in data/champion (PORT=3000
 	$(BIN)/waypost serve --port $(PORT)
 
 test: $(call at_least,dev) ## run the whole suite (ARGS="tests/house -x" narrows it)
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 quick: $(call at_least,dev) ## run the tests that start no server, training, notebook, browser or fuzzing
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(ARGS)

@@ -29,10 +29,16 @@ _FROM_A_ROOM = re.compile(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what starts servers, trainings, notebooks, browsers or fuzzing as slow."""
+    """Mark what starts servers, trainings, notebooks, browsers or fuzzing as slow, and run such files first.
+
+    A long file that begins last would leave the other processes of the suite without work.
+    """
+    slow = set()
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())) or _is_slow(item.path):
             item.add_marker("slow")
+            slow.add(item.path)
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @cache
