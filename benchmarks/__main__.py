@@ -13,6 +13,7 @@ NAMES = (
     "chaos",
     "sweep",
     "quality",
+    "at_risk",
     "cold_start",
     "seasons",
     "cluster",
