@@ -46,7 +46,7 @@ SETTINGS = (
     Setting(
         "WAYPOST_CLOCK_SHIFT_DAYS",
         "0",
-        "Days added to the clock; `waypost serve --as-of-last-event` sets it.",
+        "Days added to the clock; set, it goes before what `waypost serve --as-of-last-event` has kept.",
     ),
     Setting(
         "WAYPOST_KEYS",

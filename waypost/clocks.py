@@ -13,7 +13,7 @@ from pathlib import Path
 from features.events import DAY
 from features.log import shown
 from serving.staleness import HORIZON, days_old
-from waypost.console import clock
+from waypost.console import UsageProblem, clock
 
 VARIABLE = "WAYPOST_CLOCK_SHIFT_DAYS"
 
@@ -29,6 +29,11 @@ def _stores() -> list[str]:
         return list(json.loads(_file().read_text(encoding="utf-8"))["as_of_last_event"])
     except FileNotFoundError:
         return []
+    except (ValueError, KeyError, TypeError):
+        raise UsageProblem(
+            f"{_file()} is damaged; expected the stores whose log is served as if it ended now: remove it, and choose "
+            "again with `waypost serve --as-of-last-event`"
+        ) from None
 
 
 def ends_now(url: str) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from features.events import DAY, Event, Kind
 from features.log import open_log
 from waypost import clocks, places
+from waypost.console import UsageProblem
 from waypost.server import server_environment, set_clock
 
 NOW = 1_780_000_000_000_000
@@ -67,3 +68,10 @@ def test_what_the_environment_says_of_the_clock_wins(store: str, monkeypatch: py
 def test_a_log_that_goes_on_says_nothing(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clocks, "clock", lambda: NOW - YEARS + 89 * DAY)
     assert clocks.notice(store) == ""
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"as_of_last_event": null}'])
+def test_a_damaged_choice_is_an_error_that_says_what_to_do(store: str, text: str) -> None:
+    places.bundle_folder().parent.joinpath("clock.json").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageProblem, match=r"clock.json is damaged; expected .* `waypost serve --as-of-last-event`"):
+        set_clock(store, None)

@@ -64,8 +64,8 @@ def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
             .replace("--nthreads 8", "--nthreads 1")
         )
 
-    install, export, scheduler, worker, train = (line for block in blocks("sh") for line in block.splitlines())
-    assert install.startswith("pip install 'waypost[cluster]'")
+    install, added, export, scheduler, worker, train = (line for block in blocks("sh") for line in block.splitlines())
+    assert install.startswith("pip install '.[cluster]'") and added.endswith("--editable '.[cluster]'")
     done = CliRunner().invoke(app, shlex.split(export)[1:])
     assert done.exit_code == 0, done.output
     (program,) = blocks("python")
