@@ -121,18 +121,16 @@ class Doors:
             elif name == b"cookie":
                 cookies = value
         now = self.now()
-        if credentials:
-            text = _text(credentials)
-            if looks_like_token(text):
-                return self._visitor(text, ring, route, scope, now), True
-            key = ring.match(text, now)
-            if key is not None:
+        text = _text(credentials)
+        token = looks_like_token(text)
+        for shown in (b"" if token else text, plain):
+            if shown and (key := ring.match(shown, now)):
                 return _holder(key), True
-        if plain:
-            return _holder(ring.match(plain, now)), True
+        if token:
+            return self._visitor(text, ring, route, scope, now), True
         # What a session opens takes keys in headers alone; elsewhere a key of ours may stand in the body.
         key = read_session(cookies, ring, now) if cookies and route.key_in == "header" else None
-        return (Holder("session", key.id) if key else None), bool(credentials)
+        return (Holder("session", key.id) if key else None), bool(credentials or plain)
 
     def _visitor(self, text: bytes, ring: Keyring, route: Route, scope: Scope, now: int) -> Holder | None:
         try:

@@ -138,6 +138,15 @@ def test_a_key_in_the_header_decides_before_one_in_the_body(guarded: TestClient,
     fails(guarded.post("/v1/events", json=EVENT | {"writeKey": holders.texts["write"]}), "key_missing")
 
 
+def test_what_a_gateway_adds_hides_no_key_and_no_token(guarded: TestClient, holders: Holders) -> None:
+    anothers = base64.urlsafe_b64encode(b'{"alg":"RS256","kid":"gateway"}').decode().rstrip("=") + ".e30.c2lnbmVk"
+    gateway = {"authorization": f"Bearer {anothers}"}
+    assert guarded.get("/metrics", headers=gateway | {"x-api-key": holders.texts["read"]}).status_code == 200
+    fails(guarded.get("/metrics", headers=gateway | {"x-api-key": "the gateway's"}), "token_refused")
+    visitor = {"authorization": f"Bearer {holders.token('anna')}", "x-api-key": "the gateway's"}
+    assert guarded.post("/v1/scores", headers=visitor, json={"customer": "anna"}).status_code == 200
+
+
 def test_a_key_may_stand_in_the_query_for_measurements_alone(guarded: TestClient, holders: Holders) -> None:
     for path in ("/mp/collect", "/debug/mp/collect"):
         query = f"{path}?measurement_id=G-1&api_secret="
