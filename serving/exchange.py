@@ -85,7 +85,9 @@ async def read_body(
 
 
 def _media(header: bytes | None, accepted: Sequence[str]) -> str:
-    if header is None or header == b"application/json":
+    if header is None:
+        return accepted[0]
+    if header == b"application/json" and JSON in accepted:
         return JSON
     media = str(header, "latin-1").partition(";")[0].strip().lower()
     if media not in accepted:

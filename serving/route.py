@@ -92,11 +92,14 @@ class Route:
 
     @property
     def parameters(self) -> frozenset[str] | None:
-        """Names of the query parameters that it takes; None when it takes any: a form's fields may be in the query."""
-        if self.key_in == "form":
+        """Names of the query parameters that it takes; None when it takes any.
+
+        Clients of others' protocols add their version, their build or a random number to an address, and give up what
+        they send on an error.
+        """
+        if self.public or self.key_in != "header":
             return None
-        declared = frozenset(self.query.model_fields) if self.query else frozenset[str]()
-        return declared | {"writeKey"} if self.key_in == "body" else declared
+        return frozenset(self.query.model_fields) if self.query else frozenset()
 
     @property
     def from_pages(self) -> bool:
