@@ -89,13 +89,20 @@ def writable(text: str) -> str:
 
 
 def find_home() -> None:
-    """Give a user without a home, such as a number in a container, the cache folder for one: MLflow asks for it."""
-    try:
-        Path.home()
-    except RuntimeError:
-        from features.fold import cache_folder
+    """Give the cache folder to libraries that ask for a place in the home of a user who has none, or cannot write it.
 
-        os.environ["HOME"] = str(cache_folder())
+    MLflow asks for the home itself, which a number in a container has not; Matplotlib complains where it cannot write.
+    A home that can be read stays: certificates and passwords may lie in it.
+    """
+    try:
+        if os.access(Path.home(), os.W_OK) or os.environ.get("MPLCONFIGDIR"):
+            return
+        variable = "MPLCONFIGDIR"
+    except RuntimeError:
+        variable = "HOME"
+    from features.fold import cache_folder
+
+    os.environ[variable] = str(cache_folder())
 
 
 @contextmanager

@@ -134,3 +134,18 @@ def test_a_user_without_a_home_has_the_cache_folder(monkeypatch: pytest.MonkeyPa
     console.find_home()
     assert Path(os.environ["HOME"]).parent == tmp_path
     assert cache_folder() == Path(os.environ["HOME"])
+
+
+def test_matplotlib_writes_to_the_cache_folder_where_the_home_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv("WAYPOST_CACHE", raising=False)
+    monkeypatch.setenv("MPLCONFIGDIR", "")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    console.find_home()
+    assert os.environ["MPLCONFIGDIR"] == ""
+    monkeypatch.setenv("HOME", "/proc/nothing")
+    console.find_home()
+    assert os.environ["HOME"] == "/proc/nothing"
+    assert Path(os.environ["MPLCONFIGDIR"]).parent == tmp_path
