@@ -89,8 +89,21 @@ def _operation(route: Route) -> Json:
     success = _success(route)
     also = {str(status): {**success, "description": text} for status, text in route.also_statuses.items()}
     operation["security"] = _security(route)
-    operation["responses"] = {str(route.success): success, **also, **_failures(route.failures)}
+    operation["responses"] = {str(route.success): success, **_beside(also, _failures(route.failures))}
     return operation
+
+
+def _beside(answers: Json, failures: Json) -> Json:
+    """Both by status; where a status is that of an answer and of problems, either may come."""
+    both = {
+        status: {
+            **failures[status],
+            "description": f"{answers[status]['description']} {failures[status]['description']}",
+            "content": answers[status].get("content", {}) | failures[status]["content"],
+        }
+        for status in sorted(answers.keys() & failures.keys())
+    }
+    return answers | failures | both
 
 
 def _security(route: Route) -> list[Json]:

@@ -20,11 +20,11 @@ def given(target: str) -> dict[str, NDArray[np.float64]]:
     return baselines(rows(target))
 
 
-def test_the_base_rate_is_that_of_training() -> None:
+def test_the_base_rate_is_that_of_the_latest_period() -> None:
     data = rows("churn_28d")
     shares = np.unique(given("churn_28d")["base_rate"])
     assert len(shares) == 1
-    assert shares[0] == pytest.approx(np.concatenate([data.fit.labels, data.stop.labels]).mean())
+    assert shares[0] == pytest.approx(data.calibrate.labels.mean())
 
 
 @pytest.mark.parametrize("target", ["conversion_7d", "churn_28d"])
