@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -80,8 +81,7 @@ def explain_feature(
             raise UsageProblem(
                 "name a feature to explain as JSON, such as `waypost explain days_since_purchase --json`"
             )
-        families = JOURNEY.declarations.families
-        print_table("features", ("feature", "family"), [(name, families[name]) for name in JOURNEY.names])
+        print_table("features", ("feature", "family"), _by_family(JOURNEY.declarations.families))
         return
     found = explain(feature)
     if as_json:
@@ -94,3 +94,12 @@ def explain_feature(
         out.print(f"[bold]{part.meaning}[/bold]\n{part.note}", highlight=False, soft_wrap=True)
         out.print(f"state   {slots} ({part.size} bytes; {order})", highlight=False, soft_wrap=True)
         out.print("\n".join([part.update, *part.reads.values()]) + "\n", highlight=False, markup=False, soft_wrap=True)
+
+
+def _by_family(families: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Every feature; its family beside the first of each."""
+    rows, last = list[tuple[str, str]](), ""
+    for name, family in families.items():
+        rows.append((name, "" if family == last else family))
+        last = family
+    return rows

@@ -17,6 +17,7 @@ from features.events import DAY, Stage
 from features.journey import JOURNEY
 from features.log import open_log
 from features.log.contract import EventLog
+from insights.segments import SEGMENTS
 from models.bundle import Bundle, read_manifest
 from models.promotions import Promotions
 from models.rungs import RUNGS
@@ -28,6 +29,9 @@ from training.recommenders import Taste
 from training.result import TrainingResult
 from training.targets import TARGETS as CATALOGUE
 from training.tracking import Recorded, Run, store
+from waypost.demonstration import key_words, print_calls, report_shop
+from waypost.learning import report_training
+from waypost.server import check_keys, set_clock
 from waypost.tables import table as beside
 
 STARTED = OPENING + 1_000 * DAY
@@ -142,6 +146,24 @@ def test_the_report_is_tables_and_json(trained: Trained) -> None:
         Console(file=written, width=80).print(beside(each.columns, each.rows, 80))
         assert [line for line in written.getvalue().splitlines() if len(line) > 80] == [], each.title
     assert json.loads(json.dumps(trained.result.to_json(), allow_nan=False))["promoted"] is True
+
+
+def test_the_demo_reports_in_120_lines_of_80_columns(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("WAYPOST_BUNDLE", "WAYPOST_SCOREBOARD", "WAYPOST_KEYS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    report_training(trained.result)
+    report_shop("sqlite:///data/shop.db", trained.result.bundle.manifest.now)
+    print_calls(3000, key_words(STARTED))
+    set_clock("sqlite:///data/shop.db", True)
+    check_keys("127.0.0.1", "http://localhost:3000")
+    lines = capsys.readouterr().out.splitlines()
+    reported = {line.split("  ")[0] for line in lines}
+    assert {*CATALOGUE, *STAGES, *(each.title for each in SEGMENTS.values())} <= reported
+    # What was imported and where is served are a line each; a call longer than the terminal goes on in the next.
+    assert 2 + sum(max(1, -(-len(line) // 80)) for line in lines) <= 120
 
 
 def test_one_target_is_trained_and_the_other_kept(trained: Trained) -> None:

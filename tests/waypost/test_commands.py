@@ -102,7 +102,8 @@ def test_explain_prints_meaning_state_update_and_read(waypost: Run) -> None:
     for part in ("PURCHASE, fading by half every 28 days", "weight: float32", "def update(", "def read("):
         assert part in shown
     assert json.loads(waypost("explain", "stage", "--json").stdout)["family"] == "Position on the journey"
-    assert "spend_net_90d" in waypost("explain").stdout
+    listed = waypost("explain").stdout
+    assert "spend_net_90d" in listed and listed.count("Position on the journey") == 1
 
 
 def test_segments_are_listed_and_pulled(waypost: Run, tmp_path: Path) -> None:

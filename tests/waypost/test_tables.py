@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from features.journey import JOURNEY
+from tests.training.monitoring.reports import everything_wrong
+from training.monitoring.tables import SHOWN, tables
+from training.targets import TARGETS
 from waypost.tables import LONGEST_WORD, is_number, markdown, shown, table
 
 WIDTH = 80
@@ -103,3 +108,18 @@ def test_many_columns_stand_under_each_other() -> None:
         "conversion_7d",
         *(f"  the figure {number}  0.{number}21 [0.1, 0.9]" for number in range(8)),
     ]
+
+
+def test_a_line_is_enough_for_a_column_that_drifted() -> None:
+    report, _ = everything_wrong(1_780_000_000_000_000)
+    some = report.drifts[0]
+    names = [(name, False) for name in JOURNEY.names] + [(name, True) for name in TARGETS]
+    for numbers in ({"psi": 9.99}, {"wasserstein": 99.99, "wasserstein_limit": 12.34}, {"sameness": 0.99}):
+        for mean in (12_345_678.9, -0.01234567, 0.0):
+            drifted = [
+                replace(some, psi=0.1, sameness_limit=0.9, mean=mean, name=name, is_score=score)
+                for name, score in sorted(names, key=lambda each: -len(each[0]))[:SHOWN]
+            ]
+            (_, columns, rows), *_ = tables(replace(report, drifts=tuple(replace(each, **numbers) for each in drifted)))
+            assert all(str(row[1]).endswith(": DRIFTED") for row in rows)
+            assert len(drawn(list(columns), [list(row) for row in rows]).splitlines()) == SHOWN + 2

@@ -39,9 +39,13 @@ DEVIATIONS = 5.0
 
 
 class Measure(NamedTuple):
-    """A way in which a column may be off: its name, how far it is, how far it may be, and the first over the second."""
+    """A way in which a column may be off: how far it is, how far it may be, and the first over the second.
+
+    `short` is its name where there is no room for more.
+    """
 
     name: str
+    short: str
     value: float
     limit: float
     excess: float
@@ -80,14 +84,14 @@ class Drift:
         """What is furthest beyond its limit, or nearest to it."""
         differing = math.inf if self.sameness == 1.0 else (1.0 - self.sameness_limit) / (1.0 - self.sameness)
         measures = (
-            Measure("population stability index", self.psi, self.psi_limit, self.psi / self.psi_limit),
+            Measure("population stability index", "PSI", self.psi, self.psi_limit, self.psi / self.psi_limit),
             Measure(
-                "Wasserstein distance in spreads", self.wasserstein, self.wasserstein_limit,
+                "Wasserstein distance in spreads", "distance", self.wasserstein, self.wasserstein_limit,
                 _number(self.wasserstein) / self.wasserstein_limit,
             ),
             # What is off is that customers no longer differ: that share is held against the least it may be.
             Measure(
-                "share of one and the same value", self.sameness, self.sameness_limit,
+                "share of one and the same value", "sameness", self.sameness, self.sameness_limit,
                 differing if math.isfinite(self.sameness_limit) else 0.0,
             ),
         )  # fmt: skip

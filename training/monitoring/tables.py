@@ -37,14 +37,19 @@ def _drifts(report: Report) -> Table:
         f"drift since the training: {len(shown)} of {len(report.drifts)} features and scores of {report.customers:,} "
         "customers with a recent sign of life, those nearest to their limits first"
     )
-    return title, ("column", "what is nearest", "found", "limit", "mean", "was"), [_drift(each) for each in shown]
+    return title, ("column", "measure", "found", "limit", "mean", "was"), [_drift(each) for each in shown]
 
 
 def _drift(each: Drift) -> tuple[str | int, ...]:
     worst = each.worst
     name = f"score of {each.name}" if each.is_score else each.name
-    what = f"{worst.name}: DRIFTED" if each.drifted else worst.name
-    return name, what, number(worst.value), number(worst.limit), f"{each.mean:.4g}", f"{each.mean_before:.4g}"
+    what = f"{worst.short}: DRIFTED" if each.drifted else worst.short
+    return name, what, number(worst.value), number(worst.limit), _mean(each.mean), _mean(each.mean_before)
+
+
+def _mean(value: float) -> str:
+    """A mean in as little room as tells it from another."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _realised(report: Report) -> Table:
