@@ -73,7 +73,7 @@ _CHANNELS = {
 }
 """What channels are called where their own name is no word of every day."""
 
-_PAUSES = {"read_longest": "never more than {} before", "read_recent": "lately every {}"}
+_PAUSES = {"read_longest": "never more than {} before", "read_recent": "every {} before that"}
 
 _STAGES = {"read_current": "in the {} stage", "read_previous": "in the {} stage before"}
 
@@ -144,7 +144,8 @@ def _silence(value: float, noun: str, silent: str, pause: str, row: Mapping[str,
     if not value:
         return f"{article(noun)} just now"
     heard = f"no {noun} for {time_words(days, 'day')}" if days >= 1 else f"{article(noun)} within the last day"
-    return f"{heard}, {pause.format(time_words(max(days / value, 1.0), 'day'))}"
+    usual = pause.format(time_words(max(days / value, 1.0), "day")).replace("every 1 day", "every day")
+    return f"{heard}, {usual}"
 
 
 def _time(name: str, aggregate: Aggregate, kernel: str, value: float, unit: str) -> str:

@@ -15,6 +15,15 @@ from models.manifest import Manifest, TargetCard
 
 HISTORY = "history_days"
 
+_COUNTED = {
+    "customers": ("customer", "customers"),
+    "rows": ("row", "rows"),
+    "yes": ("row with a yes", "rows with a yes"),
+    "no": ("row with a no", "rows with a no"),
+    HISTORY: ("day of history", "days of history"),
+}
+"""What tiers are tried by: one of it, and several."""
+
 FARTHEST_DAYS = 10 * 365
 """What is further off than this is not expected: no shop goes on as it does for so long, nor does the calendar."""
 
@@ -82,6 +91,11 @@ def _served(tier: str, evidence: str, why: str) -> str:
     return f"{tier}{f', evidence {evidence}' if evidence else ''}{f'. {why}' if why else ''}"
 
 
+def lacking_words(lacking: Mapping[str, float]) -> str:
+    """What is lacking, in words: "1 more row with a yes and 25 more days of history"."""
+    return " and ".join(f"{number:,.0f} more {_COUNTED[what][number != 1]}" for what, number in lacking.items())
+
+
 def why_not_higher(card: TargetCard) -> str:
     """Why the tier that answers is no higher: what a gate found, what it was tried beside, or what is lacking."""
     if card.goes_on:
@@ -98,8 +112,8 @@ def why_not_higher(card: TargetCard) -> str:
         )
     for tier in above:
         if lacking := _rung(tier, card, 0).lacking:
-            counted = ", ".join(f"{number:,.0f} {what.replace('_', ' ')}" for what, number in lacking.items())
-            return f"{tier} is tried once there are {counted} more."
+            verb = "is" if list(lacking.values()) == [1] else "are"
+            return f"{tier} is tried once there {verb} {lacking_words(lacking)}."
     return card.missing
 
 

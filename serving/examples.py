@@ -273,7 +273,7 @@ READINESS_ANSWER: dict[str, Any] = {
                 "expected": "2027-01-12T00:00:00Z",
             },
             "missing": "",
-            "why": "lightgbm is tried once there are 52 history days more.",
+            "why": "lightgbm is tried once there are 52 more days of history.",
         }
     ],
 }

@@ -83,6 +83,11 @@ def print_line(text: str) -> None:
     out.print(Text(writable(text)), soft_wrap=True)
 
 
+def print_note(text: str) -> None:
+    """One line on standard error, beside the answer on standard output."""
+    err.print(Text.assemble(("note: ", "yellow"), text), soft_wrap=True)
+
+
 def writable(text: str) -> str:
     """A text in what the encoding of standard output has; the rest is escaped, and takes the room that it takes."""
     return text.encode(out.encoding, "backslashreplace").decode(out.encoding)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -36,18 +35,17 @@ def _row(each: Readiness) -> tuple[str | int, ...]:
 
 def _next(each: Readiness) -> str:
     """What the next tier lacks and when that is expected, or why none above answers; empty at the top."""
+    from models.readiness import lacking_words
+
     if each.next is None or not each.next.lacking:
         return each.why
     expected = _expected(each.next)
-    return f"{each.next.rung}: lacks {_counts(each.next.lacking)}{f', expected by {expected}' if expected else ''}"
+    lacking = lacking_words(each.next.lacking)
+    return f"{each.next.rung}: takes {lacking}{f', expected by {expected}' if expected else ''}"
 
 
 def _expected(rung: NextRung) -> str:
     return "" if rung.expected is None else iso(rung.expected)[:10]
-
-
-def _counts(counts: Mapping[str, float]) -> str:
-    return ", ".join(f"{number:,.0f} {what.replace('_', ' ')}" for what, number in counts.items())
 
 
 def _fields(each: Readiness) -> dict[str, object]:

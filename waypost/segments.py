@@ -20,6 +20,7 @@ from waypost.console import (
     parse_moment,
     print_json,
     print_line,
+    print_note,
     print_table,
 )
 
@@ -43,6 +44,8 @@ def list_segments(at: AtOption = None, store: StoreOption = None, as_json: JsonO
     with swept(store, parse_moment(at) if at else None) as (engine, generation):
         report, customers, as_of = generation.report, generation.count, iso(generation.as_of)
         past = {name: _past(name, engine) for name in SEGMENTS}
+        if at:
+            _tell_of_hindsight(engine, generation)
     rows = [
         {
             "name": each.name,
@@ -63,6 +66,16 @@ def list_segments(at: AtOption = None, store: StoreOption = None, as_json: JsonO
     for name, found in past.items():
         if found is not None:
             print_line(f"{name}: {found.words}")
+
+
+def _tell_of_hindsight(engine: Engine, generation: Generation) -> None:
+    """Say, beside the answer, that a model which learnt what came later flatters a list of the past."""
+    champion = engine.champions.current
+    if champion and generation.as_of < (learnt := champion.bundle.manifest.now):
+        print_note(
+            f"the champion has learnt from the log up to {iso(learnt)}, so it knows what came after "
+            f"{iso(generation.as_of)}; a list made at that moment would have been less accurate"
+        )
 
 
 def _past(name: str, engine: Engine) -> Yield | None:
@@ -104,6 +117,8 @@ def pull_segment(
         members = list(_members(engine, generation, name, size))
         header = ("customer", *member_columns(generation), "reasons")
         as_of = iso(generation.as_of)
+        if at:
+            _tell_of_hindsight(engine, generation)
     if as_json:
         print_json({"as_of": as_of, "segment": name, "members": members})
         return

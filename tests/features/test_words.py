@@ -77,7 +77,9 @@ def test_silence_is_said_in_days() -> None:
     row = {"days_since_purchase": 3e-5, "silence_ratio": 3e-5 / 9}
     assert SPEAKER.say("silence_ratio", row) == "a purchase within the last day, usually every 9 days"
     row = {"days_since_purchase": 3.0, "silence_ratio": 10.0}
-    assert SPEAKER.say("silence_ratio", row) == "no purchase for 3 days, usually every 1 day"
+    assert SPEAKER.say("silence_ratio", row) == "no purchase for 3 days, usually every day"
+    row = {"days_since_purchase": 33.0, "silence_ratio_recent": 8.25}
+    assert SPEAKER.say("silence_ratio_recent", row) == "no purchase for 33 days, every 4 days before that"
 
 
 def test_a_stage_of_any_name_is_said() -> None:

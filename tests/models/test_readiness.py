@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from features.events import DAY
 from models.manifest import Manifest, TargetCard
-from models.readiness import Readiness, readiness
+from models.readiness import Readiness, lacking_words, readiness
 
 NOW = 1_700_000_000_000_000
 NEEDED = {
@@ -60,6 +60,15 @@ def test_a_rung_that_lost_lacks_nothing() -> None:
 
 def test_above_the_top_is_nothing() -> None:
     assert _of("lightgbm", rows=5000.0, yes=900.0, history_days=200.0).next is None
+
+
+def test_what_is_lacking_is_said_as_people_count() -> None:
+    assert lacking_words({"yes": 1.0, "no": 1.0}) == "1 more row with a yes and 1 more row with a no"
+    assert lacking_words({"customers": 1_200.0}) == "1,200 more customers"
+    assert _of("logistic", rows=5000.0, yes=900.0, history_days=119.0).why == (
+        "lightgbm is tried once there is 1 more day of history."
+    )
+    assert _of("prior", rows=0.0, yes=0.0).why == "stage_rate is tried once there is 1 more row."
 
 
 @given(

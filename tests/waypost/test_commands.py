@@ -135,7 +135,10 @@ def test_a_past_moment_is_replayed(waypost: Run, place: Path, tmp_path: Path) ->
         whole = json.loads(waypost(*words, "--at", at, "--json").stdout)
         cut = json.loads(waypost(*words, "--at", at, "--json", "--store", f"sqlite:///{tmp_path}/then.db").stdout)
         assert whole == cut
-    assert 0 < json.loads(waypost("segments", "list", "--at", at, "--json").stdout)["customers"] < 80
+    then_told = waypost("segments", "list", "--at", at, "--json")
+    assert 0 < json.loads(then_told.stdout)["customers"] < 80
+    now_told = waypost("segments", "list")
+    assert "so it knows what came after" in then_told.stderr and "knows what came after" not in now_told.stderr
 
 
 def test_rebuild_then_doctor_finds_all_well(waypost: Run, place: Path) -> None:
