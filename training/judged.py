@@ -137,10 +137,10 @@ def beside(trained: Trained, rival: Model) -> list[Gate]:
     return []
 
 
-def as_fitted(model: Model, beside: Fitted) -> Fitted:
-    """A model that is there already, as if it had been fitted on the same rows as another."""
+def as_fitted(model: Model, beside: Fitted, tested: Model | None) -> Fitted:
+    """A model that is there already, as if fitted on the same rows as another; `tested` is what is judged."""
     if isinstance(model, Scorer):
-        return FittedScorer(model, beside.rate)
+        return FittedScorer(model, beside.rate, judged=tested if isinstance(tested, Scorer) else None)
     if isinstance(model, AmountScorer):
         return FittedAmount(model, beside.rate)
     return FittedStage(model, beside.rate)

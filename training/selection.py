@@ -15,9 +15,11 @@ import numpy as np
 from features.events import DAY
 from models.bundle import Bundle, Model, TargetCard
 from models.manifest import KINDS
+from models.scorer import Scorer
 from training.dataset import Counts, Gathered, Slice
 from training.gates import Gate, held_back, passed
 from training.judged import TIERS, Question, as_fitted, beside, described_further, fit, judge
+from training.levels import level_at
 from training.shop import Shop
 from training.targets import Target
 from training.trained import Trained, missing_of
@@ -42,10 +44,13 @@ def select(question: Question, champion: Bundle | None, *, until: int = 0, yield
     A champion's model that was tested goes on, too, where a new one cannot be tested yet. A champion's model that is
     held back on the rows of today does not go on, nor does one that `yields`: it is compared with the new one alone.
     One that has seen events after `until`, the end of the log, is not compared: it would be asked about its own past.
-    Nor is one that has learnt from answers of this test.
+    Nor is one that has learnt from answers of this test. It is compared at the level that was known when the test
+    began, as the new one is, and goes on at that of today.
     """
     rival = rival_of(question.target, champion)
-    asked = rival if champion is not None and _new_to(question.found, champion.manifest.now, until) else None
+    asked = None
+    if rival is not None and champion is not None and _new_to(question.found, champion.manifest.now, until):
+        asked = _as_of_test(rival, question.found)
     trained, lost = _first_that_passes(question, asked)
     gates = (*lost, *trained.gates)
     reasons = {gate.tier: gate.sentence for gate in reversed(held_back(lost))}
@@ -59,11 +64,11 @@ def select(question: Question, champion: Bundle | None, *, until: int = 0, yield
     compared = beside(trained, asked) if asked is not None else []
     gates = (*gates, *compared)
     if (worse := held_back(compared)) and not yields:
-        again = judge(question, as_fitted(rival, trained.fitted), None)
+        again = judge(question, as_fitted(_as_of_end(rival, question.found), trained.fitted, asked), None)
         if passed(again.gates):
             why = f"The model before is better than the new {trained.model.rung.name}: {worse[0].sentence}."
             card = replace(again.card, held_back=reasons, goes_on=why, seen=before.seen, losses=before.losses)
-            return Selected(again, gates, rival, card)
+            return Selected(again, gates, again.model, card)
     return Selected(described_further(trained, question), gates, trained.model, new)
 
 
@@ -75,6 +80,19 @@ def _new_to(found: Gathered, now: int, until: int) -> bool:
     if found.target.form != "probability" or found.split is None:
         return now <= until
     return now <= int(found.split.test[0])
+
+
+def _as_of_test(model: Model, found: Gathered) -> Model:
+    """The model at the level that was known when the test began: one recalibrated since knows what came in it."""
+    if found.split is None or not isinstance(model, Scorer):
+        return model
+    data = found.dataset
+    return model.at(level_at(model, data.upto(data.calibrate), found, int(data.test.cutoff.min())))
+
+
+def _as_of_end(model: Model, found: Gathered) -> Model:
+    """The model at the level that is known today, as `waypost recalibrate` would have it."""
+    return model.at(level_at(model, found.rows, found, found.end)) if isinstance(model, Scorer) else model
 
 
 def untrained(target: Target, shop: Shop) -> Selected:

@@ -9,6 +9,7 @@ import pytest
 
 from models.bundle import Bundle, Manifest
 from models.calibration import Calibration
+from models.level import Level
 from models.manifest import KINDS
 from models.readiness import readiness, served, why_not_higher
 from models.recommender import Neighbours, Recommender
@@ -88,7 +89,10 @@ def test_a_better_model_of_the_champion_goes_on_and_yields_where_that_is_asked(m
     champion = bundle(select(question(), None))
     monkeypatch.setitem(judged.TIERS, "probability", ("prior",))
     selected = select(question(), champion)
-    assert selected.model is champion.models[TARGET] and selected.card.rung == champion.manifest.targets[TARGET].rung
+    before = champion.scorers[TARGET]
+    assert isinstance(selected.model, Scorer) and selected.card.rung == champion.manifest.targets[TARGET].rung
+    assert selected.model.rung is before.rung and selected.model.shape is before.shape
+    assert selected.model.level == before.level, "of the same log"
     assert selected.card.goes_on.startswith("The model before is better than the new prior: log loss over the champion")
     assert why_not_higher(selected.card) == selected.card.goes_on and selected.card.metrics["log_loss"] > 0.0
     assert select(question(), champion, yields=True).card.rung == "prior"
@@ -97,6 +101,18 @@ def test_a_better_model_of_the_champion_goes_on_and_yields_where_that_is_asked(m
     again = Selected(selected.trained, (), champion.models[TARGET], champion.manifest.targets[TARGET])
     future = bundle(again, now=int(split.test[0]) + 1)
     assert select(question(), future).card.rung == "prior", "it is not asked about its own past"
+
+
+def test_a_champion_is_compared_at_the_level_that_was_known_when_the_test_began() -> None:
+    """One that is recalibrated every night knows what came in the test."""
+    first = select(question(), None)
+    assert isinstance(first.model, Scorer)
+    figures = []
+    for shift in (-2.0, 0.0, 2.0):
+        moved = replace(first, model=first.model.at(Level(shift, 0.1)))
+        selected = select(question(), bundle(moved))
+        figures.append([gate for gate in selected.gates if "over the champion" in gate.condition])
+    assert figures[0] and figures[0] == figures[1] == figures[2]
 
 
 def test_a_champion_that_is_held_back_today_does_not_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
