@@ -41,9 +41,12 @@ class Recalibrated:
         """What moved most, in words."""
         if not self.after:
             return "No target of the champion is answered with a probability."
-        name = max(self.after, key=lambda name: abs(self.after[name].shift - self.before[name].shift))
-        moved = self.after[name].shift - self.before[name].shift
-        return f"The level of {name} moved by {moved:+.2f} in log-odds, the others by less."
+        moved = {name: _distance(self.before[name], level) for name, level in self.after.items()}
+        name = max(moved, key=lambda name: moved[name])
+        if not moved[name]:
+            return "No level moved."
+        before, after = (f"{each.shift:+.2f} ± {each.deviation:.2f}" for each in (self.before[name], self.after[name]))
+        return f"The level of {name} moved most, from {before} to {after} in log-odds."
 
 
 def recalibrate(
@@ -62,7 +65,7 @@ def recalibrate(
         champion.models, models
     ))  # fmt: skip
     found = Recalibrated(before, after)
-    if not any(_moved(before[name], after[name]) for name in after):
+    if not any(_distance(before[name], after[name]) > WORTH for name in after):
         return found
     manifest = replace(champion.manifest, created=moment(started), log_offset=shop.offset)
     bundle = Bundle(models, champion.recommender, manifest, champion.reference)
@@ -82,5 +85,6 @@ def _levelled(name: str, model: Model, champion: Bundle, shop: Shop, seed: int) 
     return model.at(level_at(model, found.rows, found, shop.end))
 
 
-def _moved(before: Level, after: Level) -> bool:
-    return max(abs(after.shift - before.shift), abs(after.deviation - before.deviation)) > WORTH
+def _distance(before: Level, after: Level) -> float:
+    """By how much a level or its doubt moved, whichever moved more."""
+    return max(abs(after.shift - before.shift), abs(after.deviation - before.deviation))

@@ -16,6 +16,7 @@ def recalibrate(seed: SeedOption = 0, store: StoreOption = None, as_json: JsonOp
     from models.bundle import Bundle
 
     with needs("training"):
+        from training.recalibrate import WORTH
         from training.recalibrate import recalibrate as run
     folder, log = bundle_folder(), existing_log(store)
     step_back()
@@ -39,5 +40,5 @@ def recalibrate(seed: SeedOption = 0, store: StoreOption = None, as_json: JsonOp
     print_line(
         f"Champion {found.version}: {found.reason}"
         if found.version
-        else f"The champion stays: no level moved by more than is worth it. {found.reason}"
+        else f"The champion stays, as no level moved by more than {WORTH} in log-odds. {found.reason}"
     )

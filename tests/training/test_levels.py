@@ -12,10 +12,11 @@ from features.journey import JOURNEY
 from features.log.contract import MERGE
 from features.outcomes import Happens
 from features.profiles import Past, past_of
-from models.level import UNMOVED
+from models.level import UNMOVED, Level
 from tests.worlds import OPENING, shop
 from training.dataset import gathered, rows_at, short_question
 from training.ladder import climb
+from training.recalibrate import Recalibrated
 from training.targets import TARGETS
 
 JUMP = OPENING + 200 * DAY
@@ -60,3 +61,11 @@ def test_the_short_question_is_the_same_question_about_the_next_days() -> None:
             assert isinstance(short.outcome, Happens) and short.outcome.expected == target.outcome.expected
         else:
             assert short is None, name
+
+
+def test_what_moved_most_is_said_from_where_to_where() -> None:
+    before = {"churn_28d": Level(0.1, 0.2), "conversion_7d": Level(-0.1, 0.2)}
+    assert Recalibrated({}, {}).reason == "No target of the champion is answered with a probability."
+    assert Recalibrated(before, before).reason == "No level moved."
+    doubted = Recalibrated(before, {**before, "conversion_7d": Level(-0.1, 0.5)}).reason
+    assert doubted == "The level of conversion_7d moved most, from -0.10 ± 0.20 to -0.10 ± 0.50 in log-odds."
