@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-MICROSECOND = 1
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE

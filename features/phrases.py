@@ -70,9 +70,9 @@ def _share(what: str, unknown: str) -> Phrase:
     return Phrase(lambda value: f"{percent(value)} of the {what}", unknown)
 
 
-def _each(noun: str, of: str, unknown: str) -> Phrase:
-    """So many of something for each of something else."""
-    return Phrase(lambda value: f"{quantity(value, noun)} for each {of}" if value else f"no {noun} so far", unknown)
+def _each(noun: str, of: str, unknown: str, when: str = "so far") -> Phrase:
+    """So many of something for each of something else; `when` is the time that both are counted in."""
+    return Phrase(lambda value: f"{quantity(value, noun)} for each {of}" if value else f"no {noun} {when}", unknown)
 
 
 def _returns(what: str) -> Phrase:
@@ -104,16 +104,10 @@ PHRASES: dict[str, Phrase] = {
     "purchases_trend_slow": _pace("in the last half year", 28 / 112),
     "purchases_per_day": Phrase(lambda rate: f"since first seen, {often(rate, 'purchase')}", "not seen yet"),
     # money
-    "spend_gross_ever": Phrase(
-        lambda value: f"has spent {money(value)} so far, before refunds", "nothing spent so far"
-    ),
-    "spend_gross_28d": Phrase(
-        lambda value: f"has spent {money(value)} in the last 28 days, before refunds", "nothing spent so far"
-    ),
-    "spend_net_ever": Phrase(lambda value: f"has spent {money(value)} so far, after refunds", "nothing spent so far"),
-    "spend_net_90d": Phrase(
-        lambda value: f"has spent {money(value)} in the last 90 days, after refunds", "nothing spent so far"
-    ),
+    "spend_gross_ever": _spent("so far, before refunds"),
+    "spend_gross_28d": _spent("in the last 28 days, before refunds"),
+    "spend_net_ever": _spent("so far, after refunds"),
+    "spend_net_90d": _spent("in the last 90 days, after refunds"),
     "basket_value_mean": Phrase(lambda value: f"{money(value)} for a purchase on average", _ORDERS),
     "basket_value_deviation": Phrase(
         lambda value: f"the worth of a purchase varies by about {money(value)}", "too few purchases to tell"
@@ -135,10 +129,7 @@ PHRASES: dict[str, Phrase] = {
         lambda value: f"mostly {time_words(math.expm1(min(value, 12.0)), 'day')} between two purchases", _FEW
     ),
     "purchase_gap_log_deviation": Phrase(_varies, _FEW),
-    "visit_gap_mean": Phrase(
-        lambda days: f"usually {time_words(days, 'day')} between two visits",
-        "too few visits to tell how often they come",
-    ),
+    "visit_gap_mean": Phrase(lambda days: f"usually {time_words(days, 'day')} between two visits", _FEW_VISITS),
     "lapsing": _condition("away for longer than usual", "not away for longer than usual"),
     # visits
     "sessions_ever": Phrase(lambda value: f"{quantity(value, 'visit')} so far", _VISITS),
@@ -162,19 +153,15 @@ PHRASES: dict[str, Phrase] = {
     "cart_items": Phrase(lambda value: f"{quantity(value, 'product')} in the cart", "nothing in the cart"),
     "cart_value": Phrase(lambda value: f"the cart is worth {money(value)}", "nothing in the cart"),
     "cart_age_hours": Phrase(lambda value: f"the cart was left {time_words(value, 'hour')} ago", "nothing in the cart"),
-    "cart_rate": _each("product put in the cart", "product view this week", "no product view this week"),
+    "cart_rate": _each("product put in the cart", "product view this week", "no product view this week", "this week"),
     "checkout_open_hours": Phrase(
         lambda value: f"the last checkout began {time_words(value, 'hour')} ago", "no checkout yet"
     ),
     "checkout_open": _condition("left a checkout without buying", "no checkout left without buying"),
     "orders_per_checkout": _each("purchase", "checkout", "no checkout yet"),
     "coupon_share": _each("coupon used", "purchase", _ORDERS),
-    "discount_share": Phrase(
-        lambda value: f"coupons gave back {percent(value)} of the money spent", "no money spent yet"
-    ),
-    "refund_share": Phrase(
-        lambda value: f"refunds gave back {percent(value)} of the money spent", "no money spent yet"
-    ),
+    "discount_share": _given_back("coupons"),
+    "refund_share": _given_back("refunds"),
     # contacts
     "message_open_rate": Phrase(lambda value: f"opens {percent(value)} of our messages", "no message yet"),
     "message_click_rate": Phrase(lambda value: f"clicks in {percent(value)} of our messages", "no message yet"),

@@ -124,5 +124,3 @@ TITLES = {
     "lift_at_10": "lift at 10 %",
 }
 """What people call them."""
-
-SMALLER_IS_BETTER = frozenset({"log_loss", "brier", "calibration_error"})

@@ -36,6 +36,7 @@ SAID = {
     ("items_fading_56d", 226.6): "in the last weeks about 3 products bought a day",
     ("spend_net_90d", 120.5): "has spent 120.50 in the last 90 days, after refunds",
     ("spend_gross_ever", 0.0): "has spent nothing so far, before refunds",
+    ("cart_rate", 0.0): "no product put in the cart this week",
     ("coupon_share", 0.5): "0.5 coupons used for each purchase",
     ("coupon_share", 1.0): "1 coupon used for each purchase",
     ("coupon_share", 0.01): "fewer than 0.1 coupons used for each purchase",
