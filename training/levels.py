@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from features.events import DAY
 from features.outcomes import Happens
 from models.level import Level
+from models.rungs import Prior, StageRates
 from models.scorer import Scorer
 from training.dataset import Gathered, Slice
 from training.residuals import SHORT, Residuals, level_of, residuals_of, shift_of, steepness
@@ -38,7 +39,8 @@ def level_at(scorer: Scorer, rows: Slice, found: Gathered, now: int) -> Level:
     own = residuals_of(
         log_odds(scorer.shape.apply_many(scorer.raw_many(rows.features))), rows.labels, _moments(target, rows), width
     )
-    if found.short is None:
+    # A rate does not tell customers apart: that others are asked now shows in its own residuals alone.
+    if found.short is None or isinstance(scorer.rung, Prior | StageRates):
         return level_of(own, None, now, width, 1.0)
     known = found.short.where(found.short.cutoff + SHORT <= now)
     short = _short_residuals(known, found.names)

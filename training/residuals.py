@@ -38,6 +38,9 @@ SEASONS = ((0.0, 0.7), (0.2, 0.2), (0.5, 0.1))
 BELIEVED, VAGUENESS = 0.4, 0.5
 """What is believed of the amplitude before a shop has shown its own, and how vaguely (log-normal)."""
 
+LEFT = 0.2
+"""The same of what is left of a scorer's own residuals once the short question has said what it knows."""
+
 UNTOLD = 0.1
 """Standard deviation in log-odds of what neither question tells of the level ahead."""
 
@@ -90,22 +93,25 @@ def residuals_of(margins: Floats, labels: NDArray[np.int8], cutoff: NDArray[np.i
     return Residuals(moments, found[:, 0], found[:, 1], width)
 
 
-def ahead(known: Residuals, now: int, width: int) -> Level:
-    """The mean level over the `width` after `now`, from residuals that were known by then."""
+def ahead(known: Residuals, now: int, width: int, believed: float = BELIEVED) -> Level:
+    """The mean level over the `width` after `now`, from residuals that were known by then.
+
+    `believed` is the amplitude that is believed of the level before it has shown its own.
+    """
     (points, inside), (after, beyond) = _windows(known.moments, known.width), _windows(np.array([now]), width)
     lag, towards, apart = (np.abs(one[:, None] - other[None]) for one, other in (
         (points, points), (points, after), (after, after)
     ))  # fmt: skip
     noise = np.diag(known.variances + 1e-6) + _shared_noise(known)
     means, spreads, chances = [], [], []
-    for amplitude, memory, (season, believed) in product(AMPLITUDES, MEMORIES, SEASONS):
+    for amplitude, memory, (season, chance) in product(AMPLITUDES, MEMORIES, SEASONS):
         own, cross, future = (_covariance(each, amplitude, memory, season) for each in (lag, towards, apart))
         root = np.linalg.cholesky(inside @ own @ inside.T + noise)
         whitened, weights = np.linalg.solve(root, np.column_stack([known.shifts, inside @ cross @ beyond.T])).T
         means.append(float(weights @ whitened))
         spreads.append(max(float((beyond @ future @ beyond.T)[0, 0] - weights @ weights), 0.0))
         fit = -0.5 * float(whitened @ whitened) - float(np.log(np.diag(root)).sum())
-        chances.append(fit + np.log(believed) - 0.5 * (np.log(amplitude / BELIEVED) / VAGUENESS) ** 2)
+        chances.append(fit + np.log(chance) - 0.5 * (np.log(amplitude / believed) / VAGUENESS) ** 2)
     return _mixed(np.array(means), np.array(spreads), np.array(chances))
 
 
@@ -119,26 +125,29 @@ def level_of(own: Residuals, short: Residuals | None, now: int, width: int, slop
         found = ahead(own, now, width)
         return Level(found.shift, float(np.hypot(found.deviation, UNTOLD)))
     recent = ahead(short, now, width)
-    fitted = _line(own, np.array([_mean_within(short, moment, own.width) for moment in own.moments.tolist()]), slope)
-    doubt = (fitted.slope * recent.deviation) ** 2 + fitted.left + (fitted.doubt * recent.shift) ** 2 + UNTOLD**2
-    return Level(float(fitted.base + fitted.slope * recent.shift), float(np.sqrt(doubt)))
+    seen = np.array([_mean_within(short, moment, own.width) for moment in own.moments.tolist()])
+    fitted = _line(own, seen, slope)
+    # What the line leaves has a course of its own: who is asked changes too, and the short question does not tell it.
+    apart = Residuals(own.moments, own.shifts - fitted.base - fitted.slope * seen, own.variances, own.width)
+    left = ahead(apart, now, width, LEFT)
+    doubt = (fitted.slope * recent.deviation) ** 2 + left.deviation**2 + (fitted.doubt * recent.shift) ** 2 + UNTOLD**2
+    return Level(float(fitted.base + fitted.slope * recent.shift + left.shift), float(np.sqrt(doubt)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """Residuals of the scorer as a line of those of the short question; `left` is the variance that it leaves."""
+    """Residuals of the scorer as a line of those of the short question, with the standard error of its slope."""
 
     base: float
     slope: float
     doubt: float
-    left: float
 
 
 def _line(own: Residuals, seen: Floats, slope: float) -> _Line:
     """Weighted least squares with a belief about the slope; cutoffs within one horizon count as one together."""
     shifts, variances = own.shifts, own.variances
     if not len(seen):
-        return _Line(0.0, slope, SLOPE_DEVIATION, 0.0)
+        return _Line(0.0, slope, SLOPE_DEVIATION)
     span = float(own.moments[-1] - own.moments[0]) / own.width + 1.0
     weights = 1.0 / (variances + UNTOLD**2)
     noise = 1.0 / float(weights.mean())
@@ -149,8 +158,7 @@ def _line(own: Residuals, seen: Floats, slope: float) -> _Line:
     found = (belief * slope + float(weights @ ((seen - middle) * (shifts - mean))) / noise) / information
     # What is known of the mean of few answers is little: it is shrunk towards no shift.
     base = (mean - found * middle) * BELIEVED**2 / (BELIEVED**2 + noise / weights.sum())
-    off = (shifts - mean - found * (seen - middle)) ** 2 - variances
-    return _Line(base, found, float(information**-0.5), max(float(weights @ off / weights.sum()), 0.0))
+    return _Line(base, found, float(information**-0.5))
 
 
 def steepness(long: float, short: float) -> float:
@@ -163,12 +171,15 @@ def steepness(long: float, short: float) -> float:
 
 
 def _mean_within(short: Residuals, moment: int, width: int) -> float:
-    """The mean residual of the short question over the `width` after a moment."""
+    """The mean residual of the short question over the `width` after a moment, each as far as it is known.
+
+    Of few answers, with none of them yes, a residual is far below and hardly known.
+    """
     last = moment + max(width - SHORT, 0)
     inside = (short.moments >= moment) & (short.moments <= last)
     if not inside.any():
         return float(short.shifts[int(np.argmin(np.abs(short.moments - moment)))])
-    return float(short.shifts[inside].mean())
+    return float(np.average(short.shifts[inside], weights=1.0 / (short.variances[inside] + UNTOLD**2)))
 
 
 def _windows(moments: NDArray[np.int64], width: int) -> tuple[Floats, Floats]:

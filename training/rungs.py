@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import betaln
 from sklearn.linear_model import LogisticRegression
 
-from features.events import Stage
+from features.events import Stage, days
 from models.rungs import Logistic, Prior, Rung, StageRates, Term, Trees
 from models.rungs.logistic import FURTHEST, in_logarithms
 from models.rungs.rung import log_odds
@@ -55,6 +55,9 @@ FEATURES: dict[str, float] = {
 }
 """The features of the logistic rung, each with what stands for a value that is not defined."""
 
+HALF_LIFE = days(60)
+"""Time after which an answer counts half in a rate. Shorter follows a shop sooner, and knows less of a small one."""
+
 STRENGTHS = (0.003, 0.03, 0.3, 3.0)
 """Inverse strengths of the regularisation that are tried."""
 
@@ -65,12 +68,14 @@ SHRINKAGE = np.geomspace(1.0, 1000.0, 25)
 def weights(rows: Slice, horizon: int) -> NDArray[np.float64]:
     """How many independent answers each row stands for, float64[n], at most one.
 
-    A customer's rows within one horizon count as one answer together.
+    A customer's rows within one horizon count as one answer together, and an answer counts half as much for every
+    `HALF_LIFE` that it is older than the newest: a rate is that of the latest period, as far as that is known.
     """
     window = rows.cutoff // horizon
     key = rows.customer.astype(np.int64) * (window.max(initial=0) + 1) + window
     _, place, number = np.unique(key, return_inverse=True, return_counts=True)
-    shares: NDArray[np.float64] = 1.0 / number[place]
+    age = (rows.cutoff.max(initial=0) - rows.cutoff) / HALF_LIFE
+    shares: NDArray[np.float64] = 0.5**age / number[place]
     return shares
 
 

@@ -166,10 +166,10 @@ def test_rates_are_shrunk_to_the_shop_and_the_shop_to_the_prior() -> None:
     assert rates.rates[1] == rates.rate == pytest.approx(0.5, abs=0.02)
 
 
-def test_rows_whose_horizons_overlap_count_as_one() -> None:
+def test_rows_whose_horizons_overlap_count_as_one_and_old_ones_for_less() -> None:
     one = counted(3, 3, stage=3)
     same = replace(one, customer=np.zeros(3, np.int32), cutoff=np.array([0, 6, 12]) * DAY)
-    assert weights(same, 10 * DAY).tolist() == [0.5, 0.5, 1.0]
+    assert weights(same, 10 * DAY) == pytest.approx([0.5 * 0.5 ** (12 / 60), 0.5 * 0.5 ** (6 / 60), 1.0])
     assert weights(one, 10 * DAY).tolist() == [1.0] * 3
 
 

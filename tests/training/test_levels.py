@@ -17,6 +17,7 @@ from tests.worlds import OPENING, shop
 from training.dataset import gathered, rows_at, short_question
 from training.ladder import climb
 from training.recalibrate import Recalibrated
+from training.residuals import SHORT, Residuals, _mean_within, level_of
 from training.targets import TARGETS
 
 JUMP = OPENING + 200 * DAY
@@ -69,3 +70,17 @@ def test_what_moved_most_is_said_from_where_to_where() -> None:
     assert Recalibrated(before, before).reason == "No level moved."
     doubted = Recalibrated(before, {**before, "conversion_7d": Level(-0.1, 0.5)}).reason
     assert doubted == "The level of conversion_7d moved most, from -0.10 ± 0.20 to -0.10 ± 0.50 in log-odds."
+
+
+def test_a_residual_of_hardly_an_answer_counts_for_little() -> None:
+    """Of 40 customers with no yes the residual is far below, and says next to nothing beside one that is known."""
+    short = Residuals(np.array([0, 6, 12]) * DAY, np.array([-0.2, -6.6, -0.4]), np.array([0.1, 130.0, 0.1]), SHORT)
+    assert _mean_within(short, 0, 18 * DAY) == pytest.approx(-0.3, abs=0.02)
+
+
+def test_a_rate_follows_who_is_asked_now() -> None:
+    """A shop's early customers came back, its late ones do not: no feature of a rate tells, its newest answers do."""
+    cutoffs = np.arange(40) * 6 * DAY
+    early = Residuals(cutoffs, np.linspace(2.0, -2.0, 40), np.full(40, 0.05), 30 * DAY)
+    level = level_of(early, None, int(cutoffs[-1]) + 30 * DAY, 30 * DAY, 1.0)
+    assert -3.0 < level.shift < -1.0
