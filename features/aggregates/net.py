@@ -135,7 +135,7 @@ class Net(Aggregate):
                 continue
             money = left if math.isnan(row.amount) else abs(row.amount)
             cancels = row.kind == ORDER_CANCEL
-            if before[1] and before[0] != cancels and math.isclose(before[1], money, rel_tol=1e-6, abs_tol=0.005):
+            if before[1] and before[0] != cancels and abs(before[1] - money) <= 0.005 + 1e-6 * money:
                 before = (False, 0.0)
             elif money > 0:
                 moves.append((row, -money))

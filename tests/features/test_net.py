@@ -6,6 +6,8 @@ from math import nan
 
 import pytest
 
+from features.aggregates import net
+from features.aggregates.base import Row
 from features.events import DAY, ORDER_CANCEL, PURCHASE, REFUND, Kind
 from features.sources.segment import parse
 from tests.features.test_journey import features_of, happening
@@ -30,13 +32,22 @@ CASES: dict[str, tuple[list[tuple[Kind, float, float]], float, float]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_net_is_gross_less_what_was_taken_back(case: str) -> None:
-    story, net, share = CASES[case]
+    story, left, share = CASES[case]
     events = happening(*((kind, round(day * DAY), {"amount": amount}) for kind, day, amount in story))
     features = features_of(events, 5 * DAY)
     gross = sum(amount for kind, _, amount in story if kind == PURCHASE and amount == amount)  # noqa: PLR0124
     assert features["spend_gross_ever"] == features["spend_gross_28d"] == gross
-    assert features["spend_net_ever"] == features["spend_net_90d"] == net
+    assert features["spend_net_ever"] == features["spend_net_90d"] == left
     assert features["refund_share"] == pytest.approx(share)
+
+
+def test_compiled_and_meant_agree_on_what_is_the_same_money() -> None:
+    """A cancellation and a refund of 10,000 that differ by 0.012 are one, by the fold and by its meaning."""
+    story = [(PURCHASE, 0, 30_000.0), (ORDER_CANCEL, 1, 10_000.0), (REFUND, 2, 10_000.012)]
+    events = happening(*((kind, day * DAY, {"amount": amount}) for kind, day, amount in story))
+    rows = [Row(day * DAY, day * DAY, int(kind), 0, -1, -1, 1.0, amount, nan) for kind, day, amount in story]
+    meant = net(within=90 * DAY).meaning_of("read_ever", rows, 3 * DAY)
+    assert features_of(events, 3 * DAY)["spend_net_ever"] == meant == 20_000.0
 
 
 def test_what_was_taken_back_leaves_the_window_with_its_order() -> None:
