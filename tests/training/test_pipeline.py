@@ -99,7 +99,7 @@ def test_the_run_is_in_mlflow(trained: Trained) -> None:
     """As a whole; `test_tracking.py` has what is under it."""
     result = trained.result
     assert result.ranking is not None
-    run = MlflowClient("sqlite:///mlruns/mlflow.db").get_run(result.recorded.run_id)
+    run = MlflowClient(result.recorded.store).get_run(result.recorded.run_id)
     assert run.data.metrics["recommender/ratio_to_popularity"] == pytest.approx(result.ranking.ratio.value)
     assert run.data.params["recommender.near"] == str(result.ranking.taste.near)
     assert len(run.data.params) > store.PARAMETERS_AT_ONCE
