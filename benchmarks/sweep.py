@@ -31,7 +31,7 @@ from benchmarks.shops import EVERYONE, events_of, trained_model, write_bundle
 from benchmarks.synthetic import END
 from features.events import DAY
 from features.journey import JOURNEY
-from features.log.many import insert_many
+from features.log.sqlite.insert import insert_many
 from features.replay import final_states, histories
 from insights.segments import SEGMENTS, members
 from models.forest import Forest

@@ -14,9 +14,9 @@ from features.events import Kind
 from features.fold import Fold
 from features.log import open_log
 from features.log.contract import MOST_JOINED, LogError, LogMissing
-from features.log.database import ABOUT_PEOPLE, explained
-from features.log.many import insert_many
 from features.log.sqlite import SqliteLog
+from features.log.sqlite.insert import insert_many
+from features.log.sqlite.schema import ABOUT_PEOPLE, explained
 from serving.state.contract import StateChunk
 from serving.state.folding import FoldedStates
 from serving.state.sqlite_statements import (

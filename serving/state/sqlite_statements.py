@@ -8,7 +8,7 @@ profile's own id come after it in log order and are seen by their offset. Everyt
 from __future__ import annotations
 
 from features.events import Kind
-from features.log.database import ABOUT_PEOPLE
+from features.log.sqlite.schema import ABOUT_PEOPLE
 
 SCHEMA = (
     """

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from features.journey import JOURNEY
 from features.log.parquet.exported import ExportedLog
-from features.log.parquet.homes import hashed
+from features.log.parquet.partitioning import hashed
 from features.profiles import Past, past_of
 from training.dataset import rows_at, willing
 from training.moments import Split

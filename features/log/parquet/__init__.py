@@ -1,4 +1,4 @@
-"""The event log as Parquet files: the log (`log`), and its files (`tables`, `partitions`, `members`, `letters`)."""
+"""The event log as Parquet files: the log (`log`), its files (`tables`, `partitions`, `members`, `dead_letters`)."""
 
 from features.log.parquet.log import ParquetLog
 

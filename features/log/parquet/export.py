@@ -15,11 +15,10 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from features.log import folder
 from features.log.contract import EventLog, LogError, LogVersion, Records, Vocabulary
-from features.log.parquet import exported
+from features.log.parquet import exported, folder
 from features.log.parquet.exported import COLUMNS, MANIFEST, Manifest, Partition, partition_file
-from features.log.parquet.homes import Homes
+from features.log.parquet.partitioning import Homes
 from features.log.parquet.tables import MERGES, explained, table_of, write, write_names
 
 BLOCK = 1_000_000

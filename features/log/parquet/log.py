@@ -1,8 +1,8 @@
 """The event log as Parquet files, spread over folders by a hash of the customer: the store of a long history.
 
 Any engine reads it: `events/customer_hash=NN/*.parquet` holds the columns of `features.log.rows.COLUMNS`, `customers`,
-`items` and `categories` the names behind the codes, and `merges` the ids that were merged. `features.log.folder` says
-which files count.
+`items` and `categories` the names behind the codes, and `merges` the ids that were merged.
+`features.log.parquet.folder` says which files count.
 
 Made for few and large appends: each writes one file to every partition that it touches. The first append of a process
 reads the message id of every event, and from then on the process holds 16 bytes for each: its BLAKE2b digest, by which
@@ -27,11 +27,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from features.events import Event, Kind
-from features.log import folder, merge, rows, tombstones
+from features.log import rows, tombstones
 from features.log.contract import Appended, DeadLetter, Erased, Records, Training
 from features.log.membership import NO_MERGES, NOTHING, declared, named
 from features.log.orders import resolved
-from features.log.parquet import letters as letter_files
+from features.log.parquet import dead_letters as letter_files
+from features.log.parquet import folder
+from features.log.parquet import scan_order as merge
 from features.log.parquet.members import FolderMembers
 from features.log.parquet.partitions import Partitions
 from features.log.parquet.tables import (
@@ -50,7 +52,7 @@ from features.log.parquet.tables import (
     write,
     write_names,
 )
-from features.log.vocabulary_files import FolderVocabulary
+from features.log.parquet.vocabulary import FolderVocabulary
 
 Digests: TypeAlias = NDArray[np.bytes_]
 

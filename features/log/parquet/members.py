@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.events import Event, Kind
-from features.log import folder
 from features.log.contract import MERGE, Records
 from features.log.membership import NO_MERGES, Join, Membership, merges
+from features.log.parquet import folder
 from features.log.parquet.tables import MERGES, read, read_all, table_of, write
 from features.log.rows import identified
 

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from features.events import Event
-from features.log import folder
 from features.log.membership import unmentioned
+from features.log.parquet import folder
 from features.log.parquet.tables import EVENTS, LOG_ORDER, read, write
 
 

@@ -11,9 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.events import EVENT, NO_CODE
-from features.log import folder, merge, rows
+from features.log import rows
 from features.log.contract import CHUNK, LogCorrupt
-from features.log.vocabulary_files import Names
+from features.log.parquet import folder
+from features.log.parquet import scan_order as merge
+from features.log.parquet.vocabulary import Names
 
 _MOMENT = pa.timestamp("us", "UTC")
 

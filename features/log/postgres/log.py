@@ -14,7 +14,8 @@ from features.log import rows, tombstones
 from features.log.contract import CHUNK, Appended, DeadLetter, Erased, Records, Training
 from features.log.membership import NO_MERGES, NOTHING, named
 from features.log.orders import resolved
-from features.log.postgres import erasing, letters
+from features.log.postgres import dead_letters as letters
+from features.log.postgres import erasing
 from features.log.postgres.arrays import Column, numbers, texts
 from features.log.postgres.errors import explained
 from features.log.postgres.members import CODES, PostgresMembers

@@ -11,7 +11,7 @@ import pytest
 from features.events import MINUTE
 from features.log.contract import Erased, EventLog
 from tests.features.log.base import StoreSuite
-from tests.features.log.letter_suite import LETTER
+from tests.features.log.dead_letter_suite import LETTER
 from tests.features.log.samples import START, Ledger, event, gathered, identify, shop, spelled, spelled_events
 
 LATER = event(90).received

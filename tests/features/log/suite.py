@@ -11,8 +11,8 @@ import pytest
 
 from features.events import EVENT, MINUTE, NO_CODE, Event, Kind
 from features.log.contract import CHUNK, EventLog
+from tests.features.log.dead_letter_suite import LETTER, LetterSuite, bare
 from tests.features.log.erasure_suite import ErasureSuite
-from tests.features.log.letter_suite import LETTER, LetterSuite, bare
 from tests.features.log.merge_suite import MergeSuite
 from tests.features.log.order_suite import OrderSuite
 from tests.features.log.samples import START, event, gathered, shop, spelled, spelled_events

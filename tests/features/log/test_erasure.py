@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from features.events import Event
-from features.log import scrub, sqlite
 from features.log.contract import EventLog, LogBusy
-from features.log.sqlite import SqliteLog
+from features.log.sqlite import SqliteLog, scrub
+from features.log.sqlite import log as sqlite
+from tests.features.log.dead_letter_suite import LETTER
 from tests.features.log.erasure_suite import LATER
-from tests.features.log.letter_suite import LETTER
 from tests.features.log.samples import event, identify
 from tests.features.log.stores import STORES
 

@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 
 from features.events import EVENT, days
 from features.journey import JOURNEY
-from features.log import folder, open_log, sqlite
+from features.log import open_log
 from features.log.contract import MERGE, EventLog, LogBusy, LogCorrupt, LogError, LogMissing, LogVersion, Records
 from features.log.parquet import export as module
+from features.log.parquet import folder
 from features.log.parquet.export import export, partitions_for
 from features.log.parquet.exported import ExportedLog, partition_file
-from features.log.parquet.homes import Homes, hashed
+from features.log.parquet.partitioning import Homes, hashed
+from features.log.sqlite import log as sqlite
 from features.profiles import past_of, read_past, replay_profiles
 from features.reigns import circles
 from tests.features.log.samples import START, event, identify, shop

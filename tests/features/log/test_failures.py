@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from features.log import folder
 from features.log.contract import (
     EventLog,
     LogBusy,
@@ -21,9 +20,9 @@ from features.log.contract import (
     LogMissing,
     LogVersion,
 )
-from features.log.database import APPLICATION, VERSION
-from features.log.parquet import ParquetLog
+from features.log.parquet import ParquetLog, folder
 from features.log.sqlite import SqliteLog
+from features.log.sqlite.schema import APPLICATION, VERSION
 from tests.features.log.samples import event, gathered, shop
 from tests.features.log.stores import STORES
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.events import MINUTE, Event, Kind
-from features.log import folder
 from features.log.contract import EventLog
+from features.log.parquet import folder
 from tests.features.log.samples import START, Ledger, event, gathered, spelled, spelled_events
 from tests.features.log.stores import STORES
 

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.log import folder, rows
-from features.log.database import APPLICATION, SCHEMAS, VERSION
-from features.log.parquet import ParquetLog
+from features.log import rows
+from features.log.parquet import ParquetLog, folder
 from features.log.sqlite import SqliteLog
+from features.log.sqlite.schema import APPLICATION, SCHEMAS, VERSION
+from tests.features.log.dead_letter_suite import LETTER, bare
 from tests.features.log.erasure_suite import LATER
-from tests.features.log.letter_suite import LETTER, bare
 from tests.features.log.samples import event, gathered, identify, spelled, spelled_events
 
 EVENTS = [

@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from features.log import folder, merge
 from features.log.contract import LogBusy, LogDenied
-from features.log.parquet import ParquetLog
+from features.log.parquet import ParquetLog, folder
+from features.log.parquet import scan_order as merge
 from tests.features.log.erasure_suite import LATER
 from tests.features.log.samples import event, gathered, shop
 from tests.features.log.suite import EventLogSuite

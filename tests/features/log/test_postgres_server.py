@@ -14,7 +14,7 @@ from features.log.contract import LogDenied, LogError, LogMissing
 from features.log.postgres import PostgresLog
 from features.log.postgres.errors import LogUnavailable
 from tests import postgres
-from tests.features.log.letter_suite import LETTER
+from tests.features.log.dead_letter_suite import LETTER
 from tests.features.log.samples import event, identify
 from tests.features.log.test_erasure import crowd
 from tests.postgres import run

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from features.log import vocabulary
-from features.log.database import ABOUT_PEOPLE
-from features.log.sqlite import SqliteLog
+from features.log.sqlite import SqliteLog, vocabulary
+from features.log.sqlite.schema import ABOUT_PEOPLE
+from tests.features.log.dead_letter_suite import LETTER
 from tests.features.log.erasure_suite import LATER
-from tests.features.log.letter_suite import LETTER
 from tests.features.log.samples import event, gathered, shop
 from tests.features.log.suite import EventLogSuite
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from features.log.contract import LogBusy, LogCorrupt, LogDenied, LogError, LogFull, LogMissing, LogVersion
-from features.log.letters_sqlite import raw_digest
 from features.log.rows import identified
+from features.log.sqlite.dead_letters import raw_digest
 
 APPLICATION = 0x57617970
 """`PRAGMA application_id` of a log: the letters "Wayp"."""

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from features.events import EVENT
-from features.log import merge
-from features.log.merge import Block, Rows
+from features.log.parquet import scan_order as merge
+from features.log.parquet.scan_order import Block, Rows
 
 
 def rows(received: list[int], offsets: list[int]) -> Rows:

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from features.log.many import AT_ONCE, insert_many
+from features.log.sqlite.insert import AT_ONCE, insert_many
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3, 7, AT_ONCE - 1, AT_ONCE, AT_ONCE + 1, 3 * AT_ONCE + 5])

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from features.events import NO_CODE
-from features.log.database import explained
-from features.log.many import insert_many
+from features.log.sqlite.insert import insert_many
+from features.log.sqlite.schema import explained
 
 CACHED = 1_000_000
 """Most names one vocabulary keeps in memory (some 150 MB of short names); beyond, it starts afresh."""

@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import EVENT, NO_CODE, Event, Kind
-from features.log import letters_sqlite, rows, scrub, tombstones
+from features.log import rows, tombstones
 from features.log.contract import CHUNK, Appended, DeadLetter, Erased, LogBusy, Records, Training
-from features.log.database import connect, connect_reader, explained, take_turn
-from features.log.many import insert_many
 from features.log.membership import NO_MERGES, NOTHING, mentions, named
-from features.log.membership_sqlite import SqliteMembers
 from features.log.orders import resolved
-from features.log.vocabulary import SqliteVocabulary
+from features.log.sqlite import dead_letters as letters_sqlite
+from features.log.sqlite import scrub
+from features.log.sqlite.insert import insert_many
+from features.log.sqlite.members import SqliteMembers
+from features.log.sqlite.schema import connect, connect_reader, explained, take_turn
+from features.log.sqlite.vocabulary import SqliteVocabulary
 
 _INSERT = "INSERT INTO events VALUES {} ON CONFLICT (message_id) DO NOTHING"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from features.log import folder
 from features.log.contract import DeadLetter
+from features.log.parquet import folder
 from features.log.parquet.tables import LETTERS, read, table_of, write
 
 FOLDER = "dead_letters"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from features.events import NO_CODE
-from features.log import folder
+from features.log.parquet import folder
 
 Names = Sequence[str | None]
 """Names in the order of their codes; None where one was erased."""

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from features.events import Event, Kind
 from features.identity import identifies
 from features.log.contract import MERGE, Records
-from features.log.database import ABOUT_PEOPLE
 from features.log.membership import NO_MERGES, Join, Membership, declared, mentions, merges, unmentioned
-from features.log.vocabulary import SqliteVocabulary
+from features.log.sqlite.schema import ABOUT_PEOPLE
+from features.log.sqlite.vocabulary import SqliteVocabulary
 
 _ASKED_AT_ONCE = 500
 
