@@ -13,8 +13,8 @@ from benchmarks.peer_aggregates import shared_aggregates, shared_fold
 from features.aggregates.base import Aggregate
 from features.aggregates.distinct import Distinct
 from features.aggregates.times import Age, Since
-from features.parquet_histories import read_histories
-from features.replay import Snapshots, replay
+from features.replay.parquet import read_histories
+from features.replay.replay import Snapshots, replay
 
 
 def own_answer(path: Path, cutoffs: Sequence[int]) -> Snapshots:

@@ -30,8 +30,8 @@ from features.log import open_log
 from features.log.contract import IMPORT_BATCH
 from features.log.parquet.export import export
 from features.log.parquet.exported import ExportedLog
-from features.profiles import Past, read_past
-from features.replay import histories
+from features.replay.replay import histories
+from features.replay.snapshots import Past, read_past
 from training.cluster import ClusterRows, GrownTrees, connected, grown, replayed
 from training.cluster.partitions import Question, drawn, rows_of
 from training.cluster.rows import by_person

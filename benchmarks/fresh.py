@@ -50,8 +50,8 @@ def _start() -> dict[str, float]:
 def _memory(path: Path, cutoffs: list[int]) -> dict[str, float]:
     """Bytes in use before a replay from the file, and the most in use during it."""
     from features.journey import JOURNEY
-    from features.parquet_histories import read_histories
-    from features.replay import replay
+    from features.replay.parquet import read_histories
+    from features.replay.replay import replay
 
     JOURNEY.compile()
     before = _bytes("VmRSS")

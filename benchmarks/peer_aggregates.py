@@ -16,8 +16,8 @@ from features.aggregates.kernels import HOPS
 from features.aggregates.times import Age, Fading, Since
 from features.aggregates.windows import CountWithin, TotalWithin
 from features.events import SECOND, Kind
-from features.feature_set import Declarations, FeatureSet
-from features.fold import Fold
+from features.fold.feature_set import Declarations, FeatureSet
+from features.fold.fold import Fold
 from features.journey import Journey
 
 SHARED = (Count, CountWithin, Total, TotalWithin, Since, Age, Fading, Distinct)

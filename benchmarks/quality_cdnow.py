@@ -16,7 +16,7 @@ from benchmarks.quality_data import cdnow_events, interval
 from benchmarks.report import print_table
 from features.events import DAY
 from features.journey import JOURNEY
-from features.replay import Snapshots, histories, replay
+from features.replay.replay import Snapshots, histories, replay
 from models.buyers import Record
 from training.buyers import fit_buying, fit_orders
 from training.evaluation import resamplings

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from features.events import EVENT, NO_CODE, Channel, Kind, days
 from features.log import open_log
-from features.profiles import Past, read_past
-from features.replay import histories
+from features.replay.replay import histories
+from features.replay.snapshots import Past, read_past
 from features.sources import import_file
 
 FOLDER = Path(os.environ.get("WAYPOST_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -19,7 +19,7 @@ from benchmarks.report import console, print_table
 from features.events import DAY, PURCHASE, days
 from features.journey import JOURNEY
 from features.outcomes import Happens, Spends
-from features.profiles import replay_profiles
+from features.replay.snapshots import replay_profiles
 from models.buyers import Record
 from training.amounts import ERRORS, AmountTest, fit_amount, judge_amount
 from training.baselines import baselines

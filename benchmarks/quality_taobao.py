@@ -20,8 +20,8 @@ from features.events import DAY, EVENT, HOUR, Kind
 from features.journey import JOURNEY
 from features.log.contract import MERGE
 from features.outcomes import VISIT_GAP
-from features.profiles import Past
-from features.replay import histories
+from features.replay.replay import histories
+from features.replay.snapshots import Past
 from training.dataset import Slice, joined, rows_at
 from training.evaluation import resamplings
 from training.metrics import Ranked, pr_auc

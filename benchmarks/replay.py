@@ -28,8 +28,8 @@ from benchmarks.report import print_claims, print_table, spread
 from benchmarks.synthetic import END, parquet_file
 from features.events import EVENT, days
 from features.journey import JOURNEY
-from features.parquet_histories import read_histories
-from features.replay import replay, thread_count
+from features.replay.parquet import read_histories
+from features.replay.replay import replay, thread_count
 
 CUTOFFS = [END - days(28) * back for back in range(8)]
 """The last moment of the shop and those 4, 8... weeks before."""

@@ -34,7 +34,7 @@ from benchmarks.seasons_shops import SHOPS, events_of
 from features.events import DAY
 from features.journey import JOURNEY
 from features.log.contract import MERGE
-from features.profiles import past_of
+from features.replay.snapshots import past_of
 from training.baselines import RFM_WINDOWS
 from training.dataset import Gathered, Slice, gathered, rows_at
 from training.evaluation import plain_figures

@@ -32,7 +32,7 @@ from benchmarks.synthetic import END
 from features.events import DAY
 from features.journey import JOURNEY
 from features.log.sqlite.insert import insert_many
-from features.replay import final_states, histories
+from features.replay.replay import final_states, histories
 from insights.segments import SEGMENTS, members
 from models.forest import Forest
 from models.lightgbm_library import Booster

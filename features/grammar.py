@@ -21,7 +21,7 @@ from features.events import DAY, HOUR, MINUTE
 class Expr:
     """A value that can be computed for any customer; build it with Python's own operators.
 
-    `engaging` is set by `features.feature_set.engaging`; what is built from the value does not inherit it.
+    `engaging` is set by `features.fold.feature_set.engaging`; what is built from the value does not inherit it.
     """
 
     engaging = False

@@ -77,8 +77,8 @@ from features.events import (
     days,
     minutes,
 )  # fmt: skip
-from features.feature_set import FeatureSet, engaging
-from features.fold import Fold
+from features.fold.feature_set import FeatureSet, engaging
+from features.fold.fold import Fold
 from features.grammar import maximum
 
 

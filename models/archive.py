@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from features.fold import Fold
+from features.fold.fold import Fold
 from models.bundle import Bundle, BundleError, Manifest, read_manifest
 
 KEPT = 10

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from features.fold import Fold
+from features.fold.fold import Fold
 from models.archive import Archive, load_as_made
 from models.bundle import MANIFEST, Bundle, BundleError
 from models.promotions import CHALLENGER, CHAMPION, SHADOW, Alias, Cause, Move, Promotions, fallbacks, named

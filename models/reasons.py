@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from features.words import Speaker
+from features.catalogues.words import Speaker
 
 LEAST = 0.01
 """Log-odds below which a family says nothing."""

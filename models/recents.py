@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import DAY
-from features.fold import Fold
+from features.fold.fold import Fold
 from features.journey import Journey
 from models.recommender import Touched
 

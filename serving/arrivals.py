@@ -17,10 +17,10 @@ from pydantic_core import to_json
 from features.events import Event
 from features.log.contract import DeadLetter
 from features.log.membership import JOINS
-from features.sources import door
 from features.sources.contract import BadRecord, Unread
-from features.sources.currencies import Currencies
-from features.sources.privacy import Privacy
+from features.sources.fields import fields as door
+from features.sources.fields.currencies import Currencies
+from features.sources.fields.privacy import Privacy
 from serving import metrics
 from serving.intake import Intake, Outcome, Taken
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
-from features.sources.broken_json import DEEPEST, IsMessage, Part, parts, read, without_key
-from features.sources.door import mended
+from features.sources.fields.fields import mended
+from features.sources.readers.broken_json import DEEPEST, IsMessage, Part, parts, read, without_key
 from serving.exchange import malformed
 from serving.limits import too_deep
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.fold import Fold
+from features.fold.fold import Fold
 from features.grammar import Expr
 from models.bundle import Bundle, BundleError
 from models.governance import stand_in

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from features.aggregates import since
 from features.aggregates.base import Reading
 from features.events import CONSENT_GRANT, CONSENT_WITHDRAW, IDENTIFY, Event, Kind
-from features.fold import Fold
-from features.identity import joined
+from features.fold.fold import Fold
+from features.identity.rules import joined
 from serving.state import CustomerState, StateStore
 
 CONSENTS = frozenset((CONSENT_WITHDRAW, CONSENT_GRANT))

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import Channel, Event, Kind, Stage
-from features.fold import Fold
-from features.identity import joined
+from features.fold.fold import Fold
+from features.identity.rules import joined
 from models.actions import DO_NOTHING, SCORES
 from models.policy import Decision, Policy, decision_event, reward_event
 from models.recents import recent_items

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.catalogues.words import Speaker
 from features.events import Stage
 from features.journey import JOURNEY
 from features.outcomes import STAYS
-from features.words import Speaker
 from models.bundle import Bundle
 from models.estimate import WITHOUT_MEASUREMENT, Estimate
 from models.manifest import TargetCard

@@ -17,7 +17,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Scope
 
-from features.sources.broken_json import DEEPEST
+from features.sources.readers.broken_json import DEEPEST
 from serving.limits import too_deep
 from serving.problems import Problem
 from serving.route import ROUTE, Route

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic_core import to_json
 
 from features.events import Event
-from features.fold import Fold
+from features.fold.fold import Fold
 from features.log.contract import DeadLetter, EventLog
 from serving.endpoints.shapes import event_answer, number, position, segments_of, target_scores
 from serving.engine import Engine, Standing

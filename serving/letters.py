@@ -14,14 +14,15 @@ from typing import Any
 from features.events import Event
 from features.log.contract import DeadLetter
 from features.log.rows import concerns
-from features.sources import SOURCES, measurement, segment, waypost
-from features.sources.broken_json import read
+from features.sources import SOURCES
 from features.sources.contract import BadRecord, Source, SourceUnknown
-from features.sources.currencies import Currencies, Rates
-from features.sources.door import mended
-from features.sources.identities import Identities, content_id
+from features.sources.fields.currencies import Currencies, Rates
+from features.sources.fields.fields import mended
+from features.sources.fields.message_ids import Identities, content_id
+from features.sources.fields.privacy import Privacy
+from features.sources.formats import measurement, segment, waypost
 from features.sources.importing import NO_RATES
-from features.sources.privacy import Privacy
+from features.sources.readers.broken_json import read
 from serving.arrivals import ids_of
 from serving.engine import Engine
 from serving.intake import Intake

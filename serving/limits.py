@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from features.sources.broken_json import DEEPEST
+from features.sources.readers.broken_json import DEEPEST
 from serving.problems import Problem
 
 BURST_SECONDS = 2.0

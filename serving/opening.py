@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from features.fold import Fold
+from features.fold.fold import Fold
 from features.log.contract import LogMissing
 from serving.champion import Champions
 from serving.engine import Engine

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from features.events import days
-from features.sources.currencies import BadRates, Rates, read_rates
-from features.sources.privacy import Privacy
+from features.sources.fields.currencies import BadRates, Rates, read_rates
+from features.sources.fields.privacy import Privacy
 
 SHORTEST_KEY = 16
 """Characters of the shortest key for digests."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from features.fold import Fold
+from features.fold.fold import Fold
 from serving import metrics
 from serving.champion import Champion, Champions
 from serving.engine import Standing

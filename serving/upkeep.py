@@ -12,9 +12,9 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from features.audit import Oracle, audit
-from features.fold import Fold
+from features.fold.fold import Fold
 from features.log.contract import Vocabulary
+from features.replay.audit import Oracle, audit
 from serving import metrics
 from serving.engine import Engine
 from serving.leading import Leading

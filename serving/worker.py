@@ -9,10 +9,10 @@ from contextlib import suppress
 from typing import TypeVar
 
 from features.events import Kind
-from features.fold import Fold
-from features.identity import joined
+from features.fold.fold import Fold
+from features.identity.rules import joined
 from features.log.contract import LogBusy, LogError, LogFull
-from features.sources.currencies import Currencies
+from features.sources.fields.currencies import Currencies
 from serving import __version__, metrics
 from serving.champion import Champion, Champions
 from serving.desk import Desk

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import CONSENT_WITHDRAW, DAY
-from features.fold import Fold
+from features.fold.fold import Fold
+from features.identity.periods import circles
 from features.outcomes import STAYS, Happens
-from features.profiles import Past, known_at, replay_moments, replay_profiles
-from features.reigns import circles
-from features.replay import Histories, Snapshots, final_states, histories
+from features.replay.replay import Histories, Snapshots, final_states, histories
+from features.replay.snapshots import Past, known_at, replay_moments, replay_profiles
 from training.labels import WITHDRAWN, answers
 from training.moments import NotEnoughHistory, Schedule, Split, purged, ripe, split, visit_moments
 from training.residuals import SHORT

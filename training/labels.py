@@ -18,8 +18,8 @@ from features.aggregates.kernels import FOREVER
 from features.aggregates.net import taken_back
 from features.events import DAY, ORDER_CANCEL, PURCHASE, REFUND, SECOND, VISITS, Selection, any_of
 from features.outcomes import STAYS, VISIT_GAP, Happens, HappensInVisit, NextStage, Spends, SpendsNet, VisitEnds
-from features.profiles import Past
-from features.replay import Snapshots
+from features.replay.replay import Snapshots
+from features.replay.snapshots import Past
 from training.stages import changes
 from training.targets import Target
 

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from features.events import DAY, SECOND, VISITS, days
 from features.grammar import duration_text
 from features.outcomes import VISIT_GAP
-from features.replay import Histories, Moments
+from features.replay.replay import Histories, Moments
 from training.targets import InVisit, Target
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from features.fold import Fold
+from features.fold.fold import Fold
 from models.bundle import Bundle, BundleError, Manifest, StaleBundle
 from models.governance import stand_in
 from models.policy import Policy

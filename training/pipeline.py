@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from features.fold import Fold
+from features.fold.fold import Fold
 from features.journey import JOURNEY
 from features.log.contract import EventLog, Training
 from models.bundle import BundleError, read_manifest

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import PURCHASED_ITEM, days
-from features.fold import Fold
-from features.profiles import Past, known_at
-from features.replay import Histories, final_states
+from features.fold.fold import Fold
+from features.replay.replay import Histories, final_states
+from features.replay.snapshots import Past, known_at
 from models.recents import recent_items
 from models.recommender import Recommender, Touched
 from training.dataset import consenting

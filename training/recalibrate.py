@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from features.fold import Fold
+from features.fold.fold import Fold
 from features.journey import JOURNEY
 from features.log.contract import EventLog, Training
 from models.bundle import Bundle, Model

@@ -26,7 +26,7 @@ from features.events import (
     days,
     minutes,
 )
-from features.replay import Histories
+from features.replay.replay import Histories
 from models.recommender import Neighbours, Recommender
 
 LOOKS = (ITEM_VIEW, ITEM_CLICK, WISHLIST_ADD, CART_ADD)

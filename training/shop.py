@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from features.fold import Fold
+from features.fold.fold import Fold
 from features.log.contract import EventLog
-from features.profiles import Past, read_past
+from features.replay.snapshots import Past, read_past
 from training.dataset import content_digest, willing
 
 

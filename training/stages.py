@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from features.aggregates import reading, stages
 from features.aggregates.kernels import ADVOCACY_SECONDS, CART_SECONDS
 from features.events import PAYMENT_FAIL, REFER, REVIEW, SECOND, SHARE, SURVEY_NPS, TOUCHPOINTS, Stage, stage_of
-from features.feature_set import FeatureSet
-from features.fold import Fold
-from features.profiles import Past, known_at
-from features.replay import Moments, replay_at
+from features.fold.feature_set import FeatureSet
+from features.fold.fold import Fold
+from features.replay.replay import Moments, replay_at
+from features.replay.snapshots import Past, known_at
 
 
 class _Position(FeatureSet):

@@ -20,7 +20,7 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from features.fold import Fold
+from features.fold.fold import Fold
 from features.journey import JOURNEY
 from features.log.contract import EventLog
 from training.dataset import Dataset, Slice, gathered, joined

@@ -20,9 +20,9 @@ def audit(
     as_json: JsonOption = False,
 ) -> None:
     """Recompute customers from the raw log without the compiler and compare; exit code 1 when a state is wrong."""
-    from features.audit import Mismatch, Oracle, everyone
-    from features.audit import audit as audit_one
-    from features.audit import sample as drawn
+    from features.replay.audit import Mismatch, Oracle, everyone
+    from features.replay.audit import audit as audit_one
+    from features.replay.audit import sample as drawn
     from waypost.places import engine_of
 
     begun = time.monotonic()

@@ -105,7 +105,7 @@ def find_home() -> None:
         variable = "MPLCONFIGDIR"
     except RuntimeError:
         variable = "HOME"
-    from features.fold import cache_folder
+    from features.fold.fold import cache_folder
 
     os.environ[variable] = str(cache_folder())
 
@@ -237,8 +237,8 @@ def foreseen() -> tuple[type[Exception], ...]:
     names = (
         ("features.log.contract", "LogError"),
         ("features.sources.contract", "SourceError"),
-        ("features.fold", "FingerprintMismatch"),
-        ("features.catalogue", "UnknownFeature"),
+        ("features.fold.fold", "FingerprintMismatch"),
+        ("features.catalogues.dictionary", "UnknownFeature"),
         ("models.bundle", "BundleError"),
         ("serving.champion", "ModelMissing"),
         ("serving.keys", "KeysError"),

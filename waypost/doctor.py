@@ -69,7 +69,7 @@ def _packages() -> tuple[bool, str]:
 
 
 def _fold() -> tuple[bool, str]:
-    from features.fold import cache_folder
+    from features.fold.fold import cache_folder
     from features.journey import JOURNEY
 
     JOURNEY.compile()

@@ -37,7 +37,7 @@ def write_features(
     Ids that were one profile then are one row. Who had withdrawn the consent to be profiled has none.
     """
     from features.journey import JOURNEY
-    from features.profiles import replay_log
+    from features.replay.snapshots import replay_log
     from waypost.places import existing_log
 
     with needs("training"):
@@ -73,7 +73,7 @@ def explain_feature(
     as_json: JsonOption = False,
 ) -> None:
     """Print what a feature means, the state it is kept in, and the code that updates and reads it."""
-    from features.catalogue import explain
+    from features.catalogues.dictionary import explain
     from features.journey import JOURNEY
 
     if feature is None:

@@ -222,7 +222,7 @@ def _scored(log: EventLog, champion: Champion, moment: int) -> Any:
 
     from features.events import Stage
     from features.journey import JOURNEY
-    from features.profiles import read_past, replay_profiles
+    from features.replay.snapshots import read_past, replay_profiles
 
     with progress_bar("replaying") as progress:
         snapshots = replay_profiles(JOURNEY, read_past(log, moment), [moment], progress=progress)

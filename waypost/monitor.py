@@ -92,7 +92,7 @@ def advice(store: str | None) -> Action:
 def _report(
     store: str | None, now: int | None, governance: Governance, earlier: Sequence[str], before: dict[str, Any]
 ) -> Report:
-    from features.profiles import read_past
+    from features.replay.snapshots import read_past
     from models.bundle import MANIFEST, Bundle, BundleError, StaleBundle
     from training.labels import end_of
     from training.monitoring import Watched, fault_report, since_of, watch

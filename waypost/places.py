@@ -96,8 +96,8 @@ def swept(store: str | None, at: int | None) -> Iterator[tuple[Engine, Generatio
 
 def states_at(engine: Engine, moment: int) -> StateChunk:
     """The states of the profiles that were known at a moment, replayed from the log up to it."""
-    from features.profiles import known_at, read_past
-    from features.replay import final_states
+    from features.replay.replay import final_states
+    from features.replay.snapshots import known_at, read_past
     from serving.state.contract import StateChunk
 
     known = known_at(read_past(engine.states.log, moment), moment)

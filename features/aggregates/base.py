@@ -3,7 +3,7 @@
 An aggregate summarises the events of one customer in a few fixed slots. It is a frozen dataclass whose
 fields are its parameters. Its kernels `update` and `read...` are pure static functions; their arguments
 are bound by name: slots, parameters, and the words below. `update` returns the new values of the scalar
-slots in their order; array slots are changed in place. `features/wiring.py` copies the text of the
+slots in their order; array slots are changed in place. `features/fold/wiring.py` copies the text of the
 kernels into the generated fold, so a kernel may use only its arguments, the constants and functions of
 `features/aggregates/kernels.py` and the functions its class lists in `uses`.
 """

@@ -191,8 +191,8 @@ class EventLog(Protocol):
         appending. With `history`, for imports of the past, `received` stays as given. Either way `at` is never after
         `received`. Of two events with one `message_id`, within the batch or across, the first stays.
 
-        An accepted event that joins ids (`features.identity.joined`) merges them, by the rules of that module, in the
-        same transaction. An event of an erased customer that was received before the erasure is a duplicate: it had
+        An accepted event that joins ids (`features.identity.rules.joined`) merges them, by the rules of that module, in
+        the same transaction. An event of an erased customer that was received before the erasure is a duplicate: it had
         its turn.
         """
         ...

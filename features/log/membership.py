@@ -1,4 +1,4 @@
-"""Which id joins which profile: the rules of `features.identity`, by codes, whatever stores the log."""
+"""Which id joins which profile: the rules of `features.identity.rules`, by codes, whatever stores the log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import EVENT, Event
-from features.identity import identifies, joined, names_nobody
+from features.identity.rules import identifies, joined, names_nobody
 from features.log.contract import MERGE, MOST_JOINED, Appended, Records
 from features.log.rows import quoted
 

@@ -151,7 +151,7 @@ def check_shard(shard: int, shards: int) -> None:
 def identified(properties: str | None) -> bool:
     """Whether an `IDENTIFY` with these properties, as they are stored, says that its customer's id is a user id.
 
-    What `features.identity.identifies` says of the event.
+    What `features.identity.rules.identifies` says of the event.
     """
     return not (properties and json.loads(properties).get("anonymous"))
 

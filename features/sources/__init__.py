@@ -1,6 +1,5 @@
 """Raw records of each known format to events, and the import of files. CATALOGUE: one adapter file per source."""
 
-from features.sources import complete_journey, ga4, measurement, rees46, segment, taobao, waypost
 from features.sources.contract import (
     BadRecord,
     FileUnreadable,
@@ -10,8 +9,9 @@ from features.sources.contract import (
     SourceError,
     SourceUnknown,
 )
+from features.sources.formats import complete_journey, ga4, measurement, rees46, segment, taobao, waypost
+from features.sources.formats.mapping import load_mapping
 from features.sources.importing import ImportReport, find_source, import_file
-from features.sources.mapping import load_mapping
 
 SOURCES: dict[str, Source] = {
     module.SOURCE.name: module.SOURCE

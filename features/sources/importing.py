@@ -11,12 +11,12 @@ from typing import Any
 
 from features.events import Event
 from features.log.contract import IMPORT_BATCH, DeadLetter, EventLog
-from features.sources import door
 from features.sources.contract import BadRecord, Record, Source, SourceUnknown, Unread
-from features.sources.currencies import Currencies, Rates
-from features.sources.identities import Identities
-from features.sources.mapping import load_mapping
-from features.sources.privacy import DEFAULT, Privacy
+from features.sources.fields import fields
+from features.sources.fields.currencies import Currencies, Rates
+from features.sources.fields.message_ids import Identities
+from features.sources.fields.privacy import DEFAULT, Privacy
+from features.sources.formats.mapping import load_mapping
 
 NO_RATES = Rates()
 """What a shop that says nothing of currencies has."""
@@ -52,7 +52,7 @@ class ImportReport:
     rejected: int = 0
     """Records kept as dead letters: those that were kept at an earlier import too."""
     dropped: int = 0
-    """Properties dropped, because no list allows their names (`features.sources.privacy`)."""
+    """Properties dropped, because no list allows their names (`features.sources.fields.privacy`)."""
     faults: Counter[str] = field(default_factory=Counter)
     """How many records were rejected for each field; the empty name counts those that could not be read at all."""
     examples: list[str] = field(default_factory=list)
@@ -144,7 +144,7 @@ class _Importer:
             events = self._parse(record.values, self._received, self._identities, True, unread)
             self._currencies.convert(events, unread)
             if record.odd:
-                events = [replace(event, properties=door.mended(event.properties)) for event in events]
+                events = [replace(event, properties=fields.mended(event.properties)) for event in events]
             cleaned = [self._clean(event) for event in events]
         except BadRecord as bad:
             self._reject(record, bad)
@@ -181,7 +181,7 @@ class _Importer:
         for bad in unread:
             self.report.unread[bad.code] += 1
             if len(self.report.unread_examples) < EXAMPLES:
-                said = f"{self._source.name}:{record.position} {bad.field}: {door.mended_text(bad.reason)}"
+                said = f"{self._source.name}:{record.position} {bad.field}: {fields.mended_text(bad.reason)}"
                 self.report.unread_examples.append(said)
 
     def _reject(self, record: Record, bad: BadRecord) -> None:
@@ -193,7 +193,7 @@ class _Importer:
                 source=self._source.name,
                 position=record.position,
                 field=bad.field,
-                reason=door.mended_text(bad.reason),
+                reason=fields.mended_text(bad.reason),
                 raw=record.raw or json.dumps(record.values, default=str).encode(),
                 received=self._received,
                 customer=_customer(self._source, record.values),
@@ -205,7 +205,7 @@ def _customer(source: Source, values: Mapping[str, Any]) -> str | None:
     """The customer a rejected record speaks of, when that much can be read."""
     for column in source.customer:
         try:
-            if found := door.name(values.get(column), column):
+            if found := fields.name(values.get(column), column):
                 return found
         except BadRecord:
             continue

@@ -16,8 +16,8 @@ from starlette.responses import Response, StreamingResponse
 
 from features.events import Event, Kind, Stage
 from features.log.contract import EventLog
-from features.sources import door
 from features.sources.contract import BadRecord
+from features.sources.fields import fields
 from insights.segments import SEGMENTS
 from models.actions import DO_NOTHING
 from serving.consent import withdrawn
@@ -105,7 +105,7 @@ def newest_events(log: EventLog, customer: str, limit: int) -> list[Event]:
 def customer_of(request: HttpRequest) -> str:
     """The customer that an address names, by the rule by which events name one."""
     try:
-        customer = door.name(request.path_params["customer"], "customer")
+        customer = fields.name(request.path_params["customer"], "customer")
     except BadRecord as fault:
         raise Problem(
             "invalid_request",

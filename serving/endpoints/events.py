@@ -13,11 +13,11 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from features.events import Event
-from features.sources.broken_json import Part
 from features.sources.contract import BadRecord, Unread
-from features.sources.door import KINDS
-from features.sources.waypost import COLUMNS
-from features.sources.waypost import parse as parse_event
+from features.sources.fields.fields import KINDS
+from features.sources.formats.waypost import COLUMNS
+from features.sources.formats.waypost import parse as parse_event
+from features.sources.readers.broken_json import Part
 from serving.arrivals import TURN, Arrivals, Fault, new_id
 from serving.bodies import Body, alone, listed, record_of
 from serving.endpoints.shapes import stamp, told, version_of

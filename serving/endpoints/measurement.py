@@ -15,11 +15,11 @@ from pydantic_core import to_json
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from features.sources import collect
-from features.sources.broken_json import Part, without_key
 from features.sources.contract import BadRecord, shown
-from features.sources.door import mended
-from features.sources.measurement import MOST_EVENTS, SOURCE, parse, requests
+from features.sources.fields.fields import mended
+from features.sources.formats import collect
+from features.sources.formats.measurement import MOST_EVENTS, SOURCE, parse, requests
+from features.sources.readers.broken_json import Part, without_key
 from serving.arrivals import TURN, Arrivals
 from serving.bodies import listed
 from serving.doors import authorize_body_key, count_unreadable

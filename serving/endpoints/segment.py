@@ -16,10 +16,10 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from features.events import Event
-from features.sources.broken_json import Part
 from features.sources.contract import BadRecord, Unread
-from features.sources.segment import SOURCE, TYPES, parse
-from features.sources.segment_batch import Envelope, opened
+from features.sources.formats.segment import SOURCE, TYPES, parse
+from features.sources.formats.segment_batch import Envelope, opened
+from features.sources.readers.broken_json import Part
 from serving.arrivals import TURN, Arrivals, Fault, new_id
 from serving.bodies import Body, alone, listed
 from serving.doors import authorize_body_key, count_unreadable

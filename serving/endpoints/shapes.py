@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from features.events import Event, Stage
-from features.fold import Fold
+from features.fold.fold import Fold
 from insights.segments import SEGMENTS, Segment
 from models.recommender import Recommendation
 from models.stakes import AT_STAKE, TARGET, Yield

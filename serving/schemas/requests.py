@@ -17,9 +17,9 @@ from pydantic import (
 )
 
 from features.events import Channel
-from features.sources import door
 from features.sources.contract import BadRecord
-from features.sources.door import KINDS
+from features.sources.fields import fields
+from features.sources.fields.fields import KINDS
 from serving.schemas.words import Properties, one_of
 
 MOST_CUSTOMERS = 1000
@@ -31,7 +31,7 @@ MOST_ITEMS = 100
 def _storable(text: str) -> str:
     """A name that passes the door by which events come in."""
     try:
-        door.name(text, "name")
+        fields.name(text, "name")
     except BadRecord as fault:
         raise ValueError(fault.reason) from None
     return text
@@ -83,11 +83,11 @@ class EventRequest(Request):
     channel: ChannelName | None = Field(None, description="Where it happened. The server understands lower case too.")
     item: Name | None = Field(None, description="The product.")
     category: Name | None = Field(None, description="The product's category.")
-    quantity: float | None = Field(None, ge=0, le=door.LARGEST, description="Number of pieces.")
+    quantity: float | None = Field(None, ge=0, le=fields.LARGEST, description="Number of pieces.")
     amount: float | None = Field(
         None,
         ge=0,
-        le=door.LARGEST,
+        le=fields.LARGEST,
         description="Money in the shop's currency: the order's total for PURCHASE, price times quantity for "
         "PURCHASED_ITEM and CART_ADD.",
     )

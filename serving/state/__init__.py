@@ -1,7 +1,7 @@
 """The customers' states: what a store of them promises (`contract`), beside the SQLite log (`sqlite`) and beside the
 PostgreSQL log (`postgres`)."""
 
-from features.fold import Fold
+from features.fold.fold import Fold
 from features.log import is_postgres
 from serving.state import sqlite
 from serving.state.contract import CustomerState, StateStore

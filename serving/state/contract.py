@@ -1,8 +1,9 @@
 """What every store of states promises: a customer's state is always the fold of all its events in the log.
 
-A customer of several ids (`features.identity`) is one profile with one state. A state is a cache of the log and nothing
-more. It carries the fingerprint of the fold that made it and the newest offset of the log it has seen; when either does
-not fit any more (another release, an import of the past), it is never migrated, it is replayed from its events.
+A customer of several ids (`features.identity.rules`) is one profile with one state. A state is a cache of the log and
+nothing more. It carries the fingerprint of the fold that made it and the newest offset of the log it has seen; when
+either does not fit any more (another release, an import of the past), it is never migrated, it is replayed from its
+events.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import Event
-from features.fold import Fold
+from features.fold.fold import Fold
 from features.log.contract import Appended, Erased, EventLog
-from features.replay import Histories, final_states, histories
+from features.replay.replay import Histories, final_states, histories
 from serving.state.contract import CustomerState, Progress, StateChunk
 
 SHARD_EVENTS = 20_000_000

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import EVENT, Kind
-from features.fold import Fold
+from features.fold.fold import Fold
 from features.log.contract import MOST_JOINED
 from features.log.postgres import PostgresLog, arrays
 from features.log.postgres.arrays import numbers, texts

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import Kind
-from features.fold import Fold
+from features.fold.fold import Fold
 from features.log import open_log
 from features.log.contract import MOST_JOINED, LogError, LogMissing
 from features.log.sqlite import SqliteLog

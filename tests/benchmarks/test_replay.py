@@ -13,7 +13,7 @@ from benchmarks import duckdb_peer, fresh, polars_peer, replay
 from benchmarks.agreement import disagreements, own_answer
 from benchmarks.peer_aggregates import SEVERAL, by_kinds, shared_aggregates
 from benchmarks.synthetic import parquet_file
-from features.replay import Snapshots
+from features.replay.replay import Snapshots
 from tests.benchmarks.claims import claims_of
 
 CUTOFFS = replay.CUTOFFS

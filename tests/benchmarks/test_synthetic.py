@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.synthetic import END, ITEMS, START, columns_of, parquet_file
 from features.events import DECISION, NO_CODE, PURCHASE, PURCHASED_ITEM, Kind
-from features.parquet_histories import read_histories
+from features.replay.parquet import read_histories
 
 
 def test_the_same_seed_gives_the_same_events() -> None:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from numpy.typing import NDArray
 
-from features.audit import Mismatch, Oracle, audit, everyone, sample
 from features.events import DAY, EVENT, HOUR, Channel, Event, Kind
 from features.journey import JOURNEY
 from features.log.sqlite import SqliteLog
+from features.replay.audit import Mismatch, Oracle, audit, everyone, sample
 from tests.histories import START, histories_of
 
 ORACLE = Oracle(JOURNEY)
@@ -91,6 +91,6 @@ def test_a_sample_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
 
 
 def test_a_fold_without_its_compiler_cannot_be_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("features.audit._COMPILER", "from another import compiler\n")
+    monkeypatch.setattr("features.replay.audit._COMPILER", "from another import compiler\n")
     with pytest.raises(ValueError, match="cannot be run without it"):
         Oracle(JOURNEY)

@@ -9,10 +9,10 @@ import pytest
 
 from features.aggregates import Aggregate, count, gaps, reading, since, total
 from features.events import DAY, EVENT, ITEM_VIEW, PURCHASE, days
-from features.feature_set import Declarations, FeatureSet, engaging
-from features.fold import Fold, StateTooLarge
+from features.fold.feature_set import Declarations, FeatureSet, engaging
+from features.fold.fold import Fold, StateTooLarge
+from features.fold.wiring import WiringError, fold_text
 from features.grammar import Column
-from features.wiring import WiringError, fold_text
 
 
 class Small(FeatureSet):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from features.identity import NOBODY, names_nobody
+from features.identity.rules import NOBODY, names_nobody
 from features.sources import SOURCES
 from tests.features.sources.ledger import NOW, refused, take
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from features.aggregates.base import Reading
-from features.catalogue import UnknownFeature, explain, page
+from features.catalogues.dictionary import UnknownFeature, explain, page
 from features.events import (
     CART_ADD,
     DAY,

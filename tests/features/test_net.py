@@ -9,7 +9,7 @@ import pytest
 from features.aggregates import net
 from features.aggregates.base import Row
 from features.events import DAY, ORDER_CANCEL, PURCHASE, REFUND, Kind
-from features.sources.segment import parse
+from features.sources.formats.segment import parse
 from tests.features.test_journey import features_of, happening
 
 TWO = [(PURCHASE, 0.0, 50.0), (PURCHASE, 1.0, 30.0)]

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from features.events import EVENT
-from features.parquet_histories import BATCH, BadHistory, read_histories
-from features.replay import histories
+from features.replay.parquet import BATCH, BadHistory, read_histories
+from features.replay.replay import histories
 from tests.histories import START, histories_of
 
 COLUMNS = [name for name in EVENT.names or () if name != "_reserved"]

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.aggregates import count, fading, reading, since, stages, total
+from features.catalogues.plurals import plural
+from features.catalogues.words import Speaker
 from features.events import DAY, PURCHASE, SEARCH, TOUCHPOINTS, Channel, Kind, Stage, days
-from features.feature_set import FeatureSet
-from features.fold import Fold
+from features.fold.feature_set import FeatureSet
+from features.fold.fold import Fold
 from features.journey import JOURNEY
-from features.plurals import plural
-from features.words import Speaker
 
 SPEAKER = Speaker(JOURNEY)
 KINDS = set(Kind.__members__)

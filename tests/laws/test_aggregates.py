@@ -20,8 +20,8 @@ from features.aggregates.tempo import Gaps
 from features.aggregates.visit import Visit
 from features.aggregates.windows import CountWithin, DaysWithin
 from features.events import DAY, EVENT, MINUTE
-from features.feature_set import Declarations, FeatureSet
-from features.fold import Fold
+from features.fold.feature_set import Declarations, FeatureSet
+from features.fold.fold import Fold
 from features.journey import Journey
 from tests.histories import START, histories_of, of_kinds, rows_of
 

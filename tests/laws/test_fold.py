@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from features.events import DAY, EVENT
-from features.fold import STATE_LIMIT, FingerprintMismatch
+from features.fold.fold import STATE_LIMIT, FingerprintMismatch
 from features.journey import JOURNEY
-from features.replay import final_states, histories, replay
+from features.replay.replay import final_states, histories, replay
 from tests.histories import START, histories_of
 
 EXAMPLES = settings(max_examples=60, deadline=None)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from features.events import DAY, EVENT, VISITS, days, hours
 from features.journey import JOURNEY
 from features.log.contract import MERGE
-from features.profiles import past_of, replay_moments
-from features.replay import Histories, Moments, Snapshots, histories, replay_at
+from features.replay.replay import Histories, Moments, Snapshots, histories, replay_at
+from features.replay.snapshots import past_of, replay_moments
 from tests.histories import START, histories_of
 from tests.laws.test_outcomes import busy
 from tests.laws.test_profiles import by_hand, logs, membership, rows_of

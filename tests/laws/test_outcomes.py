@@ -31,8 +31,8 @@ from features.events import (
 from features.grammar import Column, minimum
 from features.log.contract import MERGE
 from features.outcomes import STAYS, Happens, HappensInVisit, NextStage, Outcome, Spends, SpendsNet, VisitEnds, happens
-from features.profiles import past_of
-from features.replay import Snapshots
+from features.replay.replay import Snapshots
+from features.replay.snapshots import past_of
 from tests.histories import START, histories_of, of_kinds, rows_of
 from tests.laws.test_profiles import logs, membership
 from training.labels import OUT_OF_SCOPE, UNKNOWN, answers

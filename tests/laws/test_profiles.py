@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from features.events import DAY, EVENT, Event, Kind
+from features.identity.periods import circles, profiles_at, reigns
 from features.journey import JOURNEY
 from features.log.contract import MERGE
 from features.log.sqlite import SqliteLog
-from features.profiles import known_at, past_of, read_past, replay_log, replay_profiles
-from features.reigns import circles, profiles_at, reigns
-from features.replay import Snapshots, final_states, histories, replay
+from features.replay.replay import Snapshots, final_states, histories, replay
+from features.replay.snapshots import known_at, past_of, read_past, replay_log, replay_profiles
 from tests.histories import START, histories_of
 
 EXAMPLES = settings(max_examples=60, deadline=None)

@@ -16,8 +16,8 @@ from features.events import DAY, Channel, Kind, any_of, days
 from features.journey import JOURNEY, Journey
 from features.log.contract import MERGE
 from features.outcomes import Happens
-from features.profiles import Past, known_at, past_of
-from features.replay import Histories, Snapshots, histories
+from features.replay.replay import Histories, Snapshots, histories
+from features.replay.snapshots import Past, known_at, past_of
 from tests.histories import START, histories_of, of_kinds
 from training.labels import OUT_OF_SCOPE, UNKNOWN, label
 from training.moments import Schedule, purged, split

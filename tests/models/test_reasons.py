@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from features.catalogues.words import Speaker
 from features.journey import JOURNEY
-from features.words import Speaker
 from models.reasons import LEAST, TOLD, Reasoner
 
 SPEAKER = Speaker(JOURNEY)

@@ -12,7 +12,7 @@ from prometheus_client import make_asgi_app
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
-from features.fold import Fold
+from features.fold.fold import Fold
 from features.journey import JOURNEY
 from serving.application import application
 from serving.champion import Champions

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import DAY, HOUR, MINUTE, Channel, Event, Kind
-from features.fold import Fold
+from features.fold.fold import Fold
 from models.bundle import Bundle
 from models.calibration import Calibration
 from models.manifest import Manifest, TargetCard

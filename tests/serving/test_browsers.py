@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from features.sources.collect import hits, measured
+from features.sources.formats.collect import hits, measured
 from serving import schemas
 from serving.route import Route
 from serving.routes import ROUTES

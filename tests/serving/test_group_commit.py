@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from features.audit import Oracle, audit, everyone
 from features.events import SECOND, Event, Kind
 from features.journey import JOURNEY
+from features.replay.audit import Oracle, audit, everyone
 from serving.champion import Champions
 from serving.engine import Engine
 from serving.intake import Intake, Taken

@@ -11,7 +11,7 @@ import pytest
 from features.events import Event, Kind
 from features.log.contract import DeadLetter, LogBusy
 from features.sources.contract import SourceUnknown
-from features.sources.privacy import DEFAULT
+from features.sources.fields.privacy import DEFAULT
 from serving import letters as reading
 from serving.engine import Engine
 from serving.intake import Intake

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.sources.broken_json import DEEPEST
+from features.sources.readers.broken_json import DEEPEST
 from serving.limits import BURST_SECONDS, MOST_BUCKETS, RateLimit, too_deep
 from serving.problems import Problem
 

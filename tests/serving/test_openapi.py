@@ -10,7 +10,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.testclient import TestClient
 
-from features.sources.waypost import COLUMNS
+from features.sources.formats.waypost import COLUMNS
 from serving.openapi import document, text
 from serving.problems import FAILURES
 from serving.route import Route

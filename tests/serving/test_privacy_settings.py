@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from features.sources.privacy import DEFAULT, Privacy
+from features.sources.fields.privacy import DEFAULT, Privacy
 from serving.settings import BadSetting, read_settings
 
 

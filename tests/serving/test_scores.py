@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from features.catalogues.words import Speaker
 from features.events import DAY, Stage
 from features.journey import JOURNEY
-from features.words import Speaker
 from models.amount import AmountScorer, MeanAmount
 from models.bundle import Bundle, Model
 from models.calibration import Calibration

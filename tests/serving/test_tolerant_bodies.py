@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pydantic_core import from_json
 
 from features.journey import JOURNEY
-from features.sources.broken_json import parts
-from features.sources.privacy import DEFAULT
+from features.sources.fields.privacy import DEFAULT
+from features.sources.readers.broken_json import parts
 from serving.application import application
 from serving.intake import Intake, Taken
 from serving.letters import LetterReport, Replay

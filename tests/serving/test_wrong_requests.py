@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from features.sources.waypost import COLUMNS as EVENT_COLUMNS
+from features.sources.formats.waypost import COLUMNS as EVENT_COLUMNS
 from serving import schemas
 from serving.endpoints.events import _hint
 from serving.route import Route

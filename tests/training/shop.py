@@ -13,8 +13,8 @@ import pytest
 from features.journey import JOURNEY
 from features.log import open_log
 from features.log.contract import MERGE, EventLog
-from features.profiles import Past, past_of, replay_profiles
-from features.replay import Histories
+from features.replay.replay import Histories
+from features.replay.snapshots import Past, past_of, replay_profiles
 from tests.worlds import World, shop
 from training import ways
 from training.dataset import Dataset, Gathered, dataset, gathered

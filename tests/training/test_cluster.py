@@ -15,14 +15,14 @@ from distributed import Client, LocalCluster
 
 from features.aggregates import count
 from features.events import DAY, MINUTE, PURCHASE, Event, Kind
-from features.feature_set import FeatureSet
-from features.fold import Fold
+from features.fold.feature_set import FeatureSet
+from features.fold.fold import Fold
 from features.journey import JOURNEY, Journey
 from features.log import open_log
 from features.log.parquet.export import export
 from features.log.parquet.exported import ExportedLog
-from features.profiles import Past, read_past
-from features.replay import histories
+from features.replay.replay import histories
+from features.replay.snapshots import Past, read_past
 from tests.worlds import OPENING
 from tests.worlds import shop as simulated
 from training.cluster import ClusterError, ClusterRows, GrownTrees, connected, connection, grown, replayed

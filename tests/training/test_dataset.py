@@ -11,8 +11,8 @@ from features.events import DAY, PURCHASE, days
 from features.journey import JOURNEY
 from features.log.contract import MERGE
 from features.outcomes import happens
-from features.profiles import past_of, replay_profiles
-from features.replay import histories
+from features.replay.replay import histories
+from features.replay.snapshots import past_of, replay_profiles
 from tests.training.shop import past, rows, world
 from tests.worlds import OPENING
 from training import dataset as module

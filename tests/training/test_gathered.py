@@ -12,12 +12,12 @@ from features.events import DAY, EVENT, MINUTE, PURCHASE, SECOND, Kind, hours
 from features.journey import JOURNEY
 from features.log.contract import MERGE
 from features.outcomes import STAYS
-from features.profiles import Past, past_of
+from features.replay.snapshots import Past, past_of
 from tests.features.sources.ledger import take
 from tests.features.sources.real_data import shared
 from tests.training.shop import past, rows, world
 from tests.worlds import OPENING
-from training import dataset as module
+from training import dataset
 from training.dataset import Gathered, Slice, gathered, joined
 from training.labels import end_of
 from training.moments import NotEnoughHistory
@@ -137,7 +137,7 @@ def test_slices_of_visits_are_apart_by_the_longest_visit() -> None:
 
 def test_many_visits_are_drawn_customer_by_customer(monkeypatch: pytest.MonkeyPatch) -> None:
     everyone = of_visits("exit_intent")
-    monkeypatch.setattr(module, "MOST_ROWS", 2_000)
+    monkeypatch.setattr(dataset, "MOST_ROWS", 2_000)
     found = of_visits("exit_intent")
     assert 1_500 < found.counts.rows < 2_500
     kept = np.isin(everyone.rows.customer, found.rows.customer)

@@ -11,7 +11,7 @@ from features.events import DAY, PURCHASE
 from features.journey import JOURNEY
 from features.log.contract import MERGE
 from features.outcomes import Happens
-from features.profiles import Past, past_of
+from features.replay.snapshots import Past, past_of
 from models.level import UNMOVED, Level
 from tests.worlds import OPENING, shop
 from training.dataset import gathered, rows_at, short_question

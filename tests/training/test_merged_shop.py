@@ -13,8 +13,8 @@ from features.events import DAY, EVENT, Event, Kind, days
 from features.journey import JOURNEY
 from features.log import open_log
 from features.log.contract import MERGE
-from features.profiles import Past, known_at, past_of, replay_profiles
-from features.replay import final_states
+from features.replay.replay import final_states
+from features.replay.snapshots import Past, known_at, past_of, replay_profiles
 from tests.training.shop import past, world
 from tests.worlds import OPENING
 from training import dataset as module

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from features.events import DAY, days
 from features.journey import JOURNEY
-from features.profiles import known_at
-from features.replay import histories
+from features.replay.replay import histories
+from features.replay.snapshots import known_at
 from tests.training.shop import past, world
 from training import ranking
 from training.ranking import NEARS, PRIORS, best_taste, evaluate_recommender, ranking_values

@@ -19,8 +19,7 @@ from features.log import open_log
 from features.log.parquet.exported import ExportedLog
 from tests.house.tree import ROOT
 from tests.worlds import shop
-from training.cluster import ClusterError, connected
-from training.cluster import trees as cluster_trees
+from training.cluster import ClusterError, connected, trees
 from waypost import app, learning
 
 PAGE = (ROOT / "docs/howto/cluster.md").read_text(encoding="utf-8")
@@ -49,7 +48,7 @@ def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WAYPOST_STORE", "sqlite:///waypost.db")
     monkeypatch.setattr(learning, "step_back", lambda: None)
-    monkeypatch.setattr(cluster_trees, "ROUNDS", 20)
+    monkeypatch.setattr(trees, "ROUNDS", 20)
     with closing(open_log(tmp_path / "waypost.db")) as log:
         log.append(shop(customers=220).rows(), history=True)
     with socket.socket() as found:

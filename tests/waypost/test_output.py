@@ -17,7 +17,7 @@ from rich.console import Console
 
 import waypost
 from features.events import Channel, Event, Kind
-from features.fold import cache_folder
+from features.fold.fold import cache_folder
 from features.journey import JOURNEY
 from features.log import open_log
 from features.log.contract import DeadLetter

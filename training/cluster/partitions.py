@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from features.journey import JOURNEY
 from features.log.parquet.exported import ExportedLog
 from features.log.parquet.partitioning import hashed
-from features.profiles import Past, past_of
+from features.replay.snapshots import Past, past_of
 from training.dataset import rows_at, willing
 from training.moments import Split
 from training.targets import Target

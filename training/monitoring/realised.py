@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from features.fold import Fold
+from features.fold.fold import Fold
 from features.grammar import duration_text
-from features.profiles import Past, replay_moments, replay_profiles
+from features.replay.snapshots import Past, replay_moments, replay_profiles
 from training.dataset import Slice
 from training.evaluation import Figure
 from training.labels import label

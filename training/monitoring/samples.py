@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import days
-from features.fold import Fold
-from features.profiles import Past, replay_profiles
-from features.replay import Snapshots
+from features.fold.fold import Fold
+from features.replay.replay import Snapshots
+from features.replay.snapshots import Past, replay_profiles
 from models.bundle import Bundle
 from models.reference import Baseline, Reference
 from models.sketch import Sketch, psi, sameness, wasserstein

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import Kind, days
-from features.profiles import Past
+from features.replay.snapshots import Past
 
 WEEK = days(7)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import chain
 
-from features.fold import Fold
-from features.profiles import Past
+from features.fold.fold import Fold
+from features.replay.snapshots import Past
 from models.reference import Reference
 from training.dataset import Slice, sample, willing
 from training.evaluation import Figure

@@ -23,11 +23,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from features.identity.periods import Merges
 from features.log.contract import MERGE, LogCorrupt, LogMissing, LogVersion, Records
 from features.log.parquet import folder
 from features.log.parquet.partitioning import Homes
 from features.log.parquet.tables import EVENTS, FIELDS, explained, read, read_names, records_of
-from features.reigns import Merges
 
 VERSION = 1
 """Version of the layout, in `export.json`."""

@@ -32,8 +32,7 @@ from features.log.contract import Appended, DeadLetter, Erased, Records, Trainin
 from features.log.membership import NO_MERGES, NOTHING, declared, named
 from features.log.orders import resolved
 from features.log.parquet import dead_letters as letter_files
-from features.log.parquet import folder
-from features.log.parquet import scan_order as merge
+from features.log.parquet import folder, scan_order
 from features.log.parquet.members import FolderMembers
 from features.log.parquet.partitions import Partitions
 from features.log.parquet.tables import (
@@ -155,21 +154,21 @@ class ParquetLog:
         """The log in log order. In memory are the row groups that overlap in time with the chunk."""
         rows.check_shard(shard, shards)
 
-        def take(path: Path, group: int) -> merge.Rows:
+        def take(path: Path, group: int) -> scan_order.Rows:
             with pq.ParquetFile(path) as file:
                 found = records_of(file.read_row_group(group, columns=[*FIELDS, "offset"]))
             chosen = found.records["customer"] % shards == shard
             if until is not None:
                 chosen &= found.records["received"] <= until
-            return merge.Rows(found.records[chosen], found.offsets[chosen])
+            return scan_order.Rows(found.records[chosen], found.offsets[chosen])
 
         with explained(self.path):
             blocks = [
-                merge.Block(first, partial(take, path, group))
+                scan_order.Block(first, partial(take, path, group))
                 for path, group, first, _ in self._partitions.groups()
                 if until is None or first <= until
             ]
-            yield from merge.in_log_order(blocks)
+            yield from scan_order.in_log_order(blocks)
 
     def history(self, customer: str) -> Records:
         """All events of a customer's profile, in log order; empty when there is none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from features.reigns import Merges, circles
+from features.identity.periods import Merges, circles
 
 Codes = NDArray[np.int32]
 

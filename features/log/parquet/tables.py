@@ -13,8 +13,7 @@ import pyarrow.parquet as pq
 from features.events import EVENT, NO_CODE
 from features.log import rows
 from features.log.contract import CHUNK, LogCorrupt
-from features.log.parquet import folder
-from features.log.parquet import scan_order as merge
+from features.log.parquet import folder, scan_order
 from features.log.parquet.vocabulary import Names
 
 _MOMENT = pa.timestamp("us", "UTC")
@@ -103,7 +102,7 @@ def table_of(found: Iterable[Sequence[object]], schema: pa.Schema) -> pa.Table:
     return pa.table(arrays, schema=schema)
 
 
-def records_of(table: pa.Table) -> merge.Rows:
+def records_of(table: pa.Table) -> scan_order.Rows:
     """Stored events as the fold reads them."""
     records = np.zeros(len(table), EVENT)
     for name in FIELDS:
@@ -111,7 +110,7 @@ def records_of(table: pa.Table) -> merge.Rows:
         if name in ("item", "category"):
             column = column.fill_null(NO_CODE)
         records[name] = (column.cast(pa.int64()) if column.type == _MOMENT else column).to_numpy()
-    return merge.Rows(records, table["offset"].to_numpy())
+    return scan_order.Rows(records, table["offset"].to_numpy())
 
 
 def plain(schema: pa.Schema) -> pa.Schema:

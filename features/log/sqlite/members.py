@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import Event, Kind
-from features.identity import identifies
+from features.identity.rules import identifies
 from features.log.contract import MERGE, Records
 from features.log.membership import NO_MERGES, Join, Membership, declared, mentions, merges, unmentioned
 from features.log.sqlite.schema import ABOUT_PEOPLE

@@ -9,7 +9,7 @@ from dataclasses import replace
 from features.events import DAY, HOUR, Event, Kind
 from features.log.contract import EventLog
 from features.log.orders import order_message
-from features.sources.orders import purchased
+from features.sources.fields.orders import purchased
 from tests.features.log.base import StoreSuite
 from tests.features.log.samples import event, identify
 

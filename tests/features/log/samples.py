@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from features.events import EVENT, MINUTE, Channel, Event, Kind, days
-from features.identity import identifies, joined, names_nobody
+from features.identity.rules import identifies, joined, names_nobody
 from features.log.contract import MOST_JOINED, EventLog, Records
 
 START = 1_700_000_000_000_000

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.events import EVENT, days
+from features.identity.periods import circles
 from features.journey import JOURNEY
 from features.log import open_log
 from features.log.contract import MERGE, EventLog, LogBusy, LogCorrupt, LogError, LogMissing, LogVersion, Records
@@ -25,8 +26,7 @@ from features.log.parquet.export import export, partitions_for
 from features.log.parquet.exported import ExportedLog, partition_file
 from features.log.parquet.partitioning import Homes, hashed
 from features.log.sqlite import log as sqlite
-from features.profiles import past_of, read_past, replay_profiles
-from features.reigns import circles
+from features.replay.snapshots import past_of, read_past, replay_profiles
 from tests.features.log.samples import START, event, identify, shop
 from tests.features.log.test_laws import Batch, batches
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from features.events import EVENT
-from features.log.parquet import scan_order as merge
+from features.log.parquet import scan_order
 from features.log.parquet.scan_order import Block, Rows
 
 
@@ -40,8 +40,8 @@ def blocks(received: np.ndarray, sizes: list[int]) -> list[Block]:
 )
 def test_a_merge_is_a_sort(received: np.ndarray, sizes: list[int], chunk: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(merge, "CHUNK", chunk)
-        chunks = list(merge.in_log_order(blocks(received, sizes)))
+        patch.setattr(scan_order, "CHUNK", chunk)
+        chunks = list(scan_order.in_log_order(blocks(received, sizes)))
     merged = np.concatenate(chunks) if chunks else np.empty(0, EVENT)
     order = np.lexsort((np.arange(len(received)), received))
     assert merged["at"].tolist() == order.tolist()
@@ -49,14 +49,14 @@ def test_a_merge_is_a_sort(received: np.ndarray, sizes: list[int], chunk: int) -
 
 
 def test_blocks_apart_in_time_are_read_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merge, "CHUNK", 10)
+    monkeypatch.setattr(scan_order, "CHUNK", 10)
     read: list[int] = []
 
     def reading(number: int) -> Rows:
         read.append(number)
         return rows(list(range(number * 10, number * 10 + 10)), list(range(number * 10, number * 10 + 10)))
 
-    chunks = merge.in_log_order([Block(number * 10, partial(reading, number)) for number in reversed(range(50))])
+    chunks = scan_order.in_log_order([Block(number * 10, partial(reading, number)) for number in reversed(range(50))])
     for number, _ in enumerate(chunks):
         assert len(read) <= number + 2
     assert read == list(range(50))

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from features.catalogues.sources import page
 from features.events import SCALES, Event
 from features.sources import SOURCES, BadRecord, Source, load_mapping
-from features.sources.catalogue import page
-from features.sources.door import EARLIEST
+from features.sources.fields.fields import EARLIEST
 from tests.features.sources.ledger import NOW, take
 
 ROOT = Path(__file__).parents[3]
@@ -81,7 +81,7 @@ def test_the_message_ids_of_a_sample_are_distinct_and_its_lines_are_orders(sourc
 
 def test_the_page_of_sources_is_up_to_date() -> None:
     written = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
-    assert written == page(), "run: python -m features.sources.catalogue > docs/sources.md"
+    assert written == page(), "run: python -m features.catalogues.sources > docs/sources.md"
 
 
 odd = st.one_of(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from features.events import Channel
-from features.sources.channels import acquisition, referral
+from features.sources.fields.channels import acquisition, referral
 
 
 @pytest.mark.parametrize(

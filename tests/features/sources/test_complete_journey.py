@@ -11,8 +11,8 @@ import pytest
 
 from features.events import Channel, Event, Kind
 from features.sources import SOURCES, FileUnreadable
-from features.sources import complete_journey_tables as tables
-from features.sources.times import iso
+from features.sources.fields.times import iso
+from features.sources.formats import complete_journey_tables
 from tests.features.sources.ledger import NOW, take
 
 SAMPLE = SOURCES["complete_journey"].sample
@@ -101,7 +101,7 @@ def test_missing_tables_columns_and_packages_are_said(tmp_path: Path, monkeypatc
     def absent(name: str) -> Any:
         raise ImportError(f"No module named {name}", name=name)
 
-    monkeypatch.setattr(tables, "import_module", absent)
+    monkeypatch.setattr(complete_journey_tables, "import_module", absent)
     with pytest.raises(FileUnreadable, match=r"needs pandas: pip install 'waypost\[demo\]'"):
         take(Path("completejourney"), "complete_journey")
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from features.events import Kind
-from features.identity import identifies, joined
-from features.sources import measurement
-from features.sources.consent import of_categories, of_traits
-from features.sources.segment import parse
+from features.identity.rules import identifies, joined
+from features.sources.fields.consent import of_categories, of_traits
+from features.sources.formats import measurement
+from features.sources.formats.segment import parse
 from tests.features.sources.ledger import NOW
 
 WITHDRAW, GRANT = Kind.CONSENT_WITHDRAW, Kind.CONSENT_GRANT

@@ -7,8 +7,8 @@ import pytest
 
 from features.events import Channel, Event, Kind
 from features.sources.contract import Unread
-from features.sources.ga4 import parse
-from features.sources.names import GA4
+from features.sources.fields.names import GA4
+from features.sources.formats.ga4 import parse
 from tests.features.sources.ledger import NOW, refused
 
 AT = 1_772_352_000_000_000

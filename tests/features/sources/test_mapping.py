@@ -7,7 +7,7 @@ import pytest
 
 from features.events import Channel, Event, Kind
 from features.sources import MappingInvalid, load_mapping
-from features.sources.times import instant
+from features.sources.fields.times import instant
 from tests.features.sources.ledger import NOW, Ledger, refused, take
 
 START = """

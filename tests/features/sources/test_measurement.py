@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from features.events import Event, Kind
-from features.identity import joined
-from features.sources import ga4
-from features.sources.measurement import parse, requests
-from features.sources.names import GA4
+from features.identity.rules import joined
+from features.sources.fields.names import GA4
+from features.sources.formats import ga4
+from features.sources.formats.measurement import parse, requests
 from tests.features.sources.ledger import NOW, refused
 
 AT = 1_772_352_000_000_000

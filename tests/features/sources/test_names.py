@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from features.events import Channel, Kind, Stage, stage_of
-from features.sources.names import CHANNEL_OF_NAME, GA4, SEGMENT, folded
+from features.sources.fields.names import CHANNEL_OF_NAME, GA4, SEGMENT, folded
 
 TABLE = """
 Products Searched | search | SEARCH

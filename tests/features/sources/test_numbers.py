@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from features.sources import door
-from features.sources.numbers import Ambiguous, with_decimal_comma, written
+from features.sources.fields import fields
+from features.sources.fields.numbers import Ambiguous, with_decimal_comma, written
 from tests.features.sources.ledger import refused
 
 
@@ -25,7 +25,7 @@ from tests.features.sources.ledger import refused
 def test_what_can_mean_one_number_is_that_number(text: str, number: float) -> None:
     assert written(text) == number
     if number > 0:
-        assert door.number(text, "amount") == number
+        assert fields.number(text, "amount") == number
 
 
 @pytest.mark.parametrize("text", ["1,234", "€1,234", "1.234 €", "999,999", "1,234 kr"])
@@ -33,7 +33,7 @@ def test_what_can_mean_two_numbers_is_none(text: str) -> None:
     with pytest.raises(Ambiguous):
         written(text)
     with refused("amount", "can mean two numbers"):
-        door.number(text, "amount")
+        fields.number(text, "amount")
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_what_is_no_number_is_none(text: str) -> None:
 
 
 def test_a_text_that_programs_write_is_their_number() -> None:
-    assert (door.number("1.234", "amount"), door.number("1e3", "amount")) == (1.234, 1000.0)
-    assert math.isnan(door.number(" ".strip(), "amount"))
+    assert (fields.number("1.234", "amount"), fields.number("1e3", "amount")) == (1.234, 1000.0)
+    assert math.isnan(fields.number(" ".strip(), "amount"))
 
 
 @pytest.mark.parametrize(

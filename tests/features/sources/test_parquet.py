@@ -15,7 +15,7 @@ import pyarrow.parquet
 import pytest
 
 from features.sources import FileUnreadable
-from features.sources.readers import read
+from features.sources.readers.readers import read
 
 
 def write(path: Path, columns: Mapping[str, Any], **options: Any) -> Path:
@@ -62,7 +62,7 @@ def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.
             raise ImportError(name)
         return really(name, *rest, **more)
 
-    monkeypatch.delitem(sys.modules, "features.sources.parquet", raising=False)
+    monkeypatch.delitem(sys.modules, "features.sources.readers.parquet", raising=False)
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(FileUnreadable, match=r"needs pyarrow: pip install 'waypost\[training\]'"):
         read(path)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from features.events import Event, Kind
 from features.sources import SOURCES, BadRecord
-from features.sources.privacy import DEFAULT, MOST_DEPTH, NAMES, Privacy
-from features.sources.segment import parse
+from features.sources.fields.privacy import DEFAULT, MOST_DEPTH, NAMES, Privacy
+from features.sources.formats.segment import parse
 from tests.features.sources.ledger import NOW, take
 
 PERSONAL = {

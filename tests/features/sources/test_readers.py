@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from features.sources import FileUnreadable
 from features.sources.contract import Record
-from features.sources.csvfile import MOST_LINES
-from features.sources.readers import LONGEST_LINE, read
+from features.sources.readers.csvfile import MOST_LINES
+from features.sources.readers.readers import LONGEST_LINE, read
 
 HEADER = b"who,what,note\n"
 

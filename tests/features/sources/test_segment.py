@@ -9,10 +9,10 @@ import pytest
 
 from features.events import Channel, Event, Kind
 from features.sources.contract import Unread
-from features.sources.names import SEGMENT
-from features.sources.segment import parse
-from features.sources.segment_batch import messages
-from features.sources.times import instant
+from features.sources.fields.names import SEGMENT
+from features.sources.fields.times import instant
+from features.sources.formats.segment import parse
+from features.sources.formats.segment_batch import messages
 from tests.features.sources.ledger import NOW, refused, take
 from tests.features.sources.real_data import shared
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.sources import BadRecord
-from features.sources.times import instant, iso, time_zone
+from features.sources.fields.times import instant, iso, time_zone
 
 NOON = 1_772_366_400_000_000  # 2026-03-01T12:00:00Z
 PARIS = time_zone("Europe/Paris")

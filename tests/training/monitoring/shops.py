@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from features.events import DAY
 from features.journey import JOURNEY
 from features.log.contract import MERGE
-from features.profiles import Past, past_of
+from features.replay.snapshots import Past, past_of
 from models.reference import Reference
 from tests.worlds import OPENING, World, shop
 from training.dataset import Slice

@@ -10,7 +10,7 @@ import pytest
 from features.events import DAY, days
 from features.journey import JOURNEY
 from features.log import open_log
-from features.profiles import Past, read_past, replay_profiles
+from features.replay.snapshots import Past, read_past, replay_profiles
 from tests.serving.shop import shop
 from tests.training.monitoring.shops import ASKED, TRAINED, known, trained_shop
 from training.labels import label

@@ -7,7 +7,7 @@ import pytest
 
 from features.events import EVENT, Kind, days
 from features.log.contract import MERGE
-from features.profiles import Past, past_of
+from features.replay.snapshots import Past, past_of
 from training.monitoring.volumes import events_until, volumes
 
 START = days(20_000)

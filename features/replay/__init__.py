@@ -1,0 +1,1 @@
+"""History through the fold: the log (`replay`), many ids (`snapshots`), one Parquet file (`parquet`), the `audit`."""

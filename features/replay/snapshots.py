@@ -1,0 +1,219 @@
+"""Replay where several ids are one customer: what each profile was known to be at every cutoff, and nothing later.
+
+    past_of(log.scan(), log.merges())  ->  Past  ->  replay_profiles(fold, past, cutoffs)  ->  Snapshots
+
+Ids that no merge names are replayed as ever. Of the others, each reign of a profile (`features.identity.periods`) is
+replayed on its own: the events of its ids together, in log order, read at the cutoffs that fall into the reign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.events import EVENT
+from features.fold.fold import Fold
+from features.identity.periods import Merges, Reign, circles, profile_codes, reigns
+from features.log.contract import EventLog
+from features.replay.replay import Histories, Moments, Progress, Snapshots, at_cutoffs, histories, replay, replay_at
+
+Records = NDArray[np.void]
+Chunks = Iterable[Records]
+
+
+@dataclass(frozen=True)
+class Past:
+    """A log in memory, ready to be replayed by profile."""
+
+    apart: Histories
+    """Of the ids that no merge names."""
+    joined: Records
+    """The events of all other ids, in log order, each with the code of the id under which it came."""
+    merges: Merges
+
+    @property
+    def parts(self) -> tuple[Records, Records]:
+        """All events, in two arrays."""
+        return self.apart.events, self.joined
+
+    @property
+    def count(self) -> int:
+        """How many events there are."""
+        return sum(map(len, self.parts))
+
+    @cached_property
+    def customers(self) -> NDArray[np.int32]:
+        """The profiles that have events, as merged in the end; in rising order."""
+        return np.union1d(self.apart.customers, self.people(np.unique(self.joined["customer"])))
+
+    def people(self, codes: NDArray[np.int32]) -> NDArray[np.int32]:
+        """The profiles that ids belong to in the end: who they turned out to be."""
+        return profile_codes(self.merges, codes)
+
+
+def past_of(chunks: Chunks, merges: Merges) -> Past:
+    """The log from EVENT chunks in log order and its `MERGE` records."""
+    if not len(merges):
+        return Past(histories(chunks), np.empty(0, EVENT), merges)
+    named, joined = circles(merges)[0], [np.empty(0, EVENT)]
+    apart = histories(_apart(chunks, named, joined.append))
+    return Past(apart, np.concatenate(joined), merges)
+
+
+def read_past(log: EventLog, until: int | None = None) -> Past:
+    """All that a log had learnt by `until` (everything, when None)."""
+    merges = log.merges()
+    return past_of(log.scan(until=until), merges if until is None else merges[merges["received"] <= until])
+
+
+def _apart(chunks: Chunks, named: NDArray[np.int32], put: Callable[[Records], object]) -> Iterator[Records]:
+    """The chunks without the events of the ids `named`; these are given to `put`."""
+    for chunk in chunks:
+        inside = np.isin(chunk["customer"], named)
+        put(chunk[inside])
+        yield chunk[~inside]
+
+
+def known_at(past: Past, cutoff: int) -> Histories:
+    """The histories of the profiles that were known at `cutoff`, as they were then.
+
+    Events carry the code of their profile. `final_states` of these are the states of the profiles at the cutoff.
+    """
+    pieces = []
+    for events in past.parts:
+        known = events["received"] <= cutoff
+        pieces.append(events if known.all() else events[known])
+    if not len(pieces[1]):
+        return past.apart if pieces[0] is past.apart.events else histories(pieces[:1])
+    members = pieces[1].copy()
+    members["customer"] = profile_codes(past.merges, members["customer"], cutoff)
+    return histories([pieces[0], members])
+
+
+def replay_profiles(
+    fold: Fold, past: Past, cutoffs: Sequence[int], *, threads: int | None = None, progress: Progress | None = None
+) -> Snapshots:
+    """Features of every profile at every cutoff, as `replay` gives those of customers.
+
+    A row stands under the code that the profile had at its cutoff: of merges, too, it knows those received by then.
+    """
+    moments = np.unique(np.asarray(cutoffs, np.int64))
+    return _replay(fold, past, lambda known: at_cutoffs(known, cutoffs), moments, threads=threads, progress=progress)
+
+
+def replay_moments(
+    fold: Fold, past: Past, asked: Callable[[Histories], Moments], *,
+    threads: int | None = None, progress: Progress | None = None,
+) -> Snapshots:  # fmt: skip
+    """Features of every profile at the moments that `asked` finds in its history.
+
+    Of ids that are merged at some time, `asked` is given the history of each reign, from its ids' first event to the
+    end of the reign, and those of its moments count that fall into the reign.
+    """
+    return _replay(fold, past, asked, None, threads=threads, progress=progress)
+
+
+def _replay(
+    fold: Fold, past: Past, asked: Callable[[Histories], Moments], cutoffs: NDArray[np.int64] | None, *,
+    threads: int | None, progress: Progress | None,
+) -> Snapshots:  # fmt: skip
+    apart = replay_at(fold, past.apart, asked(past.apart), threads=threads, progress=progress)
+    if not len(past.joined):
+        return apart
+    reigning, since, until = _reigning(past, cutoffs)
+    moments = _within(asked(reigning), since, until)
+    return _in_order([apart, replay_at(fold, reigning, moments, threads=threads)])
+
+
+def replay_log(
+    fold: Fold, log: EventLog, cutoffs: Sequence[int], *, most: int, progress: Progress | None = None
+) -> Iterator[Snapshots]:
+    """The snapshots of a whole log from about `most` events at a time: memory does not grow with the log.
+
+    All rows of a profile, and of the ids it was ever joined with, are in one part. `progress` is told (parts done,
+    parts in all).
+    """
+    until, shards = max(cutoffs), 1 + log.count() // most
+    merges = log.merges()
+    merges = merges[merges["received"] <= until]
+    named, numbers = circles(merges)
+    counts: list[int] = []
+    for shard in range(shards):
+        chunks = log.scan(shard=shard, shards=shards, until=until)
+        yield replay(fold, histories(_apart(chunks, named, lambda part: counts.append(len(part)))), cutoffs)
+        if progress:
+            progress(shard + 1, shards)
+    # The ids of a circle may be in several shards, and scans of shards do not tell whose event came first.
+    rounds = -(-sum(counts) // most)
+    for number in range(rounds):
+        chosen = named[numbers % rounds == number]
+        events = [chunk[np.isin(chunk["customer"], chosen)] for chunk in log.scan(until=until)]
+        yield replay_profiles(fold, Past(histories([]), np.concatenate(events), merges), cutoffs)
+        if progress:
+            progress(shards + number + 1, shards + rounds)
+
+
+def _reigning(past: Past, cutoffs: NDArray[np.int64] | None) -> tuple[Histories, NDArray[np.int64], NDArray[np.int64]]:
+    """The history of every reign that has events, as known when it ended, and when it began and ended, int64.
+
+    Given the rising `cutoffs`, those reigns alone into which one falls.
+    """
+    every = reigns(past.merges)
+    if cutoffs is not None:
+        every = [each for each in every if np.diff(np.searchsorted(cutoffs, [each.since, each.until]))[0]]
+    since, until = (np.array([reign[place] for reign in every], np.int64) for place in (2, 3))
+    index, numbers = _by_reign(past.joined, every, until - 1)
+    present, begins = np.unique(numbers, return_index=True)
+    profiles = np.array([reign.profile for reign in every], np.int32)[present]
+    known = Histories(past.joined[index], profiles, np.append(begins, len(numbers)))
+    return known, since[present], until[present]
+
+
+def _within(moments: Moments, since: NDArray[np.int64], until: NDArray[np.int64]) -> Moments:
+    """The moments of each customer that fall into its own span, `since` included and `until` not."""
+    owners = np.repeat(np.arange(len(since)), np.diff(moments.starts))
+    inside = (moments.at >= since[owners]) & (moments.at < until[owners])
+    counts = np.bincount(owners[inside], minlength=len(since))
+    return Moments(moments.at[inside], np.concatenate([[0], np.cumsum(counts)]))
+
+
+def _by_reign(
+    events: Records, reigning: Sequence[Reign], ends: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Places of the events of each reign, those of one side by side in log order, and the number of the reign of each.
+
+    An event belongs to every reign in which its id is a member, if it was received by the end of the reign.
+    """
+    sizes = [len(reign.members) for reign in reigning]
+    codes = np.array([code for reign in reigning for code in reign.members], np.int32)
+    numbers = np.repeat(np.arange(len(reigning), dtype=np.int32), sizes)
+    order = np.argsort(codes, kind="stable")
+    codes, numbers = codes[order], numbers[order]
+    first, stop = (np.searchsorted(codes, events["customer"], side) for side in ("left", "right"))
+    counts = stop - first
+    index = np.repeat(np.arange(len(events)), counts)
+    within = np.arange(len(index)) - np.repeat(np.cumsum(counts) - counts, counts)
+    reign = numbers[np.repeat(first, counts) + within]
+    known = events["received"][index] <= ends[reign]
+    index, reign = index[known], reign[known]
+    order = np.argsort(reign, kind="stable")
+    return index[order], reign[order]
+
+
+def _in_order(parts: Sequence[Snapshots]) -> Snapshots:
+    """Several snapshots as one, by customer and then by cutoff."""
+    customer = np.concatenate([each.customer for each in parts])
+    cutoff = np.concatenate([each.cutoff for each in parts])
+    order = np.lexsort((cutoff, customer))
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order))
+    features = np.empty((len(order), len(parts[0].names)), np.float32)
+    start = 0
+    for each in parts:  # one by one: a whole training set is copied once and not twice
+        features[places[start : start + len(each.features)]] = each.features
+        start += len(each.features)
+    return Snapshots(customer[order], cutoff[order], features, parts[0].names, parts[0].fingerprint)

@@ -1,0 +1,1 @@
+"""The known formats, one adapter each: how its records become events."""

@@ -1,0 +1,185 @@
+"""Google Analytics 4's Measurement Protocol: what servers send to `POST /mp/collect`, a client and its events.
+
+The shapes are those of https://developers.google.com/analytics/devguides/collection/protocol/ga4.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from features.events import Event, Kind
+from features.identity.rules import names_nobody
+from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Record, Source, Unread, shown
+from features.sources.fields import fields as door
+from features.sources.fields.message_ids import content_id, of_values
+from features.sources.fields.times import instant
+from features.sources.formats import ga4
+from features.sources.readers.readers import read
+
+MOST_EVENTS = 25
+"""Events of one request that Google takes. More are taken here; the debug route tells of them."""
+
+COLUMNS = (
+    Column("client_id", "the browser (or `app_instance_id`, the app): the customer unless there is a `user_id`"),
+    Column("user_id", "the customer, where the shop sets it; joined with the `client_id`"),
+    Column("timestamp_micros", "when, microseconds since 1970; in a live request it may be left out and means now"),
+    Column("hit_id", "which hit of which page, as `/g/collect` makes it; with it, a hit sent again adds nothing"),
+    Column("consent", "`ad_personalization` that is `DENIED` withdraws the consent to be profiled"),
+    Column("non_personalized_ads", "`true` withdraws it too"),
+    Column("events", "a list of events, each with a `name` and `params` such as `items`, `value`, `transaction_id`"),
+)
+
+_SHARED = ("client_id", "app_instance_id", "user_id", "timestamp_micros", "hit_id")
+_KNOWN_AGAIN = ("timestamp_micros", "hit_id")
+_FIELDS = {
+    "user_pseudo_id": "client_id",
+    "event_timestamp": "timestamp_micros",
+    "event_name": "event.name",
+    "event_params.value": "event.params.value",
+    "transaction_id": "event.params.transaction_id",
+}
+
+
+def requests(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A request taken apart: first whom it speaks of and what it says of consent, then its events, one by one.
+
+    Nothing follows a withdrawn consent. Raises BadRecord when `events` is no list.
+    """
+    shared = {name: body[name] for name in _SHARED if body.get(name) is not None}
+    found: list[dict[str, Any]] = []
+    withdrawn = _withdrawn(body)
+    if withdrawn or "user_id" in shared:
+        found.append({**shared, "withdrawn": withdrawn})
+    events = body.get("events")
+    if not isinstance(events, list):
+        raise BadRecord("events", f"expected a list of events, got {shown(events)}")
+    if not withdrawn:
+        found += [{**shared, "event": event, "number": number} for number, event in enumerate(events)]
+    return found
+
+
+def _withdrawn(body: Mapping[str, Any]) -> bool:
+    consent = body.get("consent")
+    denied = isinstance(consent, dict) and consent.get("ad_personalization") == "DENIED"
+    return denied or body.get("non_personalized_ads") is True
+
+
+def parse(
+    values: Mapping[str, Any],
+    received: int,
+    identity: Identity | None = None,
+    history: bool = False,
+    unread: Unread | None = None,
+) -> list[Event]:
+    """The events of one part of a request, as `requests` gives them."""
+    unread = [] if unread is None else unread
+    if "events" in values:
+        return [event for part in requests(values) for event in parse(part, received, identity, history, unread)]
+    client = _identity(values, unread, "client_id", "app_instance_id")
+    user = _identity(values, unread, "user_id")
+    if client is None and user is None:
+        raise BadRecord("client_id", f"no customer: it is {shown(values.get('client_id'))}, and user_id names nobody")
+    given = values.get("event")
+    if "event" not in values:
+        return _identified(values, client, user, _when(values, received, history), received, history)
+    if not isinstance(given, dict):
+        raise BadRecord("event", f"expected an object with `name` and `params`, got {shown(given)}")
+    params = door.any_properties(given.get("params"), "event.params", unread)
+    at = _when(given if given.get("timestamp_micros") is not None else values, received, history)
+    row = {"event_name": given.get("name"), "event_timestamp": at, "user_id": user, "user_pseudo_id": client}
+    row |= {"items": params.get("items"), "platform": "WEB" if values.get("app_instance_id") is None else "ANDROID"}
+    plain = {name: value for name, value in params.items() if name != "items"}
+    if any(record.get(name) is not None for record in (values, given) for name in _KNOWN_AGAIN):
+        # A request that is sent again, or imported after it was sent, makes the same events.
+        identity = partial(content_id, "measurement", json.dumps(values, sort_keys=True, default=str))
+    # Of the values, and not of the row: their number tells equal events of a request apart.
+    identity = identity or partial(of_values, "measurement", values, received)
+    lost: Unread = []
+    try:
+        events = ga4.told(row, plain, received, identity, history, lost)
+    except BadRecord as bad:
+        raise _named(bad) from None
+    unread += map(_named, lost)
+    return events
+
+
+def _named(bad: BadRecord) -> BadRecord:
+    if bad.field.startswith("items"):
+        return BadRecord(f"event.params.{bad.field}", bad.reason, bad.code)
+    return bad.named(_FIELDS)
+
+
+def _identity(values: Mapping[str, Any], unread: Unread, *fields: str) -> str | None:
+    for field in fields:
+        found = door.any_name(values.get(field), field, unread)
+        if found and not names_nobody(found):
+            return found
+    return None
+
+
+def _when(values: Mapping[str, Any], received: int, history: bool) -> int:
+    given = values.get("timestamp_micros")
+    return received if given is None and not history else instant(given, "timestamp_micros", "us")
+
+
+def _identified(
+    values: Mapping[str, Any], client: str | None, user: str | None, at: int, received: int, history: bool
+) -> list[Event]:
+    """The two ids joined, under an id made of both, so that it happens once; and a consent that is withdrawn."""
+    events = []
+    customer = user or client
+    if client and user and client != user:
+        told = {"anonymous_id": client}
+        found = content_id("measurement-identify", user, client)
+        events.append(door.admit(found, user, Kind.IDENTIFY, at, received, history, properties=told))
+    if values.get("withdrawn"):
+        found = content_id("measurement-consent", f"{customer}", str(at))
+        events.append(door.admit(found, customer, Kind.CONSENT_WITHDRAW, at, received, history))
+    return events
+
+
+class _Reading:
+    """JSON lines of requests, taken apart."""
+
+    def __init__(self, path: Path) -> None:
+        self._records = read(path)
+        self.total = self._records.total
+        self.done = self._records.done
+
+    def __iter__(self) -> Iterator[Record]:
+        for record in self._records:
+            if record.fault is not None:
+                yield record
+                continue
+            try:
+                parts = requests(record.values)
+            except BadRecord as bad:
+                yield record._replace(fault=bad)
+                continue
+            for part in parts:
+                yield Record(record.position, json.dumps(part).encode(), part)
+
+
+SOURCE = Source(
+    name="measurement",
+    doc="""Requests of GA4's Measurement Protocol, one JSON object a line, as `POST /mp/collect` takes them. Events
+become what the same events of the `ga4` export become, and a purchase has the same id in both. A `user_id` and a
+`client_id` in one request are one customer. With `timestamp_micros`, a request that is sent again adds nothing.
+
+A request whose `consent.ad_personalization` is `DENIED`, or with `non_personalized_ads`, withdraws the consent to be
+profiled, and nothing else is taken from it. The events `consent_withdrawn` and `consent_granted` say so by name.
+
+What GA4's tag in a browser sends to `/g/collect` is read as such a request: `cid` and `uid` are the two ids, `dl`,
+`dr`, `dt`, `sid`, `cu` and what begins with `ep.` or `epn.` the parameters, `pr1`, `pr2`... the items, and hits that
+begin a visit make `first_visit` and `session_start` besides, as in the export. `npa=1`, and a `gcs` that denies
+analytics, withdraw the consent; a hit after the visitor agreed (`gcu=1`) grants it.""",
+    columns=COLUMNS,
+    customer=("user_id", "client_id", "app_instance_id"),
+    read=_Reading,
+    parse=parse,
+    sample=SAMPLES / "measurement.jsonl",
+)

@@ -1,0 +1,76 @@
+"""Batches of Segment's messages: what a batch says for all of them, and files that hold them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from features.sources.contract import BadRecord, Record, shown
+from features.sources.readers.readers import read
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+def within(values: Mapping[str, Any], field: str) -> Mapping[str, Any]:
+    """An object within; senders that put a text there mean nothing we could use."""
+    value = values.get(field)
+    return value if isinstance(value, dict) else _NOTHING
+
+
+class Envelope(NamedTuple):
+    """The body of a batch: its items, and what it says for all of them."""
+
+    items: list[Any]
+    shared: Mapping[str, Any]
+    context: Mapping[str, Any]
+
+    def message(self, index: int) -> dict[str, Any]:
+        """One message, with what the batch says for all. Raises BadRecord when the item is no object."""
+        item = self.items[index]
+        if type(item) is not dict:
+            raise BadRecord(f"batch[{index}]", f"expected an object, got {shown(item)}")
+        if not self.shared and not self.context:
+            return item
+        whole: dict[str, Any] = {**self.shared, **item}
+        if self.context:
+            whole["context"] = {**self.context, **within(item, "context")}
+        return whole
+
+
+def opened(body: Mapping[str, Any]) -> Envelope:
+    """The envelope that a body is. Raises BadRecord when it has no list of messages."""
+    batch = body.get("batch")
+    if not isinstance(batch, list):
+        raise BadRecord("batch", f"expected a list of messages, got {shown(batch)}")
+    shared = {key: body[key] for key in ("sentAt", "receivedAt", "integrations") if key in body}
+    return Envelope(batch, shared, within(body, "context"))
+
+
+def messages(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The messages of a batch, each with what the batch says for all of them. Raises BadRecord."""
+    envelope = opened(body)
+    return [envelope.message(index) for index in range(len(envelope.items))]
+
+
+class MessageReading:
+    """JSON lines, with batches taken apart."""
+
+    def __init__(self, path: Path) -> None:
+        self._records = read(path)
+        self.total = self._records.total
+        self.done = self._records.done
+
+    def __iter__(self) -> Iterator[Record]:
+        for record in self._records:
+            if "batch" not in record.values:
+                yield record
+                continue
+            try:
+                each = messages(record.values)
+            except BadRecord as bad:
+                yield record._replace(fault=bad)
+                continue
+            for message in each:
+                yield Record(record.position, json.dumps(message).encode(), message)
