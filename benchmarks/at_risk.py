@@ -3,8 +3,9 @@
     python -m benchmarks.at_risk
 
 At the cutoffs of the tests of `churn_28d` that end with the log, and 30 and 60 days earlier, the model that was made of
-what was known by then names the customers with most money at stake (`models.stakes`). Printed is how many of them
-left, and how much of the money that then left they held, beside as many drawn at random and those who spent most.
+what was known by then names the customers with most money at stake (`models.prediction.money_at_stake`). Printed is how
+many of them left, and how much of the money that then left they held, beside as many drawn at random and those who
+spent most.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from benchmarks.quality_data import Absent, Shop, complete_journey
 from benchmarks.report import print_claims, print_table
 from features.events import days
 from features.journey import JOURNEY
-from models.stakes import TARGET, Yield
+from models.prediction.money_at_stake import TARGET, Yield
 from training.dataset import gathered
 from training.ladder import climb
 from training.stakes import stake_yield

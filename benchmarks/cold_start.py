@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from benchmarks.quality_data import Shop, complete_journey, interval
 from benchmarks.report import print_claims, print_table
 from features.journey import JOURNEY
-from models.rungs import RUNGS
+from models.prediction.tiers import RUNGS
 from training.dataset import Slice, gathered
 from training.evaluation import resamplings
 from training.ladder import climb

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from benchmarks.report import percentile, print_claims, print_table
 from benchmarks.shops import events_of, trained_model
 from features.journey import JOURNEY
-from models.calibration import Calibration
-from models.scorer import Scorer
+from models.prediction.calibration import Calibration
+from models.prediction.scorer import Scorer
 
 CUSTOMERS = 500
 OWN, PEER = "score (Scorer)", "score (lightgbm.Booster.predict)"

@@ -17,7 +17,7 @@ from benchmarks.report import print_table
 from features.events import DAY
 from features.journey import JOURNEY
 from features.replay.replay import Snapshots, histories, replay
-from models.buyers import Record
+from models.prediction.clv import Record
 from training.buyers import fit_buying, fit_orders
 from training.evaluation import resamplings
 from training.metrics import Ranked, roc_auc

@@ -20,7 +20,7 @@ from features.events import DAY, PURCHASE, days
 from features.journey import JOURNEY
 from features.outcomes import Happens, Spends
 from features.replay.snapshots import replay_profiles
-from models.buyers import Record
+from models.prediction.clv import Record
 from training.amounts import ERRORS, AmountTest, fit_amount, judge_amount
 from training.baselines import baselines
 from training.buyers import fit_buying

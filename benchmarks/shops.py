@@ -13,12 +13,12 @@ from benchmarks.synthetic import columns_of
 from features.events import EVENT, NO_CODE, Channel, Event, Kind
 from features.journey import JOURNEY
 from features.log import open_log
-from models.bundle import Bundle
-from models.calibration import Calibration
-from models.manifest import Manifest, TargetCard
-from models.policy import Policy
-from models.recommender import Neighbours, Recommender
-from models.scorer import Scorer
+from models.bundle.bundle import Bundle
+from models.bundle.manifest import Manifest, TargetCard
+from models.decisions.policy import Policy
+from models.prediction.calibration import Calibration
+from models.prediction.scorer import Scorer
+from models.recommenders.item_item import Neighbours, Recommender
 
 TREES, LEAVES = 200, 31
 EVERYONE = "customers with days_since_last <= 3650"

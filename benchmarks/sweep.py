@@ -34,8 +34,8 @@ from features.journey import JOURNEY
 from features.log.sqlite.insert import insert_many
 from features.replay.replay import final_states, histories
 from insights.segments import SEGMENTS, members
-from models.forest import Forest
-from models.lightgbm_library import Booster
+from models.prediction.forest import Forest
+from models.prediction.lightgbm_library import Booster
 from serving.scoreboard import Generation, Scoreboard
 from serving.state.sqlite import SqliteStateStore, open_states
 from serving.state.sqlite_statements import PUT

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from insights.journey import json_value, share
-from models.stakes import AT_STAKE
+from models.prediction.money_at_stake import AT_STAKE
 
 Columns = Mapping[str, npt.NDArray[Any]]
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from features.events import Stage
 from features.grammar import Column, Expr
 from features.journey import Journey
-from models.stakes import ACTIVE, AT_STAKE, SIZE
+from models.prediction.money_at_stake import ACTIVE, AT_STAKE, SIZE
 
 BUYS = Column("conversion_7d")
 

@@ -17,8 +17,8 @@ from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from features.log.contract import LogError
+from models.bundle.loaded import ModelMissing
 from serving import metrics
-from serving.champion import ModelMissing
 from serving.cors import Origins, refused_page
 from serving.doors import Doors
 from serving.exchange import check_query, request_id

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from features.events import Channel, Event, Kind, Stage
 from features.fold.fold import Fold
 from features.identity.rules import joined
-from models.actions import DO_NOTHING, SCORES
-from models.policy import Decision, Policy, decision_event, reward_event
-from models.recents import recent_items
-from models.recommender import Recommendation
-from serving.champion import Champion, Champions
+from models.bundle.loaded import Champion, Champions
+from models.decisions.actions import DO_NOTHING, SCORES
+from models.decisions.policy import Decision, Policy, decision_event, reward_event
+from models.recommenders.history import recent_items
+from models.recommenders.item_item import Recommendation
 from serving.consent import CONSENTS, Consents, stranger, withdrawn
 from serving.intake import Intake, Outcome, Taken
 from serving.state import CustomerState, StateStore, open_states

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from features.fold.fold import Fold
 from features.log.contract import LogMissing
-from serving.champion import Champions
+from models.bundle.loaded import Champions
 from serving.engine import Engine
 from serving.settings import Settings
 from serving.state import open_states

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.fold.fold import Fold
+from models.bundle.loaded import Champion, Champions
 from serving import metrics
-from serving.champion import Champion, Champions
 from serving.engine import Standing
 
 WAITING = 512

@@ -13,8 +13,8 @@ from features.fold.fold import Fold
 from features.identity.rules import joined
 from features.log.contract import LogBusy, LogError, LogFull
 from features.sources.fields.currencies import Currencies
+from models.bundle.loaded import Champion, Champions
 from serving import __version__, metrics
-from serving.champion import Champion, Champions
 from serving.desk import Desk
 from serving.engine import Engine
 from serving.failures import note_failure

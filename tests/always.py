@@ -14,12 +14,12 @@ from features.events import DAY
 from features.journey import JOURNEY
 from features.log import open_log
 from features.sources import import_file
-from models.amount import AMOUNT_RUNGS
-from models.bundle import Bundle
-from models.rungs import RUNGS
-from models.stages import STAGE_RUNGS
-from serving import estimates
-from serving.champion import Champions
+from models.bundle import answers
+from models.bundle.bundle import Bundle
+from models.bundle.loaded import Champions
+from models.prediction.amount import AMOUNT_RUNGS
+from models.prediction.next_stage import STAGE_RUNGS
+from models.prediction.tiers import RUNGS
 from serving.engine import Engine
 from serving.state import open_states
 from tests.odd_shops import Plan, write_lines
@@ -137,7 +137,7 @@ def unanswered(bundle: Bundle, folder: Path, now: int) -> Iterator[str]:
         for who in ("c0", "nobody"):
             standing = engine.score(who, now)
             champion = champions.require()
-            said = estimates.values(
+            said = answers.values(
                 bundle, standing.features, standing.scores, champion.others(standing.features), standing.known
             )
             for name, value in standing.scores.items():

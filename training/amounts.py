@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import DAY
-from models.amount import AMOUNT_RUNGS, AmountRung, AmountScorer, AmountTrees, MeanAmount
-from models.buying_amount import PACE, PACE_DAYS, BuyingAmount
-from models.spread import INTERVAL, Ranks
+from models.prediction.amount import AMOUNT_RUNGS, AmountRung, AmountScorer, AmountTrees, MeanAmount
+from models.prediction.clv_amount import PACE, PACE_DAYS, BuyingAmount
+from models.prediction.interval import INTERVAL, Ranks
 from training.dataset import Dataset, Gathered, Slice, joined
 from training.evaluation import Figure, resamplings
 from training.ladder import LEAST, newest_rows

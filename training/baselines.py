@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from models.calibration import Calibration
+from models.prediction.calibration import Calibration
 from training.dataset import Dataset, Slice, joined
 from training.scorers import fit_calibration, fit_isotonic, log_loss
 

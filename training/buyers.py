@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import digamma, gammaln
 
-from models.buyers import Buying, Orders, Record, Spending, regressors
+from models.prediction.clv import Buying, Orders, Record, Spending, regressors
 
 Floats = NDArray[np.float64]
 Likelihood = Callable[[Floats], tuple[float, Floats]]

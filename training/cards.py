@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from models.estimate import EVIDENCE
-from models.manifest import Manifest, TargetCard
+from models.bundle.manifest import Manifest, TargetCard
+from models.prediction.estimate import EVIDENCE
 from training.evaluation import Figure
 from training.metrics import TITLES
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.rungs import Logistic, Rung, Trees
-from models.scorer import Scorer
-from models.sketch import Sketch, psi, wasserstein
+from models.bundle.sketch import Sketch, psi, wasserstein
+from models.prediction.scorer import Scorer
+from models.prediction.tiers import Logistic, Rung, Trees
 from training.dataset import Dataset, Slice
 from training.ladder import FittedScorer
 from training.rungs import fit_logistic, fit_trees
@@ -41,8 +41,8 @@ class Curve:
 class Drift:
     """How far a column of the test is from that of the rows learnt from: `SCORE`, or a feature the scorer leans on.
 
-    `psi` is the population stability index, `wasserstein` the mean way of the values in spreads (see `models.sketch`),
-    NaN for a column that was constant.
+    `psi` is the population stability index, `wasserstein` the mean way of the values in spreads (see
+    `models.bundle.sketch`), NaN for a column that was constant.
     """
 
     column: str

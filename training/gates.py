@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from features.events import Stage
-from models.rungs import Rung, Trees
-from models.spread import INTERVAL
+from models.prediction.interval import INTERVAL
+from models.prediction.tiers import Rung, Trees
 from training.evaluation import Evaluation, Figure
 from training.metrics import BINS
 from training.ranking import RankingEvaluation

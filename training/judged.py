@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from models.amount import AMOUNT_RUNGS, AmountScorer
-from models.bundle import Model
-from models.rungs import RUNGS
-from models.scorer import Scorer
-from models.stages import STAGE_RUNGS, StageScorer
+from models.bundle.bundle import Model
+from models.prediction.amount import AMOUNT_RUNGS, AmountScorer
+from models.prediction.next_stage import STAGE_RUNGS, StageScorer
+from models.prediction.scorer import Scorer
+from models.prediction.tiers import RUNGS
 from training.amounts import FittedAmount, fit_amount, judge_amount
 from training.baselines import baselines
 from training.curves import drifts, learning_curve

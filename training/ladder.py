@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import DAY
-from models.amount import AMOUNT_RUNGS
-from models.calibration import Calibration
-from models.rungs import RUNGS, Logistic, Prior, Rung, StageRates, Trees
-from models.scorer import Scorer
-from models.spread import Ranks, Spread
-from models.stages import STAGE_RUNGS
+from models.prediction.amount import AMOUNT_RUNGS
+from models.prediction.calibration import Calibration
+from models.prediction.interval import Ranks, Spread
+from models.prediction.next_stage import STAGE_RUNGS
+from models.prediction.scorer import Scorer
+from models.prediction.tiers import RUNGS, Logistic, Prior, Rung, StageRates, Trees
 from training.dataset import Counts, Dataset, Gathered, Slice
 from training.levels import at_level, level_at
 from training.moments import NotEnoughHistory, Schedule, split

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from features.events import DAY
 from features.outcomes import Happens
-from models.level import Level
-from models.rungs import Prior, StageRates
-from models.scorer import Scorer
+from models.prediction.level import Level
+from models.prediction.scorer import Scorer
+from models.prediction.tiers import Prior, StageRates
 from training.dataset import Gathered, Slice
 from training.residuals import SHORT, Residuals, level_of, residuals_of, shift_of, steepness
 from training.rungs import STRENGTHS, fit_logistic

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from features.events import DAY
 from features.outcomes import STAYS
-from models.stages import ANSWERS, STAGE_RUNGS, StageRung, StageScorer, StageShares, StageTrees
+from models.prediction.next_stage import ANSWERS, STAGE_RUNGS, StageRung, StageScorer, StageShares, StageTrees
 from training.dataset import Dataset, Gathered, Slice, joined
 from training.evaluation import Figure, clustered
 from training.scorers import PATIENCE, settings

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from models.amount import AmountRung
-from models.buyers import Record
-from models.buying_amount import BuyingAmount, buying_parts
-from models.spread import INTERVAL
+from models.prediction.amount import AmountRung
+from models.prediction.clv import Record
+from models.prediction.clv_amount import BuyingAmount, buying_parts
+from models.prediction.interval import INTERVAL
 from training.buyers import NotEnoughBuyers, fit_buying, fit_spending
 from training.dataset import Slice
 from training.ladder import newest_rows

@@ -8,10 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from features.fold.fold import Fold
-from models.bundle import Bundle, BundleError, Manifest, StaleBundle
-from models.governance import stand_in
-from models.policy import Policy
-from models.stages import StageScorer
+from models.bundle.bundle import Bundle, BundleError, Manifest, StaleBundle
+from models.bundle.governance import stand_in
+from models.decisions.policy import Policy
+from models.prediction.next_stage import StageScorer
 from training.monitoring import reference_of
 from training.recommending import TrainedRecommender
 from training.selection import Selected, rival_of, untrained

@@ -9,10 +9,10 @@ from pathlib import Path
 from features.fold.fold import Fold
 from features.journey import JOURNEY
 from features.log.contract import EventLog, Training
-from models.bundle import BundleError, read_manifest
-from models.governance import Governance
-from models.promotions import Cause
-from models.readiness import served
+from models.bundle.bundle import BundleError, read_manifest
+from models.bundle.governance import Governance
+from models.bundle.promotion_log import Cause
+from models.bundle.readiness import served
 from training.dataset import Gathered, gathered
 from training.judged import Question
 from training.moments import Schedule

@@ -18,8 +18,8 @@ from features.events import PURCHASED_ITEM, days
 from features.fold.fold import Fold
 from features.replay.replay import Histories, final_states
 from features.replay.snapshots import Past, known_at
-from models.recents import recent_items
-from models.recommender import Recommender, Touched
+from models.recommenders.history import recent_items
+from models.recommenders.item_item import Recommender, Touched
 from training.dataset import consenting
 from training.evaluation import REPLICATES, Figure, resamplings
 from training.recommenders import Taste, fit_recommender, weighed

@@ -12,11 +12,11 @@ from pathlib import Path
 from features.fold.fold import Fold
 from features.journey import JOURNEY
 from features.log.contract import EventLog, Training
-from models.bundle import Bundle, Model
-from models.governance import Governance
-from models.level import Level
-from models.promotions import Cause
-from models.scorer import Scorer
+from models.bundle.bundle import Bundle, Model
+from models.bundle.governance import Governance
+from models.bundle.promotion_log import Cause
+from models.prediction.level import Level
+from models.prediction.scorer import Scorer
 from training.dataset import gathered
 from training.levels import level_at
 from training.selection import rival_of

@@ -27,7 +27,7 @@ from features.events import (
     minutes,
 )
 from features.replay.replay import Histories
-from models.recommender import Neighbours, Recommender
+from models.recommenders.item_item import Neighbours, Recommender
 
 LOOKS = (ITEM_VIEW, ITEM_CLICK, WISHLIST_ADD, CART_ADD)
 """Kinds of event that show interest in an item short of buying it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.replay.snapshots import known_at
-from models.recommender import Neighbours, Recommender
+from models.recommenders.item_item import Neighbours, Recommender
 from training.gates import Gate, held_back, recommender_gates
 from training.ranking import RankingEvaluation, best_taste, evaluate_recommender
 from training.recommenders import NoPurchases, Taste, fit_recommender

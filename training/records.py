@@ -9,8 +9,8 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle import Bundle, TargetCard
-from models.manifest import KINDS, Manifest
+from models.bundle.bundle import Bundle, TargetCard
+from models.bundle.manifest import KINDS, Manifest
 from training.cards import Findings, model_card, summary
 from training.curves import partial_dependence
 from training.evaluation import Evaluation, Figure

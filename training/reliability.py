@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from models.manifest import KINDS
+from models.bundle.manifest import KINDS
 from training.dataset import Slice
 from training.evaluation import LEVEL
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from features.grammar import duration_text
-from models.manifest import Manifest, TargetCard
-from models.readiness import why_not_higher
+from models.bundle.manifest import Manifest, TargetCard
+from models.bundle.readiness import why_not_higher
 from training.evaluation import Figure
 from training.gates import Gate
 from training.metrics import TITLES

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import DAY, days
-from models.level import Level
+from models.prediction.level import Level
 
 Floats = NDArray[np.float64]
 

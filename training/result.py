@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from models.bundle import Bundle, TargetCard
-from models.readiness import served
+from models.bundle.bundle import Bundle, TargetCard
+from models.bundle.readiness import served
 from training.evaluation import Figure
 from training.gates import Gate
 from training.ranking import RankingEvaluation

@@ -15,9 +15,9 @@ from scipy.special import betaln
 from sklearn.linear_model import LogisticRegression
 
 from features.events import Stage, days
-from models.rungs import Logistic, Prior, Rung, StageRates, Term, Trees
-from models.rungs.logistic import FURTHEST, in_logarithms
-from models.rungs.rung import log_odds
+from models.prediction.tiers import Logistic, Prior, Rung, StageRates, Term, Trees
+from models.prediction.tiers.logistic import FURTHEST, in_logarithms
+from models.prediction.tiers.tier import log_odds
 from training.dataset import Slice
 
 Fit = Callable[[Slice], Rung]

@@ -10,7 +10,7 @@ from sklearn.isotonic import isotonic_regression
 from sklearn.linear_model import LogisticRegression
 
 from features.journey import Journey
-from models.calibration import Calibration
+from models.prediction.calibration import Calibration
 from training.targets import Target
 
 Probabilities = NDArray[np.float64]

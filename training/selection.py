@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from features.events import DAY
-from models.bundle import Bundle, Model, TargetCard
-from models.manifest import KINDS
-from models.scorer import Scorer
+from models.bundle.bundle import Bundle, Model, TargetCard
+from models.bundle.manifest import KINDS
+from models.prediction.scorer import Scorer
 from training.dataset import Counts, Gathered, Slice
 from training.gates import Gate, held_back, passed
 from training.judged import TIERS, Question, as_fitted, beside, described_further, fit, judge

@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.special import gammaln
 from scipy.stats import binom
 
-from models.spread import INTERVAL, Spread
+from models.prediction.interval import INTERVAL, Spread
 
 Floats = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.stakes import ACTIVE, AT_STAKE, MONTH, SIZE, SPENT_BEFORE, TARGET, Yield
+from models.prediction.money_at_stake import ACTIVE, AT_STAKE, MONTH, SIZE, SPENT_BEFORE, TARGET, Yield
 from training.dataset import Slice
 
 REPLICATES = 1000

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import DAY
-from models.amount import AmountScorer
-from models.bundle import TargetCard
-from models.estimate import evidence_of
-from models.scorer import Scorer
-from models.spread import INTERVAL
-from models.stages import StageScorer
+from models.bundle.bundle import TargetCard
+from models.prediction.amount import AmountScorer
+from models.prediction.estimate import evidence_of
+from models.prediction.interval import INTERVAL
+from models.prediction.next_stage import StageScorer
+from models.prediction.scorer import Scorer
 from training.amounts import AmountTest, FittedAmount
 from training.curves import Curve, Drift
 from training.dataset import Counts, Slice

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import lightgbm
 
-from models.rungs import Rung, Trees
+from models.prediction.tiers import Rung, Trees
 from training.dataset import Dataset, Slice
 from training.rungs import STRENGTHS, Fit, fit_logistic, fit_prior, fit_stage_rates, fit_trees, train_set
 from training.scorers import PATIENCE, ROUNDS, constraints, log_loss, settings

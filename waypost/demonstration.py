@@ -13,7 +13,7 @@ from waypost.console import StoreOption, UsageProblem, clock, iso, needs, out, p
 from waypost.server import PortOption, serve
 
 if TYPE_CHECKING:
-    from models.bundle import Manifest
+    from models.bundle.bundle import Manifest
 
 SOURCE = "complete_journey"
 MARKER = Path("data") / "demo.json"
@@ -77,7 +77,7 @@ def import_once(url: str) -> dict[str, Any]:
 def train_once(url: str, ended: int, seed: int) -> None:
     """Train on the demo's log, unless the champion is what this training would give."""
     from features.journey import JOURNEY
-    from models.bundle import BundleError, read_manifest
+    from models.bundle.bundle import BundleError, read_manifest
     from waypost.learning import train
     from waypost.places import bundle_folder
 

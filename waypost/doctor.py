@@ -127,7 +127,7 @@ def log_size(store: str | None) -> int:
 
 def _champion() -> tuple[bool, str]:
     from features.journey import JOURNEY
-    from models.bundle import Bundle
+    from models.bundle.bundle import Bundle
     from waypost.places import bundle_folder
 
     bundle = Bundle.load(bundle_folder(), JOURNEY.fingerprint, JOURNEY.names)

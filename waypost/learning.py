@@ -28,7 +28,7 @@ from waypost.console import (
 
 if TYPE_CHECKING:
     from features.log.contract import EventLog
-    from serving.champion import Champion
+    from models.bundle.loaded import Champion
     from training.pipeline import Cluster
     from training.result import TrainingResult
     from training.studied import Studied
@@ -77,7 +77,7 @@ def train(
 
     Exit code 0: a champion answers every target and recommendations; 1: the training failed; 3: no server can use it.
     """
-    from models.promotions import Cause
+    from models.bundle.promotion_log import Cause
     from waypost.places import bundle_folder, existing_log
 
     with needs("training"):
@@ -105,7 +105,7 @@ def train(
 def check_champion(folder: Path) -> None:
     """End with the exit code `UNANSWERED` where a server cannot answer every target from the champion in `folder`."""
     from features.journey import JOURNEY
-    from serving.champion import Champions
+    from models.bundle.loaded import Champions
     from training.targets import targets
 
     champions = Champions(folder, JOURNEY)
@@ -193,7 +193,7 @@ def score(
     Who had withdrawn the consent to be profiled is left out.
     """
     from features.journey import JOURNEY
-    from serving.champion import Champions
+    from models.bundle.loaded import Champions
     from waypost.places import bundle_folder, existing_log
 
     with needs("training"):

@@ -24,8 +24,8 @@ from waypost.console import (
 from waypost.places import bundle_folder
 
 if TYPE_CHECKING:
-    from models.governance import Governance
-    from models.promotions import Alias, Move
+    from models.bundle.governance import Governance
+    from models.bundle.promotion_log import Alias, Move
 
 app = typer.Typer(
     name="models",
@@ -43,7 +43,7 @@ ReasonOption = Annotated[str, typer.Option(help="Why, in words, for the promotio
 @app.command("list")
 def list_models(as_json: JsonOption = False) -> None:
     """List the bundles in the archive, those made latest first, with the aliases that name them."""
-    from models.promotions import aliases_of
+    from models.bundle.promotion_log import aliases_of
 
     governance = governed()
     moves = governance.promotions.moves()
@@ -62,7 +62,7 @@ def list_models(as_json: JsonOption = False) -> None:
 @app.command("show")
 def show(version: VersionArgument = "champion", as_json: JsonOption = False) -> None:
     """Show what one bundle predicts and how well, and how it came to its aliases."""
-    from models.readiness import served
+    from models.bundle.readiness import served
 
     governance = governed()
     chosen = _version(governance, version)
@@ -90,7 +90,7 @@ def history(
     as_json: JsonOption = False,
 ) -> None:
     """Show every move of an alias, or what was live at a moment."""
-    from models.promotions import ALIASES, live_at
+    from models.bundle.promotion_log import ALIASES, live_at
 
     moves = governed().promotions.moves()
     title = "the promotion log, the latest move last"
@@ -114,9 +114,9 @@ def promote(
     as_json: JsonOption = False,
 ) -> None:
     """Put an archived bundle in the place of the champion, or of the shadow; running servers take it up."""
-    from models.bundle import BundleError
-    from models.promotions import CHAMPION, SHADOW, Cause
-    from serving.champion import Champion
+    from models.bundle.bundle import BundleError
+    from models.bundle.loaded import Champion
+    from models.bundle.promotion_log import CHAMPION, SHADOW, Cause
 
     aliases: dict[str, Alias] = {CHAMPION: CHAMPION, SHADOW: SHADOW}
     if to not in aliases:
@@ -140,7 +140,7 @@ def rollback(reason: ReasonOption = "asked for on the command line", as_json: Js
 def governed() -> Governance:
     """The bundles of this place; MLflow's aliases follow ours."""
     from features.journey import JOURNEY
-    from models.governance import Governance
+    from models.bundle.governance import Governance
 
     return Governance(bundle_folder(), JOURNEY, clock, _follow)
 
@@ -166,7 +166,7 @@ def _follow(move: Move) -> None:
 
 def _version(governance: Governance, text: str) -> str:
     """The archived version that an alias, a version or its first digits name."""
-    from models.promotions import named
+    from models.bundle.promotion_log import named
 
     aliases = {str(alias): version for alias, version in named(governance.promotions.moves()).items()}
     return governance.archive.find(aliases.get(text, text))
@@ -174,7 +174,7 @@ def _version(governance: Governance, text: str) -> str:
 
 def _summary(governance: Governance, version: str) -> dict[str, Any]:
     """When a bundle was made, from what, for how many targets, and whether it can be used."""
-    from models.bundle import BundleError, StaleBundle
+    from models.bundle.bundle import BundleError, StaleBundle
 
     try:
         manifest = governance.archive.manifest(version)

@@ -26,8 +26,8 @@ from waypost.models import governed
 from waypost.places import bundle_folder, existing_log
 
 if TYPE_CHECKING:
-    from models.bundle import Bundle
-    from models.governance import Governance
+    from models.bundle.bundle import Bundle
+    from models.bundle.governance import Governance
     from training.monitoring import Action, Report, Watched
     from training.targets import Target
 
@@ -93,7 +93,7 @@ def _report(
     store: str | None, now: int | None, governance: Governance, earlier: Sequence[str], before: dict[str, Any]
 ) -> Report:
     from features.replay.snapshots import read_past
-    from models.bundle import MANIFEST, Bundle, BundleError, StaleBundle
+    from models.bundle.bundle import MANIFEST, Bundle, BundleError, StaleBundle
     from training.labels import end_of
     from training.monitoring import Watched, fault_report, since_of, watch
 
@@ -131,7 +131,7 @@ def _asked(bundle: Bundle) -> dict[str, Target]:
 
 def _previous(governance: Governance, earlier: Sequence[str]) -> Watched | None:
     """The first of these earlier champions that can still answer; None when there is none."""
-    from models.bundle import BundleError
+    from models.bundle.bundle import BundleError
     from training.monitoring import Watched
 
     for version in earlier:

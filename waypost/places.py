@@ -58,7 +58,7 @@ def bundle_folder() -> Path:
 def engine_of(store: str | None) -> Engine:
     """The engine over the store with the champion loaded, if there is one."""
     from features.journey import JOURNEY
-    from serving.champion import Champions
+    from models.bundle.loaded import Champions
     from serving.engine import Engine
     from serving.state import open_states
 

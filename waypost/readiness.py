@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from waypost.console import JsonOption, iso, print_json, print_table
 
 if TYPE_CHECKING:
-    from models.readiness import NextRung, Readiness
+    from models.bundle.readiness import NextRung, Readiness
 
 
 def show_readiness(as_json: JsonOption = False) -> None:
     """Show what answers each target today, on what evidence, and what the next tier takes."""
-    from models.bundle import read_manifest
-    from models.readiness import readiness
+    from models.bundle.bundle import read_manifest
+    from models.bundle.readiness import readiness
     from waypost.places import bundle_folder
 
     manifest = read_manifest(bundle_folder())
@@ -35,7 +35,7 @@ def _row(each: Readiness) -> tuple[str | int, ...]:
 
 def _next(each: Readiness) -> str:
     """What the next tier lacks and when that is expected, or why none above answers; empty at the top."""
-    from models.readiness import lacking_words
+    from models.bundle.readiness import lacking_words
 
     if each.next is None or not each.next.lacking:
         return each.why

@@ -13,7 +13,7 @@ def recalibrate(seed: SeedOption = 0, store: StoreOption = None, as_json: JsonOp
     Cheap enough for every night. A new champion is made where a level moved, and its move is in the promotion log.
     """
     from features.journey import JOURNEY
-    from models.bundle import Bundle
+    from models.bundle.bundle import Bundle
 
     with needs("training"):
         from training.recalibrate import WORTH

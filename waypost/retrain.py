@@ -14,8 +14,8 @@ from waypost.models import governed, print_move, told
 from waypost.places import bundle_folder, existing_log
 
 if TYPE_CHECKING:
-    from models.governance import Governance
-    from models.promotions import Cause, Move
+    from models.bundle.governance import Governance
+    from models.bundle.promotion_log import Cause, Move
     from training.monitoring import Action
     from training.result import TrainingResult
 
@@ -41,8 +41,8 @@ class Done:
 
 def carry_out(action: Action, governance: Governance, train: Callable[[Cause], TrainingResult]) -> Done:
     """Do what the monitor asks for; where there is nothing to go back to, a training is what is left."""
-    from models.governance import NothingToFallBackTo
-    from models.promotions import Cause
+    from models.bundle.governance import NothingToFallBackTo
+    from models.bundle.promotion_log import Cause
 
     reason = f"{action.cause}: {action.words}" if action.cause else action.words
     if action.step == "roll back":
@@ -65,7 +65,7 @@ def retrain(
     as_json: JsonOption = False,
 ) -> None:
     """Train every target anew, or go back to an earlier champion where that is what helps; say why."""
-    from models.promotions import Cause
+    from models.bundle.promotion_log import Cause
 
     def train(cause: Cause) -> TrainingResult:
         return _train(store, seed, cause)
@@ -90,7 +90,7 @@ def retrain(
 
 def _action(store: str | None, governance: Governance) -> Action:
     """What is to be done; a champion that is missing or damaged needs no look at the shop."""
-    from models.bundle import MANIFEST
+    from models.bundle.bundle import MANIFEST
     from waypost.monitor import advice
 
     with needs("training"):

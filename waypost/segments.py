@@ -25,7 +25,7 @@ from waypost.console import (
 )
 
 if TYPE_CHECKING:
-    from models.stakes import Yield
+    from models.prediction.money_at_stake import Yield
     from serving.engine import Engine
     from serving.scoreboard import Generation
 
@@ -81,7 +81,7 @@ def _tell_of_hindsight(engine: Engine, generation: Generation) -> None:
 def _past(name: str, engine: Engine) -> Yield | None:
     """What a list of the segment would have found, as the training of the champion measured it."""
     from insights.segments import SEGMENTS
-    from models.stakes import AT_STAKE, TARGET, Yield
+    from models.prediction.money_at_stake import AT_STAKE, TARGET, Yield
 
     champion = engine.champions.current
     card = champion.bundle.manifest.targets.get(TARGET) if champion else None

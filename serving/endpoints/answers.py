@@ -11,8 +11,8 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from features.events import Channel
-from models.policy import Considered
-from models.readiness import NextRung, Readiness, readiness
+from models.bundle.readiness import NextRung, Readiness, readiness
+from models.decisions.policy import Considered
 from serving import metrics
 from serving.doors import authorize_customers
 from serving.endpoints.shapes import number, recommended, stage_name, stamp, target_scores, version_of

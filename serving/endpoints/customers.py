@@ -19,7 +19,8 @@ from features.log.contract import EventLog
 from features.sources.contract import BadRecord
 from features.sources.fields import fields
 from insights.segments import SEGMENTS
-from models.actions import DO_NOTHING
+from models.bundle.answers import ANSWERS
+from models.decisions.actions import DO_NOTHING
 from serving.consent import withdrawn
 from serving.endpoints.shapes import (
     event_answer,
@@ -32,7 +33,6 @@ from serving.endpoints.shapes import (
     version_of,
 )
 from serving.engine import Engine
-from serving.estimates import ANSWERS
 from serving.exchange import parse_query, reply
 from serving.problems import Problem
 from serving.schemas import (

@@ -11,11 +11,11 @@ import numpy as np
 from features.events import Event, Stage
 from features.fold.fold import Fold
 from insights.segments import SEGMENTS, Segment
-from models.recommender import Recommendation
-from models.stakes import AT_STAKE, TARGET, Yield
-from serving import estimates
+from models.bundle import answers
+from models.bundle.loaded import Champion
+from models.prediction.money_at_stake import AT_STAKE, TARGET, Yield
+from models.recommenders.item_item import Recommendation
 from serving.arrivals import Arrivals
-from serving.champion import Champion
 from serving.engine import Standing
 from serving.schemas import EventAnswer, ModelStamp, PastYield, RecommendedItem, UnreadValue, moment
 from serving.schemas.scores import Interval
@@ -42,16 +42,16 @@ def target_scores(
         return {}
     row = standing.features
     others = champion.others(row, wanted) if standing.known else []
-    found = estimates.values(champion.bundle, row, standing.scores, others, standing.known)
+    found = answers.values(champion.bundle, row, standing.scores, others, standing.known)
     kind = champion.kind(row)
     said = {}
     for name, fields in champion.told.items():
         if wanted is None or name in wanted:
-            said[name] = {**fields, **(found.get(name) or estimates.nothing(fields["form"]))}
+            said[name] = {**fields, **(found.get(name) or answers.nothing(fields["form"]))}
             if standing.known and name in found and kind in champion.lowered[name]:
                 said[name].update(champion.lowered[name][kind])
             if explain and name in found:
-                said[name]["reasons"] = estimates.reasons_of(champion.bundle, name, row) if standing.known else []
+                said[name]["reasons"] = answers.reasons_of(champion.bundle, name, row) if standing.known else []
     return said
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from features.events import Stage
-from models.estimate import BANDS, EVIDENCE
+from models.prediction.estimate import BANDS, EVIDENCE
 from serving.schemas.answer import Answer, StageName, Stamped
 from serving.schemas.words import named, one_of
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from features.events import Stage
 from features.log.contract import EventLog
 from insights.segments import SEGMENTS
-from serving.champion import Champion
-from serving.estimates import ANSWERS, reasons_many
+from models.bundle.answers import ANSWERS, reasons_many
+from models.bundle.loaded import Champion
 from serving.scoreboard.files import BLANK, Generation
 
 POSITION = ("stage", "lapsing")

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.actions import SCORES
-from serving.champion import Champion
+from models.bundle.loaded import Champion
+from models.decisions.actions import SCORES
 from serving.engine import Engine
 from serving.state.contract import StateChunk
 

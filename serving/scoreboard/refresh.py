@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from features.log.contract import Vocabulary
 from insights.segments import SEGMENTS, Segment
-from serving.champion import Champion
+from models.bundle.loaded import Champion
 from serving.engine import Engine
 from serving.scoreboard.board import Scoreboard, drop_revision, oldest_kept
 from serving.scoreboard.files import (

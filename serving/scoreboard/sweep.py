@@ -14,7 +14,7 @@ from insights.journey import journey_report
 from insights.kpis import key_figures
 from insights.kpis import to_json as key_figures_json
 from insights.segments import SEGMENTS, candidates
-from serving.champion import Champion
+from models.bundle.loaded import Champion
 from serving.engine import Engine
 from serving.scoreboard.board import Scoreboard
 from serving.scoreboard.files import PLACES, REPORT, REVISION, Generation, created

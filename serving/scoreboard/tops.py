@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from insights.segments import SEGMENTS
-from serving.champion import Champion
-from serving.estimates import reasons_many
+from models.bundle.answers import reasons_many
+from models.bundle.loaded import Champion
 from serving.scoreboard.files import read_reasons, write_reasons
 
 TOP = 100

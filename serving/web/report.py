@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from insights.segments import SEGMENTS, Segment
-from models.manifest import Manifest
-from models.stakes import AT_STAKE, TARGET, Yield
+from models.bundle.manifest import Manifest
+from models.prediction.money_at_stake import AT_STAKE, TARGET, Yield
 from serving.route import Route
 from serving.schemas import moment
 from serving.scoreboard import Generation

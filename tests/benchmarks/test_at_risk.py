@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import at_risk
 from features.events import DAY
-from models.stakes import Yield
+from models.prediction.money_at_stake import Yield
 from tests.benchmarks.claims import claims_of
 
 OLD = Yield(100.0 * DAY, 2000, 400, 0.2, 0.1, 0.3, 0.5, 0.4, 0.6, 0.2, 0.1)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from features.journey import Journey
 from insights.kpis import KPIS, key_figures, markdown, to_json
-from models.actions import SCORES
+from models.decisions.actions import SCORES
 
 NAN = float("nan")
 

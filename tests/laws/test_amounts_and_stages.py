@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from features.outcomes import STAYS
-from models.amount import AMOUNT_RUNGS, AmountRung, AmountScorer, AmountTrees, MeanAmount
-from models.buyers import COLUMNS, Buying, Spending
-from models.buying_amount import PACE, BuyingAmount
-from models.stages import ANSWERS, STAGE_RUNGS, StageRung, StageScorer, StageShares, StageTrees
+from models.prediction.amount import AMOUNT_RUNGS, AmountRung, AmountScorer, AmountTrees, MeanAmount
+from models.prediction.clv import COLUMNS, Buying, Spending
+from models.prediction.clv_amount import PACE, BuyingAmount
+from models.prediction.next_stage import ANSWERS, STAGE_RUNGS, StageRung, StageScorer, StageShares, StageTrees
 
 NAMES = (*COLUMNS, PACE, "stage")
 WEIGHED = ((4.0, 0.6, 0.3), (1.2, 60.0, 70.0), (0.2, 2.5), 12.0)

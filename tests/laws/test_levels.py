@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.events import DAY, days
-from models.calibration import Calibration
-from models.level import UNMOVED, Level
-from models.rungs import Prior
-from models.scorer import Scorer
-from models.spread import Spread
+from models.prediction.calibration import Calibration
+from models.prediction.interval import Spread
+from models.prediction.level import UNMOVED, Level
+from models.prediction.scorer import Scorer
+from models.prediction.tiers import Prior
 from tests.histories import START
 from tests.laws.test_scorers import calibrations, probabilities
 from training.residuals import SHORT, Residuals, ahead, level_of, residuals_of, shift_of, steepness

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.events import Channel, Stage
-from models.actions import ACTIONS, DO_NOTHING, Action
-from models.actions.action import CONTACTABLE, OFFERABLE
-from models.policy import Decision, Policy
+from models.decisions.actions import ACTIONS, DO_NOTHING, Action
+from models.decisions.actions.action import CONTACTABLE, OFFERABLE
+from models.decisions.policy import Decision, Policy
 from tests.models.customers import NOW, customer, customers, recent_actions
 
 POLICIES = (Policy(), Policy(temperature=0.01, floor=0.001), Policy(temperature=50.0, floor=0.04))

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.recommender import Neighbours, Recommender, Touched
+from models.recommenders.item_item import Neighbours, Recommender, Touched
 
 UNKNOWN = "unheard of"
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from features.events import Stage
-from models.calibration import Calibration
-from models.estimate import BANDS
-from models.rungs import RUNGS, Logistic, Prior, Rung, StageRates, Term, Trees, read_rung
-from models.scorer import Scorer
-from models.spread import Ranks, Spread
+from models.prediction.calibration import Calibration
+from models.prediction.estimate import BANDS
+from models.prediction.interval import Ranks, Spread
+from models.prediction.scorer import Scorer
+from models.prediction.tiers import RUNGS, Logistic, Prior, Rung, StageRates, Term, Trees, read_rung
 
 NAMES = ("stage", "days_since_last", "spend_net_90d")
 

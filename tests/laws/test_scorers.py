@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.calibration import HIGHEST, LOWEST, Calibration
-from models.scorer import Scorer
+from models.prediction.calibration import HIGHEST, LOWEST, Calibration
+from models.prediction.scorer import Scorer
 
 NAMES = ("recency", "frequency", "spend")
 

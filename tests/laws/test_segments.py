@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from features.grammar import Binary, Column, Constant, Expr, Unary
 from features.journey import Journey
 from insights.segments import SEGMENTS, Segment, candidates, members
-from models.actions import SCORES
+from models.decisions.actions import SCORES
 
 VALUES = (math.nan, 0.0, 0.1, 0.2, 0.5, 0.51, 0.9, 1.0, 2.0, 4.0, 5.0, 9.0, 29.0, 30.0, 56.0, 57.0, 200.0, 336.0, 1e6)
 COLUMNS = sorted(frozenset[str]().union(*(segment.columns() for segment in SEGMENTS.values())))

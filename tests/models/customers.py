@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from features.events import Stage, days
 from features.journey import Journey
-from models.actions import ACTIONS, SCORES
+from models.decisions.actions import ACTIONS, SCORES
 
 NOW = days(20_000)
 NAMES = (*Journey.features, *SCORES)

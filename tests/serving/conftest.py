@@ -14,8 +14,8 @@ from starlette.types import Receive, Scope, Send
 
 from features.fold.fold import Fold
 from features.journey import JOURNEY
+from models.bundle.loaded import Champions
 from serving.application import application
-from serving.champion import Champions
 from serving.engine import Engine
 from serving.routes import ROUTES
 from serving.settings import read_settings

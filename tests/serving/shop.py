@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from features.events import DAY, HOUR, MINUTE, Channel, Event, Kind
 from features.fold.fold import Fold
-from models.bundle import Bundle
-from models.calibration import Calibration
-from models.manifest import Manifest, TargetCard
-from models.policy import Policy
-from models.recommender import Neighbours, Recommender
-from models.scorer import Scorer
+from models.bundle.bundle import Bundle
+from models.bundle.manifest import Manifest, TargetCard
+from models.decisions.policy import Policy
+from models.prediction.calibration import Calibration
+from models.prediction.scorer import Scorer
+from models.recommenders.item_item import Neighbours, Recommender
 
 ITEMS = tuple(f"item-{number}" for number in range(40))
 TARGETS = {

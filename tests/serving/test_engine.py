@@ -11,7 +11,7 @@ import pytest
 
 from features.events import DAY, HOUR, Channel, Event, Kind, Stage
 from features.journey import JOURNEY
-from serving.champion import Champions, ModelMissing
+from models.bundle.loaded import Champions, ModelMissing
 from serving.engine import DecisionConflict, Engine, UnknownDecision
 from serving.intake import Intake, Outcome
 from tests.serving.conftest import NOW, Place

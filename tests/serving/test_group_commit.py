@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from features.events import SECOND, Event, Kind
 from features.journey import JOURNEY
 from features.replay.audit import Oracle, audit, everyone
-from serving.champion import Champions
+from models.bundle.loaded import Champions
 from serving.engine import Engine
 from serving.intake import Intake, Taken
 from serving.settings import read_settings

@@ -19,10 +19,10 @@ import pytest
 
 from features.events import DAY, days
 from features.journey import JOURNEY
-from models.bundle import Bundle
-from models.governance import Governance
-from models.promotions import Cause
-from serving.champion import Champions
+from models.bundle.bundle import Bundle
+from models.bundle.governance import Governance
+from models.bundle.loaded import Champions
+from models.bundle.promotion_log import Cause
 from serving.engine import Engine
 from serving.scoreboard import Scoreboard
 from serving.state import open_states

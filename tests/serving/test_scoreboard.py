@@ -12,8 +12,8 @@ import numpy as np
 from features.events import DAY, Event, Kind
 from features.journey import JOURNEY
 from insights.segments import SEGMENTS
+from models.bundle.answers import reasons_of
 from serving.engine import Engine
-from serving.estimates import reasons_of
 from serving.scoreboard import Generation, Scoreboard, Sweeper, member_columns, member_rows, sweep
 from serving.scoreboard.board import KEPT
 from serving.scoreboard.files import BLANK, REPORT, REVISION, catalogue_digest

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from features.events import DAY, HOUR, Event, Kind
 from features.journey import JOURNEY
 from insights.segments import SEGMENTS
-from serving.champion import Champions
+from models.bundle.loaded import Champions
 from serving.engine import Engine
 from serving.scoreboard import Generation, Scoreboard, member_rows, refresh, sweep
 from serving.scoreboard import board as boards

@@ -13,14 +13,14 @@ from starlette.testclient import TestClient
 from features.catalogues.words import Speaker
 from features.events import DAY, Stage
 from features.journey import JOURNEY
-from models.amount import AmountScorer, MeanAmount
-from models.bundle import Bundle, Model
-from models.calibration import Calibration
-from models.manifest import TargetCard
-from models.rungs import Prior
-from models.scorer import Scorer
-from models.spread import Ranks, Spread
-from models.stages import StageScorer, StageShares
+from models.bundle.bundle import Bundle, Model
+from models.bundle.manifest import TargetCard
+from models.prediction.amount import AmountScorer, MeanAmount
+from models.prediction.calibration import Calibration
+from models.prediction.interval import Ranks, Spread
+from models.prediction.next_stage import StageScorer, StageShares
+from models.prediction.scorer import Scorer
+from models.prediction.tiers import Prior
 from serving import schemas
 from tests.serving.answers import fails, ok
 from tests.serving.conftest import NOW, Place, serve

@@ -10,7 +10,7 @@ import pytest
 from features.events import DAY
 from features.journey import JOURNEY
 from features.outcomes import STAYS
-from models.amount import MeanAmount
+from models.prediction.amount import MeanAmount
 from tests.training.shop import found
 from training.amounts import fit_amount, judge_amount, mean_amount
 from training.dataset import Counts, Gathered, Slice

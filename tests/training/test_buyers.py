@@ -11,7 +11,7 @@ from scipy.optimize import check_grad
 from benchmarks.quality_cdnow import KNOWN, SAMPLE
 from benchmarks.quality_data import Absent, cdnow_events
 from features.events import DAY
-from models.buyers import COLUMNS, FADING, Buying, Record, Spending
+from models.prediction.clv import COLUMNS, FADING, Buying, Record, Spending
 from training.buyers import (
     NotEnoughBuyers,
     buying_likelihood,

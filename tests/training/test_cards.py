@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from models.manifest import Manifest, TargetCard
+from models.bundle.manifest import Manifest, TargetCard
 from training.cards import Findings, model_card, summary
 from training.evaluation import Figure
 

@@ -8,7 +8,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from models.rungs import Prior, Trees
+from models.prediction.tiers import Prior, Trees
 from training.evaluation import Evaluation, Figure, evaluate, plain_figures
 from training.gates import (
     CALIBRATED,

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from features.events import DAY
 from features.journey import JOURNEY, Journey
-from models.rungs import RUNGS
-from models.scorer import Scorer
-from models.spread import Spread
+from models.prediction.interval import Spread
+from models.prediction.scorer import Scorer
+from models.prediction.tiers import RUNGS
 from tests.training.shop import found, rows, world
 from training.dataset import Counts, Dataset, Gathered, Slice
 from training.ladder import LEAST, FittedScorer, climb, needed

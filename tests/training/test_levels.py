@@ -12,7 +12,7 @@ from features.journey import JOURNEY
 from features.log.contract import MERGE
 from features.outcomes import Happens
 from features.replay.snapshots import Past, past_of
-from models.level import UNMOVED, Level
+from models.prediction.level import UNMOVED, Level
 from tests.worlds import OPENING, shop
 from training.dataset import gathered, rows_at, short_question
 from training.ladder import climb

@@ -18,9 +18,9 @@ from features.journey import JOURNEY
 from features.log import open_log
 from features.log.contract import EventLog
 from insights.segments import SEGMENTS
-from models.bundle import Bundle, read_manifest
-from models.promotions import Promotions
-from models.rungs import RUNGS
+from models.bundle.bundle import Bundle, read_manifest
+from models.bundle.promotion_log import Promotions
+from models.prediction.tiers import RUNGS
 from tests.training.shop import log_of
 from tests.worlds import OPENING, shop
 from training import pipeline, recommending, ways

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from features.events import DAY, EVENT, MINUTE, Kind, days
 from features.replay.replay import histories
-from models.recommender import Recommender
+from models.recommenders.item_item import Recommender
 from tests.training.shop import known, world
 from tests.worlds import OPENING
 from training.recommenders import NoPurchases, Taste, fit_recommender

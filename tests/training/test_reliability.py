@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from features.events import Channel, Stage
-from models.manifest import KINDS
+from models.bundle.manifest import KINDS
 from training.dataset import Slice
 from training.reliability import LEAST_ROWS, reliability_by_part, share_interval
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.bundle import Bundle, Manifest
-from models.calibration import Calibration
-from models.level import Level
-from models.manifest import KINDS
-from models.readiness import readiness, served, why_not_higher
-from models.recommender import Neighbours, Recommender
-from models.rungs import Prior
-from models.scorer import Scorer
+from models.bundle.bundle import Bundle, Manifest
+from models.bundle.manifest import KINDS
+from models.bundle.readiness import readiness, served, why_not_higher
+from models.prediction.calibration import Calibration
+from models.prediction.level import Level
+from models.prediction.scorer import Scorer
+from models.prediction.tiers import Prior
+from models.recommenders.item_item import Neighbours, Recommender
 from tests.training.shop import found
 from training import gates, judged, ways
 from training.evaluation import Evaluation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.stakes import Yield
+from models.prediction.money_at_stake import Yield
 from training.dataset import Slice
 from training.stakes import stake_metrics, stake_yield
 

@@ -16,8 +16,8 @@ from mlflow.tracking import MlflowClient
 from features.events import DAY
 from features.journey import JOURNEY
 from features.log.contract import EventLog
-from models.promotions import Move
-from serving import estimates
+from models.bundle import answers as estimates
+from models.bundle.promotion_log import Move
 from tests.training.shop import log_of
 from tests.worlds import OPENING, shop
 from training.cards import summary

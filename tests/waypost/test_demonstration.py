@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from features.journey import JOURNEY
-from models.manifest import TargetCard
+from models.bundle.manifest import TargetCard
 from tests.serving.shop import bundle
 from waypost.demonstration import key_words, print_calls, report_champion
 

@@ -13,8 +13,8 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner, Result
 
 from features.events import DAY
-from models.bundle import read_manifest
-from models.promotions import Promotions
+from models.bundle.bundle import read_manifest
+from models.bundle.promotion_log import Promotions
 from serving import schemas
 from tests.always import unrecorded
 from tests.serving.answers import ok

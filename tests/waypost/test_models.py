@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from features.journey import JOURNEY
-from models.bundle import Bundle
-from models.promotions import Cause
+from models.bundle.bundle import Bundle
+from models.bundle.promotion_log import Cause
 from tests.serving.shop import bundle
 from training.monitoring import Action
 from waypost import app

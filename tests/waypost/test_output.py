@@ -22,9 +22,9 @@ from features.journey import JOURNEY
 from features.log import open_log
 from features.log.contract import DeadLetter
 from features.sources.contract import SAMPLES
-from models.archive import Archive
-from models.bundle import Bundle
-from models.promotions import Move, Promotions
+from models.bundle.archive import Archive
+from models.bundle.bundle import Bundle
+from models.bundle.promotion_log import Move, Promotions
 from serving.keys import change_keys, issue
 from tests.house.tree import ROOT
 from tests.serving.shop import save_bundle, shop

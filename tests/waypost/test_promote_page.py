@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from features.journey import JOURNEY
-from models.bundle import Bundle
-from models.promotions import Cause, named
+from models.bundle.bundle import Bundle
+from models.bundle.promotion_log import Cause, named
 from tests.house.tree import ROOT
 from tests.serving.shop import bundle
 from waypost import app

@@ -22,10 +22,10 @@ from typer.testing import CliRunner
 from features.events import DAY, Event, Kind
 from features.journey import JOURNEY
 from features.log import open_log
-from models.bundle import Bundle
-from models.calibration import Calibration
-from models.promotions import Cause
-from models.scorer import Scorer
+from models.bundle.bundle import Bundle
+from models.bundle.promotion_log import Cause
+from models.prediction.calibration import Calibration
+from models.prediction.scorer import Scorer
 from tests.serving.conftest import Place, serve
 from tests.worlds import OPENING, World, shop
 from training import ways

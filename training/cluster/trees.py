@@ -15,7 +15,7 @@ from distributed import Client
 from numpy.typing import NDArray
 
 from features.log.parquet.exported import ExportedLog
-from models.rungs import Trees
+from models.prediction.tiers import Trees
 from training.cluster.rows import ClusterRows, replayed
 from training.dataset import Gathered, Slice
 from training.moments import NotEnoughHistory, Schedule

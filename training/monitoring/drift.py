@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.reference import Baseline, Reference
-from models.sketch import Sketch, psi, psi_noise, sameness, wasserstein, wasserstein_noise
+from models.bundle.reference import Baseline, Reference
+from models.bundle.sketch import Sketch, psi, psi_noise, sameness, wasserstein, wasserstein_noise
 from training.monitoring.samples import LEAST_ROWS, Sample
 
 PSI = 0.25

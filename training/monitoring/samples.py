@@ -14,9 +14,9 @@ from features.events import days
 from features.fold.fold import Fold
 from features.replay.replay import Snapshots
 from features.replay.snapshots import Past, replay_profiles
-from models.bundle import Bundle
-from models.reference import Baseline, Reference
-from models.sketch import Sketch, psi, sameness, wasserstein
+from models.bundle.bundle import Bundle
+from models.bundle.reference import Baseline, Reference
+from models.bundle.sketch import Sketch, psi, sameness, wasserstein
 from training.dataset import sample
 from training.labels import WITHDRAWN
 from training.targets import Target

@@ -7,7 +7,7 @@ from itertools import chain
 
 from features.fold.fold import Fold
 from features.replay.snapshots import Past
-from models.reference import Reference
+from models.bundle.reference import Reference
 from training.dataset import Slice, sample, willing
 from training.evaluation import Figure
 from training.monitoring.alarms import (

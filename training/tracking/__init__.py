@@ -6,7 +6,7 @@
     models:/TARGET          a registered model for each target
 
 The aliases `champion`, `challenger` and `shadow` of all registered models move together, and follow those of the
-promotion log (`models.promotions`), which alone has a history.
+promotion log (`models.bundle.promotion_log`), which alone has a history.
 """
 
 from training.tracking import quiet  # isort: skip  # before anything imports MLflow

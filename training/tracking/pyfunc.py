@@ -20,13 +20,13 @@ from mlflow.models import Model, infer_signature
 from numpy.typing import NDArray
 
 from features.events import Stage
-from models.amount import AmountScorer, AmountTrees
-from models.bundle import Bundle, read_manifest
-from models.bundle import Model as Answers
-from models.recommender import Neighbours, Recommender
-from models.rungs import Trees
-from models.scorer import Scorer
-from models.stages import StageTrees
+from models.bundle.bundle import Bundle, read_manifest
+from models.bundle.bundle import Model as Answers
+from models.prediction.amount import AmountScorer, AmountTrees
+from models.prediction.next_stage import StageTrees
+from models.prediction.scorer import Scorer
+from models.prediction.tiers import Trees
+from models.recommenders.item_item import Neighbours, Recommender
 
 BUNDLE, TREES = "bundle", "trees.txt"
 STAGES = (*(stage.name.lower() for stage in Stage), "stays")

@@ -9,7 +9,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
-from models.promotions import CHALLENGER, CHAMPION, SHADOW
+from models.bundle.promotion_log import CHALLENGER, CHAMPION, SHADOW
 from training.slices import Rows
 from training.tracking import registry
 from training.tracking.pyfunc import log_bundle, of_one

@@ -12,8 +12,8 @@ from hashlib import blake2b
 
 from mlflow.tracking import MlflowClient
 
-from models.bundle import Model
-from models.promotions import Move
+from models.bundle.bundle import Model
+from models.bundle.promotion_log import Move
 from training.tracking.store import WHOLE, open_store
 
 BUNDLE_TAG, MODEL_TAG, TARGET_TAG = "bundle", "model", "target."

@@ -15,7 +15,7 @@ from features.events import DAY
 from features.journey import JOURNEY
 from features.log.contract import MERGE
 from features.replay.snapshots import Past, past_of
-from models.reference import Reference
+from models.bundle.reference import Reference
 from tests.worlds import OPENING, World, shop
 from training.dataset import Slice
 from training.monitoring import Report, Watched, reference_of, watch

@@ -1,0 +1,284 @@
+"""A bundle: all that the server needs from training, in one directory of text and npz files.
+
+    bundle.json                    the manifest, and the SHA-256 of every other file
+    TARGET.RUNG.txt or .json       a target's model, on the rung of the ladder that it stands on
+    TARGET.scorer.json             and its calibration, spread and ranks
+    recommender.npz                the recommender
+    reference.npz                  what features and scores were like, for the monitor; absent where nobody was known
+
+A bundle is written beside its place and moved there whole. It is loaded only by the fold it was trained
+with: a feature means what the fold says it means, so another fold's numbers would be answered confidently
+and wrongly. Nothing is unpickled, and numpy and LightGBM's C library are all that reading takes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from models.bundle.manifest import FORMAT, Manifest, TargetCard
+from models.bundle.reference import FILE as REFERENCE
+from models.bundle.reference import Reference
+from models.prediction.amount import AmountScorer
+from models.prediction.next_stage import StageScorer
+from models.prediction.scorer import Scorer
+from models.recommenders.item_item import Recommender
+
+MANIFEST = "bundle.json"
+RECOMMENDER = "recommender.npz"
+
+Model = Scorer | AmountScorer | StageScorer
+"""What answers a target, by the form of its answer."""
+
+FORMS: dict[str, type[Model]] = {each.form: each for each in (Scorer, AmountScorer, StageScorer)}
+
+__all__ = [
+    "FORMAT",
+    "MANIFEST",
+    "RECOMMENDER",
+    "Bundle",
+    "BundleError",
+    "Manifest",
+    "Model",
+    "StaleBundle",
+    "TargetCard",
+    "read_manifest",
+]
+
+
+class BundleError(Exception):
+    """A bundle is missing, damaged or of an unknown format, or cannot be written."""
+
+
+class StaleBundle(BundleError):
+    """A bundle was made with another fold than the running one."""
+
+
+class Bundle:
+    """Models, recommender and manifest that belong together. Never changed once made.
+
+    `models` are all of them by target; `scorers`, `amounts` and `stages` those of one form.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, Model],
+        recommender: Recommender,
+        manifest: Manifest,
+        reference: Reference | None = None,
+    ) -> None:
+        """ValueError when the parts disagree: a target without a model, a model of other features, a wrong card."""
+        digests = _digests(_contents(models, recommender, reference))
+        self._assemble(models, recommender, manifest, reference, digests)
+
+    def _assemble(
+        self,
+        models: Mapping[str, Model],
+        recommender: Recommender,
+        manifest: Manifest,
+        reference: Reference | None,
+        digests: dict[str, str],
+    ) -> None:
+        _check_parts(models, manifest)
+        self.models = dict(models)
+        self.scorers = {name: each for name, each in models.items() if isinstance(each, Scorer)}
+        self.amounts = {name: each for name, each in models.items() if isinstance(each, AmountScorer)}
+        self.stages = {name: each for name, each in models.items() if isinstance(each, StageScorer)}
+        self.recommender, self.reference = recommender, reference
+        self.manifest = replace(manifest, version=manifest.hashed(digests))
+
+    @property
+    def version(self) -> str:
+        """12 hex digits that stand for the contents."""
+        return self.manifest.version
+
+    def save(self, directory: Path | str) -> None:
+        """Write the bundle to `directory`, in place of the bundle there, if any; BundleError when that fails.
+
+        Whatever goes wrong, `directory` is the old bundle or the new one, never a mixture; a crash in the
+        instant between the two renames leaves both beside it, under hidden names. A directory that holds
+        something else than a bundle is left alone.
+        """
+        place = Path(directory).resolve()
+        if place.exists() and not (place / MANIFEST).is_file() and not (place.is_dir() and not any(place.iterdir())):
+            raise BundleError(
+                f"{place} exists and is not a bundle; expected a new place, or one that holds {MANIFEST}."
+            )
+        contents = _contents(self.models, self.recommender, self.reference)
+        fields = {"format": FORMAT, **self.manifest.to_fields(), "files": _digests(contents)}
+        contents[MANIFEST] = (json.dumps(fields, indent=2, allow_nan=False) + "\n").encode()
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            staged = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+            try:
+                _write(staged, contents)
+                _put(staged, place)
+            finally:
+                shutil.rmtree(staged, ignore_errors=True)
+        except OSError as error:
+            raise BundleError(f"The bundle could not be written to {place}: {error}.") from error
+
+    @classmethod
+    def load(cls, directory: Path | str, fold_fingerprint: str, names: Sequence[str]) -> Bundle:
+        """Read the bundle in `directory` for the fold with this fingerprint and these feature names.
+
+        StaleBundle when it was made with another fold; BundleError when it is missing, damaged, or of another
+        format. A bundle that is replaced while it is read is read again.
+        """
+        place = Path(directory)
+        while True:
+            before = _identity(place)
+            try:
+                return cls._load(place, fold_fingerprint, tuple(names))
+            except BundleError:
+                if _identity(place) == before:
+                    raise
+
+    @classmethod
+    def _load(cls, place: Path, fingerprint: str, names: tuple[str, ...]) -> Bundle:
+        manifest, digests = _read_manifest(place)
+        _check_fold(place, manifest, fingerprint, names)
+        try:
+            models = {
+                target: _form(target, card.form).from_files(
+                    target, card.rung, lambda name: _read(place, name, digests), manifest.features
+                )
+                for target, card in manifest.targets.items()
+            }
+            recommender = Recommender.from_bytes(_read(place, RECOMMENDER, digests))
+            reference = Reference.from_bytes(_read(place, REFERENCE, digests)) if REFERENCE in digests else None
+            bundle = cls.__new__(cls)
+            bundle._assemble(models, recommender, manifest, reference, digests)
+        except ValueError as error:
+            raise _damaged(place, str(error)) from error
+        return bundle
+
+
+def read_manifest(directory: Path | str) -> Manifest:
+    """The manifest of the bundle in `directory`, whatever fold it was made with; BundleError when unreadable."""
+    return _read_manifest(Path(directory))[0]
+
+
+def _form(target: str, form: str) -> type[Model]:
+    if form not in FORMS:
+        raise ValueError(f"The card of {target} says form {form!r}; expected one of {', '.join(FORMS)}")
+    return FORMS[form]
+
+
+def _contents(models: Mapping[str, Model], recommender: Recommender, reference: Reference | None) -> dict[str, bytes]:
+    contents = {RECOMMENDER: recommender.to_bytes()}
+    if reference is not None:
+        contents[REFERENCE] = reference.to_bytes()
+    for model in models.values():
+        contents |= model.files()
+    return contents
+
+
+def _digests(contents: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())}
+
+
+def _check_parts(models: Mapping[str, Model], manifest: Manifest) -> None:
+    if set(models) != set(manifest.targets):
+        raise ValueError(f"Scorers are for {sorted(models)}, the manifest's targets are {sorted(manifest.targets)}.")
+    for target, model in models.items():
+        card = manifest.targets[target]
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", target):
+            raise ValueError(f"The target {target!r} names files; expected small letters, digits and underscores.")
+        if model.target != target:
+            raise ValueError(f"The scorer of {target} is that of {model.target}.")
+        if model.names != manifest.features:
+            raise ValueError(f"The scorer of {target} takes other features than the manifest lists.")
+        own = {"form": model.form, "rung": model.rung.name}
+        if isinstance(model, Scorer):
+            own["calibration"] = model.shape.kind
+        for what, found in own.items():
+            if getattr(card, what) != found:
+                raise ValueError(f"The card of {target} says {what} {getattr(card, what)!r}, its scorer has {found!r}.")
+
+
+def _check_fold(place: Path, manifest: Manifest, fingerprint: str, names: tuple[str, ...]) -> None:
+    if manifest.fingerprint == fingerprint and manifest.features == names:
+        return
+    added = [name for name in names if name not in manifest.features]
+    removed = [name for name in manifest.features if name not in names]
+    changes = [f"{word}: {', '.join(some)}" for word, some in (("added", added), ("removed", removed)) if some]
+    raise StaleBundle(
+        f"The bundle {place} was made with features {manifest.fingerprint[:12]}, the running fold is "
+        f"{fingerprint[:12]} ({'; '.join(changes) or 'the same names with another order, meaning or layout'}). "
+        "Retrain with `waypost train`, or deploy the release that made it."
+    )
+
+
+def _read_manifest(place: Path) -> tuple[Manifest, dict[str, str]]:
+    """The manifest and the digests of the other files, checked against the version they should hash to."""
+    if not (place / MANIFEST).is_file():
+        raise BundleError(f"There is no bundle in {place}: expected {MANIFEST}. Make one with `waypost train`.")
+    try:
+        fields = json.loads((place / MANIFEST).read_bytes())
+        found = fields["format"]
+        if found != FORMAT:
+            raise BundleError(
+                f"The bundle {place} has format {found}; expected {FORMAT}. Retrain with `waypost train`."
+            )
+        manifest, digests = Manifest.from_fields(fields), dict(fields["files"])
+        version = manifest.hashed(digests)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(place, f"{MANIFEST} is unreadable ({type(error).__name__}: {error})") from error
+    if version != manifest.version:
+        raise _damaged(place, f"{MANIFEST} says version {manifest.version}, its contents are {version}")
+    return manifest, digests
+
+
+def _read(place: Path, name: str, digests: Mapping[str, str]) -> bytes:
+    try:
+        content = (place / name).read_bytes()
+    except OSError as error:
+        raise _damaged(place, f"{name} is unreadable ({error.strerror})") from error
+    if hashlib.sha256(content).hexdigest() != digests.get(name):
+        raise _damaged(place, f"{name} is not the file that was written ({len(content)} bytes, another SHA-256)")
+    return content
+
+
+def _damaged(place: Path, what: str) -> BundleError:
+    return BundleError(f"The bundle {place} is damaged: {what}. Restore it, or retrain with `waypost train`.")
+
+
+def _identity(place: Path) -> tuple[int, int] | None:
+    """What tells one directory at `place` from the next; None when there is none."""
+    try:
+        status = place.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_ctime_ns
+
+
+def _write(directory: Path, contents: Mapping[str, bytes]) -> None:
+    directory.chmod(0o755)  # mkdtemp's 0700 would lock out a server that runs as another user
+    for name, content in contents.items():
+        with (directory / name).open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _put(staged: Path, place: Path) -> None:
+    """Move `staged` to `place`; a bundle already there is moved aside first, and back when that fails."""
+    if not place.exists():
+        staged.rename(place)
+        return
+    aside = staged.with_name(f"{staged.name}-replaced")
+    place.rename(aside)
+    try:
+        staged.rename(place)
+    except OSError:
+        aside.rename(place)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,160 @@
+"""The model bundle that answers: loaded once, looked at again now and then, replaced only by one that works.
+
+A champion is never changed: another takes its place, in one assignment. Whoever asks for it once and goes on with what
+was given answers from one bundle alone, whenever the swap comes; the old one is gone when the last such answer is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.fold.fold import Fold
+from features.grammar import Expr
+from models.bundle.answers import told
+from models.bundle.bundle import Bundle, BundleError
+from models.bundle.governance import stand_in
+from models.decisions.policy import Policy
+from models.prediction.evidence import Kind, kind_reader, lowered
+from models.prediction.scope import UnreadableScope, compile_scope, read_scope
+from models.prediction.scorer import Scorer
+
+
+class ModelMissing(Exception):
+    """There is no usable bundle; the message says why and what to run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """A loaded bundle and what follows from it. `scopes` are of all targets, `base_rates` of probabilities alone.
+
+    `told` is what every answer says of each target, and `lowered` what it says of the evidence for customers whose
+    `kind`, as read from their features, was hardly seen in training.
+    """
+
+    bundle: Bundle
+    policy: Policy
+    base_rates: Mapping[str, float]
+    scopes: Mapping[str, Expr]
+    told: Mapping[str, Mapping[str, Any]]
+    lowered: Mapping[str, Mapping[Kind, Mapping[str, Any]]]
+    kind: Callable[[NDArray[np.float32]], Kind]
+    _others: tuple[tuple[str, Callable[[Sequence[float]], bool]], ...]
+    _asked: tuple[tuple[str, Scorer, Callable[[Sequence[float]], bool]], ...]
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> Champion:
+        """The champion that `bundle` makes."""
+        cards = bundle.manifest.targets
+        scopes = {target: read_scope(card.scope) for target, card in cards.items()}
+        unknown = {name for scope in scopes.values() for name in scope.columns()} - set(bundle.manifest.features)
+        if unknown:
+            raise UnreadableScope(
+                f"scopes name {', '.join(sorted(unknown))}, which are no features; retrain with `waypost train`"
+            )
+        rates = {target: cards[target].base_rate for target in bundle.scorers}
+        unseen = {target: lowered(card) for target, card in cards.items()}
+        parameters: dict[str, Any] = dict(bundle.manifest.policy)
+        index = {name: place for place, name in enumerate(bundle.manifest.features)}
+        speaks = {target: compile_scope(scope, index) for target, scope in scopes.items()}
+        others = tuple((target, asked) for target, asked in speaks.items() if target not in bundle.scorers)
+        asked = tuple((target, scorer, speaks[target]) for target, scorer in bundle.scorers.items())
+        return cls(bundle, Policy(**parameters), rates, scopes, told(bundle), unseen, kind_reader(index), others, asked)
+
+    def others(self, features: NDArray[np.float32], wanted: Collection[str] | None = None) -> list[str]:
+        """The amounts and stages, or those `wanted` of them, that speak of a customer, from float32[features]."""
+        row = features.tolist()
+        return [target for target, speaks in self._others if (wanted is None or target in wanted) and speaks(row)]
+
+    def score(self, features: NDArray[np.float32], wanted: Collection[str] | None = None) -> dict[str, float]:
+        """The probability of every target (or of those `wanted`) that speaks of a customer, from float32[features]."""
+        row = features.tolist()
+        return {
+            target: scorer.score(features)
+            for target, scorer, asked in self._asked
+            if (wanted is None or target in wanted) and asked(row)
+        }
+
+    def score_many(self, features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+        """The same for several customers, float32[n, features]; NaN where a target does not speak of a customer."""
+        columns = dict(zip(self.bundle.manifest.features, features.T, strict=True))
+        scores = {}
+        for target, scorer in self.bundle.scorers.items():
+            asked = np.broadcast_to(self.scopes[target].evaluate(columns), len(features)).astype(bool)
+            scores[target] = np.full(len(features), np.nan)
+            scores[target][asked] = scorer.score_many(np.ascontiguousarray(features[asked]))
+        return scores
+
+
+Identity = tuple[tuple[str, int, int, int], ...]
+"""What tells the files of one bundle from those of the next: name, file number, size and time of change of each."""
+
+
+class Champions:
+    """The bundle in one directory, shared by the threads of a process."""
+
+    def __init__(self, directory: Path, fold: Fold) -> None:
+        self.directory = directory
+        self.fingerprint = fold.fingerprint
+        self.problem = f"The bundle {directory} is not loaded yet."
+        self._names = fold.names
+        self._champion: Champion | None = None
+        self._seen: Identity = ()
+
+    @property
+    def current(self) -> Champion | None:
+        """The champion, None when there is none."""
+        return self._champion
+
+    def require(self) -> Champion:
+        """The champion. Raises `ModelMissing` when there is none."""
+        if self._champion is None:
+            raise ModelMissing(self.problem)
+        return self._champion
+
+    def refresh(self) -> bool:
+        """Load the bundle if it changed on disk. True when there is a new champion.
+
+        A bundle that cannot be used leaves the champion as it is, and `problem` says what is wrong; it is empty when
+        the bundle on disk is the champion.
+        """
+        seen = self._identity()
+        if seen and seen == self._seen:
+            return False
+        try:
+            bundle = Bundle.load(self.directory, self.fingerprint, self._names)
+            champion = Champion.of(bundle)
+        except (BundleError, TypeError, ValueError) as error:
+            self.problem, self._seen = str(error), seen
+            return False
+        before, self._seen, self.problem = self._champion, seen, ""
+        if before is not None and before.bundle.version == bundle.version:
+            return False
+        self._champion = champion
+        return True
+
+    def stand_in(self, fold: Fold) -> bool:
+        """Where there is no champion yet, take its archived copy. True when that is the champion now.
+
+        A server that is started again goes on although the bundle was damaged meanwhile; `problem` stays what it is.
+        """
+        if self._champion is not None:
+            return False
+        try:
+            self._champion = Champion.of(stand_in(self.directory, fold))
+        except (BundleError, TypeError, ValueError):
+            return False  # there is no copy of use: `problem` says what to do
+        return True
+
+    def _identity(self) -> Identity:
+        """What tells one bundle at this place from the next; empty when there is none."""
+        try:
+            files = [(path.name, path.stat()) for path in sorted(self.directory.iterdir())]
+        except OSError:
+            return ()
+        return tuple((name, status.st_ino, status.st_size, status.st_mtime_ns) for name, status in files)

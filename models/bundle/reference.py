@@ -1,0 +1,101 @@
+"""What features and scores were like when a bundle was trained: what later ones are compared with.
+
+A log that grows is never quite the shop it was: customers age, a year has seasons, a week has days. So a reference
+knows, of each column, not only how it was distributed but how far it was from itself at earlier moments of the same
+shop (`Baseline.usual`): a change is worth an alarm when it is larger than those.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle.sketch import Sketch
+
+_USUAL = ("usual_psi", "usual_wasserstein", "usual_sameness")
+
+FILE = "reference.npz"
+"""The name of the file in a bundle's directory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """One column: its `sketch`, and the largest distances of the same shop at earlier moments from it.
+
+    `usual_psi` and `usual_wasserstein` are NaN where there were no earlier moments to compare. `usual_sameness` is the
+    largest share of customers that ever had the same value, NaN being one.
+    """
+
+    sketch: Sketch
+    usual_psi: float
+    usual_wasserstein: float
+    usual_sameness: float
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """The shop at the moment `now`, microseconds, when a bundle was trained.
+
+    `features` and `scores` (by target) are of the customers with a recent sign of life; `span` is how far before `now`
+    the oldest of the earlier moments lies, in microseconds, 0 when there are none.
+    """
+
+    now: int
+    span: int
+    features: Mapping[str, Baseline]
+    scores: Mapping[str, Baseline]
+
+    def to_bytes(self) -> bytes:
+        """The reference as an npz archive; equal references give equal bytes."""
+        columns = [*self.features.values(), *self.scores.values()]
+        archive = io.BytesIO()
+        np.savez(
+            archive,
+            names=_text([[*self.features], [*self.scores]]),
+            times=np.array([self.now, self.span], np.int64),
+            sizes=np.array([len(each.sketch.edges) for each in columns], np.int64),
+            edges=_joined([each.sketch.edges for each in columns], np.float64),
+            counts=_joined([each.sketch.counts for each in columns], np.int64),
+            sums=_joined([each.sketch.sums for each in columns], np.float64),
+            usual=np.array([[getattr(each, name) for name in _USUAL] for each in columns]).reshape(-1, len(_USUAL)),
+        )
+        return archive.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Reference:
+        """The reference written by `to_bytes`; ValueError when `content` is anything else. Nothing is unpickled."""
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                names, scores = json.loads(archive["names"].tobytes())
+                baselines = _baselines(archive)
+                now, span = archive["times"].tolist()
+        except (BadZipFile, KeyError, EOFError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"Not a reference: {type(error).__name__}: {error}") from error
+        features = dict(zip(names, baselines[: len(names)], strict=True))
+        return cls(now, span, features, dict(zip(scores, baselines[len(names) :], strict=True)))
+
+
+def _baselines(archive: Mapping[str, NDArray[np.generic]]) -> list[Baseline]:
+    """The columns of an archive, in their order."""
+    sizes = np.asarray(archive["sizes"], np.int64)
+    edges = np.split(np.asarray(archive["edges"], np.float64), np.cumsum(sizes))
+    counts = np.split(np.asarray(archive["counts"], np.int64), np.cumsum(sizes + 2))
+    sums = np.split(np.asarray(archive["sums"], np.float64), np.cumsum(sizes + 1))
+    usual = np.asarray(archive["usual"], np.float64).tolist()
+    return [
+        Baseline(Sketch(edges[place], counts[place], sums[place]), *distances) for place, distances in enumerate(usual)
+    ]
+
+
+def _joined(arrays: list[NDArray[np.float64]] | list[NDArray[np.int64]], kind: type[np.generic]) -> NDArray[np.generic]:
+    return np.concatenate([np.empty(0, kind), *arrays])
+
+
+def _text(value: object) -> NDArray[np.uint8]:
+    return np.frombuffer(json.dumps(value, ensure_ascii=False).encode(), np.uint8)

@@ -1,0 +1,139 @@
+"""Which actions are possible for a customer, why, and what each is worth: compiled to one Python function.
+
+Deciding must take microseconds, so the expressions of the catalogue are not walked: they are written into one
+function that reads each column once and tests each distinct condition once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from types import CodeType, FunctionType
+from typing import Any
+
+from features.aggregates import kernels
+from features.events import HOUR, Stage
+from features.grammar import Binary, Expr, Unary, duration_text
+from models.decisions.actions import SCORES, Action
+from models.decisions.decision import Reason
+
+Row = Mapping[str, float]
+Judgement = tuple[bool, float, tuple[Reason, ...]]
+"""Whether an action is eligible, its score (value less cost, NaN: not known), and the reasons."""
+
+Judge = Callable[[Row, Stage, Mapping[str, int], int], list[Judgement]]
+"""The row of a customer, its stage, when each action was last chosen, and now -> one judgement per action."""
+
+_COMPARISONS = frozenset({"<", "<=", ">", ">=", "=="})
+_JOINTS = {"&": "and", "|": "or"}
+
+
+def compile_judge(actions: Sequence[Action]) -> Judge:
+    """A function that judges every action for one customer.
+
+    Its row holds Python floats. It raises KeyError for a feature that is not in the row; a score that is not in
+    the row is NaN, since no model speaks of it.
+    """
+    compiled = compile(judge_text(actions), "<the actions, judged>", "exec")
+    code = next(each for each in compiled.co_consts if isinstance(each, CodeType))
+    # The kernels give arithmetic the very meaning it has in the fold.
+    words: dict[str, Any] = {**vars(kernels), "Reason": Reason, "new": tuple.__new__}
+    for number, action in enumerate(actions):
+        words[f"at_stage_{number}"] = tuple(_stage_reason(action, stage) for stage in Stage)
+        words[f"rest_{number}"] = _rest(action)
+        words[f"worth_{number}"] = _worth(action)
+    judge: Judge = FunctionType(code, words)
+    return judge
+
+
+def judge_text(actions: Sequence[Action]) -> str:
+    """The source of the function that `compile_judge` compiles."""
+    columns = sorted(set[str]().union(*(action.columns() for action in actions)))
+    names = {name: f"column_{name}" for name in columns}
+    lines = ["def judge(row, stage, recent, now):", "    judgements = []"]
+    lines += [f"    {names[name]} = {_lookup(name)}" for name in columns]
+    rules: dict[str, int] = {}
+    for number, action in enumerate(actions):
+        for condition in action.conditions:
+            lines += _rule_lines(condition, names, rules)
+        lines += _action_lines(number, action, names, [rules[truth_code(each, names)] for each in action.conditions])
+    return "\n".join([*lines, "    return judgements"])
+
+
+def truth_code(condition: Expr, names: Mapping[str, str]) -> str:
+    """Python text for whether a condition holds: as `Expr.code`, but with Python's own truth, which is quicker."""
+    if isinstance(condition, Binary) and condition.operator in _COMPARISONS:
+        return f"({condition.left.code(names)} {condition.operator} {condition.right.code(names)})"
+    if isinstance(condition, Binary) and condition.operator in _JOINTS:
+        left, right = truth_code(condition.left, names), truth_code(condition.right, names)
+        return f"({left} {_JOINTS[condition.operator]} {right})"
+    if isinstance(condition, Unary) and condition.operator == "~":
+        return f"(not {truth_code(condition.operand, names)})"
+    return f"(either({condition.code(names)}, 0.0) == 1.0)"
+
+
+def _lookup(name: str) -> str:
+    return f"row.get({name!r}, NAN)" if name in SCORES else f"row[{name!r}]"
+
+
+def _rule_lines(condition: Expr, names: Mapping[str, str], rules: dict[str, int]) -> list[str]:
+    """Lines that test a condition and keep its reason, unless an earlier action did."""
+    code = truth_code(condition, names)
+    if code in rules:
+        return []
+    number = rules[code] = len(rules)
+    text = str(condition)
+    found = ", ".join(f"{name!r}: {names[name]}" for name in sorted(condition.columns(), key=text.index))
+    return [
+        f"    rule_{number} = {code}",
+        f"    reason_{number} = new(Reason, ('condition', {text!r}, rule_{number}, {{{found}}}))",
+    ]
+
+
+def _action_lines(number: int, action: Action, names: Mapping[str, str], rules: Sequence[int]) -> list[str]:
+    """Lines that add the judgement of one action."""
+    passed = ["at_stage[2]", *(f"rule_{rule}" for rule in rules)]
+    reasons = ["at_stage", *(f"reason_{rule}" for rule in rules)]
+    lines = [f"    at_stage = at_stage_{number}[stage]"]
+    if action.every:
+        lines.append(f"    rested = rest_{number}(recent.get({action.name!r}), now)")
+        passed.append("rested[2]")
+        reasons.append("rested")
+    lines.append(f"    score = {action.value.code(names)} - {action.cost!r}")
+    lines.append("    if score == score:")
+    lines.append(f"        judgements.append(({' and '.join(passed)}, score, ({', '.join(reasons)},)))")
+    lines.append("    else:")
+    lines.append(f"        judgements.append((False, score, ({', '.join(reasons)}, worth_{number}(row))))")
+    return lines
+
+
+def _stage_reason(action: Action, stage: Stage) -> Reason:
+    names = " or ".join(each.name.lower() for each in action.stages)
+    expected = "any" if action.stages == tuple(Stage) else names
+    return Reason("stage", f"stage is {expected}", stage in action.stages, {"stage": stage.name.lower()})
+
+
+def _rest(action: Action) -> Callable[[int | None, int], Reason]:
+    """What says whether enough time has passed since the action was last chosen."""
+    rule = f"at most once in {duration_text(action.every)}"
+    never = Reason("frequency", rule, True, {"hours_since": math.nan, "hours_left": 0.0})
+    every = action.every
+
+    def rest(last: int | None, now: int) -> Reason:
+        if last is None:
+            return never
+        since = now - last
+        left = max(0, every - since)
+        return Reason("frequency", rule, left == 0, {"hours_since": since / HOUR, "hours_left": left / HOUR})
+
+    return rest
+
+
+def _worth(action: Action) -> Callable[[Row], Reason]:
+    """What says that the value of the action is not known, and for want of which columns."""
+    needed = sorted(action.value.columns())
+
+    def worth(row: Row) -> Reason:
+        return Reason("value", "its value is known", False, {name: row.get(name, math.nan) for name in needed})
+
+    return worth

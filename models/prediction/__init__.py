@@ -1,0 +1,1 @@
+"""What is predicted of a customer: probabilities, amounts and next stages, with calibration, intervals and reasons."""

@@ -1,0 +1,145 @@
+"""The spread of a probability: how far the rate among its customers may be from it; and where it ranks.
+
+A calibrated probability is right on average. Among the customers given 0.3 the rate turns out as 0.27 one month and
+0.34 the next, because shops drift and samples are small. The spread says by how much, as a standard deviation in
+log-odds that depends on the log-odds; it is fitted on slices of time that the model had not seen, by training. How far
+the level of all of them together may be off (`models.prediction.level`) comes on top.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.prediction.calibration import HIGHEST, LOWEST
+
+INTERVAL = 0.9
+"""The share of cases in which the rate is inside the interval."""
+
+NORMAL = 1.6448536269514722
+"""Standard deviations of a normal distribution to either side that hold `INTERVAL` of it."""
+
+_POINTS = 241
+"""Probabilities for which the ends of the interval are laid down; between them run straight lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Standard deviations in log-odds, `deviations`, at the log-odds `places`; level beyond the first and the last.
+
+    `interval` (one probability) and `interval_many` (an array) give the same bits for the same probability.
+    """
+
+    places: tuple[float, ...]
+    deviations: tuple[float, ...]
+    _knots: tuple[float, ...] = field(init=False, repr=False, compare=False)
+    _ends: tuple[tuple[float, ...], tuple[float, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.places or len(self.places) != len(self.deviations):
+            raise ValueError(f"A spread has {len(self.places)} places and {len(self.deviations)} deviations.")
+        if not all(map(math.isfinite, self.places)) or any(after <= before for before, after in pairwise(self.places)):
+            raise ValueError("A spread's places are not finite and strictly increasing.")
+        if not all(math.isfinite(each) and each >= 0.0 for each in self.deviations):
+            raise ValueError("A spread's deviations are not finite numbers of at least zero.")
+        edge = math.log(HIGHEST / (1.0 - HIGHEST))
+        margins = np.linspace(-edge, edge, _POINTS)
+        width = NORMAL * self.deviation(margins)
+        ends = (np.clip(1.0 / (1.0 + np.exp(-(margins + side * width))), LOWEST, HIGHEST) for side in (-1.0, 1.0))
+        object.__setattr__(self, "_knots", tuple((1.0 / (1.0 + np.exp(-margins))).tolist()))
+        object.__setattr__(self, "_ends", tuple(tuple(each.tolist()) for each in ends))
+
+    @staticmethod
+    def constant(deviation: float) -> Spread:
+        """The same deviation at every probability."""
+        return Spread((0.0,), (float(deviation),))
+
+    def widened(self, deviation: float) -> Spread:
+        """The spread with a further, independent doubt of this standard deviation at every probability."""
+        if deviation == 0.0:
+            return self
+        return Spread(self.places, tuple(math.hypot(each, deviation) for each in self.deviations))
+
+    def deviation(self, margins: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The standard deviation at these log-odds: float64 of the same shape."""
+        return np.interp(margins, self.places, self.deviations)
+
+    def interval(self, probability: float) -> tuple[float, float]:
+        """The least and the greatest rate to reckon with, in `INTERVAL` of the cases."""
+        right = min(max(bisect_right(self._knots, probability), 1), _POINTS - 1)
+        start, end = self._knots[right - 1], self._knots[right]
+        share = min(max((probability - start) / (end - start), 0.0), 1.0)
+        low, high = (each[right - 1] + (each[right] - each[right - 1]) * share for each in self._ends)
+        return min(low, probability), max(high, probability)
+
+    def interval_many(self, probabilities: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The operations of `interval` on an array, in the same order, so that every rounding is the same."""
+        knots = np.array(self._knots)
+        right = np.clip(np.searchsorted(knots, probabilities, side="right"), 1, _POINTS - 1)
+        start, end = knots[right - 1], knots[right]
+        share = np.clip((probabilities - start) / (end - start), 0.0, 1.0)
+        low, high = (each[right - 1] + (each[right] - each[right - 1]) * share for each in map(np.array, self._ends))
+        return np.minimum(low, probabilities), np.maximum(high, probabilities)
+
+    def to_fields(self) -> dict[str, list[float]]:
+        """The spread as JSON values."""
+        return {"places": list(self.places), "deviations": list(self.deviations)}
+
+
+CERTAIN = Spread.constant(0.0)
+"""No spread: the interval is the probability alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """`quantiles` of a score among customers, at equal steps from the least to the greatest."""
+
+    quantiles: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.quantiles) < 2 or not all(map(math.isfinite, self.quantiles)):
+            raise ValueError(f"Ranks have {len(self.quantiles)} quantiles; expected two or more finite numbers.")
+        if any(after < before for before, after in pairwise(self.quantiles)):
+            raise ValueError("The quantiles of ranks decrease.")
+
+    @staticmethod
+    def of(scores: NDArray[np.float64], number: int = 101) -> Ranks:
+        """The ranks of these customers' scores, float64[n]; `EVEN` when there is none."""
+        if not len(scores):
+            return EVEN
+        found = np.quantile(scores, np.linspace(0.0, 1.0, number))
+        return Ranks(tuple(np.maximum.accumulate(found).tolist()))
+
+    def percentile(self, score: float) -> float:
+        """The share of customers below, in percent, those of the very same score counting half."""
+        left, right = bisect_left(self.quantiles, score), bisect_right(self.quantiles, score)
+        if left < right:
+            place = 0.5 * (left + right - 1)
+        elif 0 < left < len(self.quantiles):
+            start, end = self.quantiles[left - 1], self.quantiles[left]
+            place = left - 1 + (score - start) / (end - start)
+        else:
+            place = float(min(left, len(self.quantiles) - 1))
+        return 100.0 * place / (len(self.quantiles) - 1)
+
+    def percentile_many(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The operations of `percentile` on an array, in the same order."""
+        quantiles, last = np.array(self.quantiles), len(self.quantiles) - 1
+        left, right = (np.searchsorted(quantiles, scores, side=side) for side in ("left", "right"))
+        after = np.clip(left, 1, last)
+        start, width = quantiles[after - 1], quantiles[after] - quantiles[after - 1]
+        between = after - 1 + np.clip(scores - start, 0.0, width) / np.where(width > 0.0, width, 1.0)
+        outside = np.minimum(left, last).astype(np.float64)
+        inside = (left > 0) & (left <= last)
+        place = np.where(left < right, 0.5 * (left + right - 1), np.where(inside, between, outside))
+        percentiles: NDArray[np.float64] = 100.0 * place / last
+        return percentiles
+
+
+EVEN = Ranks((0.0, 1.0))
+"""Nothing is known of the other customers: the percentile is the probability in percent."""

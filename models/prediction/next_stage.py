@@ -1,0 +1,157 @@
+"""A stage scorer: the features of a customer in, the chances of each next stage out, and in how many days."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.outcomes import STAYS
+from models.prediction.lightgbm_library import Booster, LightGBMError
+from models.prediction.tiers.tier import check_rows, fields_of
+from models.prediction.tiers.trees import check_header
+
+Floats = NDArray[np.float64]
+ANSWERS = STAYS + 1
+"""The number of answers: each stage by its number, and `STAYS`."""
+
+
+class StageRung(Protocol):
+    """From the features of a customer to the chances of each answer, and the days until a change.
+
+    Rows are float32 in the order of `names`. One row and the same row in a batch give the same bits.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the rung is called: `prior` or `lightgbm`."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The features that a row holds, in their order."""
+
+    def chances(self, matrix: NDArray[np.float32], threads: int = 1) -> Floats:
+        """float64[n, answers]; each row sums to one."""
+
+    def days(self, matrix: NDArray[np.float32], threads: int = 1) -> Floats:
+        """Expected days until the change, where there is one within the horizon: float64[n]."""
+
+    def to_bytes(self) -> bytes:
+        """The rung as JSON; reading it gives the same answers, bit for bit."""
+
+
+class StageShares:
+    """The same chances, `shares`, for everyone, and the same `wait` in days."""
+
+    name = "prior"
+
+    def __init__(self, shares: Sequence[float], wait: float, names: tuple[str, ...]) -> None:
+        """ValueError unless there is a share inside (0, 1) for each answer, one in all, and `wait` is positive."""
+        if len(shares) != ANSWERS or not all(0.0 < each < 1.0 for each in shares) or abs(sum(shares) - 1.0) > 1e-9:
+            raise ValueError(f"The shares are {list(shares)}; expected {ANSWERS} inside (0, 1) that sum to one.")
+        if not (math.isfinite(wait) and wait > 0.0):
+            raise ValueError(f"The wait is {wait} days; expected a positive number.")
+        self.shares, self.wait, self.names = tuple(map(float, shares)), float(wait), names
+
+    def chances(self, matrix: NDArray[np.float32], threads: int = 1) -> Floats:
+        """The shares for every row."""
+        check_rows(matrix, len(self.names), threads)
+        return np.tile(np.array(self.shares), (len(matrix), 1))
+
+    def days(self, matrix: NDArray[np.float32], threads: int = 1) -> Floats:
+        """The wait for every row."""
+        check_rows(matrix, len(self.names), threads)
+        return np.full(len(matrix), self.wait)
+
+    def to_bytes(self) -> bytes:
+        """JSON of the shares and the wait."""
+        return json.dumps({"shares": self.shares, "wait": self.wait}).encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes, target: str, names: tuple[str, ...]) -> StageShares:
+        """What `to_bytes` gave; ValueError for anything else."""
+        return cls(**fields_of(content, target, frozenset({"shares", "wait"})), names=names)
+
+
+class StageTrees:
+    """Boosted trees: a classifier of all answers, and a Tweedie regression of the days until a change."""
+
+    name = "lightgbm"
+
+    def __init__(self, target: str, chances: str, days: str, names: tuple[str, ...]) -> None:
+        """Read two LightGBM models' texts; ValueError when one is not of its objective and features."""
+        self.texts, self.names = (chances, days), names
+        try:
+            self._chances, self._days = Booster(chances, ANSWERS), Booster(days)
+        except LightGBMError as error:
+            raise ValueError(f"The model of {target} is unreadable: {error}") from error
+        check_header(target, chances, names, "multiclass")
+        check_header(target, days, names, "tweedie")
+
+    def chances(self, matrix: NDArray[np.float32], threads: int = 1) -> Floats:
+        """The chances of float32[n, features]: float64[n, answers]."""
+        return self._chances.predict_many(matrix, threads)
+
+    def days(self, matrix: NDArray[np.float32], threads: int = 1) -> Floats:
+        """The days of float32[n, features]: float64[n]."""
+        return self._days.predict_many(matrix, threads)
+
+    def to_bytes(self) -> bytes:
+        """JSON of both texts."""
+        return json.dumps(dict(zip(("chances", "days"), self.texts, strict=True))).encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes, target: str, names: tuple[str, ...]) -> StageTrees:
+        """What `to_bytes` gave; ValueError for anything else."""
+        return cls(target, **fields_of(content, target, frozenset({"chances", "days"})), names=names)
+
+
+STAGE_RUNGS: dict[str, type[StageShares] | type[StageTrees]] = {each.name: each for each in (StageShares, StageTrees)}
+"""The rungs of a stage by name, the simplest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageEstimate:
+    """`chances` of each stage by its number, that of staying last, and the expected `days` until a change."""
+
+    chances: tuple[float, ...]
+    days: float
+
+
+class StageScorer:
+    """A rung for one target whose answer is a stage of the journey. Safe to share between threads."""
+
+    form = "stage"
+
+    def __init__(self, target: str, rung: StageRung) -> None:
+        self.target, self.rung = target, rung
+        self.names = rung.names
+
+    def estimate(self, row: NDArray[np.float32]) -> StageEstimate:
+        """The chances of one row, float32[features], and its days."""
+        matrix = row.reshape(1, -1)
+        return StageEstimate(tuple(self.rung.chances(matrix)[0].tolist()), float(self.rung.days(matrix)[0]))
+
+    def chances_many(self, matrix: NDArray[np.float32], threads: int = 1) -> Floats:
+        """The chances of float32[n, features]: float64[n, answers], each row one in all."""
+        return self.rung.chances(matrix, threads)
+
+    def days_many(self, matrix: NDArray[np.float32], threads: int = 1) -> Floats:
+        """Expected days until the change, where there is one: float64[n]."""
+        return self.rung.days(matrix, threads)
+
+    def files(self) -> dict[str, bytes]:
+        """What a bundle keeps of the scorer, by file name."""
+        return {f"{self.target}.{self.rung.name}.json": self.rung.to_bytes()}
+
+    @classmethod
+    def from_files(cls, target: str, rung: str, read: Callable[[str], bytes], names: Sequence[str]) -> StageScorer:
+        """The scorer whose `files` are read by name; ValueError when they are anything else."""
+        if rung not in STAGE_RUNGS:
+            raise ValueError(f"The rung of {target} is {rung!r}; expected one of {', '.join(STAGE_RUNGS)}.")
+        return cls(target, STAGE_RUNGS[rung].from_bytes(read(f"{target}.{rung}.json"), target, tuple(names)))

@@ -1,0 +1,131 @@
+"""A scorer: the features of a customer in, the probability of one target out, how sure it is, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.prediction.calibration import Calibration
+from models.prediction.estimate import Estimate, Estimates, band_of
+from models.prediction.interval import CERTAIN, EVEN, Ranks, Spread
+from models.prediction.level import UNMOVED, Level
+from models.prediction.tiers import SUFFIX, Rung, Trees, read_rung
+
+Read = Callable[[str], bytes]
+"""Gives the content of a file of the bundle by its name."""
+
+
+class Scorer:
+    """A rung of the ladder under a calibration and a level, with its spread and its ranks, for one target.
+
+    `shape` is the curve as it was fitted and `within` the spread around it at a level that is known; `calibration` and
+    `spread` are what is served: the curve at the level, and the spread with the doubt about the level.
+
+    Rows are float32 in the order of `names`; NaN means "not defined". One row and the same row in a batch give the
+    same bits. Safe to share between threads.
+    """
+
+    form = "probability"
+
+    def __init__(
+        self, target: str, rung: Rung, shape: Calibration, within: Spread = CERTAIN, ranks: Ranks = EVEN,
+        level: Level = UNMOVED,
+    ) -> None:  # fmt: skip
+        self.target, self.rung, self.ranks = target, rung, ranks
+        self.shape, self.within, self.level = shape, within, level
+        self.calibration, self.spread = shape.shifted(level.shift), within.widened(level.deviation)
+        self.names = rung.names
+        self._calibrate = self.calibration.apply
+        self._predict = rung.raw
+
+    @classmethod
+    def from_text(
+        cls, target: str, text: str, calibration: Calibration, names: Sequence[str],
+        spread: Spread = CERTAIN, ranks: Ranks = EVEN,
+    ) -> Scorer:  # fmt: skip
+        """The scorer of a LightGBM model's text form, as `lightgbm.Booster.model_to_string()` gives it."""
+        return cls(target, Trees(target, text, tuple(names)), calibration, spread, ranks)
+
+    def at(self, level: Level) -> Scorer:
+        """The same scorer at another level."""
+        return Scorer(self.target, self.rung, self.shape, self.within, self.ranks, level)
+
+    def ranked(self, ranks: Ranks) -> Scorer:
+        """The same scorer with other ranks."""
+        return Scorer(self.target, self.rung, self.shape, self.within, ranks, self.level)
+
+    def raw(self, row: NDArray[np.float32]) -> float:
+        """Probability before calibration; of trees, `lightgbm.Booster.predict` of the same row, bit for bit."""
+        return self._predict(row)
+
+    def score(self, row: NDArray[np.float32]) -> float:
+        """Calibrated probability of one row, float32[features]."""
+        return self._calibrate(self._predict(row))
+
+    def raw_many(self, matrix: NDArray[np.float32], threads: int = 1) -> NDArray[np.float64]:
+        """Probabilities before calibration: float32[n, features] -> float64[n]."""
+        return self.rung.raw_many(matrix, threads)
+
+    def score_many(self, matrix: NDArray[np.float32], threads: int = 1) -> NDArray[np.float64]:
+        """Calibrated probabilities: float32[n, features] -> float64[n]."""
+        return self.calibration.apply_many(self.raw_many(matrix, threads))
+
+    def estimate(self, row: NDArray[np.float32]) -> Estimate:
+        """The calibrated probability of one row with its interval and its rank."""
+        return self.estimate_of(self.score(row))
+
+    def estimate_of(self, value: float) -> Estimate:
+        """What there is to say of a calibrated probability that is known already."""
+        low, high = self.spread.interval(value)
+        percentile = self.ranks.percentile(value)
+        return Estimate(value, low, high, percentile, band_of(percentile))
+
+    def estimate_many(self, matrix: NDArray[np.float32], threads: int = 1) -> Estimates:
+        """The same for float32[n, features]; every part has the bits of `estimate`."""
+        return self.estimates_of(self.score_many(matrix, threads))
+
+    def estimates_of(self, values: NDArray[np.float64]) -> Estimates:
+        """What there is to say of calibrated probabilities that are known already, float64[n]."""
+        return Estimates(values, *self.spread.interval_many(values), self.ranks.percentile_many(values))
+
+    def contributions(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """What each feature adds to the log-odds before calibration: float64[n, features + 1], the base last."""
+        return self.rung.contributions(matrix)
+
+    def reasons(self, row: NDArray[np.float32], limit: int = 5) -> list[tuple[str, float]]:
+        """The features that moved this score most, strongest first, with what each added to the log-odds.
+
+        Positive speaks for the target, negative against it. Milliseconds on trees: ask on demand.
+        """
+        added = self.contributions(row.reshape(1, -1))[0, :-1]
+        strongest = np.argsort(-np.abs(added), kind="stable")[:limit]
+        return [(self.names[each], float(added[each])) for each in strongest if added[each] != 0.0]
+
+    def files(self) -> dict[str, bytes]:
+        """What a bundle keeps of the scorer, by file name."""
+        circumstances = {
+            "calibration": self.shape.to_fields(),
+            "level": self.level.to_fields(),
+            "spread": self.within.to_fields(),
+            "ranks": list(self.ranks.quantiles),
+        }
+        return {
+            f"{self.target}.{self.rung.name}.{SUFFIX[self.rung.name]}": self.rung.to_bytes(),
+            f"{self.target}.scorer.json": json.dumps(circumstances, allow_nan=False).encode(),
+        }
+
+    @classmethod
+    def from_files(cls, target: str, rung: str, read: Read, names: Sequence[str]) -> Scorer:
+        """The scorer whose `files` are read by name; ValueError when they are anything else."""
+        found = json.loads(read(f"{target}.scorer.json"))
+        try:
+            calibration = Calibration.from_fields(found["calibration"])
+            spread = Spread(tuple(found["spread"]["places"]), tuple(found["spread"]["deviations"]))
+            ranks, level = Ranks(tuple(found["ranks"])), Level.from_fields(found["level"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"The scorer of {target} is unreadable ({type(error).__name__}: {error}).") from error
+        content = read(f"{target}.{rung}.{SUFFIX.get(rung, 'txt')}")
+        return cls(target, read_rung(rung, content, target, names), calibration, spread, ranks, level)
