@@ -36,9 +36,9 @@ from features.replay.replay import final_states, histories
 from insights.segments import SEGMENTS, members
 from models.prediction.forest import Forest
 from models.prediction.lightgbm_library import Booster
-from serving.scoreboard import Generation, Scoreboard
-from serving.state.sqlite import SqliteStateStore, open_states
-from serving.state.sqlite_statements import PUT
+from serving.engine.scoreboard import Generation, Scoreboard
+from serving.engine.state.sqlite import SqliteStateStore, open_states
+from serving.engine.state.sqlite_statements import PUT
 
 TARGETS = dict.fromkeys(("conversion_7d", "conversion_30d", "churn_28d"), EVERYONE)
 COPIES, EVENTS_EACH = 5, 10

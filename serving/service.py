@@ -25,7 +25,7 @@ from bentoml._internal.utils.circus import Arbiter
 from serving.settings import BadSetting, read_settings
 
 if TYPE_CHECKING:
-    from serving.worker import Worker
+    from serving.process.worker import Worker
 
 FRAMEWORK_PATHS = frozenset({"/healthz", "/schema.json", "/docs.json"})
 """Open paths that BentoML answers; every other path is ours, if only to say that there is nothing. The metrics are
@@ -71,7 +71,7 @@ def clock() -> int:
 def worker() -> Worker:
     """What answers in this process."""
     from features.journey import JOURNEY
-    from serving.worker import Worker
+    from serving.process.worker import Worker
 
     return Worker(SETTINGS, JOURNEY, clock)
 
@@ -81,8 +81,8 @@ class FastService(bentoml.Service):  # type: ignore[misc]
 
     def to_asgi(self, is_main: bool = True) -> Any:
         """The ASGI application of one worker process."""
-        from serving.application import application, with_headers
-        from serving.routes import ROUTES
+        from serving.http.app import application, with_headers
+        from serving.http.routes import ROUTES
 
         framework = super().to_asgi(is_main)
         ours, others = application(worker(), ROUTES, framework), with_headers(framework)
@@ -112,9 +112,9 @@ class Waypost:
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:
         """Open the store and load the champion, once per worker process."""
-        from serving.connections import share_evenly
-        from serving.logs import set_up_logs
-        from serving.stopping import GentleStop
+        from serving.process.connections import share_evenly
+        from serving.process.logs import set_up_logs
+        from serving.process.shutdown import GentleStop
 
         set_up_logs(SETTINGS.log)
         await worker().open()

@@ -20,8 +20,8 @@ from models.bundle.loaded import Champions
 from models.prediction.amount import AMOUNT_RUNGS
 from models.prediction.next_stage import STAGE_RUNGS
 from models.prediction.tiers import RUNGS
-from serving.engine import Engine
-from serving.state import open_states
+from serving.engine.engine import Engine
+from serving.engine.state import open_states
 from tests.odd_shops import Plan, write_lines
 from training import pipeline
 from training.pipeline import train

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from features.events import DAY
 from features.log import shown
-from serving.staleness import HORIZON, days_old
+from serving.engine.staleness import HORIZON, days_old
 from waypost.console import UsageProblem, clock
 
 VARIABLE = "WAYPOST_CLOCK_SHIFT_DAYS"

@@ -80,7 +80,7 @@ def replay(
     file again, which adds only what is missing.
     """
     from features.sources import load_mapping
-    from serving.letters import Replay
+    from serving.engine.dead_letters import Replay
     from waypost.places import engine_of, settings
 
     mapped = None if mapping is None else load_mapping(mapping)

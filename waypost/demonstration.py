@@ -111,7 +111,7 @@ def report_champion(made: Manifest) -> None:
 def report_shop(url: str, ended: int) -> None:
     """Rebuild the states if need be, sweep at the end of the log, and print where the customers stand."""
     from insights.segments import SEGMENTS
-    from serving.scoreboard import Scoreboard, sweep
+    from serving.engine.scoreboard import Scoreboard, sweep
     from waypost.places import engine_of, settings
 
     engine = engine_of(url)
@@ -133,7 +133,7 @@ def report_shop(url: str, ended: int) -> None:
 
 def key_words(now: int) -> str:
     """How the calls show a key: the first one, made here where there is none yet; nothing where none is asked."""
-    from serving.first_key import first_key_path, make_first_key
+    from serving.http.first_key import first_key_path, make_first_key
     from waypost.places import settings
 
     path = settings().keys

@@ -14,7 +14,7 @@ CustomerArgument = Annotated[str, typer.Argument(metavar="ID", help="Any id of t
 
 def unmerge(customer: CustomerArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Take an id out of the profile it was merged into; of a profile's own id, take all others out."""
-    from serving.erasure import unmerge as take_apart
+    from serving.engine.erasure import unmerge as take_apart
     from waypost.places import engine_of, server_clock
 
     engine = engine_of(store)
@@ -36,7 +36,7 @@ def export(
     store: StoreOption = None,
 ) -> None:
     """Write all that is held about a customer, under all ids, as lines of JSON."""
-    from serving.holdings import held, lines
+    from serving.engine.export import held, lines
     from waypost.places import engine_of, server_clock
 
     engine = engine_of(store)
@@ -56,8 +56,8 @@ def export(
 def erase(customer: CustomerArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Erase a customer, under all ids, everywhere, and print the receipt. There is no way back."""
     from features.journey import JOURNEY
-    from serving.erasure import erase_everywhere
-    from serving.scoreboard import Scoreboard
+    from serving.engine.erasure import erase_everywhere
+    from serving.engine.scoreboard import Scoreboard
     from waypost.places import engine_of, server_clock, settings
 
     chosen, engine = settings(store), engine_of(store)

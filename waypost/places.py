@@ -15,9 +15,9 @@ from waypost.console import UsageProblem, clock, iso
 
 if TYPE_CHECKING:
     from features.log.contract import EventLog
-    from serving.engine import Engine
-    from serving.scoreboard import Generation
-    from serving.state.contract import StateChunk
+    from serving.engine.engine import Engine
+    from serving.engine.scoreboard import Generation
+    from serving.engine.state.contract import StateChunk
 
 
 def settings(store: str | None = None) -> Settings:
@@ -59,8 +59,8 @@ def engine_of(store: str | None) -> Engine:
     """The engine over the store with the champion loaded, if there is one."""
     from features.journey import JOURNEY
     from models.bundle.loaded import Champions
-    from serving.engine import Engine
-    from serving.state import open_states
+    from serving.engine.engine import Engine
+    from serving.engine.state import open_states
 
     chosen = settings(store)
     existing_log(store).close()
@@ -77,7 +77,7 @@ def swept(store: str | None, at: int | None) -> Iterator[tuple[Engine, Generatio
     nothing later. Raises UsageProblem for one before the log begins.
     """
     from features.journey import JOURNEY
-    from serving.scoreboard import Scoreboard, sweep
+    from serving.engine.scoreboard import Scoreboard, sweep
 
     engine = engine_of(store)
     span = engine.states.log.span()
@@ -98,7 +98,7 @@ def states_at(engine: Engine, moment: int) -> StateChunk:
     """The states of the profiles that were known at a moment, replayed from the log up to it."""
     from features.replay.replay import final_states
     from features.replay.snapshots import known_at, read_past
-    from serving.state.contract import StateChunk
+    from serving.engine.state.contract import StateChunk
 
     known = known_at(read_past(engine.states.log, moment), moment)
     return StateChunk(known.customers, final_states(engine.fold, known))

@@ -26,8 +26,8 @@ from waypost.console import (
 
 if TYPE_CHECKING:
     from models.prediction.money_at_stake import Yield
-    from serving.engine import Engine
-    from serving.scoreboard import Generation
+    from serving.engine.engine import Engine
+    from serving.engine.scoreboard import Generation
 
 app = typer.Typer(help="List the saved segments, or pull the members of one.", no_args_is_help=True)
 
@@ -104,7 +104,7 @@ def pull_segment(
     With what is estimated of each, its interval, and the reasons of the first thousand.
     """
     from insights.segments import SEGMENTS
-    from serving.scoreboard.members import csv_values, member_columns
+    from serving.engine.scoreboard.members import csv_values, member_columns
     from waypost.places import swept
 
     if name not in SEGMENTS:
@@ -136,7 +136,7 @@ def _members(
     engine: Engine, generation: Generation, name: str, size: float | None
 ) -> Iterator[dict[str, str | float | bool | None]]:
     """Each member as people read it, with the reasons in words."""
-    from serving.scoreboard.members import member_reasons, member_rows, shown
+    from serving.engine.scoreboard.members import member_reasons, member_rows, shown
 
     log, champion, places = engine.states.log, engine.champions.current, generation.members(name, size)
     reasons = member_reasons(generation, name, places, champion)

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from serving.access import scopes_of
-from serving.openapi import DESCRIPTION, TAGS
-from serving.problems import FAILURES
-from serving.route import Route
+from serving.http.access import scopes_of
+from serving.http.openapi import DESCRIPTION, TAGS
+from serving.http.problems import FAILURES
+from serving.http.route import Route
 from serving.web.markup import Html, join, prose, tag
 from serving.web.page import frame, intro, link, scrolled, section
 

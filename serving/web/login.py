@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serving.sessions import HOURS
+from serving.http.sessions import HOURS
 from serving.web.markup import prose, tag
 from serving.web.page import POLICY, frame, intro, link
 

@@ -8,10 +8,10 @@ from typing import Any
 from insights.segments import SEGMENTS, Segment
 from models.bundle.manifest import Manifest
 from models.prediction.money_at_stake import AT_STAKE, TARGET, Yield
-from serving.route import Route
-from serving.schemas import moment
-from serving.scoreboard import Generation
-from serving.staleness import staleness
+from serving.engine.scoreboard import Generation
+from serving.engine.staleness import staleness
+from serving.http.route import Route
+from serving.http.schemas import moment
 from serving.web.markup import Html, hidden, join, prose, tag
 from serving.web.page import (
     UNKNOWN,

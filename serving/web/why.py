@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 
 from insights.segments import Segment
-from serving.scoreboard import Generation
-from serving.scoreboard.files import Reasons
-from serving.scoreboard.tops import TOP
+from serving.engine.scoreboard import Generation
+from serving.engine.scoreboard.files import Reasons
+from serving.engine.scoreboard.top_reasons import TOP
 from serving.web.markup import Html, tag
 
 MOST = 3

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import chaos
 from features.journey import JOURNEY
-from serving.state import open_states
+from serving.engine.state import open_states
 from tests.serving.state_suite import event
 
 

@@ -14,7 +14,7 @@ from benchmarks.ingest import Case, Run
 from benchmarks.messages import CUSTOMERS, templates, wrk_script
 from features.journey import JOURNEY
 from features.sources.formats.segment import parse
-from serving.state import open_states
+from serving.engine.state import open_states
 from tests.serving.conftest import NOW
 from tests.serving.state_suite import event
 

@@ -13,8 +13,8 @@ from benchmarks.sweep import Seen
 from benchmarks.synthetic import END
 from features.journey import JOURNEY
 from insights.segments import SEGMENTS
-from serving.engine import open_engine
-from serving.scoreboard import Scoreboard, sweep
+from serving.engine.engine import open_engine
+from serving.engine.scoreboard import Scoreboard, sweep
 
 
 def test_its_store_is_swept_as_any_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,8 +15,8 @@ import jsonschema  # type: ignore[import-untyped]
 from typer.exceptions import TyperException
 from typer.main import get_command
 
-from serving.openapi import document
-from serving.routes import ROUTES
+from serving.http.openapi import document
+from serving.http.routes import ROUTES
 from tests.house.test_pages import pages
 from tests.house.tree import ROOMS, ROOT, python_files
 from waypost import app

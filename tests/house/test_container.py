@@ -13,8 +13,8 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from serving.access import SCOPES
-from serving.routes import ROUTES
+from serving.http.access import SCOPES
+from serving.http.routes import ROUTES
 from serving.settings import SETTINGS
 from tests.house.tree import ROOT
 from waypost import app

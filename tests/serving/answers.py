@@ -7,8 +7,8 @@ from typing import Any
 import httpx2
 from pydantic import BaseModel
 
-from serving import schemas
-from serving.problems import FAILURES, MEDIA_TYPE
+from serving.http import schemas
+from serving.http.problems import FAILURES, MEDIA_TYPE
 
 Response = httpx2.Response
 

@@ -15,12 +15,12 @@ from starlette.types import Receive, Scope, Send
 from features.fold.fold import Fold
 from features.journey import JOURNEY
 from models.bundle.loaded import Champions
-from serving.application import application
-from serving.engine import Engine
-from serving.routes import ROUTES
+from serving.engine.engine import Engine
+from serving.engine.state import open_states
+from serving.http.app import application
+from serving.http.routes import ROUTES
+from serving.process.worker import Worker
 from serving.settings import read_settings
-from serving.state import open_states
-from serving.worker import Worker
 from tests.serving.shop import save_bundle, shop
 
 NOW = 1_780_000_000_000_000

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from features.events import DAY, Event, Kind
 from features.journey import JOURNEY
-from serving.state import StateStore
+from serving.engine.state import StateStore
 from tests.serving.conftest import NOW
 
 KINDS = (Kind.ITEM_VIEW, Kind.CART_ADD, Kind.PURCHASE, Kind.REVIEW, Kind.PAGE_VIEW)

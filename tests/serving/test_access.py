@@ -10,12 +10,12 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from serving.access import OPENS, PUBLIC, Kind
-from serving.reference import scope_table
-from serving.route import Route
-from serving.routes import ROUTES
-from serving.sender import stranger
-from serving.sessions import COOKIE, open_session
+from serving.http.access import OPENS, PUBLIC, Kind
+from serving.http.api_reference import scope_table
+from serving.http.route import Route
+from serving.http.routes import ROUTES
+from serving.http.sender import stranger
+from serving.http.sessions import COOKIE, open_session
 from tests.house.tree import ROOT
 from tests.serving.conftest import NOW, Place, serve
 from tests.serving.holders import Holders
@@ -54,7 +54,7 @@ def holders(place: Place) -> Holders:
 def client(place: Place, holders: Holders) -> Iterator[TestClient]:
     """A client from far away; the probes are more than one visitor may ask."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("serving.doors.VISITOR_REQUESTS_PER_SECOND", 1e6)
+        patch.setattr("serving.http.auth.VISITOR_REQUESTS_PER_SECOND", 1e6)
         with serve(place, "203.0.113.7", "waypost.example", WAYPOST_ALLOWED_ORIGINS="https://shop.example") as opened:
             yield opened
 
@@ -143,7 +143,7 @@ def test_a_visitors_token_speaks_of_its_customer_alone(client: TestClient, holde
 
 
 def test_a_visitor_is_counted_alone(place: Place, holders: Holders, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.doors.VISITOR_REQUESTS_PER_SECOND", 0.02)
+    monkeypatch.setattr("serving.http.auth.VISITOR_REQUESTS_PER_SECOND", 0.02)
     with serve(place) as client:
         token = {"authorization": f"Bearer {holders.token('quick')}"}
         told = [code(client.post("/v1/scores", headers=token, json={"customer": "quick"})) for _ in range(3)]

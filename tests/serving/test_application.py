@@ -15,9 +15,9 @@ from starlette.testclient import TestClient
 
 from features.events import DAY
 from features.journey import JOURNEY
-from serving import schemas
-from serving.routes import ROUTES
-from serving.scoreboard import Scoreboard, sweep
+from serving.engine.scoreboard import Scoreboard, sweep
+from serving.http import schemas
+from serving.http.routes import ROUTES
 from tests.serving.answers import fails, ok
 from tests.serving.conftest import NOW, Place, serve
 from tests.serving.shop import customer

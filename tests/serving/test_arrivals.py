@@ -13,11 +13,11 @@ from starlette.testclient import TestClient
 
 from features.log import open_log
 from features.log.contract import DeadLetter
-from serving.arrivals import only_customer
-from serving.endpoints import measurement
-from serving.engine import Engine
-from serving.letters import LetterReport
-from serving.worker import Worker
+from serving.engine.dead_letters import LetterReport
+from serving.engine.engine import Engine
+from serving.engine.ingest import only_customer
+from serving.http.endpoints import measurement
+from serving.process.worker import Worker
 from tests import postgres
 from tests.serving.conftest import Place, serve
 from tests.serving.test_letters import letter, replayed

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from features.sources.formats.collect import hits, measured
-from serving import schemas
-from serving.route import Route
-from serving.routes import ROUTES
+from serving.http import schemas
+from serving.http.route import Route
+from serving.http.routes import ROUTES
 from tests.serving.answers import fails, ok
 from tests.serving.conftest import Place, serve
 from tests.serving.holders import Holders

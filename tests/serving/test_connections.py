@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from serving.connections import FILE, LEAVE_SECONDS, MOST_LEFT, SILENT_SECONDS, SLOT, EvenServer, Shares
+from serving.process.connections import FILE, LEAVE_SECONDS, MOST_LEFT, SILENT_SECONDS, SLOT, EvenServer, Shares
 from tests.serving.conftest import Place
 from tests.serving.process import ROOT, Server
 
@@ -31,7 +31,7 @@ def held(folder: Path) -> list[int]:
 ANOTHER = """
 import select, sys
 from pathlib import Path
-from serving.connections import Shares
+from serving.process.connections import Shares
 shares = Shares(Path(sys.argv[1]))
 shares.tell(int(sys.argv[2]))
 print("told", flush=True)

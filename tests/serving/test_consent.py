@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from features.events import HOUR, SECOND, Event, Kind
-from serving.consent import Consents
-from serving.engine import Engine
-from serving.intake import Intake
+from serving.engine.batch import Intake
+from serving.engine.consent import Consents
+from serving.engine.engine import Engine
 from tests.serving.conftest import NOW, Place
 
 _numbers = iter(range(1_000_000))

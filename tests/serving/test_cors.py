@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serving.routes import ROUTES
+from serving.http.routes import ROUTES
 from tests.serving.answers import fails
 from tests.serving.conftest import Place, serve
 from tests.serving.holders import MESSAGE, Holders

@@ -15,9 +15,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from features.events import DAY
-from serving.access import SCOPES, opens
-from serving.route import Route
-from serving.routes import ROUTES
+from serving.http.access import SCOPES, opens
+from serving.http.route import Route
+from serving.http.routes import ROUTES
 from tests.serving.answers import fails
 from tests.serving.conftest import NOW, Place, serve
 from tests.serving.holders import EVENT, MESSAGE, Holders
@@ -172,7 +172,7 @@ def test_a_head_is_a_get(guarded: TestClient, holders: Holders) -> None:
 
 
 def test_keys_change_under_a_running_server(place: Place, holders: Holders, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.keys.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("serving.http.keys.LOOK_SECONDS", 0.0)
     with serve(place) as client:
         check_changes(place, holders, client)
 

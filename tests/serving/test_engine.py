@@ -12,8 +12,8 @@ import pytest
 from features.events import DAY, HOUR, Channel, Event, Kind, Stage
 from features.journey import JOURNEY
 from models.bundle.loaded import Champions, ModelMissing
-from serving.engine import DecisionConflict, Engine, UnknownDecision
-from serving.intake import Intake, Outcome
+from serving.engine.batch import Intake, Outcome
+from serving.engine.engine import DecisionConflict, Engine, UnknownDecision
 from tests.serving.conftest import NOW, Place
 from tests.serving.shop import ITEMS, bundle, customer
 

@@ -17,10 +17,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from serving.openapi import document
-from serving.problems import FAILURES, MEDIA_TYPE
-from serving.route import Route
-from serving.routes import ROUTES
+from serving.http.openapi import document
+from serving.http.problems import FAILURES, MEDIA_TYPE
+from serving.http.route import Route
+from serving.http.routes import ROUTES
 from tests.serving.conftest import Place
 from tests.serving.process import Server
 

@@ -14,11 +14,11 @@ from features.events import SECOND, Event, Kind
 from features.journey import JOURNEY
 from features.replay.audit import Oracle, audit, everyone
 from models.bundle.loaded import Champions
-from serving.engine import Engine
-from serving.intake import Intake, Taken
+from serving.engine.batch import Intake, Taken
+from serving.engine.engine import Engine
+from serving.engine.state import open_states
+from serving.process.worker import Worker
 from serving.settings import read_settings
-from serving.state import open_states
-from serving.worker import Worker
 from tests.serving.conftest import NOW, Place
 
 WHO = ("anna", "ben", "visitor-1", "visitor-2")

@@ -23,9 +23,9 @@ from models.bundle.bundle import Bundle
 from models.bundle.governance import Governance
 from models.bundle.loaded import Champions
 from models.bundle.promotion_log import Cause
-from serving.engine import Engine
-from serving.scoreboard import Scoreboard
-from serving.state import open_states
+from serving.engine.engine import Engine
+from serving.engine.scoreboard import Scoreboard
+from serving.engine.state import open_states
 from tests.serving.conftest import NOW, Place, serve
 from tests.serving.process import Server
 from tests.serving.shop import bundle, customer

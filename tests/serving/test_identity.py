@@ -19,8 +19,8 @@ from features.events import DAY, Event, Kind
 from features.journey import JOURNEY
 from features.log import open_log
 from features.log.contract import Training
-from serving import schemas
-from serving.scoreboard import Scoreboard, sweep
+from serving.engine.scoreboard import Scoreboard, sweep
+from serving.http import schemas
 from tests import postgres
 from tests.serving.answers import fails, ok
 from tests.serving.conftest import NOW, Place, serve

@@ -17,11 +17,11 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from features.journey import JOURNEY
-from serving.application import application
-from serving.route import Route
-from serving.routes import ROUTES
+from serving.http.app import application
+from serving.http.route import Route
+from serving.http.routes import ROUTES
+from serving.process.worker import Worker
 from serving.settings import read_settings
-from serving.worker import Worker
 from tests.serving.conftest import Place
 
 INTAKE = [route for route in ROUTES if route.tag in ("events", "segment", "measurement")]

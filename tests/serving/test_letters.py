@@ -12,10 +12,10 @@ from features.events import Event, Kind
 from features.log.contract import DeadLetter, LogBusy
 from features.sources.contract import SourceUnknown
 from features.sources.fields.privacy import DEFAULT
-from serving import letters as reading
-from serving.engine import Engine
-from serving.intake import Intake
-from serving.letters import LetterReport, Replay
+from serving.engine import dead_letters
+from serving.engine.batch import Intake
+from serving.engine.dead_letters import LetterReport, Replay
+from serving.engine.engine import Engine
 from tests.serving.conftest import NOW, Place
 
 
@@ -84,7 +84,7 @@ def test_ids_come_from_the_letter_so_that_a_crash_adds_nothing(empty: Engine, mo
     log = empty.states.log
     same = {"customer": "anna", "kind": "PURCHASE", "amount": 5}
     log.reject([letter(same, position) for position in range(10)])
-    monkeypatch.setattr(reading, "BATCH", 4)
+    monkeypatch.setattr(dead_letters, "BATCH", 4)
     settle, calls = log.settle, iter(range(10))
 
     def breaks(letters: Sequence[DeadLetter]) -> int:

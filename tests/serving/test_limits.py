@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.sources.readers.broken_json import DEEPEST
-from serving.limits import BURST_SECONDS, MOST_BUCKETS, RateLimit, too_deep
-from serving.problems import Problem
+from serving.http.limits import BURST_SECONDS, MOST_BUCKETS, RateLimit, too_deep
+from serving.http.problems import Problem
 
 
 def taken(limit: RateLimit, caller: str, times: list[float]) -> int:

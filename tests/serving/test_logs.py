@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from serving.failures import note_failure
-from serving.logs import NAME, REQUEST_ID, set_up_logs
+from serving.process.failures import note_failure
+from serving.process.logs import NAME, REQUEST_ID, set_up_logs
 
 
 @pytest.fixture(autouse=True)

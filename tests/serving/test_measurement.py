@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from serving import schemas
+from serving.http import schemas
 from tests.serving.answers import ok
 from tests.serving.conftest import Place
 

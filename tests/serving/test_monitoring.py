@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 
-from serving.monitoring import Monitoring
+from serving.process.monitor_gauges import Monitoring
 
 REPORT = {
     "features": {"spend_gross_28d": {"psi": 0.4}},

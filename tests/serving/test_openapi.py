@@ -11,16 +11,16 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.testclient import TestClient
 
 from features.sources.formats.waypost import COLUMNS
-from serving.openapi import document, text
-from serving.problems import FAILURES
-from serving.route import Route
-from serving.routes import ROUTES
-from serving.schemas import EventRequest
+from serving.http.openapi import document, text
+from serving.http.problems import FAILURES
+from serving.http.route import Route
+from serving.http.routes import ROUTES
+from serving.http.schemas import EventRequest
 from tests.serving.answers import Response
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "openapi.json"
 DOCUMENT = document(ROUTES)
-COMMAND = "python -m serving.openapi > tests/golden/openapi.json"
+COMMAND = "python -m serving.http.openapi > tests/golden/openapi.json"
 
 
 def operation(route: Route) -> Any:

@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, Page, Route
 
 from features.events import Event
 from insights.kpis import KPIS
-from serving.routes import ROUTES
-from serving.scoreboard import Generation, Scoreboard, sweep
+from serving.engine.scoreboard import Generation, Scoreboard, sweep
+from serving.http.routes import ROUTES
 from serving.web.page import POLICY, STYLE
 from serving.web.report import report_page, waiting_page
 from tests.serving.conftest import NOW, Place, serve

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser
 
-from serving.routes import ROUTES
+from serving.http.routes import ROUTES
 from tests.serving.conftest import Place
 from tests.serving.holders import Holders
 from tests.serving.ports import listening

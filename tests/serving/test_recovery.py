@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from features.journey import JOURNEY
-from serving.state import open_states
+from serving.engine.state import open_states
 from tests.serving.answers import fails
 from tests.serving.conftest import NOW, Place, serve
 from tests.serving.shop import customer, shop
@@ -20,8 +20,8 @@ from tests.serving.shop import customer, shop
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the worker look at its store often."""
-    monkeypatch.setattr("serving.worker.HEARTBEAT_SECONDS", 0.02)
-    monkeypatch.setattr("serving.upkeep.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("serving.process.worker.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("serving.process.maintenance.HEARTBEAT_SECONDS", 0.02)
 
 
 def send(client: TestClient, who: str = "anna") -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from serving.reference import markdown
+from serving.http.api_reference import markdown
 from tests.serving.process import ROOT
 
 
 def test_the_page_is_up_to_date() -> None:
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    assert page == markdown(), "run: python -m serving.reference > docs/api.md"
+    assert page == markdown(), "run: python -m serving.http.api_reference > docs/api.md"

@@ -13,11 +13,11 @@ from features.events import DAY, Event, Kind
 from features.journey import JOURNEY
 from insights.segments import SEGMENTS
 from models.bundle.answers import reasons_of
-from serving.engine import Engine
-from serving.scoreboard import Generation, Scoreboard, Sweeper, member_columns, member_rows, sweep
-from serving.scoreboard.board import KEPT
-from serving.scoreboard.files import BLANK, REPORT, REVISION, catalogue_digest
-from serving.scoreboard.tops import TOP
+from serving.engine.engine import Engine
+from serving.engine.scoreboard import Generation, Scoreboard, Sweeper, member_columns, member_rows, sweep
+from serving.engine.scoreboard.board import KEPT
+from serving.engine.scoreboard.files import BLANK, REPORT, REVISION, catalogue_digest
+from serving.engine.scoreboard.top_reasons import TOP
 from tests.serving.conftest import NOW, Place, serve
 
 

@@ -20,13 +20,13 @@ from features.events import DAY, HOUR, Event, Kind
 from features.journey import JOURNEY
 from insights.segments import SEGMENTS
 from models.bundle.loaded import Champions
-from serving.engine import Engine
-from serving.scoreboard import Generation, Scoreboard, member_rows, refresh, sweep
-from serving.scoreboard import board as boards
-from serving.scoreboard.files import BLANK
-from serving.scoreboard.tops import TOP
-from serving.state import open_states
-from serving.state.contract import StateChunk
+from serving.engine.engine import Engine
+from serving.engine.scoreboard import Generation, Scoreboard, member_rows, refresh, sweep
+from serving.engine.scoreboard import board as boards
+from serving.engine.scoreboard.files import BLANK
+from serving.engine.scoreboard.top_reasons import TOP
+from serving.engine.state import open_states
+from serving.engine.state.contract import StateChunk
 from tests import postgres
 from tests.serving.conftest import NOW, Place
 from tests.serving.shop import shop
@@ -276,7 +276,7 @@ def test_another_model_or_too_many_changes_take_a_sweep(
     assert refresh(engine, board, NOW) is board.current()
     for number in range(3):
         answer(engine, number, f"household-{number}")
-    monkeypatch.setattr(import_module("serving.scoreboard.refresh"), "MOST", 2)
+    monkeypatch.setattr(import_module("serving.engine.scoreboard.refresh"), "MOST", 2)
     assert refresh(engine, board, NOW) is None
     monkeypatch.undo()
     engine.champions = Champions(Path("nowhere"), JOURNEY)

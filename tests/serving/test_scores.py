@@ -21,7 +21,7 @@ from models.prediction.interval import Ranks, Spread
 from models.prediction.next_stage import StageScorer, StageShares
 from models.prediction.scorer import Scorer
 from models.prediction.tiers import Prior
-from serving import schemas
+from serving.http import schemas
 from tests.serving.answers import fails, ok
 from tests.serving.conftest import NOW, Place, serve
 from tests.serving.shop import bundle, customer

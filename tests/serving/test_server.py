@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from serving import schemas
+from serving.http import schemas
 from serving.service import keep_control_inside
 from tests.outside import Outside
 from tests.serving.answers import fails, ok

@@ -12,10 +12,10 @@ import pytest
 from prometheus_client import REGISTRY
 
 from features.journey import JOURNEY
-from serving import shadow as shadow_room
-from serving.engine import Engine, Standing
+from serving.engine.engine import Engine, Standing
+from serving.process import shadow as shadow_room
+from serving.process.shadow import AT_ONCE, LARGEST_SHARE, REMEMBERED, WAITING, Ratio, Shadow
 from serving.settings import BadSetting, read_settings
-from serving.shadow import AT_ONCE, LARGEST_SHARE, REMEMBERED, WAITING, Ratio, Shadow
 from tests.serving.conftest import NOW, Place, serve
 from tests.serving.shop import bundle, customer
 

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from features.events import Kind
 from features.journey import JOURNEY
-from serving import schemas
+from serving.http import schemas
 from tests.serving.answers import ok
 from tests.serving.conftest import Place, serve
 

@@ -13,8 +13,8 @@ import pytest
 
 from features.journey import JOURNEY
 from features.log.contract import LogBusy, LogError, LogMissing
-from serving.state import SqliteStateStore, StateStore
-from serving.state.sqlite import StoreUnknown, open_states
+from serving.engine.state import SqliteStateStore, StateStore
+from serving.engine.state.sqlite import StoreUnknown, open_states
 from tests.serving.conftest import NOW
 from tests.serving.state_suite import StateStoreSuite, event, identify, replayed, state, swept
 
@@ -90,7 +90,7 @@ def test_a_database_of_an_earlier_release_learns_of_merges(tmp_path: Path) -> No
 
 
 def test_a_batch_of_more_customers_than_are_asked_for_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.state.sqlite.ASKED_AT_ONCE", 4)
+    monkeypatch.setattr("serving.engine.state.sqlite.ASKED_AT_ONCE", 4)
     store = opened(tmp_path)
     for start in (0, 30):
         store.record([event(start + number, f"c-{number % 11}", at=NOW + start + number) for number in range(30)])
@@ -100,7 +100,7 @@ def test_a_batch_of_more_customers_than_are_asked_for_at_once(tmp_path: Path, mo
 
 
 def test_many_stale_customers_are_replayed_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.state.folding.FEW", 3)
+    monkeypatch.setattr("serving.engine.state.folding.FEW", 3)
     store = opened(tmp_path)
     store.log.append([event(number, f"c-{number % 8}", at=NOW - number) for number in range(40)], history=True)
     assert store.heal() == 8

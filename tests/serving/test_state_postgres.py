@@ -16,8 +16,8 @@ from features.journey import JOURNEY
 from features.log.contract import LogBusy, LogFull, LogMissing
 from features.log.postgres.errors import LogUnavailable
 from features.log.postgres.session import Session
-from serving.state import StateStore, open_states
-from serving.state.postgres import PostgresStateStore
+from serving.engine.state import StateStore, open_states
+from serving.engine.state.postgres import PostgresStateStore
 from tests import postgres
 from tests.serving.conftest import NOW
 from tests.serving.state_suite import StateStoreSuite, event, replayed, state
@@ -143,7 +143,7 @@ def test_events_written_by_the_log_alone_are_not_overlooked(store: PostgresState
 
 
 def test_many_stale_customers_are_replayed_together(store: PostgresStateStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.state.folding.FEW", 3)
+    monkeypatch.setattr("serving.engine.state.folding.FEW", 3)
     store.log.append([event(number, f"c-{number % 8}", at=NOW - number) for number in range(40)], history=True)
     assert store.heal() == 8
     assert store.heal() == 0

@@ -17,12 +17,12 @@ from pydantic_core import from_json
 from features.journey import JOURNEY
 from features.sources.fields.privacy import DEFAULT
 from features.sources.readers.broken_json import parts
-from serving.application import application
-from serving.intake import Intake, Taken
-from serving.letters import LetterReport, Replay
-from serving.routes import ROUTES
+from serving.engine.batch import Intake, Taken
+from serving.engine.dead_letters import LetterReport, Replay
+from serving.http.app import application
+from serving.http.routes import ROUTES
+from serving.process.worker import Worker
 from serving.settings import read_settings
-from serving.worker import Worker
 from tests.serving.answers import fails
 from tests.serving.breaks import some
 from tests.serving.conftest import NOW, Place, serve

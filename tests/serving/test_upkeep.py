@@ -13,8 +13,8 @@ import pytest
 
 from features.events import Event, Kind
 from features.journey import JOURNEY
-from serving import schemas
-from serving.upkeep import REPORT, Stopped, Upkeep
+from serving.http import schemas
+from serving.process.maintenance import REPORT, Stopped, Upkeep
 from tests.serving.answers import ok
 from tests.serving.conftest import NOW, Place, serve
 from tests.serving.shop import customer
@@ -61,7 +61,7 @@ def test_the_first_round_rebuilds_and_all_are_told(place: Place) -> None:
 def test_a_large_shop_says_how_far_it_is(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     upkeep = upkeep_of(place)
     told: list[dict[str, Any]] = []
-    monkeypatch.setattr("serving.upkeep.TOLD_SECONDS", 0.0)
+    monkeypatch.setattr("serving.process.maintenance.TOLD_SECONDS", 0.0)
     engine = place.engine()
 
     def heal(progress: Any) -> int:
@@ -141,12 +141,12 @@ def test_readiness_tells_of_rebuild_audit_and_disk(place: Place, monkeypatch: py
         told = answer.json()["checks"]
         assert not told["audit"]["ok"] and "waypost rebuild" in told["audit"]["detail"]
         assert all(told[name]["ok"] for name in ("serving", "model", "store", "rebuild"))
-        monkeypatch.setattr("serving.endpoints.operations.LEAST_FREE_BYTES", 2**62)
+        monkeypatch.setattr("serving.http.endpoints.operations.LEAST_FREE_BYTES", 2**62)
         assert not client.get("/readyz").json()["checks"]["disk"]["ok"]
 
 
 def test_a_rebuild_under_way_is_not_ready_but_answers(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.worker.PROMPT_SECONDS", 0.01)
+    monkeypatch.setattr("serving.process.worker.PROMPT_SECONDS", 0.01)
     monkeypatch.setattr(Upkeep, "round", lambda self, engine: 60.0)
     with serve(place) as client:
         answer = client.get("/readyz")

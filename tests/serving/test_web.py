@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.routes import ROUTES
-from serving.scoreboard import Generation, Scoreboard, sweep
+from serving.engine.scoreboard import Generation, Scoreboard, sweep
+from serving.http.routes import ROUTES
 from serving.web.docs import docs_page
 from serving.web.markup import Html, join, prose, tag
 from serving.web.page import duration, figure, percent

@@ -14,9 +14,9 @@ import pytest
 
 from features.journey import JOURNEY
 from features.log.contract import LogBusy, LogError
-from serving.desk import MOST_WAITING, Desk
+from serving.process.engine_threads import MOST_WAITING, Desk
+from serving.process.worker import Worker
 from serving.settings import read_settings
-from serving.worker import Worker
 from tests.serving.conftest import Place, serve
 
 
@@ -91,7 +91,7 @@ def test_the_check_does_not_queue_behind_writes(place: Place) -> None:
 def test_a_new_champion_is_noticed_though_nothing_is_swept(
     place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("serving.worker.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("serving.process.worker.HEARTBEAT_SECONDS", 0.02)
     bundle, place.champion = place.champion, place.folder / "champion"
     with caplog.at_level(logging.WARNING, "waypost"), serve(place) as client:
         assert client.post("/v1/scores", json={"customer": "anna"}).status_code == 503

@@ -14,11 +14,11 @@ import pytest
 
 from features.events import Event, Kind
 from features.log.contract import DeadLetter, LogBusy, LogError
-from serving import writer as writing
-from serving.engine import Engine
-from serving.intake import Intake, Taken
-from serving.problems import Problem
-from serving.writer import Writer
+from serving.engine.batch import Intake, Taken
+from serving.engine.engine import Engine
+from serving.http.problems import Problem
+from serving.process import group_commit
+from serving.process.group_commit import Writer
 from tests.serving.conftest import NOW, Place
 
 
@@ -108,9 +108,9 @@ def test_a_failing_store_fails_all_and_is_asked_again(place: Place) -> None:
 
 
 def test_what_waits_is_bounded(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "MOST_WAITING", 4)
-    monkeypatch.setattr(writing, "MOST_EVENTS_WAITING", 5)
-    monkeypatch.setattr(writing, "MOST_BYTES_WAITING", 1000)
+    monkeypatch.setattr(group_commit, "MOST_WAITING", 4)
+    monkeypatch.setattr(group_commit, "MOST_EVENTS_WAITING", 5)
+    monkeypatch.setattr(group_commit, "MOST_BYTES_WAITING", 1000)
 
     async def by_requests(writer: Writer) -> list[Any]:
         return await behind(writer, *(writer.take(intake(f"m-{number}")) for number in range(5)))

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from features.sources.formats.waypost import COLUMNS as EVENT_COLUMNS
-from serving import schemas
-from serving.endpoints.events import _hint
-from serving.route import Route
-from serving.routes import ROUTES
-from serving.state.sqlite import SqliteStateStore
+from serving.engine.state.sqlite import SqliteStateStore
+from serving.http import schemas
+from serving.http.endpoints.events import _hint
+from serving.http.route import Route
+from serving.http.routes import ROUTES
 from tests.serving.answers import fails, ok
 from tests.serving.conftest import Place, serve
 
@@ -233,7 +233,7 @@ def test_a_fault_of_the_server_is_a_problem_and_the_log_names_nobody(
     def broken(self: object, customers: list[str], now: int, wanted: object) -> None:
         raise RuntimeError(f"cannot score {customers}")
 
-    monkeypatch.setattr("serving.engine.Engine.score_many", broken)
+    monkeypatch.setattr("serving.engine.engine.Engine.score_many", broken)
     problem = fails(client.post("/v1/scores", json={"customer": "jane@example.com"}), "internal_error")
     assert "jane" not in caplog.text and "RuntimeError" in caplog.text
     assert problem["request_id"] in caplog.text

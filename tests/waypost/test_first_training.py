@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from features.events import DAY
 from models.bundle.bundle import read_manifest
 from models.bundle.promotion_log import Promotions
-from serving import schemas
+from serving.http import schemas
 from tests.always import unrecorded
 from tests.serving.answers import ok
 from tests.serving.conftest import Place, serve

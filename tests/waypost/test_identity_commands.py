@@ -16,8 +16,8 @@ from features.events import DAY, Event, Kind
 from features.journey import JOURNEY
 from features.log import open_log
 from features.log.contract import Training
-from serving.scoreboard import Scoreboard, sweep
-from serving.scoreboard.files import BLANK
+from serving.engine.scoreboard import Scoreboard, sweep
+from serving.engine.scoreboard.files import BLANK
 from tests.serving.shop import customer, save_bundle, shop
 from waypost import app
 from waypost.places import engine_of

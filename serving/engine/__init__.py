@@ -1,0 +1,1 @@
+"""What the server does, without HTTP: ingest, score, recommend, decide; states, scoreboard, erasure and export."""

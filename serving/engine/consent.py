@@ -1,0 +1,89 @@
+"""Who withdrew the consent to be profiled. Of such a profile nothing is recorded, scored or decided any more.
+
+The verdict is in the state: the latest withdrawal is not followed by a later grant (the feature
+`profiling_withdrawn`). To ask the state of every customer of every batch would cost a read each, so the few who may
+have withdrawn are kept in memory, and before each batch the log is asked only who joined them since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from features.aggregates import since
+from features.aggregates.base import Reading
+from features.events import CONSENT_GRANT, CONSENT_WITHDRAW, IDENTIFY, Event, Kind
+from features.fold.fold import Fold
+from features.identity.rules import joined
+from serving.engine.state import CustomerState, StateStore
+
+CONSENTS = frozenset((CONSENT_WITHDRAW, CONSENT_GRANT))
+"""Kinds that are recorded whatever the customer consented to: else no consent could be given again."""
+
+_TURNING = CONSENTS | {IDENTIFY}
+
+
+def _moment(kind: Kind) -> str:
+    """The slot of the state that holds the latest moment of a kind."""
+    reading = since(kind)
+    assert isinstance(reading, Reading)
+    return f"{reading.aggregate.name}__moment"
+
+
+_WITHDRAWN, _GRANTED = _moment(CONSENT_WITHDRAW), _moment(CONSENT_GRANT)
+
+
+def withdrawn(state: CustomerState) -> bool:
+    """Whether the state says that profiling is withdrawn: a withdrawal, and no grant in a later second."""
+    latest = state.states[_WITHDRAWN][0]
+    return bool(latest and state.states[_GRANTED][0] <= latest)
+
+
+def stranger(customer: str, fold: Fold) -> CustomerState:
+    """The state of somebody of whom nothing is known."""
+    return CustomerState(customer, False, 0, fold.empty())
+
+
+class Consents:
+    """The customers of one store who may have withdrawn: never too few of them, whoever wrote last."""
+
+    def __init__(self, states: StateStore) -> None:
+        self._states = states
+        self._seen = 0
+        self.suspects: set[str] = set()
+        """All ids of the profiles in which profiling was ever withdrawn."""
+
+    def refresh(self) -> None:
+        """Take note of what was committed since the last time. To be called at the start of a transaction."""
+        newest = self._states.about_people()
+        if newest != self._seen:
+            self.look()
+            self._seen = newest
+
+    def look(self) -> None:
+        """Take note of what the running transaction has recorded as well; should it be undone, nothing is missed."""
+        for customer in self._states.customers_with(CONSENT_WITHDRAW, self._seen):
+            self.suspects.update(self._states.log.profile(customer))
+        if self.suspects and self._seen:
+            joining = self._states.customers_with(IDENTIFY, self._seen)
+            # Whoever has not looked for long asks of the fewer: a shop's customers log in all day.
+            for customer in joining if len(joining) < len(self.suspects) else tuple(self.suspects):
+                profile = self._states.log.profile(customer)
+                if not self.suspects.isdisjoint(profile):
+                    self.suspects.update(profile)
+
+    def turn(self, events: Sequence[Event], start: int) -> int:
+        """The place of the first event, from `start` on, after which a verdict may be another; else of the last."""
+        for place in range(start, len(events)):
+            if events[place].kind in _TURNING and self._turns(events[place]):
+                return place
+        return len(events) - 1
+
+    def _turns(self, event: Event) -> bool:
+        return event.kind is CONSENT_WITHDRAW or event.customer in self.suspects or joined(event) in self.suspects
+
+    def withdrawn(self, events: Sequence[Event]) -> set[str]:
+        """The customers among those of `events` whose profiling is withdrawn."""
+        if not self.suspects:
+            return set()
+        suspects = self.suspects.intersection(event.customer for event in events)
+        return {customer for customer in suspects if withdrawn(self._states.load(customer))}

@@ -1,0 +1,317 @@
+"""The four sentences of the server, without HTTP: take, score, recommend, decide (and reward what was decided).
+
+Everything is given `now`. No answer is older than the newest event that went into it: where the clock is behind,
+`as_of` is the moment that event was learnt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.events import Channel, Event, Kind, Stage
+from features.fold.fold import Fold
+from features.identity.rules import joined
+from models.bundle.loaded import Champion, Champions
+from models.decisions.actions import DO_NOTHING, SCORES
+from models.decisions.policy import Decision, Policy, decision_event, reward_event
+from models.recommenders.history import recent_items
+from models.recommenders.item_item import Recommendation
+from serving.engine.batch import Intake, Outcome, Taken
+from serving.engine.consent import CONSENTS, Consents, stranger, withdrawn
+from serving.engine.state import CustomerState, StateStore, open_states
+
+SHOWN = 10
+"""Products that go with a decision whose action shows some."""
+
+NEAR, FAR = 100, 10_000
+"""How many of a customer's newest events are looked through for an earlier decision: first few, then many."""
+
+
+IN_PEACE = Policy(actions=(DO_NOTHING,))
+"""The policy for those who withdrew the consent to be profiled."""
+
+
+class UnknownDecision(LookupError):
+    """The customer has no decision with this id."""
+
+
+class UnknownTargets(LookupError):
+    """Targets were asked for that the champion does not have: their names, and those that there are."""
+
+    def __init__(self, names: list[str], known: list[str]) -> None:
+        super().__init__(names, known)
+        self.names, self.known = names, known
+
+
+class DecisionConflict(ValueError):
+    """The id of a decision is taken by something else."""
+
+
+class Standing(NamedTuple):
+    """One customer at one moment: features and the probability of every target that speaks of the customer."""
+
+    customer: str
+    known: bool
+    as_of: int
+    features: NDArray[np.float32]
+    stage: Stage | None
+    scores: Mapping[str, float]
+    champion: Champion | None
+    """Who scored; None when there was no model."""
+
+
+class Recommended(NamedTuple):
+    """The best items for one customer at one moment."""
+
+    known: bool
+    as_of: int
+    items: list[Recommendation]
+    version: str
+    why: str | None
+    """Why everybody is given the same, or nothing; None where the items are the customer's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision in the log. `repeated` when it was made earlier; then `decision` has no considered actions.
+
+    To do nothing for a customer who withdrew the consent to be profiled is not in the log.
+    """
+
+    decision: Decision
+    known: bool
+    as_of: int
+    repeated: bool
+    items: Sequence[Recommendation]
+    version: str
+    """The model that decided."""
+
+
+def open_engine(store: str, bundle: Path, fold: Fold, busy_seconds: float = 30.0) -> Engine:
+    """An engine over the store at a URL, with the bundle in a directory if it can be used: for the command line."""
+    champions = Champions(bundle, fold)
+    champions.refresh()
+    return Engine(open_states(store, fold, busy_seconds), fold, champions)
+
+
+class Engine:
+    """What can be asked of a store's customers. Belongs to the thread that opened the store."""
+
+    def __init__(self, states: StateStore, fold: Fold, champions: Champions) -> None:
+        self.states = states
+        self.fold = fold
+        self.champions = champions
+        self.consents = Consents(states)
+        self._stage_column = fold.index["stage"]
+        self._first_seen_column = fold.index["days_since_first"]
+
+    def take(self, intakes: Sequence[Intake]) -> list[Taken]:
+        """Write what several requests bring, in one transaction, and fold it: what became of each, in their order.
+
+        Events of customers who withdrew the consent to be profiled are withheld. When this returns outside of a
+        transaction, the rest is on disk and in every later answer.
+        """
+        with self.states.transaction():
+            letters = [letter for intake in intakes for letter in intake.letters]
+            if letters:
+                self.states.log.reject(letters)
+            outcomes, joining = self._record([event for intake in intakes for event in intake.events])
+        taken = []
+        start = 0
+        for intake in intakes:
+            stop = start + len(intake.events)
+            taken.append(Taken(outcomes[start:stop], sum(start <= place < stop for place in joining)))
+            start = stop
+        return taken
+
+    def _record(self, events: Sequence[Event]) -> tuple[list[Outcome], list[int]]:
+        """Append and fold what may be; the outcome of each event, and the places of those that merged two ids.
+
+        Where an event may change who has withdrawn, it ends a run, and those after it are judged anew.
+        """
+        self.consents.refresh()
+        outcomes: list[Outcome] = []
+        joining: list[int] = []
+        while len(outcomes) < len(events):
+            start = len(outcomes)
+            run = events[start : self.consents.turn(events, start) + 1]
+            told, merged = self._record_run(run)
+            outcomes += told
+            joining += (start + place for place in merged)
+            if len(outcomes) < len(events):
+                self.consents.look()
+        return outcomes, joining
+
+    def _record_run(self, events: Sequence[Event]) -> tuple[list[Outcome], list[int]]:
+        silent = self.consents.withdrawn(events)
+        places: Sequence[int] = range(len(events))
+        if silent:
+            places = [
+                place for place in places if events[place].customer not in silent or events[place].kind in CONSENTS
+            ]
+        appended = self.states.record([events[place] for place in places])
+        outcomes: list[Outcome] = ["withheld"] * len(events)
+        for place, accepted in zip(places, appended.accepted, strict=True):
+            outcomes[place] = "accepted" if accepted else "duplicate"
+        if not len(appended.merges):
+            return outcomes, []
+        first = {joined(events[place]): place for place in reversed(places) if outcomes[place] == "accepted"}
+        names = map(self.states.log.customers.name, appended.merges["member"].tolist())
+        return outcomes, [first[name] for name in names if name in first]
+
+    def score(self, customer: str, now: int) -> Standing:
+        """Features and scores of one customer. Raises `ModelMissing` when there is no model."""
+        champion = self.champions.require()
+        return self._standing(self._load(customer), now, champion)
+
+    def score_many(self, customers: Sequence[str], now: int, wanted: Collection[str] | None = None) -> list[Standing]:
+        """As `score` would give each of several customers, in the order given, all by one champion.
+
+        Only the targets `wanted`, if any are named. Raises `UnknownTargets` for those that the champion has not.
+        """
+        champion = self.champions.require()
+        if wanted is not None:
+            unknown = set(wanted) - champion.told.keys()
+            if unknown:
+                raise UnknownTargets(sorted(unknown), list(champion.told))
+        return [self._standing(self._load(customer), now, champion, wanted) for customer in customers]
+
+    def profile(self, customer: str, now: int) -> Standing:
+        """As `score`, but without scores rather than without an answer when there is no model."""
+        return self._standing(self._load(customer), now, self.champions.current)
+
+    def recommend(self, customer: str, limit: int, now: int, exclude: Collection[str] = ()) -> Recommended:
+        """The best `limit` items, none of them in `exclude`. Raises `ModelMissing` when there is no model."""
+        champion = self.champions.require()
+        state = self._load(customer)
+        as_of = max(now, state.received)
+        items = self._recommend(champion, state, limit, as_of, exclude)
+        known = self._known(state, self.fold.read(state.states, 0, as_of))
+        manifest = champion.bundle.manifest
+        return Recommended(known, as_of, items, manifest.version, manifest.recommender_why or None)
+
+    def decide(self, customer: str, decision_id: str, now: int, channels: Collection[Channel] | None = None) -> Decided:
+        """Choose the next best action and append the decision to the log, with all its probabilities.
+
+        One transaction, so that two decisions at once cannot both use up the same contact. The id alone is the seed
+        of the draw. Raises `DecisionConflict` when the id belongs to something else than a decision for `customer`.
+        """
+        champion = self.champions.require()
+        with self.states.transaction():
+            state = self.states.load(customer)
+            if withdrawn(state):
+                return self._leave_in_peace(customer, decision_id, now, champion)
+            standing = self._standing(state, now, champion, SCORES)
+            row = dict(zip(self.fold.names, standing.features.tolist(), strict=True))
+            if standing.stage is None:
+                row["stage"] = float(Stage.AWARENESS)
+            if standing.known:  # the base rate of those we know says nothing of a stranger
+                row.update(standing.scores)
+            recent = self._recent_actions(state)
+            decision = champion.policy.decide(row, recent, standing.as_of, decision_id, channels)
+            event = decision_event(decision, customer, standing.as_of, model_version=champion.bundle.version)
+            accepted = self.states.record([event]).accepted[0]
+        if not accepted:
+            decision, as_of, version = self._repeat(customer, decision_id, champion)
+        else:
+            as_of, version = standing.as_of, champion.bundle.version
+        items = self._recommend(champion, state, SHOWN, as_of) if decision.needs_content == "items" else []
+        return Decided(decision, standing.known, as_of, not accepted, items, version)
+
+    def reward(
+        self, customer: str, decision_id: str, value: float, now: int, *, money: bool, reward_id: str | None
+    ) -> tuple[str, int, bool]:
+        """Append what came of a decision: the action rewarded, the moment, and whether the reward is new.
+
+        Of a customer who withdrew the consent to be profiled no reward is kept. Raises `UnknownDecision` when the
+        customer has no such decision.
+        """
+        decided = self._find_decision(customer, decision_id)
+        if decided is None or decided.category is None:
+            raise UnknownDecision(decision_id)
+        as_of = max(now, decided.received)
+        if withdrawn(self.states.load(customer)):
+            return decided.category, as_of, False
+        identity = reward_id or f"{decision_id}:reward"
+        event = reward_event(identity, decision_id, decided.category, customer, value, as_of, money=money)
+        return decided.category, as_of, self.states.record([event]).accepted[0]
+
+    def _load(self, customer: str) -> CustomerState:
+        """The state to answer from: a stranger's, for a customer who withdrew the consent to be profiled."""
+        state = self.states.load(customer)
+        return stranger(customer, self.fold) if withdrawn(state) else state
+
+    def _leave_in_peace(self, customer: str, decision_id: str, now: int, champion: Champion) -> Decided:
+        """The decision to do nothing, which is not recorded either."""
+        standing = self._standing(stranger(customer, self.fold), now, champion)
+        row = dict(zip(self.fold.names, standing.features.tolist(), strict=True)) | {"stage": float(Stage.AWARENESS)}
+        decision = IN_PEACE.decide(row, {}, standing.as_of, decision_id)
+        return Decided(decision, False, standing.as_of, False, [], champion.bundle.version)
+
+    def _standing(
+        self, state: CustomerState, now: int, champion: Champion | None, wanted: Collection[str] | None = None
+    ) -> Standing:
+        as_of = max(now, state.received)
+        features = self.fold.read(state.states, 0, as_of)
+        if not self._known(state, features):
+            rates = champion.base_rates if champion else {}
+            rates = {name: rate for name, rate in rates.items() if wanted is None or name in wanted}
+            return Standing(state.customer, False, as_of, features, None, rates, champion)
+        scores = champion.score(features, wanted) if champion else {}
+        stage = Stage(int(features[self._stage_column]))
+        return Standing(state.customer, True, as_of, features, stage, scores, champion)
+
+    def _known(self, state: CustomerState, features: NDArray[np.float32]) -> bool:
+        """Whether the customer did anything; what Waypost decided for somebody tells nothing of them."""
+        return state.known and not np.isnan(features[self._first_seen_column])
+
+    def _recommend(
+        self, champion: Champion, state: CustomerState, limit: int, as_of: int, exclude: Collection[str] = ()
+    ) -> list[Recommendation]:
+        recommender = champion.bundle.recommender
+        recent = recent_items(self.fold, state.states, 0, self.states.log.items.name, as_of) if state.known else []
+        return recommender.recommend(recent, limit, exclude)
+
+    def _recent_actions(self, state: CustomerState) -> dict[str, int]:
+        name = self.states.log.categories.name
+        return {name(code): at for code, at in self.fold.memory(state.states, 0, "recent_actions")}
+
+    def _repeat(self, customer: str, decision_id: str, champion: Champion) -> tuple[Decision, int, str]:
+        """The decision that was made under this id before, as the log has it; when, and by which model."""
+        event = self._find_decision(customer, decision_id)
+        if event is None or event.category is None:
+            raise DecisionConflict(decision_id)
+        told = event.properties
+        needs = {action.name: action.needs_content for action in champion.policy.actions}
+        decision = Decision(
+            decision_id=decision_id,
+            action=event.category,
+            channel=event.channel,
+            stage=Stage[told["stage"].upper()],
+            mode=told["mode"],
+            probability=told["probability"],
+            propensities=dict(told["propensities"]),
+            needs_content=needs.get(event.category, ""),
+            considered=(),
+        )
+        return decision, event.received, str(told["model_version"])
+
+    def _find_decision(self, customer: str, decision_id: str) -> Event | None:
+        return next((event for event in self._newest(customer) if _is_decision(event, decision_id)), None)
+
+    def _newest(self, customer: str) -> Iterator[Event]:
+        """The customer's newest events, newest first; most questions are answered by the first few."""
+        few = self.states.log.events(customer, NEAR)
+        yield from few
+        if len(few) == NEAR:
+            yield from self.states.log.events(customer, FAR)[NEAR:]
+
+
+def _is_decision(event: Event, decision_id: str) -> bool:
+    return event.kind == Kind.DECISION and event.message_id == decision_id

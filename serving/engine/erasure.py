@@ -1,0 +1,178 @@
+"""To take the ids of a profile apart, and to erase a customer everywhere: without HTTP.
+
+A customer is in four places: the store (events, merges, state, dead letters), a second log of history where there is
+one, the scoreboard's files, and the models trained on it. The first three are erased; of the models, the receipt names
+the versions, which only a new training replaces.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from contextlib import closing
+from typing import NamedTuple
+
+import numpy as np
+
+from features.events import Kind
+from features.log import open_log
+from features.log.contract import Erased, EventLog, LogBusy, Records
+from serving.engine.engine import Engine
+from serving.engine.scoreboard import Scoreboard
+from serving.http.schemas import ErasedHistory, ErasureAnswer, moment
+
+
+class ErasedHere(NamedTuple):
+    """What was removed from one log, and with it the models that had seen it."""
+
+    customers: list[str]
+    """Every id of the profile."""
+    events: int
+    dead_letters: int
+    merges: int
+    decisions: int
+    """Of the events, those that Waypost made: what it decided."""
+    states: int
+    models: list[str]
+    """Versions of the bundles trained on any of it, oldest first."""
+    complete: bool = True
+    """Whether the bytes are overwritten, too."""
+
+
+NOTHING = ErasedHere([], 0, 0, 0, 0, 0, [])
+
+
+def unmerge(engine: Engine, customer: str, now: int) -> tuple[list[str], list[list[str]]]:
+    """Take a member out of its profile, or all members out of a profile.
+
+    Returns the ids taken out, and all profiles there are now in place of the one.
+    """
+    with engine.states.transaction():
+        together = engine.states.log.profile(customer)
+        separated = engine.states.unmerge(customer, now)
+        profiles = [engine.states.log.profile(name) for name in together]
+    return separated, [each for name, each in zip(together, profiles, strict=True) if each[:1] == [name]]
+
+
+class Known(NamedTuple):
+    """By what a customer is known, to be asked before an erasure."""
+
+    customers: list[str]
+    """Every id of the profile; the id asked for when the log knows none."""
+    apart: list[int]
+    """Codes of customers who were once joined with one of these ids, and are no more: what was computed of them then
+    knows of these."""
+
+
+def known_as(log: EventLog, customer: str) -> Known:
+    """All ids of a customer's profile, and whom they were joined with."""
+    customers = log.profile(customer) or [customer]
+    own = {code for name in customers if (code := log.customers.code(name)) is not None}
+    joined = {code for merge in merges_of(log, own) for code in (int(merge["member"]), int(merge["profile"]))}
+    return Known(customers, sorted(joined - own))
+
+
+def erase(engine: Engine, customer: str, now: int) -> ErasedHere:
+    """Remove every trace of a customer's profile from the store, for good.
+
+    To be said alone, in no transaction with others: the store overwrites its files after the commit. When it cannot,
+    because somebody reads them, what was removed is told all the same.
+    """
+    log = engine.states.log
+    told = None
+    try:
+        with engine.states.transaction():
+            known = engine.states.load(customer).known
+            decisions = _decisions(log, customer)
+            told = _told(log, engine.states.erase(customer, now), decisions, int(known))
+    except LogBusy:
+        if told is None or any(log.profile(name) for name in told.customers):
+            raise
+        return told._replace(complete=False)
+    return told
+
+
+def erase_history(place: str, customers: Sequence[str], now: int) -> ErasedHere:
+    """Remove customers from a second log, such as `parquet:data/history`.
+
+    Raises a `LogError`, and `LogMissing` when there is no log at `place`.
+    """
+    found = NOTHING
+    with closing(open_log(place, create=False)) as log:
+        for customer in customers:
+            decisions = _decisions(log, customer)
+            found = both(found, _told(log, log.erase(customer, now), decisions, 0))
+    return found
+
+
+def erase_everywhere(engine: Engine, board: Scoreboard, history: str, customer: str, now: int) -> ErasureAnswer:
+    """Erase a customer from the second log at `history` (empty for none), the store and the scoreboard. The receipt.
+
+    The second log comes first: only the store knows the profile's ids, and it must do so still should this be repeated.
+    """
+    known = known_as(engine.states.log, customer)
+    there = erase_history(history, known.customers, now) if history else None
+    try:
+        here = erase(engine, customer, now)
+    finally:
+        blanked = board.blank(engine.states.log.customers.names(), known.apart)
+    late = [name for name in here.customers if name not in known.customers]
+    if there and late:  # joined since the second log was asked
+        there = both(there, erase_history(history, late, now))
+    return receipt(here, there, blanked, now)
+
+
+def both(first: ErasedHere, second: ErasedHere) -> ErasedHere:
+    """Two erasures as one."""
+    return ErasedHere(
+        list(dict.fromkeys([*first.customers, *second.customers])),
+        first.events + second.events,
+        first.dead_letters + second.dead_letters,
+        first.merges + second.merges,
+        first.decisions + second.decisions,
+        first.states + second.states,
+        list(dict.fromkeys([*first.models, *second.models])),
+        first.complete and second.complete,
+    )
+
+
+def receipt(store: ErasedHere, history: ErasedHere | None, blanked: int, now: int) -> ErasureAnswer:
+    """The receipt of an erasure from the store, from the second log, if there is one, and of scoreboard rows."""
+    whole = both(store, history or NOTHING)
+    rows = whole.events + whole.dead_letters + whole.merges + whole.states + blanked
+    return ErasureAnswer(
+        receipt_id=os.urandom(8).hex(),
+        as_of=moment(now),
+        erased=rows + len(whole.customers) > 0,
+        complete=whole.complete,
+        customer_ids=len(whole.customers),
+        events=store.events,
+        decisions=store.decisions,
+        states=store.states,
+        merges=store.merges,
+        dead_letters=store.dead_letters,
+        scoreboard_rows=blanked,
+        history=history
+        and ErasedHistory(events=history.events, dead_letters=history.dead_letters, merges=history.merges),
+        models=whole.models,
+        tombstone=True,
+    )
+
+
+def _decisions(log: EventLog, customer: str) -> int:
+    return int(np.count_nonzero(log.history(customer)["kind"] == int(Kind.DECISION)))
+
+
+def _told(log: EventLog, erased: Erased, decisions: int, states: int) -> ErasedHere:
+    models = [each.version for each in log.trainings() if erased.events and each.until >= erased.first_received]
+    return ErasedHere(
+        erased.customers, erased.events, erased.dead_letters, erased.merges, decisions, states,
+        list(dict.fromkeys(models)),
+    )  # fmt: skip
+
+
+def merges_of(log: EventLog, codes: Collection[int]) -> Records:
+    """The merges of any of these ids, those undone too."""
+    merges, asked = log.merges(), list(codes)
+    found: Records = merges[np.isin(merges["member"], asked) | np.isin(merges["profile"], asked)]
+    return found

@@ -1,0 +1,125 @@
+"""All that is held about a customer, as lines of JSON: the right of access, without HTTP."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from pydantic_core import to_json
+
+from features.events import Event
+from features.fold.fold import Fold
+from features.log.contract import DeadLetter, EventLog
+from serving.engine.dead_letters import speaks_of
+from serving.engine.engine import Engine, Standing
+from serving.engine.erasure import merges_of
+from serving.engine.scoreboard import Generation
+from serving.http.endpoints.shapes import event_answer, number, position, segments_of, target_scores
+from serving.http.schemas import moment
+
+LETTERS = 1000
+"""Dead letters looked through at once."""
+
+
+class Held(NamedTuple):
+    """Everything held about a customer, ready to be written out."""
+
+    customers: list[str]
+    """Every id of the profile, its own first; the id asked for when the log knows none."""
+    standing: Standing
+    features: dict[str, float]
+    """The state, as features, though profiling be withdrawn."""
+    merges: list[dict[str, Any]]
+    events: list[Event]
+    """Oldest first."""
+    letters: list[DeadLetter]
+
+
+def held(engine: Engine, customer: str, now: int) -> Held:
+    """All that the store holds about a customer's profile."""
+    log = engine.states.log
+    customers = log.profile(customer) or [customer]
+    codes = {code for name in customers if (code := log.customers.code(name)) is not None}
+    return Held(
+        customers,
+        engine.profile(customer, now),
+        _features(engine, customer, now),
+        [_merge(log, each) for each in merges_of(log, codes)],
+        log.events(customer, max(1, len(log.history(customer))))[::-1],
+        [letter for letter in _letters(log) if speaks_of(letter, customers)],
+    )
+
+
+def _features(engine: Engine, customer: str, now: int) -> dict[str, float]:
+    state = engine.states.load(customer)
+    if not state.known:
+        return {}
+    values = engine.fold.read(state.states, 0, max(now, state.received)).tolist()
+    return dict(zip(engine.fold.names, values, strict=True))
+
+
+def _letters(log: EventLog) -> Iterator[DeadLetter]:
+    after = 0
+    while some := log.dead_letters(LETTERS, after=after):
+        yield from some
+        after = some[-1].number
+
+
+def _merge(log: EventLog, merge: np.void) -> dict[str, Any]:
+    return {
+        "member": log.customers.name(int(merge["member"])),
+        "profile": log.customers.name(int(merge["profile"])),
+        "received": moment(int(merge["received"])),
+        "undone": bool(merge["undone"]),
+    }
+
+
+def _raw(letter: DeadLetter) -> dict[str, str]:
+    """The raw bytes of a dead letter as JSON carries them: as text, or in base64 where they are none."""
+    try:
+        return {"raw": letter.raw.decode()}
+    except UnicodeDecodeError:
+        return {"raw_base64": base64.b64encode(letter.raw).decode()}
+
+
+def lines(fold: Fold, found: Held, generation: Generation | None = None) -> Iterator[bytes]:
+    """The customer, then merges, events and dead letters, each kind oldest first; `record` says what a line is."""
+    yield _line("customer", _summary(fold, found, generation))
+    for merge in found.merges:
+        yield _line("merge", merge)
+    for event in found.events:
+        yield _line("event", event_answer(event).model_dump())
+    for letter in found.letters:
+        yield _line("dead_letter", _letter(letter))
+
+
+def _summary(fold: Fold, found: Held, generation: Generation | None) -> dict[str, Any]:
+    standing = found.standing
+    return {
+        "as_of": moment(standing.as_of),
+        "customer": standing.customer,
+        "ids": found.customers,
+        "known": standing.known,
+        **position(fold, standing),
+        "scores": target_scores(standing),
+        "segments": segments_of(fold, standing, generation),
+        "features": {name: number(value) for name, value in found.features.items()},
+        "fingerprint": fold.fingerprint,
+    }
+
+
+def _letter(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "source": letter.source,
+        "position": letter.position,
+        "field": letter.field,
+        "reason": letter.reason,
+        "received": moment(letter.received),
+        **_raw(letter),
+    }
+
+
+def _line(record: str, content: dict[str, Any]) -> bytes:
+    return to_json({"record": record, **content}) + b"\n"

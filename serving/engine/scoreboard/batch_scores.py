@@ -1,0 +1,48 @@
+"""What the scoreboard knows of a customer: every feature, and the probability of every target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle.loaded import Champion
+from models.decisions.actions import SCORES
+from serving.engine.engine import Engine
+from serving.engine.state.contract import StateChunk
+
+
+class Readings(NamedTuple):
+    """Some customers at one moment."""
+
+    customers: NDArray[np.int32]
+    """Their codes, rising."""
+    columns: NDArray[np.float32]
+    """float32[features + targets, customers]."""
+    states: NDArray[np.void]
+
+
+def targets_of(champion: Champion | None) -> tuple[str, ...]:
+    """The targets that have a column: those of the champion, and those that the actions ask for."""
+    return tuple(dict.fromkeys((*(champion.bundle.scorers if champion else ()), *SCORES)))
+
+
+def readings(
+    engine: Engine, champion: Champion | None, targets: Sequence[str], chunk: StateChunk, now: int
+) -> Readings:
+    """Those who did something (whom only decisions and rewards speak of is not known) and let us profile.
+
+    Without a model the probabilities are NaN: segments that ask for them are empty.
+    """
+    first_seen, withdrawn = engine.fold.index["days_since_first"], engine.fold.index["profiling_withdrawn"]
+    features = engine.fold.sweep(chunk.states, now)
+    known = ~np.isnan(features[:, first_seen]) & ~(features[:, withdrawn] > 0)
+    customers, states, features = chunk.customers[known], chunk.states[known], features[known]
+    scored: dict[str, NDArray[Any]] = champion.score_many(features) if champion else {}
+    columns = np.empty((features.shape[1] + len(targets), len(features)), np.float32)
+    columns[: features.shape[1]] = features.T
+    for row, target in enumerate(targets, features.shape[1]):
+        columns[row] = scored.get(target, np.nan)
+    return Readings(customers, columns, states)

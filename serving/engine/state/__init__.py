@@ -1,0 +1,24 @@
+"""The customers' states: what a store of them promises (`contract`), beside the SQLite log (`sqlite`) and beside the
+PostgreSQL log (`postgres`)."""
+
+from features.fold.fold import Fold
+from features.log import is_postgres
+from serving.engine.state import sqlite
+from serving.engine.state.contract import CustomerState, StateStore
+from serving.engine.state.sqlite import SqliteStateStore
+
+__all__ = ["CustomerState", "SqliteStateStore", "StateStore", "open_states"]
+
+
+def open_states(store: str, fold: Fold, busy_seconds: float, *, create: bool = True) -> StateStore:
+    """The states in the store at a URL or path. A write waits `busy_seconds` for other writers.
+
+    Without `create` the store must exist.
+
+    Raises `sqlite.StoreUnknown` for a log that keeps no states, such as Parquet files, and the other `LogError`s.
+    """
+    if is_postgres(store):
+        from serving.engine.state.postgres import PostgresStateStore
+
+        return PostgresStateStore(store, fold, busy_seconds, create=create)
+    return sqlite.open_states(store, fold, busy_seconds, create=create)

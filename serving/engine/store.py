@@ -1,0 +1,83 @@
+"""Opening the store, again and again: a file that was missing or replaced is taken up as soon as it is there."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from features.fold.fold import Fold
+from features.log.contract import LogMissing
+from models.bundle.loaded import Champions
+from serving.engine.engine import Engine
+from serving.engine.state import open_states
+from serving.settings import Settings
+
+_SQLITE = "sqlite:///"
+
+Identity = tuple[int, int] | None
+"""What tells a file from another at the same path; None when there is none."""
+
+
+class Opening:
+    """Opens engines on the store of a server.
+
+    Only the first may make a store, and only where the settings let it: a worker that is started again is a first one,
+    too. Later a missing one is waited for, never made anew: an empty log in the place of a full one would take events
+    in as if nothing had been there.
+    """
+
+    def __init__(self, settings: Settings, fold: Fold, champions: Champions) -> None:
+        self._settings = settings
+        self._fold = fold
+        self._champions = champions
+        self._opened = False
+        self._log: Identity = None
+        self._ahead: Identity = None
+
+    def engine(self, busy_seconds: float | None = None) -> Engine:
+        """An engine of the calling thread; its writes wait `busy_seconds` for others (by default as set).
+
+        Raises a `LogError`.
+        """
+        log, ahead = self._files()
+        if self._opened and log != self._log and ahead is not None and ahead == self._ahead:
+            raise LogMissing(
+                f"the log {self._settings.store} was replaced, but the -wal file beside it is that of the old one and "
+                "would damage the new one: move the -wal and -shm files away"
+            )
+        wait = self._settings.busy_seconds if busy_seconds is None else busy_seconds
+        create = self._settings.create_store and not self._opened
+        states = open_states(self._settings.store, self._fold, wait, create=create)
+        self._opened = True
+        self._log, self._ahead = self._files()
+        return Engine(states, self._fold, self._champions)
+
+    def free_bytes(self) -> int | None:
+        """The room on the fullest disk that the server writes to; None when it cannot be told."""
+        folders = [self._settings.scoreboard]
+        path = self._path()
+        if path is not None:
+            folders.append(path.parent)
+        found = [shutil.disk_usage(folder).free for folder in folders if folder.is_dir()]
+        return min(found, default=None)
+
+    def _path(self) -> Path | None:
+        """The file of the store; None for a store that is none."""
+        store = self._settings.store
+        if "://" in store and not store.startswith(_SQLITE):
+            return None
+        return Path(store.removeprefix(_SQLITE))
+
+    def _files(self) -> tuple[Identity, Identity]:
+        path = self._path()
+        if path is None:
+            return None, None
+        return _identity(path), _identity(path.with_name(f"{path.name}-wal"))
+
+
+def _identity(path: Path) -> Identity:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

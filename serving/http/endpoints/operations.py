@@ -1,0 +1,131 @@
+"""Whether the server is well, and what it can do."""
+
+from __future__ import annotations
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+
+from features.log.contract import LogError
+from serving.engine.staleness import staleness
+from serving.http.auth import Doors
+from serving.http.messages import JSON, reply, reply_with
+from serving.http.schemas import LiveAnswer, ReadyAnswer, ReadyCheck, moment
+from serving.process.maintenance import UpkeepReport
+from serving.process.worker import Worker
+
+LEAST_FREE_BYTES = 256 << 20
+"""Below so much room on the disk the readiness check warns."""
+
+MOST_CODES = 10
+"""Codes of customers that one line names at most."""
+
+_ALIVE = LiveAnswer(alive=True)
+
+
+async def get_livez(worker: Worker, request: HttpRequest) -> Response:
+    """Say that the process runs."""
+    return reply(_ALIVE)
+
+
+async def get_readyz(worker: Worker, request: HttpRequest) -> Response:
+    """Say whether everything that makes the answers right is in order."""
+    upkeep = worker.upkeep.report()
+    needed = {
+        "serving": _serving(worker),
+        "model": _model(worker),
+        "store": await _store(worker),
+        "rebuild": _rebuild(upkeep),
+        "audit": _audit(upkeep),
+        "keys": _keys(request.app.state.doors),
+    }
+    ready = all(check.ok for check in needed.values())
+    checks = {**needed, "disk": _disk(worker), "scoreboard": _scoreboard(worker), "clock": _clock(worker)}
+    return reply_with(ReadyAnswer(ready=ready, checks=checks), 200 if ready else 503)
+
+
+def _keys(doors: Doors) -> ReadyCheck:
+    """Whether the file of keys is in order; a fault of it matters where the keys were never read, so none opens."""
+    if doors.keys is None:
+        return ReadyCheck(ok=True, detail="none: only this machine is answered")
+    if doors.keys.problem:
+        return ReadyCheck(ok=doors.keys.ever_read, detail=doors.keys.problem)
+    ring = doors.keys.current()
+    if ring is None:
+        return ReadyCheck(ok=False, detail="there are none, so nobody is answered; run `waypost keys create`")
+    return ReadyCheck(ok=True, detail=f"{len(ring)} in force")
+
+
+def _serving(worker: Worker) -> ReadyCheck:
+    if worker.stopping:
+        return ReadyCheck(
+            ok=False, detail="the server is stopping: what is under way is finished, send the rest elsewhere"
+        )
+    return ReadyCheck(ok=True, detail="answering")
+
+
+def _model(worker: Worker) -> ReadyCheck:
+    champion = worker.champions.current
+    if champion is None:
+        return ReadyCheck(ok=False, detail=worker.champions.problem)
+    loaded = f"bundle {champion.bundle.version}, features {worker.fold.fingerprint}"
+    if worker.champions.problem:
+        return ReadyCheck(ok=True, detail=f"{loaded}; the bundle on disk is not used: {worker.champions.problem}")
+    return ReadyCheck(ok=True, detail=loaded)
+
+
+async def _store(worker: Worker) -> ReadyCheck:
+    try:
+        await worker.check_store()
+    except LogError as error:
+        return ReadyCheck(ok=False, detail=str(error))
+    return ReadyCheck(ok=True, detail="readable and writable")
+
+
+def _rebuild(upkeep: UpkeepReport) -> ReadyCheck:
+    """Whether every customer has a state of the running features; till then, whoever is asked for is replayed first."""
+    if upkeep.rebuilt:
+        return ReadyCheck(ok=True, detail=f"every state is of the features {upkeep.fingerprint}")
+    return ReadyCheck(ok=False, detail="states are being rebuilt from the log", done=upkeep.done, total=upkeep.total)
+
+
+def _audit(upkeep: UpkeepReport) -> ReadyCheck:
+    if not upkeep.mismatched:
+        return ReadyCheck(ok=True, detail=f"{upkeep.audited} customers audited, every state is the fold of its events")
+    codes = ", ".join(map(str, upkeep.mismatched[:MOST_CODES]))
+    return ReadyCheck(
+        ok=False,
+        detail=f"{len(upkeep.mismatched)} customers have a state that is not the fold of their events (codes {codes}): "
+        "run `waypost rebuild`",
+    )
+
+
+def _disk(worker: Worker) -> ReadyCheck:
+    """How much room there is; the server answers until there is none, so it does not make the server unready."""
+    free = worker.opening.free_bytes()
+    if free is None:
+        return ReadyCheck(ok=True, detail="kept by the database server")
+    detail = f"{free / 2**20:,.0f} MiB free"
+    if free < LEAST_FREE_BYTES:
+        return ReadyCheck(ok=False, detail=f"{detail}, less than {LEAST_FREE_BYTES >> 20} MiB: make room")
+    return ReadyCheck(ok=True, detail=detail)
+
+
+def _scoreboard(worker: Worker) -> ReadyCheck:
+    """How old the scoreboard is; the server answers without one, so it does not make the server unready."""
+    generation = worker.scoreboard.current()
+    if generation is None:
+        return ReadyCheck(ok=False, detail="not swept yet")
+    age = (worker.clock() - generation.as_of) / 1e6
+    return ReadyCheck(ok=True, detail=f"{generation.count} customers, {age:.0f} s old")
+
+
+def _clock(worker: Worker) -> ReadyCheck:
+    """Whether the clock is further on than anything can be foretold; the server answers, so it is not unready."""
+    generation = worker.scoreboard.current()
+    told = staleness(generation) if generation else ""
+    return ReadyCheck(ok=not told, detail=told or moment(worker.clock()).isoformat())
+
+
+async def get_openapi(worker: Worker, request: HttpRequest) -> Response:
+    """Give the OpenAPI document."""
+    return Response(request.app.state.openapi, media_type=JSON)

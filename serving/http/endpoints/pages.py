@@ -1,0 +1,69 @@
+"""The pages for people. They are made once per sweep and kept."""
+
+from __future__ import annotations
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+
+from serving.http.auth import form_field, log_in
+from serving.http.messages import read_body
+from serving.process.worker import Worker
+from serving.web.docs import docs_page
+from serving.web.login import LOGIN_POLICY, login_page
+from serving.web.page import POLICY, STYLE
+from serving.web.report import report_page, waiting_page
+
+FORM = "application/x-www-form-urlencoded"
+
+_HEADERS = {"Content-Security-Policy": POLICY}
+
+
+async def get_report(worker: Worker, request: HttpRequest) -> Response:
+    """Show the journey report."""
+    generation = worker.scoreboard.current()
+    if generation is None:
+        return _page(waiting_page())
+    champion = worker.champions.current
+    manifest = champion.bundle.manifest if champion else None
+    made_of = (generation.name, manifest.version if manifest else None)
+    state = request.app.state
+    if getattr(state, "report_made_of", None) != made_of:
+        state.report = report_page(generation, manifest, state.routes)
+        state.report_made_of = made_of
+    return _page(state.report)
+
+
+async def get_docs(worker: Worker, request: HttpRequest) -> Response:
+    """Show the API."""
+    page = _page(docs_page(request.app.state.routes))
+    page.headers["Cache-Control"] = "no-cache"
+    return page
+
+
+async def get_style(worker: Worker, request: HttpRequest) -> Response:
+    """Give the style sheet of the pages."""
+    return Response(STYLE, media_type="text/css", headers={"Cache-Control": "max-age=300"})
+
+
+async def get_login(worker: Worker, request: HttpRequest) -> Response:
+    """Show the form."""
+    return _login()
+
+
+async def post_login(worker: Worker, request: HttpRequest) -> Response:
+    """Open a session for whoever holds a key that reads."""
+    body, _ = await read_body(request, accepted=(FORM,))
+    cookie, refused = log_in(request, form_field(body, "key").strip())
+    if refused:
+        return _login(refused)
+    return Response(status_code=303, headers={"Location": "./", "Set-Cookie": cookie, "Cache-Control": "no-store"})
+
+
+def _login(refused: str = "") -> Response:
+    headers = {"Content-Security-Policy": LOGIN_POLICY, "Cache-Control": "no-store"}
+    status = 422 if refused else 200
+    return Response(login_page(refused), status, headers, media_type="text/html; charset=utf-8")
+
+
+def _page(html: str) -> Response:
+    return Response(html, media_type="text/html; charset=utf-8", headers=_HEADERS)

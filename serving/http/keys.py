@@ -1,0 +1,281 @@
+"""Keys: what they look like, the file that keeps their digests, and how one is recognised.
+
+A key is `wp_SCOPE_ID_SECRET` with a secret of 256 random bits. Only the SHA-256 of its text is kept; a slow hash would
+add nothing, for nobody can try 2^256 texts. Of a key of the scope `sign` the text itself is kept, for what it signed
+must be signed again to be compared. The file is JSON of mode 0600, replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import json
+import logging
+import os
+import secrets
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from serving.http.access import SCOPES, KeyScope
+
+LOOK_SECONDS = 1.0
+"""Least time between two looks at the file."""
+
+LONGEST = 128
+"""Bytes of a text that are looked at; a key has 81 at most."""
+
+logger = logging.getLogger("waypost")
+
+
+class KeysError(ValueError):
+    """The file of keys cannot be used; the message says why, and the command that helps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key that was issued. Times in microseconds since the epoch, UTC; `digest` is the SHA-256 of its text."""
+
+    id: str
+    name: str
+    scope: KeyScope
+    digest: bytes
+    created: int
+    expires: int | None = None
+    successor: str | None = None
+    """Id of the key that takes its place, once it was rotated."""
+    secret: bytes | None = field(default=None, repr=False)
+    """What a key of the scope `sign` signs with: its text. None for the others."""
+
+    def lasts(self, now: int) -> bool:
+        """Whether it has not expired."""
+        return self.expires is None or now < self.expires
+
+
+def issue(name: str, scope: KeyScope, now: int, expires: int | None) -> tuple[Key, str]:
+    """A new key, and its text: the only time it can be read."""
+    identity = secrets.token_hex(4)
+    text = f"wp_{scope}_{identity}_{secrets.token_hex(32)}"
+    digest, secret = hashlib.sha256(text.encode()).digest(), text.encode() if scope == "sign" else None
+    return Key(identity, name, scope, digest, now, expires, secret=secret), text
+
+
+class Keyring:
+    """Keys that can be recognised, as the file held them at one moment."""
+
+    def __init__(self, keys: Iterable[Key]) -> None:
+        self._keys = {key.id.encode(): key for key in keys}
+        # Nobody knows a text of this digest: what has no id of ours is compared with it, and takes as long.
+        self._nobody = Key("", "", "write", secrets.token_bytes(32), 0, expires=0)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def find(self, identity: bytes) -> Key | None:
+        """The key of this id."""
+        return self._keys.get(identity)
+
+    def secret(self, identity: str, now: int) -> bytes | None:
+        """What the key of this id signs with, unless it has expired or signs nothing."""
+        key = self._keys.get(identity.encode("utf-8", "replace"))
+        return key.secret if key and key.lasts(now) else None
+
+    def match(self, text: bytes, now: int) -> Key | None:
+        """The key whose text this is, unless it has expired; takes as long for an unknown id as for a wrong secret."""
+        text = text[:LONGEST]
+        parts = text.split(b"_", 3)
+        key = self._keys.get(parts[2] if len(parts) == 4 else b"", self._nobody)
+        same = hmac.compare_digest(hashlib.sha256(text).digest(), key.digest)
+        return key if same and key.lasts(now) else None
+
+
+class KeyFile:
+    """The file as the server sees it: looked at once a second at most, read again when it was replaced.
+
+    A file that cannot be used changes nothing: the keys last read stay in force, and `problem` says what is wrong.
+    Where none could be read, no key is known. Where there never was a file, there are no keys at all.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problem = ""
+        self.ever_read = False
+        self._ring: Keyring | None = None
+        self._stamp: tuple[int, int, int] | None = None
+        self._next_look = float("-inf")
+
+    def current(self) -> Keyring | None:
+        """The keys in force; None where no keys were ever configured."""
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + LOOK_SECONDS
+            self._look()
+        return self._ring
+
+    def _look(self) -> None:
+        stamp = _stamp(self.path)
+        if stamp == self._stamp and not self.problem:
+            return
+        try:
+            if stamp is not None:
+                self._ring = Keyring(read_keys(self.path))
+                self.ever_read = True
+                logger.info("%d keys are in force", len(self._ring))
+            elif self._ring is not None:
+                raise KeysError(f"{self.path} is gone; put it back, or make keys with `waypost keys create`")
+            self._stamp = stamp
+            self._tell("")
+        except KeysError as error:
+            self._ring = self._ring or Keyring(())
+            self._tell(str(error))
+
+    def _tell(self, problem: str) -> None:
+        if problem != self.problem:
+            self.problem = problem
+            kept = f"; {len(self._ring or ())} keys last read stay in force"
+            logger.warning("%s", problem + kept if problem else "the keys can be read again")
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """What changes when the file is replaced; None when there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return (0, 0, 0)  # reading will tell why
+    return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def read_keys(path: Path) -> list[Key]:
+    """The keys of the file. Raises `KeysError`, also when others than its owner can read it."""
+    try:
+        with path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            if mode & 0o077:
+                raise KeysError(f"{path} has mode {mode:04o}, so others can read it; run `chmod 600 {path}`")
+            content = file.read()
+    except OSError as error:
+        raise KeysError(f"{path} cannot be read: {error.strerror}; run `waypost keys list` as its owner") from None
+    try:
+        return [_parsed(each) for each in json.loads(content)["keys"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        # The type alone: a message may quote the file.
+        raise KeysError(
+            f"{path} is not a file of keys ({type(error).__name__}); put a copy of it back, or move it away and make "
+            "new keys with `waypost keys create`"
+        ) from None
+
+
+def _parsed(entry: Any) -> Key:
+    digest = bytes.fromhex(entry["sha256"])
+    if entry["scope"] not in SCOPES or len(digest) != 32 or not all(isinstance(entry[each], str) for each in _TEXTS):
+        raise ValueError
+    expires, secret = entry.get("expires"), entry["secret"].encode() if entry["scope"] == "sign" else None
+    if secret and hashlib.sha256(secret).digest() != digest:
+        raise ValueError
+    return Key(
+        id=entry["id"],
+        name=entry["name"],
+        scope=entry["scope"],
+        digest=digest,
+        created=_micros(entry["created"]),
+        expires=None if expires is None else _micros(expires),
+        successor=entry.get("successor"),
+        secret=secret,
+    )
+
+
+_TEXTS = ("id", "name")
+
+
+def _micros(text: str) -> int:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError
+    return round(moment.timestamp() * 1_000_000)
+
+
+def _iso(micros: int) -> str:
+    return datetime.fromtimestamp(micros / 1e6, UTC).isoformat()
+
+
+def told(key: Key) -> dict[str, Any]:
+    """What may be told of a key: everything but its digest and its secret."""
+    return {
+        "id": key.id,
+        "name": key.name,
+        "scope": key.scope,
+        "created": _iso(key.created),
+        "expires": None if key.expires is None else _iso(key.expires),
+        "successor": key.successor,
+    }
+
+
+def write_keys(path: Path, keys: Sequence[Key]) -> None:
+    """Replace the file by one of mode 0600 that holds `keys`; whoever reads sees the old one or the new one, whole."""
+    entries = [
+        {**told(key), "sha256": key.digest.hex(), **({"secret": key.secret.decode()} if key.secret else {})}
+        for key in keys
+    ]
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(json.dumps({"keys": entries}, indent=1) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder while a file in it is read, changed and replaced: two commands at once lose nothing."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def change_keys(path: Path, change: Callable[[list[Key]], list[Key]]) -> None:
+    """Replace the keys of the file, if there is one, by `change` of them. Raises `KeysError`."""
+    with _alone(path.parent):
+        write_keys(path, change(read_keys(path) if path.exists() else []))
+
+
+def rotated(keys: Sequence[Key], identity: str, now: int, grace: int) -> tuple[list[Key], Key, str]:
+    """`keys` with a new key in the place of `identity`, which lasts `grace` microseconds more; the new key, its text.
+
+    The new key has the name and the scope of the old one, and lasts as long as that was given. Raises `KeysError`.
+    """
+    old = find(keys, identity)
+    if old.successor:
+        raise KeysError(f"the key {identity} was rotated already; rotate its successor {old.successor}")
+    if not old.lasts(now):
+        raise KeysError(f"the key {identity} has expired; make a new one with `waypost keys create`")
+    expires = None if old.expires is None else now + old.expires - old.created
+    new, text = issue(old.name, old.scope, now, expires)
+    ends = now + grace if old.expires is None else min(old.expires, now + grace)
+    ending = replace(old, expires=ends, successor=new.id)
+    return [ending if key is old else key for key in keys] + [new], new, text
+
+
+def find(keys: Iterable[Key], identity: str) -> Key:
+    """The key of this id. Raises `KeysError`."""
+    for key in keys:
+        if key.id == identity:
+            return key
+    raise KeysError(f"there is no key with the id {identity!r}; `waypost keys list` shows those there are")

@@ -1,0 +1,200 @@
+"""The OpenAPI 3.1 document, generated from the table of routes: what is served is what is documented.
+
+`python -m serving.http.openapi` prints it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+from serving.http.openapi_schemas import components, parameters
+from serving.http.problems import FAILURES, MEDIA_TYPE
+from serving.http.route import Route
+
+VERSION = "1"
+TITLE = "Waypost"
+DESCRIPTION = (
+    "Follows every customer of a shop along the journey, predicts where each one goes next, and answers with the next "
+    "best action. Times are ISO 8601 in UTC. An event that was answered is on disk and in every later answer. Errors "
+    "are RFC 9457 problems with a `code` for programs."
+)
+TAGS = {
+    "events": "What customers did.",
+    "segment": "What customers did, as Segment's and RudderStack's clients tell it.",
+    "measurement": "What customers did, as GA4's Measurement Protocol tells it.",
+    "browsers": "What customers did, as GA4's tag in the browser tells it, and what other clients there ask first.",
+    "answers": "What to expect of a customer, and what to do.",
+    "customers": "What is known of a customer, and of all.",
+    "operations": "Whether the server is well.",
+    "pages": "For people.",
+}
+SECURITY = {
+    "basic": {"type": "http", "scheme": "basic", "description": "The key as the user, with an empty password."},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The key, or a visitor's token."},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The key."},
+    "query": {"type": "apiKey", "in": "query", "name": "api_secret", "description": "The key, for GA4's clients only."},
+}
+"""The ways to send a key. Segment's clients may put it in the body besides, which OpenAPI has no word for."""
+
+FORM = "application/x-www-form-urlencoded"
+
+Json = dict[str, Any]
+
+
+def document(routes: Sequence[Route]) -> Json:
+    """The OpenAPI document of these routes."""
+    paths: dict[str, Json] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": TITLE,
+            "version": VERSION,
+            "description": DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "paths": paths,
+        "components": {
+            "schemas": components(routes),
+            "headers": {"RequestId": _REQUEST_ID},
+            "securitySchemes": SECURITY,
+        },
+    }
+
+
+_REQUEST_ID = {
+    "description": "Id of the request: the one sent in `X-Request-Id`, or a new one.",
+    "schema": {"type": "string"},
+}
+_REQUEST_ID_HEADER = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
+
+
+def _operation(route: Route) -> Json:
+    operation: Json = {
+        "operationId": route.name,
+        "tags": [route.tag],
+        "summary": route.summary,
+        "description": route.description,
+    }
+    if told := parameters(route):
+        operation["parameters"] = told
+    if content := _request_content(route):
+        operation["requestBody"] = {"required": route.request is not None, "content": content}
+    success = _success(route)
+    also = {str(status): {**success, "description": text} for status, text in route.also_statuses.items()}
+    operation["security"] = _security(route)
+    operation["responses"] = {str(route.success): success, **_beside(also, _failures(route.failures))}
+    return operation
+
+
+def _beside(answers: Json, failures: Json) -> Json:
+    """Both by status; where a status is that of an answer and of problems, either may come."""
+    both = {
+        status: {
+            **failures[status],
+            "description": f"{answers[status]['description']} {failures[status]['description']}",
+            "content": answers[status].get("content", {}) | failures[status]["content"],
+        }
+        for status in sorted(answers.keys() & failures.keys())
+    }
+    return answers | failures | both
+
+
+def _security(route: Route) -> list[Json]:
+    """The ways in: none is asked of an open route; of the others whatever `serving.http.access` lets open its scope."""
+    if route.scope == "open":
+        return []
+    return [{way: [route.scope]} for way in SECURITY if way != "query" or route.key_in in ("query", "form")]
+
+
+def _request_content(route: Route) -> Json:
+    content: Json = {}
+    if route.request:
+        content["application/json"] = {
+            "schema": {"$ref": f"#/components/schemas/{route.request.__name__}"},
+            "examples": {name: {"value": value} for name, value in route.examples.items()},
+        }
+    return {
+        **content,
+        **{media: _text_content(media, text) for media, text in route.also_reads.items()},
+    }
+
+
+def _text_content(media: str, text: str) -> Json:
+    if media == FORM:
+        form = {"type": "object", "additionalProperties": {"type": "string"}}
+        return {"schema": form, "example": dict(parse_qsl(text))}
+    return {"schema": {"type": "string"}, "example": text}
+
+
+def _success(route: Route) -> Json:
+    content: Json = {}
+    if route.answer:
+        body: Json = {"schema": {"$ref": f"#/components/schemas/{route.answer.__name__}"}}
+        if route.answer_example is not None:
+            body["example"] = route.answer_example
+        content["application/json"] = body
+    for media, example in route.also_answers.items():
+        kind = "object" if media == "application/json" else "string"
+        content[media] = {"schema": {"type": kind}, **({"example": example} if example else {})}
+    return {"description": route.answer_doc, "headers": _REQUEST_ID_HEADER, **({"content": content} if content else {})}
+
+
+def _failures(codes: Iterable[str]) -> Json:
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(FAILURES[code].status, []).append(code)
+    return {str(status): _failure(status, some) for status, some in sorted(by_status.items())}
+
+
+def _failure(status: int, codes: Sequence[str]) -> Json:
+    headers: Json = dict(_REQUEST_ID_HEADER)
+    if any(FAILURES[code].retry for code in codes):
+        headers["Retry-After"] = {"description": "Seconds to wait before trying again.", "schema": {"type": "integer"}}
+    if status == 401:
+        headers["WWW-Authenticate"] = {"description": "Asks for a key.", "schema": {"type": "string"}}
+    if status == 429:
+        text = "The same, under the name that Segment's clients know."
+        headers["X-RateLimit-Reset"] = {"description": text, "schema": {"type": "integer"}}
+    return {
+        "description": " ".join(f"`{code}`: {FAILURES[code].doc}" for code in codes),
+        "headers": headers,
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": "#/components/schemas/ProblemAnswer"},
+                "examples": {code: {"value": _problem_example(code)} for code in codes},
+            }
+        },
+    }
+
+
+def _problem_example(code: str) -> Mapping[str, Any]:
+    failure = FAILURES[code]
+    return {
+        "type": f"/docs#{code}",
+        "title": failure.title,
+        "status": failure.status,
+        "detail": failure.doc,
+        "instance": "/v1/…",
+        "code": code,
+        "message": failure.doc,
+        "errors": [],
+        "request_id": "4f1c2a9be07d3356",
+    }
+
+
+def text(routes: Sequence[Route]) -> str:
+    """The document as a file has it."""
+    return json.dumps(document(routes), indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    from serving.http.routes import ROUTES
+
+    print(text(ROUTES), end="")

@@ -1,0 +1,192 @@
+"""Every way a request can fail, in one table, and the RFC 9457 problem that answers it.
+
+A problem's `type` is an address on this server: `/docs#CODE` opens the line about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from features.log.contract import LogBusy, LogError, LogFull
+from serving.http.schemas import ProblemAnswer, ProblemError
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 2
+
+
+class Failure(NamedTuple):
+    """One kind of problem: the HTTP status, a title for people, what it means and what helps."""
+
+    status: int
+    title: str
+    doc: str
+    retry: bool = False
+
+
+FAILURES: dict[str, Failure] = {
+    "malformed_json": Failure(
+        400,
+        "The body is not JSON",
+        "The body could not be read, or is nested deeper than 64 levels. Nothing was done.",
+    ),
+    "not_found": Failure(404, "No such address", "No route has this path. `/docs` lists them."),
+    "unknown_segment": Failure(404, "No such segment", "`GET /v1/segments` lists the segments there are."),
+    "unknown_decision": Failure(
+        404, "No such decision", "This customer has no decision with this id. Ask `POST /v1/next-best-action` first."
+    ),
+    "method_not_allowed": Failure(405, "Wrong method", "The path exists, but not with this method; see `Allow`."),
+    "decision_conflict": Failure(
+        409, "The id is taken", "The id belongs to another customer's decision or to another event. Send a new one."
+    ),
+    "cursor_expired": Failure(
+        410, "The cursor is too old", "The page's sweep is no longer kept. Begin again without a cursor."
+    ),
+    "body_too_large": Failure(
+        413, "The body is too large", "The body is larger than its route reads. Send several requests."
+    ),
+    "body_too_slow": Failure(408, "The body came too slowly", "The body must arrive within 5 s. Nothing was done."),
+    "unsupported_media_type": Failure(415, "Wrong content type", "Send `Content-Type: application/json`."),
+    "unsupported_encoding": Failure(
+        415, "Wrong content encoding", "Send the body as it is, or with `Content-Encoding: gzip`."
+    ),
+    "invalid_request": Failure(
+        422,
+        "The request does not fit",
+        "Fields of the JSON, or parameters of the query, are missing, unknown, of a wrong type or out of range.",
+    ),
+    "no_event_accepted": Failure(
+        422,
+        "No event was accepted",
+        "Every event of the request is faulty. All are kept as dead letters, with reasons.",
+    ),
+    "internal_error": Failure(
+        500, "The server failed", "A fault of the server; its log has the place under this `request_id`."
+    ),
+    "model_missing": Failure(503, "No model", "There is no usable model bundle. Run `waypost train`.", retry=True),
+    "scoreboard_missing": Failure(
+        503, "No scoreboard yet", "The first sweep of all customers is not done yet. Try again shortly.", retry=True
+    ),
+    "store_busy": Failure(
+        503, "The store is busy", "Another process holds the store. Nothing was kept; try again.", retry=True
+    ),
+    "store_full": Failure(
+        503, "The store is full", "The disk has no room left. Nothing was kept; make room.", retry=True
+    ),
+    "store_unavailable": Failure(
+        503,
+        "The store cannot be used",
+        "The store is missing, damaged or not writable. Run `waypost doctor`.",
+        retry=True,
+    ),
+    "overloaded": Failure(
+        503, "Too many writes wait", "More writes wait than the server queues. Try again.", retry=True
+    ),
+    "key_missing": Failure(
+        401, "No key", "The request holds no key. Send one as `Authorization: Bearer KEY`, or as the user of Basic."
+    ),
+    "key_unknown": Failure(401, "Unknown key", "The key is none of this server's, or has expired or been revoked."),
+    "token_refused": Failure(
+        401,
+        "The visitor's token is not believed",
+        "It is of another form or signature, or too old, or made for too long.",
+    ),
+    "scope_missing": Failure(403, "The key does not open this", "The key is known, but its scope is another."),
+    "customer_refused": Failure(
+        403, "Another customer's answer", "A visitor's token opens what is about the one customer it names."
+    ),
+    "foreign_origin": Failure(
+        403,
+        "Not from a web page",
+        "A web page of another origin sent a key or a session that is not made to be public. Only keys of the scope "
+        "`write` and visitors' tokens are.",
+    ),
+    "keys_required": Failure(
+        403,
+        "Keys are needed",
+        "There are no keys, or the server runs without them for this machine alone, and the request may be from "
+        "elsewhere. Run `waypost keys create`.",
+    ),
+    "rate_limited": Failure(
+        429,
+        "Too many requests",
+        "The caller asked more often than WAYPOST_REQUESTS_PER_SECOND allows. Nothing was done.",
+        retry=True,
+    ),
+    "malformed_gzip": Failure(400, "The body is not gzip", "The body could not be unpacked. Nothing was done."),
+    "message_too_large": Failure(
+        400,
+        "The message or the batch is too large",
+        "A message may have up to 32 KB and a batch up to 500 KB, unpacked. Nothing was done.",
+    ),
+    "too_many_messages": Failure(
+        400, "Too many messages", "A batch may have up to 2500 messages. Nothing was done; send several."
+    ),
+    "not_a_message": Failure(
+        400, "Not a message", "The JSON was read, but it is no object, or its `batch` is no list. Nothing was done."
+    ),
+}
+
+
+class Problem(Exception):
+    """A request that cannot be answered. `code` is a key of `FAILURES`; `detail` says what happened, with the value.
+
+    The message may hold what the client sent: it goes back to the client and never to a log.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        errors: Sequence[ProblemError] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.errors = errors
+        self.failure = FAILURES[code]
+        self.headers = headers or {}
+        if self.failure.retry:
+            self.headers.setdefault("Retry-After", str(RETRY_SECONDS))
+
+    def answer(self, instance: str, request_id: str) -> ProblemAnswer:
+        """The body of the response to the request for path `instance`."""
+        return ProblemAnswer(
+            type=f"/docs#{self.code}",
+            title=self.failure.title,
+            status=self.failure.status,
+            detail=self.detail,
+            instance=instance,
+            code=self.code,
+            message=self.detail,
+            errors=list(self.errors),
+            request_id=request_id,
+        )
+
+    def response(self, instance: str, request_id: str) -> Response:
+        """The response to the request for path `instance`."""
+        return Response(
+            to_json(self.answer(instance, request_id)),
+            status_code=self.failure.status,
+            headers={**self.headers, "Cache-Control": "no-store"},
+            media_type=MEDIA_TYPE,
+        )
+
+
+def store_problem(error: LogError) -> Problem:
+    """The problem that tells a client of a failed store, without the store's own message: it may name paths."""
+    if isinstance(error, LogBusy):
+        return Problem(
+            "store_busy", "The store is locked by another process; nothing was kept. Send the request again."
+        )
+    if isinstance(error, LogFull):
+        return Problem("store_full", "The disk of the store is full; nothing was kept. Make room, then send it again.")
+    return Problem(
+        "store_unavailable",
+        "The store cannot be used. Send the same request again later: should it have been kept all the same, it counts "
+        "as a duplicate. Run `waypost doctor` on the server.",
+    )

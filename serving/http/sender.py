@@ -1,0 +1,61 @@
+"""Where a request comes from, as far as it can be told: another site's page, a proxy, this machine itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from starlette.types import Scope
+
+from serving.http.loopback import is_loopback, names_loopback
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+PROXIES = frozenset({b"via", b"forwarded", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip"})
+"""Headers that proxies add, beside all that begin with `X-Forwarded`."""
+
+OWN_SITE = frozenset({b"same-origin", b"none"})
+"""What browsers say of a request that our own page makes, or nobody's: who typed the address."""
+
+
+def foreign_page(headers: Headers) -> str | None:
+    """The web page of another origin that makes a browser ask; None when it is our own, or no browser asks.
+
+    Browsers say it in `Sec-Fetch-Site` where they trust the connection, and else in `Origin`; no page changes either.
+    """
+    site = origin = host = None
+    for name, value in headers:
+        if name == b"sec-fetch-site":
+            site = value
+        elif name == b"origin":
+            origin = value
+        elif name == b"host":
+            host = value
+    if site in OWN_SITE or (site is None and (origin is None or _same(origin, host))):
+        return None
+    return (origin or site or b"").decode("latin-1")[:80]
+
+
+def _same(origin: bytes, host: bytes | None) -> bool:
+    return origin.partition(b"://")[2].lower() == (host or b"").lower()
+
+
+def stranger(scope: Scope, allowed: Collection[str]) -> str | None:
+    """Why a request may be from anybody but this machine itself, for a person; None when nothing speaks for it.
+
+    Pages of the origins `allowed` are let pass; `*` is all. What a proxy hides cannot be told.
+    """
+    for end in ("client", "server"):
+        address = scope[end]
+        if not address or not is_loopback(address[0]):
+            return f"the {end}'s address is {address[0] if address else 'not known'}"
+    if scope.get("http_version") == "1.0":
+        return "it is of HTTP/1.0, as proxies speak it"
+    for name, value in scope["headers"]:
+        if name in PROXIES or name.startswith(b"x-forwarded"):
+            return f"it came through a proxy, as {name.decode('latin-1')} says"
+        if name == b"host" and not names_loopback(value.decode("latin-1")):
+            return f"it was asked for as {value.decode('latin-1')[:80]!r}"
+    page = foreign_page(scope["headers"])
+    if page is not None and page not in allowed and "*" not in allowed:
+        return f"a web page of another origin asks: {page!r}"
+    return None

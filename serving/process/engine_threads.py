@@ -1,0 +1,109 @@
+"""Threads that hold an engine each: a desk answers one question after the other, beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+from features.log.contract import LogBusy, LogError, LogFull
+from serving import metrics
+from serving.engine.engine import Engine
+
+MOST_WAITING = 1_024
+"""Questions that may wait at one desk; more are refused, so that memory stays flat when the store is slow."""
+
+Result = TypeVar("Result")
+
+
+class Held:
+    """An engine of one thread: opened when it is asked for, given up when its store fails, opened again after that.
+
+    A store that is only busy or full is not given up: it is the same store in a moment.
+    """
+
+    def __init__(self, open_engine: Callable[[], Engine]) -> None:
+        self._open = open_engine
+        self._engine: Engine | None = None
+        self._given_up = False
+
+    def give_up(self) -> None:
+        """Have the store opened anew for the next who asks. Any thread may call this."""
+        self._given_up = True
+
+    @contextmanager
+    def lent(self) -> Iterator[Engine]:
+        """The engine. A `LogError` within is counted, and is the end of an engine whose store failed."""
+        try:
+            if self._given_up:
+                self.close()
+            if self._engine is None:
+                self._engine = self._open()
+            yield self._engine
+        except LogError as error:
+            metrics.STORE_ERRORS.labels(type(error).__name__).inc()
+            if not isinstance(error, LogBusy | LogFull):
+                self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the store; closing twice is harmless."""
+        engine, self._engine, self._given_up = self._engine, None, False
+        if engine is not None:
+            with suppress(LogError):
+                engine.states.close()
+
+
+class Desk:
+    """An engine in a thread of its own; whatever is asked of it is answered in order.
+
+    What has waited `patience` seconds for its turn is refused at once with `LogBusy`: else, while the store is locked,
+    each of those who wait would wait for the lock again, one after the other.
+    """
+
+    def __init__(self, name: str, open_engine: Callable[[], Engine], patience: float = float("inf")) -> None:
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"waypost-{name}")
+        self._held = Held(open_engine)
+        self._patience = patience
+        self._waiting = 0
+
+    async def ask(self, question: Callable[[Engine], Result]) -> Result:
+        """Answer `question` in the desk's thread, opening the store first when it is not open.
+
+        Raises `LogBusy` when too many wait already.
+        """
+        if self._waiting >= MOST_WAITING:
+            raise LogBusy(f"{self._waiting} questions wait to be answered already; try again")
+        loop = asyncio.get_running_loop()
+        answer = loop.run_in_executor(self._executor, self._answer, question, time.monotonic())
+        self._waiting += 1
+        answer.add_done_callback(self._answered)
+        return await answer
+
+    def _answered(self, answer: asyncio.Future[Any]) -> None:
+        self._waiting -= 1
+
+    def give_up(self) -> None:
+        """Have the store opened anew for the next question."""
+        self._held.give_up()
+
+    def _answer(self, question: Callable[[Engine], Result], asked: float) -> Result:
+        check_patience(asked, self._patience)
+        with self._held.lent() as engine:
+            engine.states.refresh()
+            return question(engine)
+
+    async def close(self) -> None:
+        """Finish what was asked, then close the store."""
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._held.close)
+        self._executor.shutdown()
+
+
+def check_patience(asked: float, patience: float) -> None:
+    """Raise `LogBusy` for what was asked (by the monotonic clock) longer ago than `patience` seconds."""
+    waited = time.monotonic() - asked
+    if waited > patience:
+        raise LogBusy(f"waited {waited:.1f} s for earlier questions; nothing was written, try again")

@@ -1,0 +1,156 @@
+"""What keeps the states right while the server answers: the rebuild after a change of features, and the audit.
+
+One process does both for all workers on a machine, whichever holds the lock, and tells the others through a file
+beside the scoreboard.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from features.fold.fold import Fold
+from features.log.contract import Vocabulary
+from features.replay.audit import Oracle, audit
+from serving import metrics
+from serving.engine.engine import Engine
+from serving.engine.leader import Leading
+
+LOCK = "UPKEEP"
+REPORT = "upkeep.json"
+
+HEARTBEAT_SECONDS = 1.0
+"""Longest rest between two looks whether the store is another one, or the process that does the upkeep is gone."""
+
+TOLD_SECONDS = 0.5
+"""Least time between two lines about the progress of a rebuild."""
+
+MOST_EVENTS = 2_000
+"""Customers with more events are left to `waypost audit`: the oracle would take too much of a worker's time."""
+
+DRAWS = 20
+"""Codes drawn at most to find one that has a name."""
+
+
+class Stopped(Exception):
+    """A rebuild was broken off because the server stops."""
+
+
+@dataclass(frozen=True)
+class UpkeepReport:
+    """How far the rebuild is, and what the audit found."""
+
+    fingerprint: str
+    rebuilt: bool = False
+    done: int = 0
+    total: int = 0
+    """Customers replayed, and customers in all; 0 of 0 before that is known."""
+    audited: int = 0
+    mismatched: tuple[int, ...] = ()
+    """Codes of the customers whose states were found wrong and are not right yet."""
+
+
+class Upkeep:
+    """The upkeep of one store, with its report in `folder`. `round` belongs to one thread, `report` to all.
+
+    Every `audit_seconds` a customer is audited; 0 audits nobody.
+    """
+
+    def __init__(self, folder: Path, fold: Fold, audit_seconds: float, seed: int) -> None:
+        self._folder = folder
+        self._fold = fold
+        self._audit_seconds = audit_seconds
+        self._random = random.Random(seed)
+        self._leading = Leading(folder / LOCK)
+        self._rebuilt: object = None
+        self._own = UpkeepReport(fold.fingerprint)
+        self._oracle: Oracle | None = None
+        self._width = 1
+        self._told = 0.0
+        self._due = 0.0
+        self._stopping = False
+
+    def report(self) -> UpkeepReport:
+        """What the process that does the upkeep told last; of another fold's upkeep nothing is taken."""
+        try:
+            told = json.loads((self._folder / REPORT).read_text(encoding="utf-8"))
+            found = UpkeepReport(**{**told, "mismatched": tuple(told["mismatched"])})
+        except (OSError, ValueError, TypeError, KeyError):
+            return UpkeepReport(self._fold.fingerprint)
+        return found if found.fingerprint == self._fold.fingerprint else UpkeepReport(self._fold.fingerprint)
+
+    def round(self, engine: Engine) -> float:
+        """Do what is due. The seconds to rest. Raises a `LogError`."""
+        if not self._leading.taken():
+            return HEARTBEAT_SECONDS
+        if self._rebuilt != engine.states.identity:
+            self._rebuild(engine)
+        elif self._audit_seconds and time.monotonic() >= self._due:
+            self._due = time.monotonic() + self._audit_seconds
+            self._audit(engine)
+        return min(self._audit_seconds or HEARTBEAT_SECONDS, HEARTBEAT_SECONDS)
+
+    def stop(self) -> None:
+        """Break a rebuild off at its next step: it goes on where it was when the server is started again."""
+        self._stopping = True
+
+    def release(self) -> None:
+        """Let another process do it."""
+        self._leading.release()
+
+    def _rebuild(self, engine: Engine) -> None:
+        """Replay every customer whose state is missing or does not fit."""
+        self._tell(UpkeepReport(self._fold.fingerprint))
+        engine.states.heal(self._progress)
+        self._tell(replace(self._own, rebuilt=True))
+        self._rebuilt = engine.states.identity
+
+    def _progress(self, done: int, total: int) -> None:
+        if self._stopping:
+            raise Stopped
+        if time.monotonic() - self._told > TOLD_SECONDS:
+            self._told = time.monotonic()
+            self._tell(replace(self._own, done=done, total=total))
+
+    def _audit(self, engine: Engine) -> None:
+        """Audit one more customer, and again those found wrong."""
+        log, states = engine.states.log, engine.states
+        self._oracle = self._oracle or Oracle(self._fold)
+        names = []
+        for code in self._own.mismatched:
+            name = _named(log.customers, code)
+            names += [] if name is None else [name]  # erased, and its state with it
+        drawn = self._draw(log.customers)
+        if drawn is not None and len(log.history(drawn)) <= MOST_EVENTS:
+            names.append(drawn)
+        if not names:
+            return
+        audits = [audit(self._oracle, log, lambda who: states.load(who).states, name) for name in names]
+        wrong = sorted({each.code for each in audits if each is not None})
+        metrics.AUDITED.inc(len(names))
+        self._tell(replace(self._own, audited=self._own.audited + len(names), mismatched=tuple(wrong)))
+
+    def _draw(self, customers: Vocabulary) -> str | None:
+        """Some customer, each as likely as any other. Without reading all names: there may be millions."""
+        while any(_named(customers, self._width + step) for step in range(4)):
+            self._width *= 2
+        codes = (self._random.randrange(self._width + 4) for _ in range(DRAWS))
+        return next((name for name in (_named(customers, code) for code in codes) if name is not None), None)
+
+    def _tell(self, report: UpkeepReport) -> None:
+        self._own = report
+        metrics.MISMATCHES.set(len(report.mismatched))
+        metrics.REBUILT.set(1.0 if report.rebuilt else report.done / max(report.total, 1))
+        draft = self._folder / f"{REPORT}.draft"
+        draft.write_text(json.dumps(asdict(report)), encoding="utf-8")
+        draft.replace(self._folder / REPORT)
+
+
+def _named(customers: Vocabulary, code: int) -> str | None:
+    try:
+        return customers.name(code)
+    except LookupError:
+        return None

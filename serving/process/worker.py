@@ -1,0 +1,288 @@
+"""One process of the server: reads on the event loop, writes in a thread of its own, upkeep and sweeps in others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from features.events import Kind
+from features.fold.fold import Fold
+from features.identity.rules import joined
+from features.log.contract import LogBusy, LogError, LogFull
+from features.sources.fields.currencies import Currencies
+from models.bundle.loaded import Champion, Champions
+from serving import __version__, metrics
+from serving.engine.batch import Intake, Taken
+from serving.engine.engine import Engine
+from serving.engine.scoreboard import Generation, Scoreboard, Sweeper
+from serving.engine.store import Opening
+from serving.http.problems import Problem
+from serving.process.engine_threads import Desk
+from serving.process.failures import note_failure
+from serving.process.group_commit import Writer
+from serving.process.maintenance import Upkeep
+from serving.process.monitor_gauges import Monitoring
+from serving.process.shadow import Shadow
+from serving.settings import Settings
+
+HEARTBEAT_SECONDS = 1.0
+"""Rest between two looks at the store and for a new champion, and before what the store put off is tried again."""
+
+FAILED_SECONDS = 30.0
+"""Rest after background work that failed in a way nobody thought of, so that the log does not fill."""
+
+CHECK_SECONDS = 1.0
+"""Longest wait of the readiness check for other writers."""
+
+PROMPT_SECONDS = 2.0
+"""How long the start waits for states to be rebuilt: a small shop is ready at once."""
+
+Result = TypeVar("Result")
+logger = logging.getLogger("waypost")
+
+
+class Worker:
+    """Everything one process needs to answer. `clock` gives the time in microseconds UTC."""
+
+    def __init__(self, settings: Settings, fold: Fold, clock: Callable[[], int]) -> None:
+        self.settings = settings
+        self.fold = fold
+        self.clock = clock
+        self.champions = Champions(settings.bundle, fold)
+        self.shadow = Shadow(settings.shadow, fold, settings.shadow_share)
+        self.currencies = Currencies(settings.rates)
+        self.monitoring = Monitoring(settings.bundle)
+        self.scoreboard = Scoreboard(settings.scoreboard, fold.fingerprint)
+        self.upkeep = Upkeep(settings.scoreboard, fold, settings.audit_seconds, seed=clock())
+        self.opening = Opening(settings, fold, self.champions)
+        self.store_fault: LogError | None = None
+        self.stopping = False
+        """Whether the server was told to stop: it still answers, and says that it is not ready."""
+        self._rounds = Sweeper(self.scoreboard, settings.sweep_seconds)
+        self._instant: bool | None = None
+        """Whether the event loop may read by itself; None until the store was opened once."""
+        self._engine: Engine | None = None
+        busy, check = settings.busy_seconds, min(settings.busy_seconds, CHECK_SECONDS)
+        self._writer = Writer(self.opening.engine, patience=busy)
+        self._checker = Desk("checker", lambda: self.opening.engine(check), patience=check)
+        self._reader = Desk("reader", self.opening.engine, patience=busy)
+        self._sweeper = Desk("sweeper", self.opening.engine)
+        self._keeper = Desk("keeper", self.opening.engine)
+        self._background: list[asyncio.Task[None]] = []
+        self._told_problem = ""
+        self._told_fault = ""
+
+    async def open(self) -> None:
+        """Load the fold, the champion and the store, and start the upkeep. A fault of model or store is not fatal."""
+        self.fold.compile()
+        self._look_for_champion()
+        metrics.BUILD.labels(__version__, self.fold.fingerprint).set(1)
+        self._open_store()
+        rebuilt = asyncio.Event()
+        self._background = [
+            asyncio.create_task(self._again("the upkeep", lambda: self._keep_states(rebuilt))),
+            asyncio.create_task(self._again("the look for a new model", self._keep_champion)),
+            asyncio.create_task(self._again("the look at the store", self._keep_store)),
+        ]
+        if self.settings.shadow_share:
+            self._background.append(asyncio.create_task(self._again("the shadow", self._keep_shadow)))
+        if self.settings.sweep_seconds:
+            self._background.append(asyncio.create_task(self._again("the sweep", lambda: self._keep_fresh(rebuilt))))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(rebuilt.wait(), PROMPT_SECONDS)
+
+    def stop(self) -> None:
+        """Say from now on that the server is not ready, while it goes on answering."""
+        self.stopping = True
+
+    async def close(self) -> None:
+        """Finish the writes that wait, end the background work, close the store."""
+        self.stop()
+        for task in self._background:
+            task.cancel()
+        self.upkeep.stop()
+        await self._writer.close()
+        for desk in (self._sweeper, self._keeper, self._checker, self._reader):
+            await desk.close()
+        self._rounds.release()
+        self.upkeep.release()
+        if self._engine is not None:
+            self._engine.states.close()
+            self._engine = None
+
+    async def record(self, intake: Intake) -> Taken:
+        """Write what a request brings; returns once it is on the disk and in every later answer.
+
+        Raises a `Problem` when too many writes wait already, or a `LogError`; then nothing of it was written.
+        """
+        taken = await self._writer.take(intake)
+        withheld = taken.outcomes.count("withheld")
+        if withheld:
+            metrics.WITHHELD.inc(withheld)
+        declared = sum(event.kind is Kind.IDENTIFY and joined(event) is not None for event in intake.events)
+        if declared:
+            metrics.MERGES.labels("merged").inc(taken.merges)
+            metrics.MERGES.labels("unchanged").inc(declared - taken.merges)
+        return taken
+
+    def write(self, sentence: Callable[[Engine], Result], *, alone: bool = True) -> Awaitable[Result]:
+        """Answer `sentence` in the thread that writes; unless `alone`, in one commit with other requests.
+
+        Raises a `Problem` when too many writes wait already, a `LogError`, or the sentence's own error.
+        """
+        return self._writer.ask(sentence, alone=alone)
+
+    async def ask(self, question: Callable[[Engine], Result]) -> Result:
+        """Answer a question about a few customers: at once where the store never waits, else beside the event loop.
+
+        Raises a `LogError`, or the question's own error.
+        """
+        if not self._instant:
+            return await self._reader.ask(question)
+        if self._engine is None:
+            self._open_store()
+        if self._engine is None:
+            raise self.store_fault or LogError("the store is closed")
+        try:
+            return question(self._engine)
+        except LogError as error:
+            self._lose(error)
+            raise
+
+    def read(self, question: Callable[[Engine], Result]) -> Awaitable[Result]:
+        """Answer `question` beside the event loop: for what takes milliseconds."""
+        return self._reader.ask(question)
+
+    def check_store(self) -> Awaitable[None]:
+        """Return when the store could be written to just now, beside the writes that wait. Raises a `LogError`."""
+        return self._checker.ask(lambda engine: engine.states.check())
+
+    def generation(self) -> Generation:
+        """The newest sweep of all customers. Raises a `Problem` when there is none yet."""
+        generation = self.scoreboard.current()
+        if generation is None:
+            raise Problem(
+                "scoreboard_missing", "The customers are being swept for the first time. Try again in a moment."
+            )
+        return generation
+
+    def _open_store(self) -> None:
+        """Open the store for the event loop, if its answers never wait."""
+        try:
+            engine, self.store_fault = self.opening.engine(), None
+        except LogError as error:
+            self.store_fault = error
+        else:
+            self._instant = engine.states.instant
+            if self._instant:
+                self._engine = engine
+            else:
+                engine.states.close()
+        self._tell_fault(self.store_fault)
+
+    def _lose(self, error: LogError) -> None:
+        """Give the store up, in every thread, when it failed for good: each opens it anew when it is next asked."""
+        self._tell_fault(error)
+        if isinstance(error, LogBusy | LogFull):
+            return
+        self.store_fault = error
+        for each in (self._writer, self._checker, self._reader, self._sweeper, self._keeper):
+            each.give_up()
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.states.close()
+
+    async def _again(self, what: str, work: Callable[[], Awaitable[float]]) -> None:
+        """Do background work again and again, with the rest that it gives. No failure is the end of it."""
+        while True:
+            try:
+                pause = await work()
+            except LogError as error:
+                self._lose(error)
+                pause = HEARTBEAT_SECONDS
+            except Exception as error:  # the place is logged, and it is tried again
+                note_failure(logger, what, error)
+                pause = FAILED_SECONDS
+            await asyncio.sleep(pause)
+
+    async def _keep_store(self) -> float:
+        """See whether the store is still there, and the same."""
+        try:
+            await self._checker.ask(_touch)
+        except LogBusy:
+            return HEARTBEAT_SECONDS
+        self.store_fault = None
+        if self._engine is None and self._instant is not False:
+            self._open_store()
+        self._tell_fault(self.store_fault)
+        free = self.opening.free_bytes()
+        if free is not None:
+            metrics.STORE_FREE_BYTES.set(free)
+        return HEARTBEAT_SECONDS
+
+    async def _keep_states(self, rebuilt: asyncio.Event) -> float:
+        pause = await self._keeper.ask(self.upkeep.round)
+        if self.upkeep.report().rebuilt:
+            rebuilt.set()
+        return pause
+
+    async def _keep_fresh(self, rebuilt: asyncio.Event) -> float:
+        """Sweep, once the states are rebuilt."""
+        await rebuilt.wait()
+        return await self._sweeper.ask(self._refresh)
+
+    async def _keep_champion(self) -> float:
+        """Look for a new champion and a new report of the monitor: while there is none, a look at two files' dates."""
+        await asyncio.to_thread(self._look_for_champion)
+        await asyncio.to_thread(self.monitoring.refresh)
+        return HEARTBEAT_SECONDS
+
+    async def _keep_shadow(self) -> float:
+        """Score what was set aside for the bundle in the shadow."""
+        return await asyncio.to_thread(self.shadow.round)
+
+    def _look_for_champion(self) -> None:
+        before = self.champions.current
+        if self.champions.refresh() or self.champions.stand_in(self.fold):
+            self._announce(before)
+        metrics.BUNDLE_REFUSED.set(bool(self.champions.problem))
+        if self.champions.problem != self._told_problem:
+            self._told_problem = self.champions.problem
+            if self._told_problem:
+                logger.warning("the model bundle is not used: %s", self._told_problem)
+
+    def _tell_fault(self, fault: LogError | None) -> None:
+        """Log a fault of the store when it is another than before, and its end."""
+        told = "" if fault is None else type(fault).__name__
+        if told != self._told_fault:
+            self._told_fault = told
+            logger.warning("the store %s", f"fails: {told}; run `waypost doctor`" if told else "works again")
+
+    def _refresh(self, engine: Engine) -> float:
+        """One round in the sweeper's thread. The seconds to rest after it."""
+        done = self._rounds.refresh(engine, self.clock)
+        if done.swept is not None:
+            metrics.SWEEP_SECONDS.set(done.swept)
+        current = self.scoreboard.current()
+        if current is not None:
+            metrics.SCOREBOARD_AGE.set((self.clock() - current.as_of) / 1e6)
+        return done.rest
+
+    def _announce(self, before: Champion | None) -> None:
+        """Tell the log and the metrics who answers from now on."""
+        bundle = self.champions.require().bundle
+        if before is not None:
+            for target in before.bundle.models:
+                metrics.MODEL.labels(target, before.bundle.version, "").set(0)
+        for target in bundle.models:
+            metrics.MODEL.labels(target, bundle.version, "").set(1)
+        logger.info("champion %s answers", bundle.version)
+
+
+def _touch(engine: Engine) -> None:
+    """Take the store's lock and give it back: fails when the store is gone, is another one, or is locked."""
+    with engine.states.transaction():
+        pass
