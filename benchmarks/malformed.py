@@ -26,7 +26,7 @@ from benchmarks.report import print_claims, print_table
 from benchmarks.servers import free_port, private_memory, processes, start_waypost, stop, wait_for
 from features.journey import JOURNEY
 from serving.http.route import Route
-from tests.serving.test_intake_bodies import INTAKE, bodies
+from tests.serving.http.test_bodies import INTAKE, bodies
 
 CONNECTIONS = 16
 Sent = tuple[Route, bytes, bytes]

@@ -12,7 +12,7 @@ import pytest
 from benchmarks import chaos
 from features.journey import JOURNEY
 from serving.engine.state import open_states
-from tests.serving.state_suite import event
+from tests.serving.engine.state_suite import event
 
 
 def test_what_is_missing_and_what_is_wrong_is_counted(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from features.journey import JOURNEY
 from features.sources.formats.segment import parse
 from serving.engine.state import open_states
 from tests.serving.conftest import NOW
-from tests.serving.state_suite import event
+from tests.serving.engine.state_suite import event
 
 
 def test_every_message_is_one_event_of_a_customer() -> None:

@@ -14,7 +14,7 @@ from tests.serving.clients.npm import Node, installed
 from tests.serving.clients.shop import KeyedServer
 from tests.serving.clients.storefront import Storefront, opened
 from tests.serving.conftest import Place
-from tests.serving.process import Server
+from tests.serving.server_process import Server
 
 
 @pytest.fixture(scope="package")

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 
 from tests.serving.clients.proxy import Fault
-from tests.serving.process import Server
+from tests.serving.server_process import Server
 
 FAULTS: tuple[Fault, ...] = ("pass", "429", "500", "dropped", "lost")
 """What a client must survive, each in a run of its own."""

@@ -22,7 +22,7 @@ from serving.http.problems import FAILURES, MEDIA_TYPE
 from serving.http.route import Route
 from serving.http.routes import ROUTES
 from tests.serving.conftest import Place
-from tests.serving.process import Server
+from tests.serving.server_process import Server
 
 EXAMPLES = 6
 SCHEMA = schemathesis.openapi.from_dict(document(ROUTES))

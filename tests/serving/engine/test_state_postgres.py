@@ -20,7 +20,7 @@ from serving.engine.state import StateStore, open_states
 from serving.engine.state.postgres import PostgresStateStore
 from tests import postgres
 from tests.serving.conftest import NOW
-from tests.serving.state_suite import StateStoreSuite, event, replayed, state
+from tests.serving.engine.state_suite import StateStoreSuite, event, replayed, state
 
 _OPENED: list[StateStore] = []
 

@@ -27,7 +27,7 @@ from serving.engine.engine import Engine
 from serving.engine.scoreboard import Scoreboard
 from serving.engine.state import open_states
 from tests.serving.conftest import NOW, Place, serve
-from tests.serving.process import Server
+from tests.serving.server_process import Server
 from tests.serving.shop import bundle, customer
 
 SWAPS = 3

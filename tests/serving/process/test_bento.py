@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 
 from tests.serving.conftest import Place
-from tests.serving.process import ROOT, Server
+from tests.serving.server_process import ROOT, Server
 
 
 def test_the_bento_builds_and_answers(place: Place) -> None:

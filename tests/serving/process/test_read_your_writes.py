@@ -15,7 +15,7 @@ import pytest
 
 from tests import postgres
 from tests.serving.conftest import Place
-from tests.serving.process import Server
+from tests.serving.server_process import Server
 
 CLIENTS = 6
 TURNS = 25

@@ -13,7 +13,7 @@ from collections import Counter
 from contextlib import closing
 
 from tests.serving.conftest import Place
-from tests.serving.process import Server
+from tests.serving.server_process import Server
 
 
 class Load:

@@ -18,7 +18,7 @@ from serving.http.routes import ROUTES
 from serving.http.schemas import EventRequest
 from tests.serving.answers import Response
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "openapi.json"
+GOLDEN = Path(__file__).parents[2] / "golden" / "openapi.json"
 DOCUMENT = document(ROUTES)
 COMMAND = "python -m serving.http.openapi > tests/golden/openapi.json"
 

@@ -9,7 +9,7 @@ import pytest
 from tests import postgres
 from tests.serving.answers import fails
 from tests.serving.conftest import Place, serve
-from tests.serving.test_recovery import known, quick, send, until
+from tests.serving.process.test_recovery import known, quick, send, until
 
 __all__ = ["quick"]
 

@@ -21,7 +21,7 @@ from serving.http.routes import ROUTES
 from tests.serving.answers import fails
 from tests.serving.conftest import NOW, Place, serve
 from tests.serving.holders import EVENT, MESSAGE, Holders
-from tests.serving.process import Server
+from tests.serving.server_process import Server
 
 MEASUREMENT = {"client_id": "1.2", "events": [{"name": "login"}]}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from serving.http.api_reference import markdown
-from tests.serving.process import ROOT
+from tests.serving.server_process import ROOT
 
 
 def test_the_page_is_up_to_date() -> None:

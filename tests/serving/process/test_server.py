@@ -21,7 +21,7 @@ from tests.outside import Outside
 from tests.serving.answers import fails, ok
 from tests.serving.conftest import Place
 from tests.serving.ports import listening
-from tests.serving.process import ROOT, Server
+from tests.serving.server_process import ROOT, Server
 from tests.serving.shop import customer
 
 

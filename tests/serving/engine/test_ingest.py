@@ -20,8 +20,8 @@ from serving.http.endpoints import measurement
 from serving.process.worker import Worker
 from tests import postgres
 from tests.serving.conftest import Place, serve
-from tests.serving.test_letters import letter, replayed
-from tests.serving.test_worker import worker_at
+from tests.serving.engine.test_dead_letters import letter, replayed
+from tests.serving.process.test_worker import worker_at
 
 UNFIT = ("visitor\x00", "v" * 20_000)
 """Ids that PostgreSQL cannot store, or cannot index."""

@@ -16,7 +16,7 @@ from features.log.contract import LogBusy, LogError, LogMissing
 from serving.engine.state import SqliteStateStore, StateStore
 from serving.engine.state.sqlite import StoreUnknown, open_states
 from tests.serving.conftest import NOW
-from tests.serving.state_suite import StateStoreSuite, event, identify, replayed, state, swept
+from tests.serving.engine.state_suite import StateStoreSuite, event, identify, replayed, state, swept
 
 
 class TestSqlite(StateStoreSuite):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from serving.process.connections import FILE, LEAVE_SECONDS, MOST_LEFT, SILENT_SECONDS, SLOT, EvenServer, Shares
 from tests.serving.conftest import Place
-from tests.serving.process import ROOT, Server
+from tests.serving.server_process import ROOT, Server
 
 
 class Caller(asyncio.Protocol):

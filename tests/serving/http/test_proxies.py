@@ -17,10 +17,10 @@ from playwright.sync_api import Browser
 from serving.http.routes import ROUTES
 from tests.serving.conftest import Place
 from tests.serving.holders import Holders
+from tests.serving.http.test_access import CUSTOMER, PAGES, code, declared, shown
 from tests.serving.ports import listening
-from tests.serving.process import Server
 from tests.serving.proxies import proxies
-from tests.serving.test_access import CUSTOMER, PAGES, code, declared, shown
+from tests.serving.server_process import Server
 
 KINDS_OF_KEYS = ("write", "decide", "read", "metrics", "sign", "admin")
 KINDS = ("nothing", *KINDS_OF_KEYS, "session", "token")

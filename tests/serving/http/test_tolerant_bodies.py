@@ -26,7 +26,7 @@ from serving.settings import read_settings
 from tests.serving.answers import fails
 from tests.serving.breaks import some
 from tests.serving.conftest import NOW, Place, serve
-from tests.serving.test_intake_bodies import post
+from tests.serving.http.test_bodies import post
 
 NUMBER = 50
 PRODUCT = {"product_id": "L1", "name": "Blue lamp", "price": 12.5, "quantity": 2}

@@ -24,7 +24,7 @@ from serving.http import schemas
 from tests import postgres
 from tests.serving.answers import fails, ok
 from tests.serving.conftest import NOW, Place, serve
-from tests.serving.process import Server
+from tests.serving.server_process import Server
 from tests.serving.shop import customer
 
 WHO, VISITOR = customer(3), "visitor-0000-4711"
