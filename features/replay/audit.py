@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from features.aggregates.base import WORDS
 from features.fold.fold import Fold
-from features.log.contract import EventLog, Vocabulary
+from features.log.contract import EventStore, Vocabulary
 
 Load = Callable[[str], NDArray[np.void]]
 """The state of a customer as the server has it: one record."""
@@ -85,7 +85,7 @@ def _plain(**options: Any) -> Callable[[Any], Any]:
     return lambda function: function
 
 
-def audit(oracle: Oracle, log: EventLog, load: Load, customer: str) -> Mismatch | None:
+def audit(oracle: Oracle, log: EventStore, load: Load, customer: str) -> Mismatch | None:
     """Compare a customer's state with its events; None when it is right.
 
     Nothing is locked, so an event may come in between: the state is loaded on either side of the events, and all is

@@ -16,7 +16,7 @@ import numpy as np
 
 from features.events import Kind
 from features.log import open_log
-from features.log.contract import Erased, EventLog, LogBusy, Records
+from features.log.contract import Erased, EventStore, IdentityStore, LogBusy, Records, TrainingStore
 from serving.engine.engine import Engine
 from serving.engine.scoreboard import Scoreboard
 from serving.http.schemas import ErasedHistory, ErasureAnswer, moment
@@ -64,7 +64,7 @@ class Known(NamedTuple):
     knows of these."""
 
 
-def known_as(log: EventLog, customer: str) -> Known:
+def known_as(log: IdentityStore, customer: str) -> Known:
     """All ids of a customer's profile, and whom they were joined with."""
     customers = log.profile(customer) or [customer]
     own = {code for name in customers if (code := log.customers.code(name)) is not None}
@@ -159,11 +159,11 @@ def receipt(store: ErasedHere, history: ErasedHere | None, blanked: int, now: in
     )
 
 
-def _decisions(log: EventLog, customer: str) -> int:
+def _decisions(log: EventStore, customer: str) -> int:
     return int(np.count_nonzero(log.history(customer)["kind"] == int(Kind.DECISION)))
 
 
-def _told(log: EventLog, erased: Erased, decisions: int, states: int) -> ErasedHere:
+def _told(log: TrainingStore, erased: Erased, decisions: int, states: int) -> ErasedHere:
     models = [each.version for each in log.trainings() if erased.events and each.until >= erased.first_received]
     return ErasedHere(
         erased.customers, erased.events, erased.dead_letters, erased.merges, decisions, states,
@@ -171,7 +171,7 @@ def _told(log: EventLog, erased: Erased, decisions: int, states: int) -> ErasedH
     )  # fmt: skip
 
 
-def merges_of(log: EventLog, codes: Collection[int]) -> Records:
+def merges_of(log: IdentityStore, codes: Collection[int]) -> Records:
     """The merges of any of these ids, those undone too."""
     merges, asked = log.merges(), list(codes)
     found: Records = merges[np.isin(merges["member"], asked) | np.isin(merges["profile"], asked)]

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from features.events import Event
 from features.fold.fold import Fold
-from features.log.contract import DeadLetter, EventLog
+from features.log.contract import DeadLetter, DeadLetterStore, IdentityStore
 from serving.engine.dead_letters import speaks_of
 from serving.engine.engine import Engine, Standing
 from serving.engine.erasure import merges_of
@@ -60,14 +60,14 @@ def _features(engine: Engine, customer: str, now: int) -> dict[str, float]:
     return dict(zip(engine.fold.names, values, strict=True))
 
 
-def _letters(log: EventLog) -> Iterator[DeadLetter]:
+def _letters(log: DeadLetterStore) -> Iterator[DeadLetter]:
     after = 0
     while some := log.dead_letters(LETTERS, after=after):
         yield from some
         after = some[-1].number
 
 
-def _merge(log: EventLog, merge: np.void) -> dict[str, Any]:
+def _merge(log: IdentityStore, merge: np.void) -> dict[str, Any]:
     return {
         "member": log.customers.name(int(merge["member"])),
         "profile": log.customers.name(int(merge["profile"])),

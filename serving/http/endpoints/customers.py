@@ -15,7 +15,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 
 from features.events import Event, Kind, Stage
-from features.log.contract import EventLog
+from features.log.contract import EventStore
 from features.sources.contract import BadRecord
 from features.sources.fields import fields
 from insights.segments import SEGMENTS
@@ -91,7 +91,7 @@ async def get_customer(worker: Worker, request: HttpRequest) -> Response:
     )
 
 
-def newest_events(log: EventLog, customer: str, limit: int) -> list[Event]:
+def newest_events(log: EventStore, customer: str, limit: int) -> list[Event]:
     """The newest events of a customer, newest first, without the decisions to do nothing: of those there are many."""
     asked = limit
     while True:

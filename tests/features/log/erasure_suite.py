@@ -19,7 +19,7 @@ LATER = event(90).received
 
 
 class ErasureSuite(StoreSuite):
-    """The part of the contract that is about erasures."""
+    """The part of the contract of `features.log.contract.EventLog` that is about erasures."""
 
     def test_erasing_leaves_the_others(self, log: EventLog) -> None:
         events = shop(300)

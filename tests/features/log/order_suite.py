@@ -42,7 +42,7 @@ def orders(log: EventLog, customer: str) -> list[tuple[float, int]]:
 
 
 class OrderSuite(StoreSuite):
-    """The part of the contract that is about orders."""
+    """The part of the contract of `features.log.contract.EventStore` that is about orders."""
 
     def test_an_order_told_twice_is_one(self, log: EventLog) -> None:
         assert log.append(order("ben", "o-7", NOON)).accepted == [True, True]

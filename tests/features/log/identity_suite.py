@@ -20,8 +20,8 @@ def joins(log: EventLog) -> list[tuple[str, str, int]]:
     return [(names[each["member"]], names[each["profile"]], int(each["undone"])) for each in log.merges()]
 
 
-class MergeSuite(StoreSuite):
-    """The part of the contract that is about merges."""
+class IdentitySuite(StoreSuite):
+    """The contract of `features.log.contract.IdentityStore`, and what merges are to the events of a log."""
 
     def test_a_log_without_merges_says_so(self, log: EventLog) -> None:
         assert (log.merges().dtype, len(log.merges()), log.profile("ann")) == (MERGE, 0, [])

@@ -1,0 +1,40 @@
+"""What every event log promises, whatever stores it: four small protocols (`EventStore`, `IdentityStore`,
+`DeadLetterStore`, `TrainingStore`), and `EventLog`, which is all of them. What reads a log asks for the smallest.
+
+The *log order* is `(received, offset)`: when an event was learnt, then the order of arrival. Names of customers,
+items and categories are kept once, as dense integer codes beside the events; a code means something in one log
+only, so anything that leaves a log carries names.
+"""
+
+from features.log.contract.dead_letters import DeadLetter, DeadLetterStore
+from features.log.contract.errors import LogBusy, LogCorrupt, LogDenied, LogError, LogFull, LogMissing, LogVersion
+from features.log.contract.events import CHUNK, IMPORT_BATCH, Appended, EventStore, Records
+from features.log.contract.identity import MERGE, MOST_JOINED, IdentityStore
+from features.log.contract.log import Erased, EventLog
+from features.log.contract.names import Vocabulary
+from features.log.contract.trainings import Training, TrainingStore
+
+__all__ = [
+    "CHUNK",
+    "IMPORT_BATCH",
+    "MERGE",
+    "MOST_JOINED",
+    "Appended",
+    "DeadLetter",
+    "DeadLetterStore",
+    "Erased",
+    "EventLog",
+    "EventStore",
+    "IdentityStore",
+    "LogBusy",
+    "LogCorrupt",
+    "LogDenied",
+    "LogError",
+    "LogFull",
+    "LogMissing",
+    "LogVersion",
+    "Records",
+    "Training",
+    "TrainingStore",
+    "Vocabulary",
+]

@@ -1,0 +1,120 @@
+"""Events in a log: appended exactly once, scanned in log order, looked up by customer and by message id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.events import Event
+from features.log.contract.names import Vocabulary
+
+Records: TypeAlias = NDArray[np.void]
+"""A one-dimensional array of `features.events.EVENT` records."""
+
+CHUNK = 65_536
+"""Most events of one chunk of a scan: 3 MiB of records."""
+
+IMPORT_BATCH = 50_000
+"""How many events an import had best append at a time: a store pays for an append by the pages or files it touches,
+and ten thousand events touch nearly as many of them as fifty thousand."""
+
+
+class Appended(NamedTuple):
+    """What became of the events of one `append`."""
+
+    accepted: list[bool]
+    """One per event given, in the order given; False for a duplicate."""
+    records: Records
+    """The accepted events as they stand in the log (codes assigned, times clamped), in the order given."""
+    first_offset: int
+    """Offset of the first accepted event; 0 when none was accepted."""
+    last_offset: int
+    """Offset of the last accepted event; 0 when none was accepted."""
+    merges: NDArray[np.void]
+    """The merges that accepted events brought about, `MERGE` records. Their offsets are among those given out."""
+
+    @property
+    def accepted_count(self) -> int:
+        """How many events are new in the log."""
+        return len(self.records)
+
+    @property
+    def duplicate_count(self) -> int:
+        """How many events the log already had."""
+        return len(self.accepted) - len(self.records)
+
+
+class EventStore(Protocol):
+    """The events of a log, each once by its `message_id`, and the names behind their codes."""
+
+    @property
+    def customers(self) -> Vocabulary:
+        """Names of the customers."""
+        ...
+
+    @property
+    def items(self) -> Vocabulary:
+        """Names of the products."""
+        ...
+
+    @property
+    def categories(self) -> Vocabulary:
+        """Names of the product categories, and of the actions that decisions chose."""
+        ...
+
+    def append(self, events: Sequence[Event], *, history: bool = False) -> Appended:
+        """Add the events that the log does not have yet, all of them or (on an error) none.
+
+        Live events get `received` no earlier than the newest in the log, so that for them log order is the order of
+        appending. With `history`, for imports of the past, `received` stays as given. Either way `at` is never after
+        `received`. Of two events with one `message_id`, within the batch or across, the first stays.
+
+        An accepted event that joins ids (`features.identity.rules.joined`) merges them, by the rules of that module, in
+        the same transaction. An event of an erased customer that was received before the erasure is a duplicate: it had
+        its turn.
+        """
+        ...
+
+    def scan(self, *, shard: int = 0, shards: int = 1, until: int | None = None) -> Iterator[Records]:
+        """The log as it is when the first chunk is read, in log order, in chunks of at most `CHUNK` records.
+
+        Takes the customers whose code leaves remainder `shard` when divided by `shards`, and events with
+        `received <= until` (all when None). Memory does not grow with the log.
+        """
+        ...
+
+    def history(self, customer: str) -> Records:
+        """All events of the profile that a customer belongs to now, in log order; empty when there is none.
+
+        Records carry the code of the id under which they came.
+        """
+        ...
+
+    def events(self, customer: str, limit: int) -> list[Event]:
+        """The newest `limit` events of a customer's profile with names and properties, newest first.
+
+        Each names the id under which it came.
+        """
+        ...
+
+    def count(self) -> int:
+        """How many events the log holds."""
+        ...
+
+    def span(self) -> tuple[int, int] | None:
+        """The first and the last `received` in the log; None when it is empty."""
+        ...
+
+    def offset(self) -> int:
+        """The newest offset ever given out; 0 when nothing was ever appended. Never goes back."""
+        ...
+
+    def digest(self) -> str:
+        """A short hexadecimal digest of how much the log holds: equal for logs built by the same appends.
+
+        Computed from the counts, the span, the offset and the erasures, without reading the events.
+        """
+        ...
