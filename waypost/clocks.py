@@ -14,13 +14,12 @@ from features.events import DAY
 from features.log import shown
 from serving.engine.staleness import HORIZON, days_old
 from waypost.console import UsageProblem, clock
+from waypost.places import bundle_folder, settings, store_url
 
 VARIABLE = "WAYPOST_CLOCK_SHIFT_DAYS"
 
 
 def _file() -> Path:
-    from waypost.places import bundle_folder
-
     return bundle_folder().parent / "clock.json"
 
 
@@ -64,8 +63,6 @@ def newest(url: str) -> int | None:
 
 def shift(url: str) -> int:
     """What a server of this store adds to the clock, microseconds: as the environment says, or as it is kept."""
-    from waypost.places import settings
-
     if os.environ.get(VARIABLE, "").strip():
         return settings().clock_shift
     last = newest(url) if ends_now(url) else None
@@ -88,3 +85,8 @@ def notice(url: str) -> str:
         f"{HORIZON // DAY} days: everybody has lapsed, and most scores are null; "
         "`waypost serve --as-of-last-event` serves the log as if it ended now"
     )
+
+
+def server_clock(store: str | None) -> int:
+    """The time on the clock of a server of this store, microseconds UTC: shifted as that one's is."""
+    return clock() + shift(store_url(store))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,8 @@ CustomerArgument = Annotated[str, typer.Argument(metavar="ID", help="Any id of t
 def unmerge(customer: CustomerArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Take an id out of the profile it was merged into; of a profile's own id, take all others out."""
     from serving.engine.erasure import unmerge as take_apart
-    from waypost.places import engine_of, server_clock
+    from waypost.clocks import server_clock
+    from waypost.places import engine_of
 
     engine = engine_of(store)
     try:
@@ -37,7 +39,8 @@ def export(
 ) -> None:
     """Write all that is held about a customer, under all ids, as lines of JSON."""
     from serving.engine.export import held, lines
-    from waypost.places import engine_of, server_clock
+    from waypost.clocks import server_clock
+    from waypost.places import engine_of
 
     engine = engine_of(store)
     try:
@@ -56,17 +59,18 @@ def export(
 def erase(customer: CustomerArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Erase a customer, under all ids, everywhere, and print the receipt. There is no way back."""
     from features.journey import JOURNEY
-    from serving.engine.erasure import erase_everywhere
+    from serving.engine.erasure import erase_at_once, erasing
     from serving.engine.scoreboard import Scoreboard
-    from waypost.places import engine_of, server_clock, settings
+    from waypost.clocks import server_clock
+    from waypost.places import engine_of, settings
 
     chosen, engine = settings(store), engine_of(store)
     try:
         board = Scoreboard(chosen.scoreboard, JOURNEY.fingerprint)
-        receipt = erase_everywhere(engine, board, chosen.history, customer, server_clock(store))
+        receipt = erase_at_once(engine, erasing(board, chosen.history, customer, server_clock(store)))
     finally:
         engine.states.close()
-    told = receipt.model_dump(mode="json")
+    told = {**asdict(receipt), "as_of": receipt.as_of.isoformat().replace("+00:00", "Z")}
     if as_json:
         print_json(told)
         return

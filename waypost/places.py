@@ -43,13 +43,6 @@ def existing_log(store: str | None) -> EventLog:
     return open_log(store_url(store), create=False)
 
 
-def server_clock(store: str | None) -> int:
-    """The time on the clock of a server of this store, microseconds UTC: shifted as that one's is."""
-    from waypost.clocks import shift
-
-    return clock() + shift(store_url(store))
-
-
 def bundle_folder() -> Path:
     """Where the champion is exported to."""
     return settings().bundle

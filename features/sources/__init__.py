@@ -9,15 +9,9 @@ from features.sources.contract import (
     SourceError,
     SourceUnknown,
 )
-from features.sources.formats import complete_journey, ga4, measurement, rees46, segment, taobao, waypost
+from features.sources.formats import SOURCES
 from features.sources.formats.mapping import load_mapping
 from features.sources.importing import ImportReport, find_source, import_file
-
-SOURCES: dict[str, Source] = {
-    module.SOURCE.name: module.SOURCE
-    for module in (complete_journey, ga4, measurement, segment, rees46, taobao, waypost)
-}
-"""Every source by name; any other format is described by a mapping (`load_mapping`)."""
 
 __all__ = [
     "SOURCES",

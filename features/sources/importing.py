@@ -16,6 +16,7 @@ from features.sources.fields import fields
 from features.sources.fields.currencies import Currencies, Rates
 from features.sources.fields.message_ids import Identities
 from features.sources.fields.privacy import DEFAULT, Privacy
+from features.sources.formats import SOURCES
 from features.sources.formats.mapping import load_mapping
 
 NO_RATES = Rates()
@@ -68,8 +69,6 @@ def find_source(name: str, mapping: str | Path | None = None) -> Source:
 
     Raises SourceUnknown, or MappingInvalid.
     """
-    from features.sources import SOURCES  # the catalogue imports this module's neighbours
-
     if mapping is not None:
         if name != "mapping":
             raise SourceUnknown(

@@ -18,9 +18,9 @@ from features.fold.fold import Fold
 from features.grammar import Expr
 from models.bundle.answers import told
 from models.bundle.bundle import Bundle, BundleError
+from models.bundle.evidence import Kind, kind_reader, lowered
 from models.bundle.governance import stand_in
 from models.decisions.policy import Policy
-from models.prediction.evidence import Kind, kind_reader, lowered
 from models.prediction.scope import UnreadableScope, compile_scope, read_scope
 from models.prediction.scorer import Scorer
 

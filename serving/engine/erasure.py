@@ -1,4 +1,4 @@
-"""To take the ids of a profile apart, and to erase a customer everywhere: without HTTP.
+"""To take the ids of a profile apart, and to erase a customer everywhere.
 
 A customer is in four places: the store (events, merges, state, dead letters), a second log of history where there is
 one, the scoreboard's files, and the models trained on it. The first three are erased; of the models, the receipt names
@@ -8,9 +8,11 @@ the versions, which only a new training replaces.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import closing
-from typing import NamedTuple
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from features.log import open_log
 from features.log.contract import Erased, EventStore, IdentityStore, LogBusy, Records, TrainingStore
 from serving.engine.engine import Engine
 from serving.engine.scoreboard import Scoreboard
-from serving.http.schemas import ErasedHistory, ErasureAnswer, moment
+from serving.engine.times import moment
 
 
 class ErasedHere(NamedTuple):
@@ -105,21 +107,52 @@ def erase_history(place: str, customers: Sequence[str], now: int) -> ErasedHere:
     return found
 
 
-def erase_everywhere(engine: Engine, board: Scoreboard, history: str, customer: str, now: int) -> ErasureAnswer:
-    """Erase a customer from the second log at `history` (empty for none), the store and the scoreboard. The receipt.
+class Step(NamedTuple):
+    """One step of an erasure: what runs, and which thread of a server may run it."""
 
-    The second log comes first: only the store knows the profile's ids, and it must do so still should this be repeated.
+    thread: Literal["reader", "writer", "other"]
+    """`reader` and `writer` hold an engine, which `run` takes; any `other` runs it without."""
+    run: Callable[..., Any]
+
+
+Steps = Generator[Step, Any, "Receipt"]
+
+
+def erasing(board: Scoreboard, history: str, customer: str, now: int) -> Steps:
+    """The steps that erase a customer from the second log at `history` (empty for none), the store and the scoreboard.
+
+    Whoever runs them, one after the other, sends back what each returned and throws in what it raised; the last returns
+    the receipt. The second log comes first: only the store knows the profile's ids, and it must do so still should
+    this be repeated.
     """
-    known = known_as(engine.states.log, customer)
-    there = erase_history(history, known.customers, now) if history else None
+    known: Known = yield Step("reader", lambda engine: known_as(engine.states.log, customer))
+    there: ErasedHere | None = None
+    if history:
+        there = yield Step("other", lambda: erase_history(history, known.customers, now))
     try:
-        here = erase(engine, customer, now)
+        here: ErasedHere = yield Step("writer", lambda engine: erase(engine, customer, now))
     finally:
-        blanked = board.blank(engine.states.log.customers.names(), known.apart)
+        blanked = yield Step("reader", lambda engine: board.blank(engine.states.log.customers.names(), known.apart))
     late = [name for name in here.customers if name not in known.customers]
     if there and late:  # joined since the second log was asked
-        there = both(there, erase_history(history, late, now))
+        there = both(there, (yield Step("other", lambda: erase_history(history, late, now))))
     return receipt(here, there, blanked, now)
+
+
+def erase_at_once(engine: Engine, steps: Steps) -> Receipt:
+    """Run all steps of an erasure here and now."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                done = step.run() if step.thread == "other" else step.run(engine)
+            except BaseException as error:  # an interrupt, too, leaves what was begun in order
+                step = steps.throw(error)
+            else:
+                step = steps.send(done)
+    except StopIteration as end:
+        erased: Receipt = end.value
+        return erased
 
 
 def both(first: ErasedHere, second: ErasedHere) -> ErasedHere:
@@ -136,11 +169,40 @@ def both(first: ErasedHere, second: ErasedHere) -> ErasedHere:
     )
 
 
-def receipt(store: ErasedHere, history: ErasedHere | None, blanked: int, now: int) -> ErasureAnswer:
+@dataclass(frozen=True)
+class ErasedHistory:
+    """What was removed from the second log."""
+
+    events: int
+    dead_letters: int
+    merges: int
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What an erasure removed. It names nobody, so that it can be kept; `serving.http` documents each field."""
+
+    receipt_id: str
+    as_of: datetime
+    erased: bool
+    complete: bool
+    customer_ids: int
+    events: int
+    decisions: int
+    states: int
+    merges: int
+    dead_letters: int
+    scoreboard_rows: int
+    history: ErasedHistory | None
+    models: list[str]
+    tombstone: Literal[True] = True
+
+
+def receipt(store: ErasedHere, history: ErasedHere | None, blanked: int, now: int) -> Receipt:
     """The receipt of an erasure from the store, from the second log, if there is one, and of scoreboard rows."""
     whole = both(store, history or NOTHING)
     rows = whole.events + whole.dead_letters + whole.merges + whole.states + blanked
-    return ErasureAnswer(
+    return Receipt(
         receipt_id=os.urandom(8).hex(),
         as_of=moment(now),
         erased=rows + len(whole.customers) > 0,
@@ -152,10 +214,8 @@ def receipt(store: ErasedHere, history: ErasedHere | None, blanked: int, now: in
         merges=store.merges,
         dead_letters=store.dead_letters,
         scoreboard_rows=blanked,
-        history=history
-        and ErasedHistory(events=history.events, dead_letters=history.dead_letters, merges=history.merges),
+        history=history and ErasedHistory(history.events, history.dead_letters, history.merges),
         models=whole.models,
-        tombstone=True,
     )
 
 

@@ -16,8 +16,8 @@ from serving.engine.dead_letters import speaks_of
 from serving.engine.engine import Engine, Standing
 from serving.engine.erasure import merges_of
 from serving.engine.scoreboard import Generation
+from serving.engine.times import moment
 from serving.http.endpoints.shapes import event_answer, number, position, segments_of, target_scores
-from serving.http.schemas import moment
 
 LETTERS = 1000
 """Dead letters looked through at once."""

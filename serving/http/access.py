@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
-
-if TYPE_CHECKING:
-    from serving.http.route import Route
+from typing import Literal, get_args
 
 RouteScope = Literal["open", "write", "answers", "decide", "read", "metrics", "admin"]
 """What a route is about: `open` to anybody; `write` takes events in; `answers` tells what to expect of customers that
@@ -54,23 +51,3 @@ class Holder:
     kind: Kind
     id: str
     customer: str | None = None
-
-
-def opens(kind: Kind, route: Route) -> bool:
-    """Whether whoever shows this may call the route."""
-    if route.scope == "open":
-        return True
-    if (kind == "session" and route.method != "GET") or (kind == "visitor" and not route.visitors):
-        return False
-    return route.scope in OPENS[kind]
-
-
-def scopes_of(route: Route) -> str:
-    """The scopes that open a route, in a sentence: "the scope `decide`, `read` or `admin`"."""
-    *others, last = (f"`{scope}`" for scope in scopes_that_open(route))
-    return f"the scope {', '.join(others)} or {last}" if others else f"the scope {last}"
-
-
-def scopes_that_open(route: Route) -> list[KeyScope]:
-    """The scopes of keys that open a route, the narrowest first."""
-    return sorted((each for each in SCOPES if opens(each, route)), key=lambda each: len(OPENS[each]))

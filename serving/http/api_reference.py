@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from serving.http.access import PURPOSE, SCOPES, Kind, opens, scopes_of
+from serving.http.access import PURPOSE, SCOPES, Kind
 from serving.http.openapi import TAGS
 from serving.http.problems import FAILURES
-from serving.http.route import Route
+from serving.http.route import Route, opens, scopes_of
 from serving.http.routes import ROUTES
 from serving.settings import SETTINGS
 

@@ -26,8 +26,9 @@ from serving.http.openapi import document
 from serving.http.problems import Problem, store_problem
 from serving.http.route import ROUTE, Endpoint, Route
 from serving.process.failures import note_failure
+from serving.process.group_commit import Overloaded
 from serving.process.logs import REQUEST_ID
-from serving.process.worker import Worker
+from serving.process.worker import ScoreboardMissing, Worker
 
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -42,6 +43,9 @@ NO_STORE = (b"cache-control", b"no-store")
 
 CLOSE = (b"connection", b"close")
 """On every answer of a server that stops: a connection closed between two requests would cut off the second."""
+
+EXPECTED = (Problem, ModelMissing, Overloaded, ScoreboardMissing)
+"""Errors that are no fault of the server: its log says nothing of them."""
 
 CLIENT_CLOSED = 499
 """Status, by nginx's custom, of a request whose client did not wait for the answer."""
@@ -153,8 +157,8 @@ def _answering(
         except ClientDisconnect:
             response = Response(status_code=CLIENT_CLOSED)
         except Exception as error:  # whatever it is, the client gets a problem and the log the place, never the values
-            problem = _problem_of(error)
-            if problem.failure.status >= 500 and not isinstance(error, Problem | ModelMissing):
+            problem = problem_of(error)
+            if problem.failure.status >= 500 and not isinstance(error, EXPECTED):
                 note_failure(logger, f"request {identity} to {path}", error)
             response = _failed(problem, request, identity)
         headers = response.raw_headers
@@ -184,7 +188,7 @@ def _failed(problem: Problem, request: HttpRequest, identity: str) -> Response:
     return problem.response(path, identity)
 
 
-def _problem_of(error: Exception) -> Problem:
+def problem_of(error: Exception) -> Problem:
     """What a client is told of an error."""
     match error:
         case Problem():
@@ -193,6 +197,10 @@ def _problem_of(error: Exception) -> Problem:
             return store_problem(error)
         case ModelMissing():
             return Problem("model_missing", str(error))
+        case Overloaded():
+            return Problem("overloaded", str(error))
+        case ScoreboardMissing():
+            return Problem("scoreboard_missing", str(error))
         case _:
             return Problem("internal_error", "The server failed to answer; its log has the place.")
 

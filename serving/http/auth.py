@@ -14,11 +14,11 @@ from urllib.parse import parse_qs
 from starlette.requests import Request as HttpRequest
 from starlette.types import Scope
 
-from serving.http.access import PUBLIC, Holder, opens, scopes_of, scopes_that_open
+from serving.http.access import PUBLIC, Holder
 from serving.http.keys import Key, KeyFile, Keyring
 from serving.http.limits import RateLimit
 from serving.http.problems import Problem
-from serving.http.route import Route
+from serving.http.route import Route, opens, scopes_of, scopes_that_open
 from serving.http.sender import foreign_page, stranger
 from serving.http.sessions import may_log_in, open_session, read_session, session_header
 from serving.http.visitors import TokenError, looks_like_token, read_token

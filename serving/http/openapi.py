@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document, generated from the table of routes: what is served is what is documented.
 
-`python -m serving.http.openapi` prints it.
+`python -m serving.http` prints it.
 """
 
 from __future__ import annotations
@@ -192,9 +192,3 @@ def _problem_example(code: str) -> Mapping[str, Any]:
 def text(routes: Sequence[Route]) -> str:
     """The document as a file has it."""
     return json.dumps(document(routes), indent=1, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    from serving.http.routes import ROUTES
-
-    print(text(ROUTES), end="")

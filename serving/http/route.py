@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from serving.http.access import RouteScope
+from serving.http.access import OPENS, SCOPES, KeyScope, Kind, RouteScope
 from serving.http.schemas import Answer, Request
 
 if TYPE_CHECKING:
@@ -112,3 +112,23 @@ class Route:
         door = () if self.scope == "open" else (*AT_THE_DOOR, *(("customer_refused",) if self.visitors else ()))
         query = () if self.parameters is None else ("invalid_request",)
         return tuple(dict.fromkeys((*door, *self.problems, *query)))
+
+
+def opens(kind: Kind, route: Route) -> bool:
+    """Whether whoever shows this may call the route."""
+    if route.scope == "open":
+        return True
+    if (kind == "session" and route.method != "GET") or (kind == "visitor" and not route.visitors):
+        return False
+    return route.scope in OPENS[kind]
+
+
+def scopes_of(route: Route) -> str:
+    """The scopes that open a route, in a sentence: "the scope `decide`, `read` or `admin`"."""
+    *others, last = (f"`{scope}`" for scope in scopes_that_open(route))
+    return f"the scope {', '.join(others)} or {last}" if others else f"the scope {last}"
+
+
+def scopes_that_open(route: Route) -> list[KeyScope]:
+    """The scopes of keys that open a route, the narrowest first."""
+    return sorted((each for each in SCOPES if opens(each, route)), key=lambda each: len(OPENS[each]))

@@ -18,7 +18,6 @@ from features.log.contract import LogError
 from serving import metrics
 from serving.engine.batch import Intake, Taken
 from serving.engine.engine import Engine
-from serving.http.problems import Problem
 from serving.process.engine_threads import Held, check_patience
 
 MOST_TOGETHER = 64
@@ -35,6 +34,11 @@ MOST_EVENTS_WAITING = 50_000
 
 MOST_BYTES_WAITING = 64 << 20
 """Bytes of the requests that may wait in one worker."""
+
+
+class Overloaded(Exception):
+    """More waits to be written than a worker queues. Nothing was kept."""
+
 
 Result = TypeVar("Result")
 Sentence = Callable[[Engine], Any]
@@ -77,14 +81,14 @@ class Writer:
         self._requests = self._events = self._bytes = 0
 
     async def take(self, intake: Intake) -> Taken:
-        """Write an intake; returns once it is on the disk. Raises a `Problem` when too much waits, or a `LogError`."""
+        """Write an intake; returns once it is on the disk. Raises `Overloaded` when too much waits, or a `LogError`."""
         events = len(intake.events) + len(intake.letters)
         taken: Taken = await self._enqueue(intake, events=events, size=intake.size)
         return taken
 
     async def ask(self, sentence: Callable[[Engine], Result], *, alone: bool = True) -> Result:
         """Answer a sentence that writes. Unless it must be `alone`, it shares a commit with other requests: then it
-        is undone by itself when it fails. Raises a `Problem` when too much waits, a `LogError`, or its own error."""
+        is undone by itself when it fails. Raises `Overloaded` when too much waits, a `LogError`, or its own error."""
         answer: Result = await self._enqueue(sentence, alone=alone)
         return answer
 
@@ -110,9 +114,7 @@ class Writer:
             (self._bytes, size, MOST_BYTES_WAITING, "bytes"),
         ):
             if number and number + more > most:
-                raise Problem(
-                    "overloaded", f"{number} {what} wait to be written already; nothing was kept. Send it again."
-                )
+                raise Overloaded(f"{number} {what} wait to be written already; nothing was kept. Send it again.")
 
     def _account(self, request: _Request, sign: int) -> None:
         self._requests += sign

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from features.events import Kind
 from features.fold.fold import Fold
@@ -17,9 +17,9 @@ from models.bundle.loaded import Champion, Champions
 from serving import __version__, metrics
 from serving.engine.batch import Intake, Taken
 from serving.engine.engine import Engine
+from serving.engine.erasure import Receipt, Step, Steps
 from serving.engine.scoreboard import Generation, Scoreboard, Sweeper
 from serving.engine.store import Opening
-from serving.http.problems import Problem
 from serving.process.engine_threads import Desk
 from serving.process.failures import note_failure
 from serving.process.group_commit import Writer
@@ -42,6 +42,10 @@ PROMPT_SECONDS = 2.0
 
 Result = TypeVar("Result")
 logger = logging.getLogger("waypost")
+
+
+class ScoreboardMissing(Exception):
+    """The customers were not swept yet."""
 
 
 class Worker:
@@ -116,7 +120,7 @@ class Worker:
     async def record(self, intake: Intake) -> Taken:
         """Write what a request brings; returns once it is on the disk and in every later answer.
 
-        Raises a `Problem` when too many writes wait already, or a `LogError`; then nothing of it was written.
+        Raises `Overloaded` when too many writes wait already, or a `LogError`; then nothing of it was written.
         """
         taken = await self._writer.take(intake)
         withheld = taken.outcomes.count("withheld")
@@ -131,7 +135,7 @@ class Worker:
     def write(self, sentence: Callable[[Engine], Result], *, alone: bool = True) -> Awaitable[Result]:
         """Answer `sentence` in the thread that writes; unless `alone`, in one commit with other requests.
 
-        Raises a `Problem` when too many writes wait already, a `LogError`, or the sentence's own error.
+        Raises `Overloaded` when too many writes wait already, a `LogError`, or the sentence's own error.
         """
         return self._writer.ask(sentence, alone=alone)
 
@@ -156,17 +160,35 @@ class Worker:
         """Answer `question` beside the event loop: for what takes milliseconds."""
         return self._reader.ask(question)
 
+    async def erase(self, steps: Steps) -> Receipt:
+        """Run the steps of an erasure, each in the thread that may. Raises what `write` and `read` do."""
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    done = await self._run(step)
+                except BaseException as error:  # a request that is cancelled ends its erasure in order, too
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(done)
+        except StopIteration as end:
+            receipt: Receipt = end.value
+            return receipt
+
+    def _run(self, step: Step) -> Awaitable[Any]:
+        if step.thread == "writer":
+            return self.write(step.run)
+        return self.read(step.run) if step.thread == "reader" else asyncio.to_thread(step.run)
+
     def check_store(self) -> Awaitable[None]:
         """Return when the store could be written to just now, beside the writes that wait. Raises a `LogError`."""
         return self._checker.ask(lambda engine: engine.states.check())
 
     def generation(self) -> Generation:
-        """The newest sweep of all customers. Raises a `Problem` when there is none yet."""
+        """The newest sweep of all customers. Raises `ScoreboardMissing` when there is none yet."""
         generation = self.scoreboard.current()
         if generation is None:
-            raise Problem(
-                "scoreboard_missing", "The customers are being swept for the first time. Try again in a moment."
-            )
+            raise ScoreboardMissing("The customers are being swept for the first time. Try again in a moment.")
         return generation
 
     def _open_store(self) -> None:

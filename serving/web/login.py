@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from serving.http.sessions import HOURS
 from serving.web.markup import prose, tag
 from serving.web.page import POLICY, frame, intro, link
 
@@ -13,12 +12,12 @@ assert LOGIN_POLICY != POLICY
 
 _WHICH = (
     "The first start of `waypost serve` kept one in `data/first-key.txt`; `waypost keys create --scope read` makes "
-    f"more. This browser then reads for {HOURS} hours, and changes nothing."
+    "more. This browser then reads for {} hours, and changes nothing."
 )
 
 
-def login_page(refused: str = "") -> str:
-    """The form; `refused` says why the key that was sent does not let in."""
+def login_page(hours: int, refused: str = "") -> str:
+    """The form. A session lasts `hours`; `refused` says why the key that was sent does not let in."""
     field = tag("input", name="key", type="password", autocomplete="current-password", required=True)
     # What keeps passwords for people wants a name beside each.
     named = tag("input", name="name", type="text", autocomplete="username", value="waypost", hidden=True)
@@ -28,7 +27,7 @@ def login_page(refused: str = "") -> str:
         tag("label", "Key of the scope read or admin", field),
         tag("button", "Log in", type="submit"),
         tag("p", refused, cls="notice", role="alert") if refused else "",
-        tag("p", prose(_WHICH), cls="muted"),
+        tag("p", prose(_WHICH.format(hours)), cls="muted"),
         method="post",
         action=link("/login"),
         cls="login",

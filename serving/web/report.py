@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from insights.segments import SEGMENTS, Segment
 from models.bundle.manifest import Manifest
 from models.prediction.money_at_stake import AT_STAKE, TARGET, Yield
 from serving.engine.scoreboard import Generation
 from serving.engine.staleness import staleness
-from serving.http.route import Route
-from serving.http.schemas import moment
+from serving.engine.times import moment
 from serving.web.markup import Html, hidden, join, prose, tag
 from serving.web.page import (
     UNKNOWN,
@@ -52,7 +51,23 @@ HEADLINES = (
 """Key figures shown large; the others stand below."""
 
 
-def report_page(generation: Generation, manifest: Manifest | None, routes: Sequence[Route]) -> str:
+class Operation(Protocol):
+    """What the page says of a method of the API."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def summary(self) -> str: ...
+
+
+def report_page(generation: Generation, manifest: Manifest | None, routes: Sequence[Operation]) -> str:
     """The page over one sweep of all customers."""
     report = generation.report
     as_of = stamp(moment(generation.as_of))
@@ -282,7 +297,7 @@ def _metric(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:.3f}"
 
 
-def _routes(routes: Sequence[Route]) -> Html:
+def _routes(routes: Sequence[Operation]) -> Html:
     rows = [
         tag(
             "li",

@@ -48,7 +48,7 @@ def test_the_log_ends_now_at_every_start_until_the_true_time_is_asked_for(
     set_clock(store, True)
     for _ in range(2):
         assert float(server_environment(store, None)[clocks.VARIABLE]) == -3_000
-        assert places.server_clock(store) == NOW - YEARS
+        assert clocks.server_clock(store) == NOW - YEARS
         assert "set back 3,000.0 days" in " ".join(capsys.readouterr().out.split())
         set_clock(store, None)
     log = open_log(store, create=False)

@@ -14,7 +14,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from features.sources.contract import BadRecord, FileUnreadable, Record
-from features.sources.readers.readers import LONGEST_LINE, Lines, is_cut, too_long
+from features.sources.readers.faults import require
+from features.sources.readers.lines import LONGEST_LINE, Lines, is_cut, too_long
 
 MOST_LINES = 100
 """Lines of the longest record with line breaks inside quotes."""
@@ -167,16 +168,3 @@ class CsvReading:
                 remedy = 'name the encoding in a mapping, encoding = "cp1252", or convert the file'
                 return BadRecord(column, f"not {name}; {remedy}: iconv -f CP1252 -t UTF-8")
         return BadRecord("", f"not {name}")
-
-
-def require(path: Path, found: Collection[str], required: Collection[str]) -> None:
-    """Check the columns of a table. Raises FileUnreadable with what was found and what was expected."""
-    missing = [column for column in required if column not in found and column.split(".")[0] not in found]
-    if missing:
-        raise FileUnreadable(
-            f"{path} has no column {', '.join(missing)}; it has {', '.join(found)}."
-            " Choose the --source that fits, or write a mapping (docs/howto/import.md)"
-        )
-    repeated = sorted({column for column in found if column and list(found).count(column) > 1})
-    if repeated:
-        raise FileUnreadable(f"{path} names a column twice: {', '.join(repeated)}")

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from features.sources.contract import FileUnreadable, Record
-from features.sources.readers.csvfile import require
-from features.sources.readers.readers import unreadable
+from features.sources.readers.faults import require, unreadable
 
 BATCH = 8_192
 """Rows in memory at a time."""

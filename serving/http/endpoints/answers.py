@@ -15,6 +15,7 @@ from models.bundle.readiness import NextRung, Readiness, readiness
 from models.decisions.policy import Considered
 from serving import metrics
 from serving.engine.engine import Decided, DecisionConflict, Standing, UnknownDecision, UnknownTargets
+from serving.engine.times import moment
 from serving.http.auth import authorize_customers
 from serving.http.endpoints.shapes import number, recommended, stage_name, stamp, target_scores, version_of
 from serving.http.messages import JSON, parse, parse_query, read_body, reply
@@ -34,7 +35,6 @@ from serving.http.schemas import (
     ScoresQuery,
     ScoresRequest,
     TargetReadiness,
-    moment,
 )
 from serving.http.schemas.requests import MOST_EXPLAINED
 from serving.process.worker import Worker

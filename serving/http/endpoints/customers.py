@@ -26,6 +26,7 @@ from serving.engine.engine import Engine
 from serving.engine.scoreboard import Generation, member_columns, member_reasons, member_rows
 from serving.engine.scoreboard.members import MOST_EXPLAINED, SHOWN, csv_values, shown
 from serving.engine.staleness import staleness
+from serving.engine.times import moment
 from serving.http.endpoints.shapes import (
     event_answer,
     number,
@@ -49,7 +50,6 @@ from serving.http.schemas import (
     SegmentQuery,
     SegmentsAnswer,
     SegmentSummary,
-    moment,
 )
 from serving.http.schemas.scores import TARGET_SCORES, Interval, ScoreReason
 from serving.process.worker import Worker

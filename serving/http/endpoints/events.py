@@ -19,11 +19,12 @@ from features.sources.formats.waypost import COLUMNS
 from features.sources.formats.waypost import parse as parse_event
 from features.sources.readers.broken_json import Part
 from serving.engine.ingest import TURN, Arrivals, Fault, new_id
+from serving.engine.times import moment
 from serving.http.bodies import Body, alone, listed, record_of
 from serving.http.endpoints.shapes import stamp, told, version_of
 from serving.http.messages import JSON, JSON_LINES, MOST_ERRORS, read_body, reply, shorten
 from serving.http.problems import Problem
-from serving.http.schemas import EventsAnswer, ProblemError, RejectedEvent, moment
+from serving.http.schemas import EventsAnswer, ProblemError, RejectedEvent
 from serving.http.schemas.requests import MOST_EVENTS
 from serving.process.worker import Worker
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 
-from serving.engine.erasure import both, erase, erase_history, known_as, receipt, unmerge
+from serving.engine.erasure import erasing, unmerge
 from serving.engine.export import held, lines
+from serving.engine.times import moment
 from serving.http.endpoints.customers import customer_of
 from serving.http.messages import JSON_LINES, reply_with
-from serving.http.schemas import UnmergeAnswer, moment
+from serving.http.schemas import ErasureAnswer, UnmergeAnswer
 from serving.process.worker import Worker
 
 LINES = 500
@@ -31,20 +33,8 @@ async def post_unmerge(worker: Worker, request: HttpRequest) -> Response:
 async def delete_customer(worker: Worker, request: HttpRequest) -> Response:
     """Erase a customer, under all ids, everywhere."""
     customer = customer_of(request)
-    now, place = worker.clock(), worker.settings.history
-    # The second log first: only the store knows the profile's ids, and it must do so still if this has to be repeated.
-    known = await worker.read(lambda engine: known_as(engine.states.log, customer))
-    history = await asyncio.to_thread(erase_history, place, known.customers, now) if place else None
-    try:
-        found = await worker.write(lambda engine: erase(engine, customer, now))
-    finally:
-        blanked = await worker.read(
-            lambda engine: worker.scoreboard.blank(engine.states.log.customers.names(), known.apart)
-        )
-    late = [name for name in found.customers if name not in known.customers]
-    if history and late:  # joined since the second log was asked
-        history = both(history, await asyncio.to_thread(erase_history, place, late, now))
-    return reply_with(receipt(found, history, blanked, now), 200)
+    steps = erasing(worker.scoreboard, worker.settings.history, customer, worker.clock())
+    return reply_with(ErasureAnswer(**asdict(await worker.erase(steps))), 200)
 
 
 async def get_export(worker: Worker, request: HttpRequest) -> Response:

@@ -7,9 +7,10 @@ from starlette.responses import Response
 
 from features.log.contract import LogError
 from serving.engine.staleness import staleness
+from serving.engine.times import moment
 from serving.http.auth import Doors
 from serving.http.messages import JSON, reply, reply_with
-from serving.http.schemas import LiveAnswer, ReadyAnswer, ReadyCheck, moment
+from serving.http.schemas import LiveAnswer, ReadyAnswer, ReadyCheck
 from serving.process.maintenance import UpkeepReport
 from serving.process.worker import Worker
 

@@ -6,9 +6,10 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from serving.http.auth import form_field, log_in
+from serving.http.docs_page import docs_page
 from serving.http.messages import read_body
+from serving.http.sessions import HOURS
 from serving.process.worker import Worker
-from serving.web.docs import docs_page
 from serving.web.login import LOGIN_POLICY, login_page
 from serving.web.page import POLICY, STYLE
 from serving.web.report import report_page, waiting_page
@@ -62,7 +63,7 @@ async def post_login(worker: Worker, request: HttpRequest) -> Response:
 def _login(refused: str = "") -> Response:
     headers = {"Content-Security-Policy": LOGIN_POLICY, "Cache-Control": "no-store"}
     status = 422 if refused else 200
-    return Response(login_page(refused), status, headers, media_type="text/html; charset=utf-8")
+    return Response(login_page(HOURS, refused), status, headers, media_type="text/html; charset=utf-8")
 
 
 def _page(html: str) -> Response:

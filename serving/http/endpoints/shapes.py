@@ -18,7 +18,8 @@ from models.recommenders.item_item import Recommendation
 from serving.engine.engine import Standing
 from serving.engine.ingest import Arrivals
 from serving.engine.scoreboard import Generation
-from serving.http.schemas import EventAnswer, ModelStamp, PastYield, RecommendedItem, UnreadValue, moment
+from serving.engine.times import moment
+from serving.http.schemas import EventAnswer, ModelStamp, PastYield, RecommendedItem, UnreadValue
 from serving.http.schemas.scores import Interval
 from serving.process.worker import Worker
 

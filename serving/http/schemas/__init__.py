@@ -1,6 +1,6 @@
 """What clients send (`requests`) and what they get (`answers`): the shapes behind the OpenAPI document."""
 
-from serving.http.schemas.answer import Answer, ModelStamp, StageName, UnreadValue, moment
+from serving.http.schemas.answer import Answer, ModelStamp, StageName, UnreadValue
 from serving.http.schemas.answers import (
     ActionReason,
     ConsideredAction,
@@ -127,5 +127,4 @@ __all__ = [
     "UnreadValue",
     "ValidationAnswer",
     "ValidationMessage",
-    "moment",
 ]

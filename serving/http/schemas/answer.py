@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,14 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from features.events import Stage
 from serving.http.schemas.words import one_of
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 StageName = Annotated[str, one_of("StageName", [stage.name.lower() for stage in Stage])]
-
-
-def moment(microseconds: int) -> datetime:
-    """A time of the log (microseconds since the epoch, UTC) as the API writes it."""
-    return EPOCH + timedelta(microseconds=microseconds)
 
 
 class Answer(BaseModel):

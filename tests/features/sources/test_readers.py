@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from features.sources import FileUnreadable
 from features.sources.contract import Record
 from features.sources.readers.csvfile import MOST_LINES
-from features.sources.readers.readers import LONGEST_LINE, read
+from features.sources.readers.lines import LONGEST_LINE
+from features.sources.readers.readers import read
 
 HEADER = b"who,what,note\n"
 

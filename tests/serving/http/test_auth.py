@@ -15,8 +15,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from features.events import DAY
-from serving.http.access import SCOPES, opens
-from serving.http.route import Route
+from serving.http.access import SCOPES
+from serving.http.route import Route, opens
 from serving.http.routes import ROUTES
 from tests.serving.answers import fails
 from tests.serving.conftest import NOW, Place, serve

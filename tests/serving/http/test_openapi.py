@@ -20,7 +20,7 @@ from tests.serving.answers import Response
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "openapi.json"
 DOCUMENT = document(ROUTES)
-COMMAND = "python -m serving.http.openapi > tests/golden/openapi.json"
+COMMAND = "python -m serving.http > tests/golden/openapi.json"
 
 
 def operation(route: Route) -> Any:

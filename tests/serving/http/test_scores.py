@@ -21,6 +21,7 @@ from models.prediction.interval import Ranks, Spread
 from models.prediction.next_stage import StageScorer, StageShares
 from models.prediction.scorer import Scorer
 from models.prediction.tiers import Prior
+from serving.engine.times import moment
 from serving.http import schemas
 from tests.serving.answers import fails, ok
 from tests.serving.conftest import NOW, Place, serve
@@ -180,9 +181,7 @@ def test_readiness_says_what_the_next_rung_takes(scored: TestClient) -> None:
     assert (refund["rung"], refund["evidence"], refund["counts"]) == ("prior", "E", dict(CARD.counts))
     assert refund["next"]["rung"] == "logistic"
     assert refund["next"]["lacking"] == {"rows": 60.0, "yes": 4.0}
-    assert refund["next"]["expected"] == schemas.moment(1_780_000_000_000_000 + 80 * DAY).isoformat().replace(
-        "+00:00", "Z"
-    )
+    assert refund["next"]["expected"] == moment(1_780_000_000_000_000 + 80 * DAY).isoformat().replace("+00:00", "Z")
     assert found["churn_28d"]["next"] is None
 
 

@@ -16,9 +16,9 @@ from features.events import Event, Kind
 from features.log.contract import DeadLetter, LogBusy, LogError
 from serving.engine.batch import Intake, Taken
 from serving.engine.engine import Engine
-from serving.http.problems import Problem
+from serving.http.app import problem_of
 from serving.process import group_commit
-from serving.process.group_commit import Writer
+from serving.process.group_commit import Overloaded, Writer
 from tests.serving.conftest import NOW, Place
 
 
@@ -125,8 +125,9 @@ def test_what_waits_is_bounded(place: Place, monkeypatch: pytest.MonkeyPatch) ->
     for work in (by_requests, by_events, by_bytes):
         *kept, refused = run(place, work)
         kept = [each for each in kept if isinstance(each, Taken)]
-        assert kept and isinstance(refused, Problem)
-        assert (refused.code, refused.headers["Retry-After"]) == ("overloaded", "2")
+        assert kept and isinstance(refused, Overloaded)
+        problem = problem_of(refused)
+        assert (problem.code, problem.headers["Retry-After"]) == ("overloaded", "2")
     # A single request is never too large for an empty queue, and what was answered makes room again.
     assert run(place, lambda writer: writer.take(intake(*(f"n-{number}" for number in range(9))))).outcomes
 

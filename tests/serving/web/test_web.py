@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from serving.engine.scoreboard import Generation, Scoreboard, sweep
+from serving.http.docs_page import docs_page
 from serving.http.routes import ROUTES
-from serving.web.docs import docs_page
 from serving.web.markup import Html, join, prose, tag
 from serving.web.page import duration, figure, percent
 from serving.web.report import report_page, waiting_page

@@ -6,10 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from serving.http.access import scopes_of
 from serving.http.openapi import DESCRIPTION, TAGS
 from serving.http.problems import FAILURES
-from serving.http.route import Route
+from serving.http.route import Route, scopes_of
 from serving.web.markup import Html, join, prose, tag
 from serving.web.page import frame, intro, link, scrolled, section
 

@@ -1,0 +1,76 @@
+"""The lines of a text file, plain or gzip'd, as a stream: what is in memory is one line, whatever the file's size."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from features.sources.contract import BadRecord
+from features.sources.readers.faults import unreadable
+
+LONGEST_LINE = 1 << 20
+"""Bytes of the longest line that is read; of a longer one, the beginning is kept as a dead letter."""
+
+GZIP = b"\x1f\x8b"
+"""How a gzip'd file begins."""
+
+
+class Lines:
+    """The lines of a text file as bytes without their ends, with their numbers; a line that is too long is cut."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.number = 0
+        """Of the line given last, from 1."""
+        self._file: BinaryIO | None = None
+        try:
+            self.total = path.stat().st_size
+        except OSError as error:
+            unreadable(path, error)
+
+    def done(self) -> int:
+        """Bytes of the file read so far (of the packed file, when it is packed)."""
+        if self._file is None:
+            return 0
+        return self.total if self._file.closed else self._file.tell()
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            with self.path.open("rb") as self._file:
+                packed = self._file.peek(2).startswith(GZIP)
+                text = io.BufferedReader(_unpacked(self._file)) if packed else self._file
+                yield from self._lines(text)
+        except (OSError, EOFError, zlib.error) as error:
+            unreadable(self.path, error, f" after line {self.number}")
+
+    def _lines(self, text: BinaryIO) -> Iterator[bytes]:
+        readline = text.readline
+        while line := readline(LONGEST_LINE):
+            self.number += 1
+            if len(line) == LONGEST_LINE:
+                _skip(text, line)
+            yield line.rstrip(b"\r\n") if self.number > 1 else line.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf")
+
+
+def _unpacked(file: BinaryIO) -> io.RawIOBase:
+    return cast(io.RawIOBase, gzip.GzipFile(fileobj=file))
+
+
+def _skip(text: BinaryIO, line: bytes) -> None:
+    """Leave the rest of a line that was cut."""
+    while line and not line.endswith(b"\n"):
+        line = text.readline(LONGEST_LINE)
+
+
+def is_cut(line: bytes) -> bool:
+    """Whether a line was longer than what is read of one."""
+    return len(line) == LONGEST_LINE
+
+
+def too_long() -> BadRecord:
+    """The fault of a line that was cut."""
+    return BadRecord("", f"the line is longer than {LONGEST_LINE} bytes: no line ends here, or a quote is never closed")
