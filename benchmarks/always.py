@@ -26,7 +26,7 @@ from benchmarks.report import print_claims, print_table
 from features.events import DAY
 from tests.always import faults, trainings, unrecorded
 from tests.odd_shops import Plan, plan_of
-from training import ways
+from training.fitting import candidates
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def shop(plan: Plan, rounds: int, *, recorded: bool) -> Shown:
     wrong: list[str] = []
     tiers: dict[str, int] = {}
     number, began = 0, time.perf_counter()
-    few = mock.patch.object(ways, "ROUNDS", rounds)
+    few = mock.patch.object(candidates, "ROUNDS", rounds)
     with tempfile.TemporaryDirectory() as name, _in(Path(name)), few, nullcontext() if recorded else unrecorded():
         try:
             for asked in trainings(plan, Path(name)):

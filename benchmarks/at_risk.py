@@ -20,9 +20,9 @@ from benchmarks.report import print_claims, print_table
 from features.events import days
 from features.journey import JOURNEY
 from models.prediction.money_at_stake import TARGET, Yield
-from training.dataset import gathered
-from training.ladder import climb
-from training.stakes import stake_yield
+from training.evaluation.money_at_stake import stake_yield
+from training.fitting.tier_selection import climb
+from training.rows.dataset import gathered
 from training.targets import TARGETS
 
 ENDS = (0, 30, 60)

@@ -35,8 +35,8 @@ from features.replay.snapshots import Past, read_past
 from training.cluster import ClusterRows, GrownTrees, connected, grown, replayed
 from training.cluster.partitions import Question, drawn, rows_of
 from training.cluster.rows import by_person
-from training.dataset import Gathered, Slice, gathered, joined, willing
-from training.evaluation import Figure, evaluate
+from training.evaluation.evaluation import Figure, evaluate
+from training.rows.dataset import Gathered, Slice, gathered, joined, willing
 from training.targets import TARGETS
 
 TARGET = TARGETS["conversion_7d"]

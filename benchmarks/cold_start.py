@@ -18,10 +18,10 @@ from benchmarks.quality_data import Shop, complete_journey, interval
 from benchmarks.report import print_claims, print_table
 from features.journey import JOURNEY
 from models.prediction.tiers import RUNGS
-from training.dataset import Slice, gathered
-from training.evaluation import resamplings
-from training.ladder import climb
-from training.scorers import row_losses
+from training.evaluation.evaluation import resamplings
+from training.fitting.calibration import row_losses
+from training.fitting.tier_selection import climb
+from training.rows.dataset import Slice, gathered
 from training.targets import TARGETS, Target
 
 Floats = NDArray[np.float64]

@@ -18,9 +18,9 @@ from features.events import DAY
 from features.journey import JOURNEY
 from features.replay.replay import Snapshots, histories, replay
 from models.prediction.clv import Record
-from training.buyers import fit_buying, fit_orders
-from training.evaluation import resamplings
-from training.metrics import Ranked, roc_auc
+from training.evaluation.evaluation import resamplings
+from training.evaluation.metrics import Ranked, roc_auc
+from training.fitting.clv import fit_buying, fit_orders
 
 Floats = NDArray[np.float64]
 

@@ -21,14 +21,14 @@ from features.journey import JOURNEY
 from features.outcomes import Happens, Spends
 from features.replay.snapshots import replay_profiles
 from models.prediction.clv import Record
-from training.amounts import ERRORS, AmountTest, fit_amount, judge_amount
-from training.baselines import baselines
-from training.buyers import fit_buying
-from training.dataset import Dataset, Gathered, Slice, gathered, joined
-from training.evaluation import Evaluation, evaluate
-from training.ladder import climb
-from training.scorers import fit_calibration, settings
-from training.spreads import coverage
+from training.evaluation.baselines import baselines
+from training.evaluation.evaluation import Evaluation, evaluate
+from training.fitting.amounts import ERRORS, AmountTest, fit_amount, judge_amount
+from training.fitting.calibration import fit_calibration, settings
+from training.fitting.clv import fit_buying
+from training.fitting.intervals import coverage
+from training.fitting.tier_selection import climb
+from training.rows.dataset import Dataset, Gathered, Slice, gathered, joined
 from training.targets import TARGETS, Calendar, Target
 
 Floats = NDArray[np.float64]

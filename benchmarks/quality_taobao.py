@@ -22,11 +22,11 @@ from features.log.contract import MERGE
 from features.outcomes import VISIT_GAP
 from features.replay.replay import histories
 from features.replay.snapshots import Past
-from training.dataset import Slice, joined, rows_at
-from training.evaluation import resamplings
-from training.metrics import Ranked, pr_auc
-from training.rungs import fit_logistic
-from training.scorers import settings
+from training.evaluation.evaluation import resamplings
+from training.evaluation.metrics import Ranked, pr_auc
+from training.fitting.calibration import settings
+from training.fitting.tiers import fit_logistic
+from training.rows.dataset import Slice, joined, rows_at
 from training.targets import TARGETS, InVisit
 
 Floats = NDArray[np.float64]

@@ -5,7 +5,8 @@
 At every cutoff each target is trained as production trains, with the cutoff as now and everything known by then, and
 what would be served is asked of every customer in scope. Figures at each cutoff:
 
-- the calibration error of `training.metrics`, ten bins of equal numbers of rows, and beside it the error that a
+- the calibration error of `training.evaluation.metrics`, ten bins of equal numbers of rows, and beside it the error
+that a
   perfectly calibrated forecaster would show with so few rows;
 - the share of groups of 50 whose rate is inside the 90 % interval;
 - the log loss less that of the rate at the newest cutoff whose answer is known, and less that of a small LightGBM on
@@ -35,13 +36,13 @@ from features.events import DAY
 from features.journey import JOURNEY
 from features.log.contract import MERGE
 from features.replay.snapshots import past_of
-from training.baselines import RFM_WINDOWS
-from training.dataset import Gathered, Slice, gathered, rows_at
-from training.evaluation import plain_figures
-from training.ladder import climb
+from training.evaluation.baselines import RFM_WINDOWS
+from training.evaluation.evaluation import plain_figures
+from training.fitting.calibration import row_losses
+from training.fitting.intervals import coverage
+from training.fitting.tier_selection import climb
 from training.monitoring.recalibration import mean_of
-from training.scorers import row_losses
-from training.spreads import coverage
+from training.rows.dataset import Gathered, Slice, gathered, rows_at
 from training.targets import TARGETS, InVisit, Target
 
 Floats = NDArray[np.float64]

@@ -1,7 +1,7 @@
 """Outcomes: what answers a question about a customer, read from the log after the moment at which it is asked.
 
 Each outcome has a `form`, the kind of its answer (a yes or no, an amount, a stage), and a `horizon`, how far after the
-moment the answer is looked for at most. `training/labels.py` reads the answers.
+moment the answer is looked for at most. `training/rows/labels.py` reads the answers.
 """
 
 from __future__ import annotations

@@ -23,9 +23,9 @@ from models.prediction.tiers import RUNGS
 from serving.engine.engine import Engine
 from serving.engine.state import open_states
 from tests.odd_shops import Plan, write_lines
-from training import pipeline
-from training.pipeline import train
-from training.result import TrainingResult
+from training.run import pipeline
+from training.run.pipeline import train
+from training.run.result import TrainingResult
 from training.targets import targets
 from training.tracking import Recorded
 

@@ -18,7 +18,7 @@ SLOW_FIXTURES = {"browser", "postgres", "running", "shop"}
 SLOW_IMPORTS = (
     "playwright", "nbclient", "schemathesis", "distributed", "dask",
     "tests.serving.server_process", "tests.serving.clients", "tests.postgres", "tests.worlds", "tests.training",
-    "benchmarks", "training.pipeline", "training.studies", "waypost.learning",
+    "benchmarks", "training.run.pipeline", "training.run.tuning", "waypost.learning",
 )  # fmt: skip
 """What a module imports that starts browsers, notebooks, fuzzing, servers or trainings: all of its tests are slow."""
 

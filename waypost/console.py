@@ -244,10 +244,10 @@ def foreseen() -> tuple[type[Exception], ...]:
         ("serving.http.keys", "KeysError"),
         ("serving.settings", "BadSetting"),
         ("training.cluster.connection", "ClusterError"),
-        ("training.studied", "BadStudy"),
+        ("training.fitting.tuned", "BadStudy"),
         ("training.targets", "BadTarget"),
         ("training.targets", "UnknownTarget"),
-        ("training.moments", "NotEnoughHistory"),
+        ("training.rows.schedule", "NotEnoughHistory"),
         ("waypost.console", "MissingExtra"),
     )
     loaded = ((sys.modules.get(module), name) for module, name in names)

@@ -29,9 +29,9 @@ from waypost.console import (
 if TYPE_CHECKING:
     from features.log.contract import EventLog
     from models.bundle.loaded import Champion
-    from training.pipeline import Cluster
-    from training.result import TrainingResult
-    from training.studied import Studied
+    from training.fitting.tuned import Studied
+    from training.run.pipeline import Cluster
+    from training.run.result import TrainingResult
 
 POLITENESS = 10
 """How much a training run steps back (`nice`): a server on the same machine answers first."""
@@ -81,7 +81,7 @@ def train(
     from waypost.places import bundle_folder, existing_log
 
     with needs("training"):
-        from training.pipeline import train as run
+        from training.run.pipeline import train as run
     log, names, folder = existing_log(store), targets or (), bundle_folder()
     moment = parse_moment(now) if now else None
     step_back()
@@ -122,7 +122,7 @@ def _study(
     log: EventLog, names: Sequence[str], minutes: float, now: int | None, seed: int, folder: Path
 ) -> Sequence[Studied]:
     with needs("training"):
-        from training.studies import study_targets
+        from training.run.tuning import study_targets
     with steps() as progress:
         return study_targets(
             log, names, minutes=minutes, started=clock(), now=now, seed=seed, folder=folder, progress=progress

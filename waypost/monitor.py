@@ -94,8 +94,8 @@ def _report(
 ) -> Report:
     from features.replay.snapshots import read_past
     from models.bundle.bundle import MANIFEST, Bundle, BundleError, StaleBundle
-    from training.labels import end_of
     from training.monitoring import Watched, fault_report, since_of, watch
+    from training.rows.labels import end_of
 
     folder, fold, since = bundle_folder(), governance.fold, since_of(before)
     log = existing_log(store)

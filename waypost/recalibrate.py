@@ -16,8 +16,8 @@ def recalibrate(seed: SeedOption = 0, store: StoreOption = None, as_json: JsonOp
     from models.bundle.bundle import Bundle
 
     with needs("training"):
-        from training.recalibrate import WORTH
-        from training.recalibrate import recalibrate as run
+        from training.run.recalibration import WORTH
+        from training.run.recalibration import recalibrate as run
     folder, log = bundle_folder(), existing_log(store)
     step_back()
     try:

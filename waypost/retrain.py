@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from models.bundle.governance import Governance
     from models.bundle.promotion_log import Cause, Move
     from training.monitoring import Action
-    from training.result import TrainingResult
+    from training.run.result import TrainingResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def _action(store: str | None, governance: Governance) -> Action:
 
 def _train(store: str | None, seed: int, cause: Cause) -> TrainingResult:
     with needs("training"):
-        from training.pipeline import train
+        from training.run.pipeline import train
     log = existing_log(store)
     step_back()
     try:

@@ -11,7 +11,7 @@ import pytest
 from benchmarks import cluster
 from benchmarks.cluster import Run, differing
 from tests.benchmarks.claims import claims_of
-from training.evaluation import Figure
+from training.evaluation.evaluation import Figure
 
 SMALL = Run(
     customers=50, events=5_000, partitions=8, rows=900, mismatches=0, memory=4e8, replay_memory=3e8,

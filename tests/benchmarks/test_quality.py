@@ -14,7 +14,7 @@ from features.replay.replay import histories
 from features.replay.snapshots import Past
 from tests import worlds
 from tests.benchmarks.claims import claims_of
-from training.dataset import Slice
+from training.rows.dataset import Slice
 from training.targets import TARGETS
 
 

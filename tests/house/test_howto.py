@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from features.log import open_log
 from tests.house.tree import ROOT
 from tests.serving.shop import shop
-from training import ways
+from training.fitting import candidates
 from training.targets import TARGETS, declared
 from waypost import app, learning
 
@@ -39,7 +39,7 @@ def waypost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Waypost:
     few = {name: TARGETS[name] for name in ("conversion_7d", "churn_28d")}
     monkeypatch.setattr(declared, "TARGETS", few)
     monkeypatch.setattr(learning, "step_back", lambda: None)
-    monkeypatch.setattr(ways, "ROUNDS", 20)
+    monkeypatch.setattr(candidates, "ROUNDS", 20)
     (tmp_path / "data").mkdir()
     log = open_log("data/waypost.db")
     log.append(shop(NOW, customers=80), history=True)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from features.events import DAY
 from tests.always import expected, faults, trainings, unrecorded
 from tests.odd_shops import Plan, plans
-from training import ways
+from training.fitting import candidates
 
 ONE = Plan(1, 200, 30.0, "baskets")
 INSTANT = Plan(30, 0, 9.0, "everything")
@@ -27,7 +27,7 @@ STOPPED = Plan(40, 300, 12.0, "orders", jump=0.0, items=0)
 def quick() -> Iterator[None]:
     """Few trees, and nothing recorded."""
     with pytest.MonkeyPatch.context() as patch, unrecorded():
-        patch.setattr(ways, "ROUNDS", 5)
+        patch.setattr(candidates, "ROUNDS", 5)
         yield
 
 

@@ -17,7 +17,7 @@ from models.prediction.scorer import Scorer
 from models.prediction.tiers import Prior
 from tests.histories import START
 from tests.laws.test_scorers import calibrations, probabilities
-from training.residuals import SHORT, Residuals, ahead, level_of, residuals_of, shift_of, steepness
+from training.rows.residuals import SHORT, Residuals, ahead, level_of, residuals_of, shift_of, steepness
 
 NAMES = ("stage", "days_since_last", "spend_90d")
 EXAMPLES = settings(max_examples=20, deadline=None)

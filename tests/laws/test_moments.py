@@ -19,7 +19,7 @@ from features.replay.snapshots import past_of, replay_moments
 from tests.histories import START, histories_of
 from tests.laws.test_outcomes import busy
 from tests.laws.test_profiles import by_hand, logs, membership, rows_of
-from training.moments import NotEnoughHistory, Schedule, ripe, split, visit_moments
+from training.rows.schedule import NotEnoughHistory, Schedule, ripe, split, visit_moments
 from training.targets import TARGETS, InVisit
 
 EXAMPLES = settings(max_examples=25, deadline=None)

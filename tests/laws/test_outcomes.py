@@ -35,7 +35,7 @@ from features.replay.replay import Snapshots
 from features.replay.snapshots import past_of
 from tests.histories import START, histories_of, of_kinds, rows_of
 from tests.laws.test_profiles import logs, membership
-from training.labels import OUT_OF_SCOPE, UNKNOWN, answers
+from training.rows.labels import OUT_OF_SCOPE, UNKNOWN, answers
 from training.targets import InVisit, Target
 
 EXAMPLES = settings(max_examples=30, deadline=None)

@@ -19,8 +19,8 @@ from features.outcomes import Happens
 from features.replay.replay import Histories, Snapshots, histories
 from features.replay.snapshots import Past, known_at, past_of
 from tests.histories import START, histories_of, of_kinds
-from training.labels import OUT_OF_SCOPE, UNKNOWN, label
-from training.moments import Schedule, purged, split
+from training.rows.labels import OUT_OF_SCOPE, UNKNOWN, label
+from training.rows.schedule import Schedule, purged, split
 from training.targets import TARGETS, Calendar, Target
 from training.targets.page import catalogue
 

@@ -16,9 +16,9 @@ from features.log.contract import MERGE, EventLog
 from features.replay.replay import Histories
 from features.replay.snapshots import Past, past_of, replay_profiles
 from tests.worlds import World, shop
-from training import ways
-from training.dataset import Dataset, Gathered, dataset, gathered
-from training.moments import split
+from training.fitting import candidates
+from training.rows.dataset import Dataset, Gathered, dataset, gathered
+from training.rows.schedule import split
 from training.targets import TARGETS
 from training.tracking import store
 
@@ -33,7 +33,7 @@ def log_of(world: World, folder: Path, *, parameters_at_once: int) -> Iterator[E
         patch.chdir(folder)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.delenv("MLFLOW_RUN_ID", raising=False)
-        patch.setattr(ways, "ROUNDS", 40)
+        patch.setattr(candidates, "ROUNDS", 40)
         patch.setattr(store, "PARAMETERS_AT_ONCE", parameters_at_once)
         with closing(open_log("data/shop.db")) as log:
             log.append(world.rows(), history=True)

@@ -11,8 +11,8 @@ from sklearn.metrics import roc_auc_score
 
 from features.journey import JOURNEY
 from tests.training.shop import rows
-from training.baselines import RFM, RFM_WINDOWS, baselines
-from training.scorers import log_loss
+from training.evaluation.baselines import RFM, RFM_WINDOWS, baselines
+from training.fitting.calibration import log_loss
 
 
 @cache

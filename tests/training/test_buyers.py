@@ -12,7 +12,7 @@ from benchmarks.quality_cdnow import KNOWN, SAMPLE
 from benchmarks.quality_data import Absent, cdnow_events
 from features.events import DAY
 from models.prediction.clv import COLUMNS, FADING, Buying, Record, Spending
-from training.buyers import (
+from training.fitting.clv import (
     NotEnoughBuyers,
     buying_likelihood,
     fit_buying,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from models.bundle.manifest import Manifest, TargetCard
-from training.cards import Findings, model_card, summary
-from training.evaluation import Figure
+from training.evaluation.evaluation import Figure
+from training.run.cards import Findings, model_card, summary
 
 CARD = TargetCard(
     definition="no PURCHASE within 28 days after the cutoff",

@@ -30,10 +30,10 @@ from training.cluster.connection import check
 from training.cluster.partitions import drawn
 from training.cluster.rows import by_person
 from training.cluster.trees import best_round, grow
-from training.dataset import Gathered, gathered, joined, willing
-from training.evaluation import evaluate
-from training.moments import NotEnoughHistory, Schedule
-from training.scorers import settings
+from training.evaluation.evaluation import evaluate
+from training.fitting.calibration import settings
+from training.rows.dataset import Gathered, gathered, joined, willing
+from training.rows.schedule import NotEnoughHistory, Schedule
 from training.targets import TARGETS, Target
 
 TARGET = TARGETS["conversion_7d"]

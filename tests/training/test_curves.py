@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.training.shop import rows
-from training.curves import LEANT_ON, SCORE, SHARES, drifts, learning_curve, partial_dependence
-from training.dataset import Counts, Gathered, joined
-from training.ladder import FittedScorer, climb
-from training.moments import Split
+from training.evaluation.curves import LEANT_ON, SCORE, SHARES, drifts, learning_curve, partial_dependence
+from training.fitting.tier_selection import FittedScorer, climb
+from training.rows.dataset import Counts, Gathered, joined
+from training.rows.schedule import Split
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,10 @@ from features.replay.replay import histories
 from features.replay.snapshots import past_of, replay_profiles
 from tests.training.shop import past, rows, world
 from tests.worlds import OPENING
-from training import dataset as module
-from training.dataset import content_digest, dataset, joined, sample
-from training.labels import end_of
-from training.moments import NotEnoughHistory, Schedule, purged, split
+from training.rows import dataset as module
+from training.rows.dataset import content_digest, dataset, joined, sample
+from training.rows.labels import end_of
+from training.rows.schedule import NotEnoughHistory, Schedule, purged, split
 from training.targets import TARGETS
 
 CHURN = TARGETS["churn_28d"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.evaluation import Figure, evaluate, lift_curve, reliability, resamplings
+from training.evaluation.evaluation import Figure, evaluate, lift_curve, reliability, resamplings
 
 
 def test_whole_customers_are_drawn() -> None:

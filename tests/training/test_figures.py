@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.curves import SCORE, Curve, Dependence, Drift
-from training.figures import calibration_picture, drift_picture, importance_picture, learning_picture, lift_picture
+from training.evaluation.curves import SCORE, Curve, Dependence, Drift
+from training.run.plots import calibration_picture, drift_picture, importance_picture, learning_picture, lift_picture
 
 DRAW = np.random.default_rng(1)
 LABELS = (DRAW.random(500) < 0.3).astype(np.int8)

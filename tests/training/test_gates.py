@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from models.prediction.tiers import Prior, Trees
-from training.evaluation import Evaluation, Figure, evaluate, plain_figures
-from training.gates import (
+from training.evaluation.evaluation import Evaluation, Figure, evaluate, plain_figures
+from training.evaluation.gates import (
     CALIBRATED,
     FITS,
     NO_WORSE,

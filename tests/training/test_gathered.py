@@ -17,10 +17,10 @@ from tests.features.sources.ledger import take
 from tests.features.sources.real_data import shared
 from tests.training.shop import past, rows, world
 from tests.worlds import OPENING
-from training import dataset
-from training.dataset import Gathered, Slice, gathered, joined
-from training.labels import end_of
-from training.moments import NotEnoughHistory
+from training.rows import dataset
+from training.rows.dataset import Gathered, Slice, gathered, joined
+from training.rows.labels import end_of
+from training.rows.schedule import NotEnoughHistory
 from training.targets import TARGETS
 
 NOBODY = np.empty(0, MERGE)

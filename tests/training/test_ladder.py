@@ -17,11 +17,11 @@ from models.prediction.interval import Spread
 from models.prediction.scorer import Scorer
 from models.prediction.tiers import RUNGS
 from tests.training.shop import found, rows, world
-from training.dataset import Counts, Dataset, Gathered, Slice
-from training.ladder import LEAST, FittedScorer, climb, needed
-from training.rungs import believed, fit_prior, fit_stage_rates, weights
-from training.scorers import ROUNDS, constraints, log_loss
-from training.spreads import coverage, fit_spread, groups
+from training.fitting.calibration import ROUNDS, constraints, log_loss
+from training.fitting.intervals import coverage, fit_spread, groups
+from training.fitting.tier_selection import LEAST, FittedScorer, climb, needed
+from training.fitting.tiers import believed, fit_prior, fit_stage_rates, weights
+from training.rows.dataset import Counts, Dataset, Gathered, Slice
 from training.targets import TARGETS
 
 

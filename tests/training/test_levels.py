@@ -14,10 +14,10 @@ from features.outcomes import Happens
 from features.replay.snapshots import Past, past_of
 from models.prediction.level import UNMOVED, Level
 from tests.worlds import OPENING, shop
-from training.dataset import gathered, rows_at, short_question
-from training.ladder import climb
-from training.recalibrate import Recalibrated
-from training.residuals import SHORT, Residuals, _mean_within, level_of
+from training.fitting.tier_selection import climb
+from training.rows.dataset import gathered, rows_at, short_question
+from training.rows.residuals import SHORT, Residuals, _mean_within, level_of
+from training.run.recalibration import Recalibrated
 from training.targets import TARGETS
 
 JUMP = OPENING + 200 * DAY

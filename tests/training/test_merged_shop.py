@@ -17,12 +17,12 @@ from features.replay.replay import final_states
 from features.replay.snapshots import Past, known_at, past_of, replay_profiles
 from tests.training.shop import past, world
 from tests.worlds import OPENING
-from training import dataset as module
-from training.dataset import consenting, content_digest, dataset, sample, willing
-from training.labels import OUT_OF_SCOPE, UNKNOWN, label
-from training.moments import split
-from training.ranking import evaluate_recommender
-from training.recommenders import fit_recommender
+from training.recommenders.evaluation import evaluate_recommender
+from training.recommenders.item_item import fit_recommender
+from training.rows import dataset as module
+from training.rows.dataset import consenting, content_digest, dataset, sample, willing
+from training.rows.labels import OUT_OF_SCOPE, UNKNOWN, label
+from training.rows.schedule import split
 from training.targets import TARGETS
 
 BUYS = TARGETS["conversion_7d"]

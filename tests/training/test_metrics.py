@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-from training.metrics import METRICS, Ranked, calibration_error, lift_at_10
+from training.evaluation.metrics import METRICS, Ranked, calibration_error, lift_at_10
 
 Rows = list[tuple[float, int]]
 

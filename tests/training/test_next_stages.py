@@ -9,9 +9,9 @@ import numpy as np
 from features.events import DAY
 from features.journey import JOURNEY
 from features.outcomes import STAYS
-from training.dataset import Counts, Gathered, Slice
-from training.moments import Split
-from training.next_stages import fit_stage
+from training.fitting.next_stage import fit_stage
+from training.rows.dataset import Counts, Gathered, Slice
+from training.rows.schedule import Split
 from training.targets import TARGETS
 
 

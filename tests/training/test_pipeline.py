@@ -23,10 +23,12 @@ from models.bundle.promotion_log import Promotions
 from models.prediction.tiers import RUNGS
 from tests.training.shop import log_of
 from tests.worlds import OPENING, shop
-from training import pipeline, recommending, ways
-from training.pipeline import train
-from training.recommenders import Taste
-from training.result import TrainingResult
+from training.fitting import candidates
+from training.recommenders import selection
+from training.recommenders.item_item import Taste
+from training.run import pipeline
+from training.run.pipeline import train
+from training.run.result import TrainingResult
 from training.targets import TARGETS as CATALOGUE
 from training.tracking import Recorded, Run, store
 from waypost.demonstration import key_words, print_calls, report_shop
@@ -215,7 +217,7 @@ def test_an_empty_shop_has_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_what_came_after_now_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ways, "ROUNDS", 5)
+    monkeypatch.setattr(candidates, "ROUNDS", 5)
     runs: list[Run] = []
 
     def keep(run: Run) -> Recorded:
@@ -240,10 +242,10 @@ def test_a_bundle_is_on_disk_before_it_is_registered(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And the taste that was tuned is recorded although there was nothing to judge it by."""
-    monkeypatch.setattr(ways, "ROUNDS", 5)
+    monkeypatch.setattr(candidates, "ROUNDS", 5)
     taste = Taste(near=0.7, prior=0.2)
-    monkeypatch.setattr(recommending, "best_taste", lambda *asked: taste)
-    monkeypatch.setattr(recommending, "evaluate_recommender", lambda *asked: None)
+    monkeypatch.setattr(selection, "best_taste", lambda *asked: taste)
+    monkeypatch.setattr(selection, "evaluate_recommender", lambda *asked: None)
 
     def refuse(run: Run) -> Recorded:
         versions = {read_manifest(place).version for place in (tmp_path / "bundles").iterdir()}

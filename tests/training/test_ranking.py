@@ -14,9 +14,9 @@ from features.journey import JOURNEY
 from features.replay.replay import histories
 from features.replay.snapshots import known_at
 from tests.training.shop import past, world
-from training import ranking
-from training.ranking import NEARS, PRIORS, best_taste, evaluate_recommender, ranking_values
-from training.recommenders import Taste
+from training.recommenders import evaluation
+from training.recommenders.evaluation import NEARS, PRIORS, best_taste, evaluate_recommender, ranking_values
+from training.recommenders.item_item import Taste
 
 lists = st.lists(st.integers(0, 9), min_size=5, max_size=5, unique=True)
 wanted = st.sets(st.integers(-3, 9), min_size=1, max_size=8)
@@ -45,7 +45,7 @@ def test_the_recommender_beats_popularity_where_customers_have_tastes() -> None:
 
 
 def test_a_judgement_is_reproducible_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "MOST", 50)
+    monkeypatch.setattr(evaluation, "MOST", 50)
     first, again = (evaluate_recommender(JOURNEY, past(), world().items, world().end, seed=1) for _ in range(2))
     assert first is not None and again is not None and first.customers == again.customers == 50
     assert first.figures == again.figures

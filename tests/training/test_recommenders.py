@@ -14,7 +14,7 @@ from features.replay.replay import histories
 from models.recommenders.item_item import Recommender
 from tests.training.shop import known, world
 from tests.worlds import OPENING
-from training.recommenders import NoPurchases, Taste, fit_recommender
+from training.recommenders.item_item import NoPurchases, Taste, fit_recommender
 
 NOW = OPENING + 100 * DAY
 NAMES = ["milk", "bread", "wine", "cheese", "soap"]
@@ -108,7 +108,7 @@ def test_only_the_nearest_are_kept() -> None:
 
 def test_bands_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = fitted().to_bytes()
-    monkeypatch.setattr("training.recommenders._BAND", 7)
+    monkeypatch.setattr("training.recommenders.item_item._BAND", 7)
     assert fit_recommender(known(), world().items, world().end).to_bytes() == whole
 
 

@@ -11,8 +11,8 @@ from scipy.stats import binomtest
 
 from features.events import Channel, Stage
 from models.bundle.manifest import KINDS
-from training.dataset import Slice
-from training.reliability import LEAST_ROWS, reliability_by_part, share_interval
+from training.evaluation.reliability import LEAST_ROWS, reliability_by_part, share_interval
+from training.rows.dataset import Slice
 
 
 @given(st.lists(st.integers(0, 1), min_size=1, max_size=60))

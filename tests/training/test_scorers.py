@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from training.scorers import fit_calibration, fit_isotonic, fit_platt, log_loss, settings
+from training.fitting.calibration import fit_calibration, fit_isotonic, fit_platt, log_loss, settings
 
 
 def test_settings_do_not_depend_on_the_machine() -> None:

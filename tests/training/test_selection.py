@@ -16,11 +16,13 @@ from models.prediction.scorer import Scorer
 from models.prediction.tiers import Prior
 from models.recommenders.item_item import Neighbours, Recommender
 from tests.training.shop import found
-from training import gates, judged, ways
-from training.evaluation import Evaluation
-from training.gates import Gate
-from training.judged import Question
-from training.selection import Selected, rival_of, select
+from training.evaluation import gates
+from training.evaluation.evaluation import Evaluation
+from training.evaluation.gates import Gate
+from training.fitting import candidates
+from training.run import judging
+from training.run.judging import Question
+from training.run.promotion import Selected, rival_of, select
 
 TARGET = "conversion_7d"
 
@@ -28,7 +30,7 @@ TARGET = "conversion_7d"
 @pytest.fixture(autouse=True)
 def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     """Selection is what is looked at."""
-    monkeypatch.setattr(ways, "ROUNDS", 20)
+    monkeypatch.setattr(candidates, "ROUNDS", 20)
 
 
 def question() -> Question:
@@ -51,7 +53,7 @@ def strict(monkeypatch: pytest.MonkeyPatch, *tiers: str) -> None:
         never = [Gate(target, tier, "patience", 2.0, 1.0, at_most=True)] if tier in tiers else []
         return [*never, *usual(target, tier, test)]
 
-    monkeypatch.setattr(judged, "scorer_gates", judge)
+    monkeypatch.setattr(judging, "scorer_gates", judge)
 
 
 def test_the_best_tier_answers_where_nothing_holds_it_back() -> None:
@@ -66,7 +68,7 @@ def test_the_best_tier_answers_where_nothing_holds_it_back() -> None:
 def test_where_a_gate_holds_a_tier_back_the_best_below_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     first = select(question(), None).card
     top = first.rung
-    below = [tier for tier in judged.TIERS["probability"] if tier != top]
+    below = [tier for tier in judging.TIERS["probability"] if tier != top]
     strict(monkeypatch, top)
     selected = select(question(), None)
     assert selected.card.rung in below and set(selected.card.held_back) == {top}
@@ -87,7 +89,7 @@ def test_the_rate_of_everybody_is_held_back_by_nothing(monkeypatch: pytest.Monke
 
 def test_a_better_model_of_the_champion_goes_on_and_yields_where_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     champion = bundle(select(question(), None))
-    monkeypatch.setitem(judged.TIERS, "probability", ("prior",))
+    monkeypatch.setitem(judging.TIERS, "probability", ("prior",))
     selected = select(question(), champion)
     before = champion.scorers[TARGET]
     assert isinstance(selected.model, Scorer) and selected.card.rung == champion.manifest.targets[TARGET].rung

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models.prediction.money_at_stake import Yield
-from training.dataset import Slice
-from training.stakes import stake_metrics, stake_yield
+from training.evaluation.money_at_stake import stake_metrics, stake_yield
+from training.rows.dataset import Slice
 
 NAMES = ("spend_net_90d", "spend_gross_28d", "days_since_purchase")
 TEN = Slice(

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from tests.training.shop import rows
-from training import studied, studies
-from training.dataset import Dataset, joined
-from training.moments import NotEnoughHistory
-from training.scorers import settings
-from training.studied import SPACE, BadStudy, Studied, place_of, read_study
-from training.studies import folds_of, study
+from training.fitting import tuned
+from training.fitting.calibration import settings
+from training.fitting.tuned import SPACE, BadStudy, Studied, place_of, read_study
+from training.rows.dataset import Dataset, joined
+from training.rows.schedule import NotEnoughHistory
+from training.run import tuning
+from training.run.tuning import folds_of, study
 from training.tracking import Trials
 
 AT = 1_700_000_000_000_000
@@ -27,7 +28,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder of its own, and trials of a few trees."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(studies, "ROUNDS", 5)
+    monkeypatch.setattr(tuning, "ROUNDS", 5)
     return tmp_path
 
 
@@ -61,7 +62,7 @@ def sitting(data: Dataset, seed: int = 1, folder: Path = CHAMPION) -> Studied:
 def test_no_answer_that_is_learnt_reaches_into_the_rows_that_judge_it(data: Dataset) -> None:
     folds = folds_of(data)
     known = joined([data.fit, data.stop])
-    assert len(folds) == len(studies.EDGES) - 1
+    assert len(folds) == len(tuning.EDGES) - 1
     for earlier, later in folds:
         assert earlier.cutoff.max() + data.target.horizon <= later.cutoff.min()
         assert np.isin(later.cutoff, known.cutoff).all()
@@ -105,7 +106,7 @@ def test_a_study_goes_on_where_it_stopped_and_the_seed_decides(data: Dataset, tm
 def test_a_study_of_new_rows_begins_with_the_best_before(data: Dataset) -> None:
     usual = {name: settings(1, 1)[name] for name in SPACE}
     before = Studied("conversion_7d", {**usual, "num_leaves": 4}, 0.5, 0.6, 9, 2, 1, "other rows")  # type: ignore[dict-item]
-    studied.write_study(CHAMPION, before)
+    tuned.write_study(CHAMPION, before)
     sitting(data)
     second = sitting(data)
     assert second.trials == 2 and second.parameters["num_leaves"] in (4, usual["num_leaves"])

@@ -20,10 +20,10 @@ from models.bundle import answers as estimates
 from models.bundle.promotion_log import Move
 from tests.training.shop import log_of
 from tests.worlds import OPENING, shop
-from training.cards import summary
-from training.pipeline import train
-from training.result import TrainingResult
-from training.slices import SLICES, digest_of
+from training.rows.slices import SLICES, digest_of
+from training.run.cards import summary
+from training.run.pipeline import train
+from training.run.result import TrainingResult
 from training.tracking import follow
 
 STARTED = OPENING + 1_000 * DAY

@@ -19,7 +19,7 @@ from serving.http import schemas
 from tests.always import unrecorded
 from tests.serving.answers import ok
 from tests.serving.conftest import Place, serve
-from training import ways
+from training.fitting import candidates
 from training.targets import TARGETS
 from waypost import app
 
@@ -63,7 +63,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, st
         patch.chdir(folder)
         patch.setenv("WAYPOST_STORE", f"sqlite:///{folder}/waypost.db")
         patch.setenv("COLUMNS", "200")
-        patch.setattr(ways, "ROUNDS", 20)
+        patch.setattr(candidates, "ROUNDS", 20)
         patch.setattr("waypost.learning.step_back", lambda: None)  # it would slow the tests that come after
         (folder / "orders.csv").write_text(orders(), encoding="utf-8")
         (folder / "shop.toml").write_text(MAPPING, encoding="utf-8")

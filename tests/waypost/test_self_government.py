@@ -28,13 +28,13 @@ from models.prediction.calibration import Calibration
 from models.prediction.scorer import Scorer
 from tests.serving.conftest import Place, serve
 from tests.worlds import OPENING, World, shop
-from training import ways
-from training.dataset import gathered
-from training.ladder import climb
+from training.fitting import candidates
+from training.fitting.intervals import log_odds
+from training.fitting.tier_selection import climb
 from training.monitoring.alarms import NOTICED_ANSWERS, NOTICED_DRIFT
-from training.pipeline import train
-from training.shop import read_shop
-from training.spreads import log_odds
+from training.rows.dataset import gathered
+from training.rows.shop import read_shop
+from training.run.pipeline import train
 from training.targets import TARGETS, declared
 from waypost import app
 from waypost.models import governed
@@ -118,7 +118,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
         patch.chdir(folder)
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
         patch.delenv("MLFLOW_RUN_ID", raising=False)
-        patch.setattr(ways, "ROUNDS", 40)
+        patch.setattr(candidates, "ROUNDS", 40)
         patch.setattr(declared, "TARGETS", ASKED)
         patch.setattr("waypost.retrain.step_back", lambda: None)  # it would slow the tests that come after
         made.champion.parent.mkdir()

@@ -14,8 +14,8 @@ from features.journey import JOURNEY
 from features.log.parquet.exported import ExportedLog
 from features.log.parquet.partitioning import hashed
 from features.replay.snapshots import Past, past_of
-from training.dataset import rows_at, willing
-from training.moments import Split
+from training.rows.dataset import rows_at, willing
+from training.rows.schedule import Split
 from training.targets import Target
 
 _ONE_AT_A_TIME = Lock()

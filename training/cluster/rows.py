@@ -28,8 +28,8 @@ from training.cluster.partitions import (
     tally,
     thinned,
 )
-from training.dataset import MOST_ROWS, Counts, Gathered, Slice
-from training.moments import NotEnoughHistory, Schedule, Split, split
+from training.rows.dataset import MOST_ROWS, Counts, Gathered, Slice
+from training.rows.schedule import NotEnoughHistory, Schedule, Split, split
 from training.targets import Calendar, Target
 
 Progress = Callable[[int, int], None]
@@ -97,7 +97,7 @@ class ClusterRows:
         return mean
 
     def gathered(self, most: int = MOST_ROWS, seed: int = 0) -> Gathered:
-        """The rows here, as `training.dataset.gathered` has them: all, or those of some people who stand for all.
+        """The rows here, as `training.rows.dataset.gathered` has them: all, or those of some people who stand for all.
 
         By person, then by moment. The counts are of all rows of the cluster.
         """

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from features.log.parquet.exported import ExportedLog
 from models.prediction.tiers import Trees
 from training.cluster.rows import ClusterRows, replayed
-from training.dataset import Gathered, Slice
-from training.moments import NotEnoughHistory, Schedule
-from training.scorers import PATIENCE, ROUNDS, constraints, settings
+from training.fitting.calibration import PATIENCE, ROUNDS, constraints, settings
+from training.fitting.candidates import Way
+from training.rows.dataset import Gathered, Slice
+from training.rows.schedule import NotEnoughHistory, Schedule
 from training.targets import Target
-from training.ways import Way
 
 if TYPE_CHECKING:
-    from training.pipeline import Cluster
+    from training.run.pipeline import Cluster
 
 _NETWORK = re.compile(
     r"^\[(?:num_machines|machines|local_listen_port|time_out|machine_list_filename): .*\n", re.MULTILINE
@@ -61,7 +61,7 @@ def grown(rows: ClusterRows, seed: int) -> GrownTrees:
 
 
 def on_cluster(client: Client, exported: ExportedLog) -> Cluster:
-    """What `training.pipeline.train` asks of a cluster: the rows of a target, and how its trees are grown there.
+    """What `training.run.pipeline.train` asks of a cluster: the rows of a target, and how its trees are grown there.
 
     A log that is too short to be parted by time is left to one machine.
     """

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from training.evaluation import Figure
+from training.evaluation.evaluation import Figure
 from training.monitoring.drift import Drift
 from training.monitoring.realised import Realised
 from training.monitoring.recalibration import standard_error

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from features.fold.fold import Fold
 from features.grammar import duration_text
 from features.replay.snapshots import Past, replay_moments, replay_profiles
-from training.dataset import Slice
-from training.evaluation import Figure
-from training.labels import label
-from training.moments import visit_moments
+from training.evaluation.evaluation import Figure
+from training.fitting.intervals import log_odds
 from training.monitoring.recalibration import mean_of, ratio_of_means, recalibrated
 from training.monitoring.samples import LEAST_ROWS, STEP, Watched
-from training.spreads import log_odds
+from training.rows.dataset import Slice
+from training.rows.labels import label
+from training.rows.schedule import visit_moments
 from training.targets import Calendar, Target
 
 MOMENTS = 12

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.evaluation import Figure
-from training.spreads import log_odds
+from training.evaluation.evaluation import Figure
+from training.fitting.intervals import log_odds
 
 Array = NDArray[np.float64]
 

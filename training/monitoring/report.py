@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from features.events import DAY
-from training.evaluation import Figure
+from training.evaluation.evaluation import Figure
 from training.monitoring.drift import Drift
 from training.monitoring.realised import Realised
 from training.monitoring.volumes import Volume

@@ -17,8 +17,8 @@ from features.replay.snapshots import Past, replay_profiles
 from models.bundle.bundle import Bundle
 from models.bundle.reference import Baseline, Reference
 from models.bundle.sketch import Sketch, psi, sameness, wasserstein
-from training.dataset import sample
-from training.labels import WITHDRAWN
+from training.rows.dataset import sample
+from training.rows.labels import WITHDRAWN
 from training.targets import Target
 
 RECENT_DAYS = 28

@@ -8,8 +8,7 @@ from itertools import chain
 from features.fold.fold import Fold
 from features.replay.snapshots import Past
 from models.bundle.reference import Reference
-from training.dataset import Slice, sample, willing
-from training.evaluation import Figure
+from training.evaluation.evaluation import Figure
 from training.monitoring.alarms import (
     bundle_alarm,
     drift_alarms,
@@ -23,6 +22,7 @@ from training.monitoring.realised import MOMENTS, Realised, given_by, realised_o
 from training.monitoring.report import Report
 from training.monitoring.samples import Watched, reference_of, samples
 from training.monitoring.volumes import events_until, volumes
+from training.rows.dataset import Slice, sample, willing
 from training.targets import Target
 
 Since = Mapping[tuple[str, str], int]

@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from models.bundle.promotion_log import CHALLENGER, CHAMPION, SHADOW
-from training.slices import Rows
+from training.rows.slices import Rows
 from training.tracking import registry
 from training.tracking.pyfunc import log_bundle, of_one
 from training.tracking.runs import Recorded, Run, TargetRun

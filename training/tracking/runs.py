@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.bundle import Bundle
-from training.slices import Rows
+from training.rows.slices import Rows
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from features.events import DAY
-from training.evaluation import Figure
+from training.evaluation.evaluation import Figure
 from training.monitoring import Action, Alarm, Report
 from training.monitoring.drift import Drift
 from training.monitoring.realised import Decile, Realised

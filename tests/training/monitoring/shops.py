@@ -17,9 +17,9 @@ from features.log.contract import MERGE
 from features.replay.snapshots import Past, past_of
 from models.bundle.reference import Reference
 from tests.worlds import OPENING, World, shop
-from training.dataset import Slice
 from training.monitoring import Report, Watched, reference_of, watch
 from training.monitoring.realised import ripened
+from training.rows.dataset import Slice
 from training.targets import TARGETS
 
 TRAINED = OPENING + 150 * DAY

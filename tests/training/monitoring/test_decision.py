@@ -8,7 +8,7 @@ import pytest
 
 from features.events import days
 from tests.training.monitoring.test_volumes import log_of
-from training.evaluation import Figure
+from training.evaluation.evaluation import Figure
 from training.monitoring import Alarm, Report, decide, fault_report, since_of
 from training.monitoring.alarms import standing
 from training.monitoring.volumes import Volume

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from features.events import DAY, Kind
 from features.journey import JOURNEY
 from tests.training.monitoring.shops import ASKED, TRAINED, known, trained_shop
+from training.fitting.intervals import log_odds
 from training.monitoring import Watched, decide
 from training.monitoring.alarms import NOTICED_ANSWERS, NOTICED_DRIFT, realised_alarms
 from training.monitoring.drift import drifts
 from training.monitoring.realised import realised, ripened
 from training.monitoring.samples import samples
-from training.spreads import log_odds
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])

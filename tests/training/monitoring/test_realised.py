@@ -13,10 +13,10 @@ from features.log import open_log
 from features.replay.snapshots import Past, read_past, replay_profiles
 from tests.serving.shop import shop
 from tests.training.monitoring.shops import ASKED, TRAINED, known, trained_shop
-from training.labels import label
 from training.monitoring import reference_of, watch
 from training.monitoring.realised import MOMENTS, deciles, realised, ripened, worse_by
 from training.monitoring.samples import STEP
+from training.rows.labels import label
 from training.targets import TARGETS, InVisit, Target
 
 NOW = 1_780_000_000_000_000

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from training.fitting.intervals import log_odds
 from training.monitoring.realised import losses
 from training.monitoring.recalibration import mean_of, ratio_of_means, recalibrated
-from training.spreads import log_odds
 
 
 def drawn(seed: int, customers: int, each: int, slope: float, intercept: float) -> tuple[np.ndarray, ...]:

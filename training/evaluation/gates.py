@@ -1,0 +1,254 @@
+"""Gates: what a model has to pass before it may answer. A gate is a number and the line it must cross.
+
+Some gates *hold back*: a model that fails one does not answer, and the tier below is tried in its place
+(`training.run.promotion`). The lowest tier of a target, the rate or mean of everybody, is held back by nothing, so that
+there always is an answer. The other gates have to be *earned*: they decide the evidence that an answer is given with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import pi, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from features.events import Stage
+from models.prediction.interval import INTERVAL
+from models.prediction.tiers import Rung, Trees
+from training.evaluation.evaluation import Evaluation, Figure
+from training.evaluation.metrics import BINS
+from training.fitting.calibration import row_losses
+from training.fitting.intervals import GROUP
+from training.recommenders.evaluation import RankingEvaluation
+
+CALIBRATION_ERROR = 0.03
+"""Most that probabilities that mean what they say are off on average, in a test of `ENOUGH_ROWS` or more."""
+
+ENOUGH_ROWS = 2_000
+"""In smaller tests the error is allowed more, because noise alone makes one."""
+
+WIDE = 0.05
+"""How much less than it should an interval may hold, beside what chance explains."""
+
+BEATEN = ("rfm_logistic", "recency_rule", "base_rate")
+"""Baselines that a scorer has to beat in ROC-AUC, beyond what chance explains."""
+
+CHAMPION, MEAN = "champion", "mean"
+"""The names of the champion's model and of the mean among the models of a test."""
+
+DEVIANCE = "deviance"
+"""The metric of an amount that is least for the true mean."""
+
+NEGLIGIBLE = 0.002
+"""Log loss that a scorer may lose for sure: log-odds off by 0.2 for one in ten. Of two rates that differ in the third
+digit, or of a model and the same trained anew, one is surely worse by next to nothing, and holds nothing back."""
+
+SLOWER = 2.0
+"""How many times as long as the champion's one score may take. Time is in proportion to the trees."""
+
+LOWEST = "prior"
+"""The tier that is held back by nothing: the rate, the mean or the shares of everybody."""
+
+FITS = "log loss over the base rate, upper end of the interval"
+NO_WORSE = "log loss over the base rate, lower end of the interval"
+CALIBRATED = "calibration error"
+NEARER = "deviance over mean, upper end of the interval"
+"""Conditions of gates that the evidence asks about."""
+
+FEW_TREES = 50
+"""A champion of fewer trees counts as one of so many: they take no longer than reading the question does."""
+
+CERTAINTY = 0.99
+"""How sure it has to be, over all stages together, that a scorer is worse in one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One condition on the model of a target: `value` must be above `threshold`, or not above it when `at_most`.
+
+    `tier` is the tier that was judged; `holds` tells whether failing the gate holds it back.
+    """
+
+    subject: str
+    tier: str
+    condition: str
+    value: float
+    threshold: float
+    at_most: bool = False
+    holds: bool = True
+
+    @property
+    def passed(self) -> bool:
+        """Whether the condition holds; never for a value that is not a number."""
+        return self.value <= self.threshold if self.at_most else self.value > self.threshold
+
+    @property
+    def sentence(self) -> str:
+        """What was found and what was wanted, in words."""
+        wanted = "at most" if self.at_most else "above"
+        return f"{self.condition} was {self.value:.4g}, {wanted} {self.threshold:.4g} was expected"
+
+
+def scorer_gates(target: str, tier: str, test: Evaluation) -> list[Gate]:
+    """To be earned: to rank and to fit surely better than the baselines, and to mean what is said.
+
+    Held back is what fits surely worse than the base rate of the latest period, and what is off by more than is allowed
+    and by more than that base rate is: a model is not replaced by what is further from the truth.
+    """
+
+    def beats(baseline: str) -> Gate:
+        difference: Figure = test.over[baseline]["roc_auc"]
+        return Gate(
+            target, tier, f"ROC-AUC over {baseline}, lower end of the interval", difference.low, 0.0, holds=False
+        )
+
+    loss, holds = test.over["base_rate"]["log_loss"], tier != LOWEST
+    error = next(iter(test.figures.values()))["calibration_error"].value
+    allowed = calibration_threshold(test)
+    most = max(allowed, test.figures["base_rate"]["calibration_error"].value)
+    return [
+        *(beats(baseline) for baseline in BEATEN),
+        Gate(target, tier, FITS, loss.high, 0.0, at_most=True, holds=False),
+        Gate(target, tier, NO_WORSE, loss.low, NEGLIGIBLE, at_most=True, holds=holds),
+        Gate(target, tier, CALIBRATED, error, allowed, at_most=True, holds=False),
+        Gate(target, tier, "calibration error beside the base rate's", error, most, at_most=True, holds=holds),
+    ]
+
+
+def interval_gate(target: str, tier: str, coverage: float, rows: int) -> Gate:
+    """To be earned: the 90 % interval holds no fewer groups of customers than chance explains."""
+    groups = max(1, rows // GROUP)
+    least = INTERVAL - WIDE - 2.0 * sqrt(INTERVAL * (1.0 - INTERVAL) / groups)
+    return Gate(target, tier, "share of groups inside their interval", coverage, least, holds=False)
+
+
+def calibration_threshold(test: Evaluation) -> float:
+    """Most that the calibration error may be in this test: `CALIBRATION_ERROR` from `ENOUGH_ROWS` rows on.
+
+    With fewer, twice the noise is added. The noise is the error expected of true probabilities: in each of the `BINS`
+    the mean of rows / `BINS` outcomes is off by sqrt(2 / pi) standard deviations on average, where each outcome has at
+    most the variance of the base rate.
+    """
+    if test.rows >= ENOUGH_ROWS:
+        return CALIBRATION_ERROR
+    variance = test.base_rate * (1.0 - test.base_rate)
+    return CALIBRATION_ERROR + 2.0 * sqrt(2.0 / pi * variance * BINS / test.rows)
+
+
+def champion_gates(target: str, test: Evaluation, own: Rung, champion: Rung, stages: dict[str, float]) -> list[Gate]:
+    """No worse than the champion's scorer on the same rows, in all and in each stage, and no slower than twice it.
+
+    `stages` are the lower ends of `worse_by_stage`. Trees are held against trees alone: what climbs from a lower rung
+    of the ladder, where a score takes next to no time, is slower by nature.
+    """
+    loss, before = test.over[CHAMPION]["log_loss"].low, trees(champion)
+    most, tier = SLOWER * max(before, FEW_TREES), own.name
+    speed = Gate(target, tier, "trees beside twice the champion's", float(trees(own)), most, at_most=True)
+    return [
+        Gate(target, tier, "log loss over the champion, lower end of the interval", loss, NEGLIGIBLE, at_most=True),
+        *(
+            Gate(target, tier, f"log loss over the champion in {stage}, lower end", low, NEGLIGIBLE, at_most=True)
+            for stage, low in stages.items()
+        ),
+        *([speed] if before else []),
+    ]
+
+
+def trees(rung: Rung) -> int:
+    """The number of trees that a score takes; none below the highest rung."""
+    return rung.text.count("\nTree=") if isinstance(rung, Trees) else 0
+
+
+def worse_by_stage(
+    given: NDArray[np.float64], champion: NDArray[np.float64], labels: NDArray[np.int8],
+    customer: NDArray[np.int32], stage: NDArray[np.float32],
+) -> dict[str, float]:  # fmt: skip
+    """The least that `given` may be worse than `champion` in log loss, by stage; above zero it is worse for sure.
+
+    The lower end of an interval that holds, with the chance `CERTAINTY`, in all stages at once (Bonferroni); rows of
+    one customer count as one.
+    """
+    worse, far = row_losses(given, labels) - row_losses(champion, labels), norm.isf((1.0 - CERTAINTY) / len(Stage))
+    found = {}
+    for each in Stage:
+        rows = np.flatnonzero(stage == float(each))
+        people = np.unique(customer[rows], return_inverse=True)[1]
+        if len(rows) and people.max() > 0:
+            mean = float(worse[rows].mean())
+            error = sqrt(float((np.bincount(people, worse[rows] - mean) ** 2).sum())) / len(rows)
+            found[each.name.lower()] = mean - float(far) * error
+    return found
+
+
+def amount_gates(target: str, tier: str, over: Mapping[str, Mapping[str, Figure]]) -> list[Gate]:
+    """To be earned: to be nearer than every baseline. Held back is what surely fits worse than the latest mean does.
+
+    `over` are the own errors less those of the others, by model and metric. What fits is told by the deviance, which is
+    least for the true mean; the absolute error would be least for the median.
+    """
+    gates = [
+        Gate(target, tier, f"{kind} over {other}, upper end of the interval", more.high, 0.0, at_most=True, holds=False)
+        for other, errors in over.items()
+        for kind, more in errors.items()
+        if other != CHAMPION
+    ]
+    low, holds = over[MEAN][DEVIANCE].low, tier != LOWEST
+    gates.append(
+        Gate(target, tier, "deviance over mean, lower end of the interval", low, 0.0, at_most=True, holds=holds)
+    )
+    return gates
+
+
+def amount_champion_gates(target: str, tier: str, over: Mapping[str, Mapping[str, Figure]]) -> list[Gate]:
+    """No surely worse than the champion's amount on the same rows."""
+    return [
+        Gate(target, tier, f"{kind} over the champion, lower end of the interval", more.low, 0.0, at_most=True)
+        for kind, more in over.get(CHAMPION, {}).items()
+        if kind == DEVIANCE
+    ]
+
+
+def stage_gates(target: str, tier: str, worse: Figure) -> list[Gate]:
+    """To be earned: to fit surely better than the shares of the latest period. Held back is what fits surely worse.
+
+    `worse` is how far the log loss is above that of the shares.
+    """
+    return [
+        Gate(target, tier, FITS, worse.high, 0.0, at_most=True, holds=False),
+        Gate(target, tier, NO_WORSE, worse.low, NEGLIGIBLE, at_most=True, holds=tier != LOWEST),
+    ]
+
+
+def stage_champion_gates(target: str, tier: str, worse: Figure) -> list[Gate]:
+    """No surely worse than the champion's model on the same rows."""
+    condition = "log loss over the champion, lower end of the interval"
+    return [Gate(target, tier, condition, worse.low, NEGLIGIBLE, at_most=True)]
+
+
+def recommender_gates(test: RankingEvaluation) -> list[Gate]:
+    """To be earned: to rank better than what is popular with everybody. Held back is what ranks worse."""
+    difference, subject, tier = test.over["popularity"]["ndcg_at_20"], "recommender", "neighbours"
+    better, worse = (f"NDCG@20 {word} popularity, lower end of the interval" for word in ("over", "under"))
+    return [
+        Gate(subject, tier, better, difference.low, 0.0, holds=False),
+        Gate(subject, tier, worse, -difference.high, 0.0, at_most=True),
+    ]
+
+
+def held_back(gates: Sequence[Gate]) -> list[Gate]:
+    """The gates that hold a model back."""
+    return [gate for gate in gates if gate.holds and not gate.passed]
+
+
+def passed(gates: Sequence[Gate]) -> bool:
+    """Whether no gate holds the model back."""
+    return not held_back(gates)
+
+
+def earned(gates: Sequence[Gate], conditions: Sequence[str] = ()) -> bool:
+    """Whether there are gates (of these conditions, where some are named), and all are passed."""
+    asked = [gate for gate in gates if not conditions or gate.condition in conditions]
+    return bool(asked) and all(gate.passed for gate in asked)

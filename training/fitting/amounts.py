@@ -1,0 +1,276 @@
+"""Fitting what answers with an amount: trees that start from the customer's own orders, those orders, or the mean.
+
+Rungs are compared by the Tweedie deviance of rows ahead of them. It is least for the true mean, so that amounts add up
+to what a budget is made of; the mean absolute error would be least for the median, which of skewed amounts is far below
+the mean, and the squared error hears a few great spenders only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from features.events import DAY
+from models.prediction.amount import AMOUNT_RUNGS, AmountRung, AmountScorer, AmountTrees, MeanAmount
+from models.prediction.clv_amount import PACE, PACE_DAYS, BuyingAmount
+from models.prediction.interval import INTERVAL, Ranks
+from training.evaluation.evaluation import Figure, resamplings
+from training.fitting.calibration import PATIENCE, ROUNDS, settings
+from training.fitting.clv_amounts import (
+    FEW,
+    POWER,
+    TAIL,
+    best_share,
+    deviance,
+    deviances,
+    held_ends,
+    own_amount,
+    said_of,
+    shared,
+)
+from training.fitting.tier_selection import LEAST, newest_rows
+from training.fitting.tiers import train_set
+from training.rows.dataset import Dataset, Gathered, Slice, joined
+
+Floats = NDArray[np.float64]
+Start = MeanAmount | BuyingAmount
+
+OBJECTIVES: tuple[dict[str, object], ...] = (
+    {"objective": "tweedie", "tweedie_variance_power": POWER},
+    {"objective": "quantile", "alpha": TAIL},
+    {"objective": "quantile", "alpha": 1.0 - TAIL},
+)
+"""The losses of the mean and of the ends of the interval."""
+
+OFF = 0.1
+"""By how much the sum of amounts may be off that add up."""
+
+REPLICATES = 200
+BELIEVED = 5.0
+"""Customers that the prior counts for beside the shop's own."""
+
+ENOUGH = 40
+"""Rows from which the ends are those of the rows."""
+
+OWN, MEAN, AS_BEFORE, CLOSED, CHAMPION = "model", "mean", "as_before", "bg_nbd_gamma_gamma", "champion"
+"""The models of a test: its own, and those it stands beside."""
+
+
+@dataclass(frozen=True, eq=False)
+class FittedAmount:
+    """An amount scorer and how it came about: trees of the mean, settings, and the deviance of each rung that was
+    tried on rows that were the future to it. `rate` is the mean amount, shrunk towards the prior."""
+
+    scorer: AmountScorer
+    rate: float
+    rounds: int = 0
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    losses: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class AmountTest:
+    """What the test found: errors by model with intervals, and the share of customers inside their interval.
+
+    `figures` are by model and metric: `mae`, `rmse`, `deviance`, and `total`, the sum of what was foretold over what
+    was spent. `over` is the own model's error less that of the other: of the mean of the latest period, of the pace of
+    the last 90 days, of the closed form where there is one, and of the champion.
+    """
+
+    rows: int
+    mean: float
+    figures: Mapping[str, Mapping[str, Figure]]
+    over: Mapping[str, Mapping[str, Figure]]
+    coverage: float
+
+    @property
+    def total(self) -> float:
+        """The sum of what the model foretold over what was spent."""
+        return self.figures[OWN]["total"].value
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the sum of what was foretold is not surely off by more than `OFF`."""
+        total = self.figures[OWN]["total"]
+        return total.low <= 1.0 + OFF and total.high >= 1.0 - OFF
+
+
+def fit_amount(found: Gathered, seed: int, tiers: tuple[str, ...] = tuple(AMOUNT_RUNGS)) -> FittedAmount:
+    """Of the mean, the customer's own orders and, where there is history enough, trees: what is nearest on rows ahead.
+
+    Only of these `tiers`, and of the mean. Nearest is the least deviance on rows held back, a horizon after
+    those that it was fitted on; it is then fitted anew on all rows before the test. Without history enough for that,
+    the rungs are compared on the rows they are of.
+    """
+    if found.split is None:
+        rungs, losses, rounds, newest = *_untimed(found, tiers), 0, newest_rows(found.rows)
+    else:
+        data = found.dataset
+        rungs, losses, rounds = _timed(found, data, seed, tiers)
+        newest = newest_rows(data.test)
+    best = min(rungs, key=lambda name: losses[name])
+    rung = rungs[best]
+    ranks = Ranks.of(rung.amounts(np.ascontiguousarray(newest.features))[0])
+    rate = mean_amount(found.rows, found.names, found.target.prior).mean
+    ordered = {name: losses[name] for name in AMOUNT_RUNGS if np.isfinite(losses.get(name, np.inf))}
+    grown = isinstance(rung, AmountTrees)
+    parameters = settings(len(found.rows), seed) | OBJECTIVES[0] if grown else {}
+    return FittedAmount(AmountScorer(found.target.name, rung, ranks), rate, rounds if grown else 0, parameters, ordered)
+
+
+def _untimed(found: Gathered, tiers: tuple[str, ...]) -> tuple[dict[str, AmountRung], dict[str, float]]:
+    """The rungs of rows that cannot be parted by time; the pace's share is what the newest of them say."""
+    rows, newest = found.rows, newest_rows(found.rows)
+    rungs: dict[str, AmountRung] = {"prior": mean_amount(rows, found.names, found.target.prior)}
+    asked = BuyingAmount.name in tiers and _many_enough(found)
+    own = own_amount(rows, found.names, found.target.horizon / DAY) if asked else None
+    if own is not None:
+        share = best_share([(own, newest)])
+        rungs["buyers"] = held_ends(shared(own, share), [(shared(own, share), newest)])
+    losses = {
+        name: deviance(newest.labels, said_of(rung, newest)) if len(rows) else np.inf for name, rung in rungs.items()
+    }
+    return rungs, losses
+
+
+def _timed(
+    found: Gathered, data: Dataset, seed: int, tiers: tuple[str, ...]
+) -> tuple[dict[str, AmountRung], dict[str, float], int]:
+    """The final rungs, their deviance on the rows held back, and the trees of the mean.
+
+    `early`, `past` and `final` are of the rows up to a horizon before the stop rows, before the rows held back, and
+    before the test. What each says of the slice a horizon on tells the share, the ends, the factor and the margin.
+    """
+    held, past = data.calibrate, joined([data.fit, data.stop])
+    spans = [data.purged_fit, past, joined([past, held])]
+    means = [mean_amount(rows, found.names, found.target.prior) for rows in spans]
+    starts: list[Start] = list(means)
+    asked = BuyingAmount.name in tiers and _many_enough(found)
+    own = [own_amount(rows, data.names, data.target.horizon / DAY) for rows in spans if asked]
+    known = [each for each in own if each is not None]
+    rungs: dict[str, AmountRung] = {"prior": means[-1]}
+    losses = {"prior": deviance(held.labels, said_of(means[1], held))}
+    if len(known) == len(spans):
+        share = best_share([(known[0], data.stop)])
+        early, later = shared(known[0], share), shared(known[1], share)
+        final = shared(known[2], best_share([(known[0], data.stop), (known[1], held)]))
+        starts = [early, later, final]
+        rungs["buyers"] = held_ends(final, [(early, data.stop), (later, held)])
+        losses["buyers"] = deviance(held.labels, said_of(later, held))
+    if AmountTrees.name not in tiers:
+        return rungs, losses, 0
+    trees, losses[AmountTrees.name], rounds = _trees(data, spans, starts, seed)
+    return rungs | {AmountTrees.name: trees}, losses, rounds
+
+
+def _many_enough(found: Gathered) -> bool:
+    """Whether there are customers enough for the closed form (`LEAST`)."""
+    return all(getattr(found.counts, what) >= number for what, number in LEAST[BuyingAmount.name].items())
+
+
+def mean_amount(rows: Slice, names: tuple[str, ...], prior: float) -> MeanAmount:
+    """The mean of the customers' means, shrunk towards the prior, and the middle `INTERVAL` of the rows."""
+    number = len(np.unique(rows.customer))
+    mean = (float(rows.labels.mean()) * number if number else 0.0) + BELIEVED * prior
+    mean /= number + BELIEVED
+    if len(rows) < ENOUGH:
+        return MeanAmount(mean, FEW[0] * mean, FEW[1] * mean, names)
+    low, high = np.quantile(rows.labels.astype(np.float64), [TAIL, 1.0 - TAIL]).tolist()
+    return MeanAmount(mean, low, high, names)
+
+
+def _trees(data: Dataset, spans: list[Slice], starts: list[Start], seed: int) -> tuple[AmountTrees, float, int]:
+    """The trees of the last span, their deviance on the rows held back, and how many there are of the mean."""
+    early, past, final = zip(spans, starts, strict=True)
+    rounds = [_rounds(data, *early, objective, seed) for objective in OBJECTIVES]
+    parts = []
+    for (rows, start), ahead in ((early, data.stop), (past, data.calibrate)):
+        grown = AmountTrees(data.target.name, start, _texts(data, rows, start, rounds, seed), 1.0, 0.0, data.names)
+        matrix = np.ascontiguousarray(ahead.features)
+        parts.append(np.stack([ahead.labels.astype(np.float64), *grown.amounts(matrix), said_of(start, ahead)]))
+    spent, mean, low, high, began = np.concatenate(parts, axis=1)
+    factor = float(spent.sum() / mean.sum())
+    margin = float(np.quantile(np.maximum(low - spent, spent - high) / began, INTERVAL))
+    texts = _texts(data, *final, rounds, seed)
+    trees = AmountTrees(data.target.name, final[1], texts, factor, margin, data.names)
+    return trees, deviance(data.calibrate.labels, parts[1][1]), rounds[0]
+
+
+def _texts(data: Dataset, rows: Slice, start: Start, rounds: list[int], seed: int) -> list[str]:
+    """The models of the mean and the ends, so many trees each."""
+    return [
+        lightgbm.train(settings(len(rows), seed) | objective, _grown_on(rows, start, objective, data), number)
+        .model_to_string()
+        for objective, number in zip(OBJECTIVES, rounds, strict=True)
+    ]  # fmt: skip
+
+
+def _rounds(data: Dataset, rows: Slice, start: Start, objective: dict[str, object], seed: int) -> int:
+    """How many trees grown on these rows do best on the stop rows."""
+    grown = _grown_on(rows, start, objective, data)
+    heard = _grown_on(data.stop, start, objective, data, grown)
+    stopping = lightgbm.early_stopping(PATIENCE, verbose=False)
+    parameters = settings(len(rows), seed) | objective
+    return max(1, lightgbm.train(parameters, grown, ROUNDS, valid_sets=[heard], callbacks=[stopping]).best_iteration)
+
+
+def _grown_on(
+    rows: Slice, start: Start, objective: dict[str, object], data: Dataset, reference: lightgbm.Dataset | None = None
+) -> lightgbm.Dataset:
+    """The rows as trees of this loss take them: the mean has the start's logarithm added, the ends are shares of it.
+
+    The quantile loss of a share, weighted by the start, is that of the amount.
+    """
+    grown, said = train_set(rows, data.names, reference), said_of(start, rows)
+    if objective["objective"] == "tweedie":
+        return grown.set_init_score(np.log(said))
+    return grown.set_label(rows.labels / said).set_weight(said)
+
+
+def judge_amount(rung: AmountRung, data: Dataset, seed: int, champion: AmountRung | None = None) -> AmountTest:
+    """The errors on the test rows beside those of naive rules, the closed form and the champion's rung, if given.
+
+    Intervals are of a bootstrap over customers.
+    """
+    test, past, days = data.test, joined([data.fit, data.stop, data.calibrate]), data.target.horizon / DAY
+    spent = test.labels.astype(np.float64)
+    mean, low, high = rung.amounts(np.ascontiguousarray(test.features))
+    pace = data.column(test, PACE) * (days / PACE_DAYS)
+    said = {OWN: mean, MEAN: np.full(len(test), float(data.calibrate.labels.mean())), AS_BEFORE: pace}
+    closed = own_amount(past, data.names, days)
+    said |= {CLOSED: said_of(closed, test)} if closed is not None else {}
+    said |= {CHAMPION: said_of(champion, test)} if champion is not None else {}
+    copies = np.concatenate(list(resamplings(test.customer, seed, REPLICATES)))
+    drawn = {name: _figures(each, spent, copies) for name, each in said.items()}
+    plain = {name: _figures(each, spent, np.ones((1, len(test)))) for name, each in said.items()}
+    figures = {
+        name: {kind: Figure.of(value[0], drawn[name][kind]) for kind, value in by.items()} for name, by in plain.items()
+    }
+    over = {
+        name: {
+            kind: Figure.of(plain[OWN][kind][0] - by[kind][0], drawn[OWN][kind] - drawn[name][kind]) for kind in ERRORS
+        }
+        for name, by in plain.items()
+        if name != OWN
+    }
+    inside = (spent >= low) & (spent <= high)
+    return AmountTest(len(test), float(spent.mean()), figures, over, float(inside.mean()))
+
+
+ERRORS = ("mae", "rmse", "deviance")
+"""The metrics of which less is better."""
+
+
+def _figures(said: Floats, spent: Floats, copies: Floats) -> dict[str, Floats]:
+    """The metrics of each resampling."""
+    off, rows = said - spent, copies.sum(axis=1)
+    return {
+        "mae": copies @ np.abs(off) / rows,
+        "rmse": np.sqrt(copies @ off**2 / rows),
+        "deviance": copies @ deviances(spent, said) / rows,
+        "total": copies @ said / (copies @ spent),
+    }

@@ -1,0 +1,152 @@
+"""Fitting what answers with the next stage: boosted trees where the rows can be parted by time, else the shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from features.events import DAY
+from features.outcomes import STAYS
+from models.prediction.next_stage import ANSWERS, STAGE_RUNGS, StageRung, StageScorer, StageShares, StageTrees
+from training.evaluation.evaluation import Figure, clustered
+from training.fitting.calibration import PATIENCE, settings
+from training.rows.dataset import Dataset, Gathered, Slice, joined
+
+Floats = NDArray[np.float64]
+
+ROUNDS = 40
+"""Most rounds; each grows a tree for every answer, so that steps are larger than a scorer's."""
+
+BELIEVED = 6.0
+"""Customers that the prior counts for beside the shop's own."""
+
+_EDGE = 1e-15
+
+
+@dataclass(frozen=True, eq=False)
+class FittedStage:
+    """A stage scorer and how it came about: rounds of trees, settings, and the log loss of each rung that was tried on
+    rows that were the future to it. `rate` is the share of rows in which another stage was entered."""
+
+    scorer: StageScorer
+    rate: float
+    rounds: int = 0
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    losses: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StageTest:
+    """What the test found: log loss of the model and of the shares of the latest period, how often the likeliest answer
+    was right, and how many days the expected wait was off on average, among those who changed.
+
+    `worse` is how far the model's log loss is above that of the shares, `over_champion` above that of the champion.
+    """
+
+    rows: int
+    log_loss: float
+    log_loss_of_shares: float
+    accuracy: float
+    days_off: float
+    worse: Figure
+    over_champion: Figure | None = None
+
+
+def fit_stage(found: Gathered, seed: int, tiers: tuple[str, ...] = tuple(STAGE_RUNGS)) -> FittedStage:
+    """Trees where there is history enough and they fit held rows better than the shares; else the shares.
+
+    Only of these `tiers`, and of the shares.
+    """
+    target, data = found.target, found.dataset if found.split is not None else None
+    known = found.rows if data is None else joined([data.fit, data.stop, data.calibrate])
+    shares = stage_shares(known, found.names, target.prior, target.horizon / DAY)
+    rate = 1.0 - shares.shares[STAYS]
+    if data is None or StageTrees.name not in tiers:
+        return FittedStage(StageScorer(target.name, shares), rate)
+    parameters = _parameters(len(data.fit) + len(data.stop) + len(data.calibrate), seed)
+    rounds = _rounds(data, parameters)
+    past, held = joined([data.fit, data.stop]), data.calibrate
+    losses = {
+        "prior": stage_loss(stage_shares(past, found.names, target.prior, target.horizon / DAY), held),
+        "lightgbm": stage_loss(_trees(past, data, parameters, rounds), held),
+    }
+    if losses["prior"] <= losses["lightgbm"]:
+        return FittedStage(StageScorer(target.name, shares), rate, losses=losses)
+    trees = _trees(known, data, parameters, rounds)
+    return FittedStage(StageScorer(target.name, trees), rate, rounds, parameters, losses)
+
+
+def stage_shares(rows: Slice, names: tuple[str, ...], prior: float, horizon_days: float) -> StageShares:
+    """The shares of the answers, shrunk towards the prior: a change to any stage alike."""
+    believed = np.full(ANSWERS, prior / STAYS)
+    believed[STAYS] = 1.0 - prior
+    number = len(np.unique(rows.customer))
+    counted = np.bincount(rows.labels.astype(np.int64), minlength=ANSWERS) * (number / max(len(rows), 1))
+    shares = (counted + BELIEVED * believed) / (number + BELIEVED)
+    waits = rows.days[~np.isnan(rows.days)] if rows.days is not None else np.empty(0)
+    wait = float((waits.sum() + BELIEVED * 0.5 * horizon_days) / (len(waits) + BELIEVED))
+    return StageShares((shares / shares.sum()).tolist(), max(wait, _EDGE), names)
+
+
+def judge_stage(rung: StageRung, data: Dataset, champion: StageRung | None = None) -> StageTest:
+    """The figures on the test rows."""
+    test, target = data.test, data.target
+    features = np.ascontiguousarray(test.features)
+    shares = stage_shares(data.calibrate, data.names, target.prior, target.horizon / DAY)
+    own, rate = stage_losses(rung, test), stage_losses(shares, test)
+    right = rung.chances(features).argmax(axis=1) == test.labels
+    waits = np.full(len(test), np.nan) if test.days is None else test.days.astype(np.float64)
+    off = np.abs(rung.days(features) - waits)[~np.isnan(waits)]
+    return StageTest(
+        len(test),
+        float(own.mean()),
+        float(rate.mean()),
+        float(right.mean()),
+        float(off.mean()) if len(off) else 0.0,
+        clustered(own - rate, test.customer),
+        None if champion is None else clustered(own - stage_losses(champion, test), test.customer),
+    )
+
+
+def stage_loss(rung: StageRung, rows: Slice) -> float:
+    """The mean of `stage_losses`."""
+    return float(stage_losses(rung, rows).mean())
+
+
+def stage_losses(rung: StageRung, rows: Slice) -> Floats:
+    """-log(the chance given to what happened) of each row."""
+    chances = rung.chances(np.ascontiguousarray(rows.features))
+    given = chances[np.arange(len(rows)), rows.labels.astype(np.int64)]
+    losses: Floats = -np.log(np.maximum(given, _EDGE))
+    return losses
+
+
+def _parameters(rows: int, seed: int) -> dict[str, object]:
+    return settings(rows, seed) | {"objective": "multiclass", "num_class": ANSWERS, "learning_rate": 0.12}
+
+
+def _rounds(data: Dataset, parameters: dict[str, object]) -> int:
+    """How many rounds grown on the purged rows do best on the stop rows."""
+    grown = _set(data.purged_fit, data.names)
+    heard = lightgbm.Dataset(data.stop.features, data.stop.labels.astype(np.float32), reference=grown)
+    stopping = lightgbm.early_stopping(PATIENCE // 2, verbose=False)
+    return max(1, lightgbm.train(parameters, grown, ROUNDS, valid_sets=[heard], callbacks=[stopping]).best_iteration)
+
+
+def _trees(rows: Slice, data: Dataset, parameters: dict[str, object], rounds: int) -> StageTrees:
+    """The classifier of these rows, and the days of those who changed."""
+    chances = lightgbm.train(parameters, _set(rows, data.names), rounds)
+    changed = rows.where(rows.labels != STAYS)
+    days = np.empty(0) if changed.days is None else changed.days
+    shared = {name: value for name, value in parameters.items() if name not in {"objective", "num_class"}}
+    waits = lightgbm.Dataset(changed.features, days, feature_name=list(data.names))
+    wait = lightgbm.train(shared | {"objective": "tweedie"}, waits, ROUNDS)
+    return StageTrees(data.target.name, chances.model_to_string(), wait.model_to_string(), data.names)
+
+
+def _set(rows: Slice, names: tuple[str, ...]) -> lightgbm.Dataset:
+    return lightgbm.Dataset(rows.features, rows.labels.astype(np.float32), feature_name=list(names))

@@ -1,0 +1,160 @@
+"""Fitting the rungs of the ladder: from labelled rows to a prior, rates by stage, a logistic regression, or trees.
+
+Rows of one customer whose horizons overlap share their answer, so that they are fewer than they look. `weights` says
+how many independent answers a row stands for; rates and their shrinkage count those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaln
+from sklearn.linear_model import LogisticRegression
+
+from features.events import Stage, days
+from models.prediction.tiers import Logistic, Prior, Rung, StageRates, Term, Trees
+from models.prediction.tiers.logistic import FURTHEST, in_logarithms
+from models.prediction.tiers.tier import log_odds
+from training.rows.dataset import Slice
+
+Fit = Callable[[Slice], Rung]
+"""A rung of rows, its settings decided."""
+
+LONG_AGO = 3650.0
+"""Days since what never was."""
+
+FEATURES: dict[str, float] = {
+    "days_since_last": LONG_AGO,
+    "days_since_first": 0.0,
+    "days_since_purchase": LONG_AGO,
+    "days_since_second_purchase": LONG_AGO,
+    "days_since_fifth_purchase": LONG_AGO,
+    "purchases_ever": 0.0,
+    "purchases_fading_14d": 0.0,
+    "purchases_fading_56d": 0.0,
+    "purchase_days_84d": 0.0,
+    "spend_net_90d": 0.0,
+    "purchase_gap_recent": LONG_AGO,
+    "silence_ratio": 0.0,
+    "sessions_ever": 0.0,
+    "session_depth": 0.0,
+    "session_cart_adds": 0.0,
+    "session_orders": 0.0,
+    "session_item_returns": 0.0,
+    "session_category_returns": 0.0,
+    "previous_session_ordered": 0.0,
+    "item_views_1d": 0.0,
+    "item_views_7d": 0.0,
+    "cart_adds_7d": 0.0,
+    "cart_items": 0.0,
+    "checkout_open": 0.0,
+    "messages_28d": 0.0,
+}
+"""The features of the logistic rung, each with what stands for a value that is not defined."""
+
+HALF_LIFE = days(60)
+"""Time after which an answer counts half in a rate. Shorter follows a shop sooner, and knows less of a small one."""
+
+STRENGTHS = (0.003, 0.03, 0.3, 3.0)
+"""Inverse strengths of the regularisation that are tried."""
+
+SHRINKAGE = np.geomspace(1.0, 1000.0, 25)
+"""Independent answers that the shop's rate may count for beside a stage's own."""
+
+
+def weights(rows: Slice, horizon: int) -> NDArray[np.float64]:
+    """How many independent answers each row stands for, float64[n], at most one.
+
+    A customer's rows within one horizon count as one answer together, and an answer counts half as much for every
+    `HALF_LIFE` that it is older than the newest: a rate is that of the latest period, as far as that is known.
+    """
+    window = rows.cutoff // horizon
+    key = rows.customer.astype(np.int64) * (window.max(initial=0) + 1) + window
+    _, place, number = np.unique(key, return_inverse=True, return_counts=True)
+    age = (rows.cutoff.max(initial=0) - rows.cutoff) / HALF_LIFE
+    shares: NDArray[np.float64] = 0.5**age / number[place]
+    return shares
+
+
+def believed(prior: float) -> float:
+    """How many independent answers the prior counts for: so many that one is of the rarer kind."""
+    return 1.0 / min(prior, 1.0 - prior)
+
+
+def fit_prior(rows: Slice, names: tuple[str, ...], horizon: int, prior: float) -> Prior:
+    """The shop's rate, shrunk towards what is believed without data."""
+    each = weights(rows, horizon)
+    yes = float(each @ rows.labels)
+    return Prior((yes + believed(prior) * prior) / (float(each.sum()) + believed(prior)), names)
+
+
+def fit_stage_rates(rows: Slice, names: tuple[str, ...], horizon: int, prior: float) -> StageRates:
+    """Each stage's rate, shrunk towards the shop's, which is shrunk towards the prior.
+
+    How far is learnt from how unlike the stages are (empirical Bayes: the beta-binomial of greatest likelihood).
+    """
+    rate = fit_prior(rows, names, horizon, prior).rate
+    yes, number = by_stage(rows, names, weights(rows, horizon))
+    strength = _strength(yes, number, rate)
+    return StageRates(rate, ((yes + strength * rate) / (number + strength)).tolist(), names)
+
+
+def by_stage(
+    rows: Slice, names: tuple[str, ...], each: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The yes and the answers of each stage, rows counted by their weights `each`: two float64[stages]."""
+    stages = np.nan_to_num(rows.features[:, names.index("stage")], nan=-1.0).astype(np.int64)
+    known = (stages >= 0) & (stages < len(Stage))
+    number, yes = (
+        np.bincount(stages[known], counted[known], minlength=len(Stage)).astype(np.float64)
+        for counted in (each, each * rows.labels)
+    )
+    return yes, number
+
+
+def _strength(yes: NDArray[np.float64], number: NDArray[np.float64], rate: float) -> float:
+    """How many answers the shop's rate counts for beside a stage's own."""
+    first, second = SHRINKAGE[:, None] * rate, SHRINKAGE[:, None] * (1.0 - rate)
+    likelihood = (betaln(first + yes, second + number - yes) - betaln(first, second)).sum(axis=1)
+    return float(SHRINKAGE[np.argmax(likelihood)])
+
+
+def fit_logistic(rows: Slice, names: tuple[str, ...], strength: float) -> Logistic:
+    """Logistic regression on the logarithms of `FEATURES`, standardised; `strength` is the inverse regularisation.
+
+    The rate of the rows, where they all have the same answer or the same features.
+    """
+    columns = [name for name in FEATURES if name in names]
+    absent = np.array([FEATURES[name] for name in columns])
+    values = in_logarithms(rows.features[:, [names.index(name) for name in columns]], absent)
+    mean, deviation = values.mean(axis=0), values.std(axis=0)
+    varied = deviation > 1e-9
+    scale = np.where(varied, deviation, 1.0)
+    steps = np.clip((values - mean) / scale, -FURTHEST, FURTHEST)[:, varied]
+    yes = float(rows.labels.sum())
+    if not varied.any() or not 0 < yes < len(rows):  # nothing to tell rows apart by: their rate, and never 0 or 1
+        return Logistic([], log_odds((yes + 0.5) / (len(rows) + 1.0)), names)
+    model = LogisticRegression(C=strength, solver="newton-cholesky").fit(steps, rows.labels)
+    slopes = np.zeros(len(columns))
+    slopes[varied] = model.coef_[0]
+    terms = [
+        Term(column, *map(float, numbers))
+        for column, *numbers in zip(columns, absent, mean, scale, slopes, strict=True)
+    ]
+    return Logistic([term for term in terms if term.weight != 0.0], float(model.intercept_[0]), names)
+
+
+def fit_trees(rows: Slice, names: Sequence[str], target: str, parameters: dict[str, object], rounds: int) -> Trees:
+    """So many trees."""
+    grown = lightgbm.train(parameters, train_set(rows, names), rounds)
+    return Trees(target, grown.model_to_string(), tuple(names))
+
+
+def train_set(rows: Slice, names: Sequence[str], reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
+    """The rows as LightGBM takes them."""
+    return lightgbm.Dataset(
+        rows.features, rows.labels.astype(np.float32), feature_name=list(names), reference=reference
+    )

@@ -1,0 +1,231 @@
+"""Fitting the recommender: item-item collaborative filtering on baskets and visits.
+
+Items that are bought in one basket, or looked at in one visit, are neighbours; how near is the cosine of the two items
+over all baskets and visits (Linden, Smith and York, 2003), shrunk where the evidence is thin, recent ones counting
+more. An item's nearness to itself is how often those who bought it buy it again soon. Popularity, recent purchases
+counting more, decides where neighbours have nothing to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from features.events import (
+    CART_ADD,
+    ITEM_CLICK,
+    ITEM_VIEW,
+    NO_CODE,
+    PURCHASED_ITEM,
+    WISHLIST_ADD,
+    Kind,
+    days,
+    minutes,
+)
+from features.replay.replay import Histories
+from models.recommenders.item_item import Neighbours, Recommender
+
+LOOKS = (ITEM_VIEW, ITEM_CLICK, WISHLIST_ADD, CART_ADD)
+"""Kinds of event that show interest in an item short of buying it."""
+
+
+class NoPurchases(ValueError):
+    """There is nothing to learn what goes with what from."""
+
+
+@dataclass(frozen=True)
+class Taste:
+    """How the recommender is fitted.
+
+    An item needs `least` customers who bought or looked at it to have neighbours; it keeps the nearest `neighbours`.
+    A basket or visit counts half after `half_life`, an item's popularity after `popularity_half_life`. A visit ends
+    after a pause of `pause`, and weighs `look` of a basket. `shrink` is added to the denominator of the cosine.
+    Neighbours weigh `near` of their cosine, beside a nearness to oneself that is a probability, and popularity `prior`;
+    how much either should, differs from shop to shop, and is found by `training.recommenders.evaluation.best_taste`.
+    """
+
+    least: int = 5
+    neighbours: int = 50
+    half_life: int = days(180)
+    popularity_half_life: int = days(28)
+    repeat_within: int = days(28)
+    pause: int = minutes(30)
+    look: float = 0.3
+    shrink: float = 10.0
+    near: float = 0.3
+    prior: float = 0.03
+
+
+@dataclass(frozen=True, eq=False)
+class _Touches:
+    """Item touches in order of customer and time: whose, when, which item, and the index of their basket or visit."""
+
+    customer: NDArray[np.int32]
+    at: NDArray[np.int64]
+    item: NDArray[np.int32]
+    group: NDArray[np.int64]
+
+
+def fit_recommender(histories: Histories, names: Sequence[str], now: int, taste: Taste | None = None) -> Recommender:
+    """The recommender as of `now`, from events of `histories` alone; `names` are the items' names by code.
+
+    Its catalogue is every item that was ever bought or looked at. Raises `NoPurchases` when there is none.
+    """
+    chosen = taste or Taste()
+    bought = _baskets(histories)
+    looked = _visits(histories, chosen.pause)
+    codes = np.unique(np.concatenate([bought.item, looked.item]))
+    codes = codes[[bool(names[code]) for code in codes.tolist()]] if len(codes) else codes
+    if not len(codes):
+        raise NoPurchases(
+            "No event in the log names an item; recommendations need PURCHASED_ITEM or ITEM_VIEW events with items. "
+            "Import some with `waypost import`."
+        )
+    place = np.full(int(codes.max()) + 1, NO_CODE, np.int64)
+    place[codes] = np.arange(len(codes))
+    groups = sparse.vstack([_groups(bought, place, now, 1.0, chosen), _groups(looked, place, now, chosen.look, chosen)])
+    popularity = _popularity(bought if len(bought.item) else looked, place, now, chosen.popularity_half_life)
+    repeats = _repeats(bought, place, now, chosen.repeat_within)
+    dense = _touched_by(place, len(codes), bought, looked) >= chosen.least
+    neighbours = _neighbours(groups.tocsc(), dense, repeats, chosen)
+    catalogue = [names[code] for code in codes.tolist()]
+    return weighed(Recommender(catalogue, neighbours, popularity), chosen.near, chosen.prior)
+
+
+def weighed(recommender: Recommender, near: float, prior: float) -> Recommender:
+    """The same recommender with its neighbours' weights, but not those of items to themselves, times `near`."""
+    found = recommender.neighbours
+    source = np.repeat(np.arange(len(recommender.items)), np.diff(found.starts))
+    weights = np.where(found.items == source, found.weights, np.float32(near) * found.weights)
+    return Recommender(recommender.items, replace(found, weights=weights), recommender.popularity, prior)
+
+
+def _chosen(
+    histories: Histories, kinds: Sequence[Kind]
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
+    """Customer, time and item of events of these kinds that name an item, in order of customer and time."""
+    events = histories.events
+    kept = events[np.isin(events["kind"], [int(kind) for kind in kinds]) & (events["item"] != NO_CODE)]
+    order = np.lexsort((kept["at"], kept["customer"]))
+    return kept["customer"][order], kept["at"][order], kept["item"][order]
+
+
+def _baskets(histories: Histories) -> _Touches:
+    """Products bought; those of one customer at one moment are one basket."""
+    customer, at, item = _chosen(histories, (PURCHASED_ITEM,))
+    first = _changes(customer) | _changes(at)
+    return _Touches(customer, at, item, np.cumsum(first) - 1)
+
+
+def _visits(histories: Histories, pause: int) -> _Touches:
+    """Products looked at; those of one customer without a longer pause between are one visit."""
+    customer, at, item = _chosen(histories, LOOKS)
+    first = _changes(customer)
+    first[1:] |= np.diff(at) > pause
+    return _Touches(customer, at, item, np.cumsum(first) - 1)
+
+
+def _changes(values: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Where a run of equal values begins."""
+    changed = np.ones(len(values), bool)
+    changed[1:] = values[1:] != values[:-1]
+    return changed
+
+
+def _fading(at: NDArray[np.int64], now: int, half_life: int) -> NDArray[np.float64]:
+    """Weight of each moment: 1 at `now`, half of it a half-life before."""
+    weights: NDArray[np.float64] = 0.5 ** (np.maximum(now - at, 0) / half_life)
+    return weights
+
+
+def _groups(touches: _Touches, place: NDArray[np.int64], now: int, weight: float, taste: Taste) -> sparse.csr_matrix:
+    """Baskets or visits by items: the square root of what the group counts, once for each item in it."""
+    number = int(touches.group[-1]) + 1 if len(touches.group) else 0
+    items = place[touches.item]
+    known = items >= 0
+    pairs = np.unique(np.column_stack([touches.group[known], items[known]]), axis=0)
+    counts = np.zeros(number)
+    counts[touches.group] = _fading(touches.at, now, taste.half_life)
+    values = np.sqrt(weight * counts[pairs[:, 0]]).astype(np.float32)
+    return sparse.csr_matrix((values, (pairs[:, 0], pairs[:, 1])), shape=(number, int(place.max()) + 1))
+
+
+def _popularity(touches: _Touches, place: NDArray[np.int64], now: int, half_life: int) -> NDArray[np.float32]:
+    """How much each item was taken lately; the most popular is 1."""
+    items = place[touches.item]
+    known = items >= 0
+    taken = np.bincount(items[known], _fading(touches.at, now, half_life)[known], minlength=int(place.max()) + 1)
+    return (taken / max(float(taken.max()), 1e-300)).astype(np.float32)
+
+
+def _touched_by(place: NDArray[np.int64], size: int, *parts: _Touches) -> NDArray[np.int64]:
+    """How many customers ever touched each item."""
+    items = np.concatenate([place[each.item] for each in parts])
+    customers = np.concatenate([each.customer for each in parts])
+    pairs = np.unique(np.column_stack([items, customers]), axis=0)
+    return np.bincount(pairs[pairs[:, 0] >= 0, 0], minlength=size)
+
+
+def _repeats(bought: _Touches, place: NDArray[np.int64], now: int, within: int) -> NDArray[np.float64]:
+    """For each item, the share of purchases after which the same customer bought it again within `within`.
+
+    Purchases that are not that long ago have no answer yet. Shrunk towards the share of all items together, as if each
+    had 10 purchases more of that kind.
+    """
+    size = int(place.max()) + 1
+    order = np.lexsort((bought.at, bought.item, bought.customer))
+    customer, at, item = bought.customer[order], bought.at[order], bought.item[order]
+    same = ~_changes(customer)[1:] & ~_changes(item)[1:]
+    again = np.zeros(len(at), bool)
+    again[:-1] = same & (np.diff(at) <= within)
+    items = place[item]
+    old = (at <= now - within) & (items >= 0)
+    asked = np.bincount(items[old], minlength=size)
+    yes = np.bincount(items[old & again], minlength=size)
+    overall = yes.sum() / max(asked.sum(), 1)
+    shares: NDArray[np.float64] = (yes + 10.0 * overall) / (asked + 10.0)
+    return shares
+
+
+def _neighbours(
+    groups: sparse.csc_matrix, dense: NDArray[np.bool_], repeats: NDArray[np.float64], taste: Taste
+) -> Neighbours:
+    """The nearest items of each item, and itself; the product of the matrix with itself is made in bands of rows."""
+    kept = np.flatnonzero(dense)
+    columns = groups[:, kept]
+    rows = columns.T.tocsr()
+    columns = columns.tocsr()
+    counts = np.asarray(columns.power(2).sum(axis=0)).ravel()
+    size = len(dense)
+    found: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
+    for start in range(0, len(kept), _BAND):
+        together = (rows[start : start + _BAND] @ columns).tocoo()
+        source, other = together.row + start, together.col
+        cosine = together.data / (np.sqrt(counts[source] * counts[other]) + taste.shrink)
+        nearest = _nearest(source, cosine, (source != other) & (cosine > 0), taste.neighbours)
+        found.append((kept[source[nearest]], kept[other[nearest]], cosine[nearest]))
+    itself = np.flatnonzero(repeats > 0)
+    found.append((itself, itself, repeats[itself]))
+    source, other, weight = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.lexsort((other, source))
+    starts = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=size))])
+    return Neighbours(starts, other[order].astype(np.int32), weight[order].astype(np.float32))
+
+
+_BAND = 1000
+
+
+def _nearest(
+    source: NDArray[np.int64], weight: NDArray[np.float64], allowed: NDArray[np.bool_], number: int
+) -> NDArray[np.int64]:
+    """Indexes of the `number` heaviest allowed entries of each source; of equals, the first."""
+    index = np.flatnonzero(allowed)
+    order = index[np.lexsort((-weight[index], source[index]))]
+    ordered = source[order]
+    run = np.flatnonzero(_changes(ordered))
+    rank = np.arange(len(order)) - np.repeat(run, np.diff(np.append(run, len(order))))
+    return order[rank < number]

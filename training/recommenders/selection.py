@@ -1,0 +1,56 @@
+"""Which recommender answers: neighbours where they rank no worse than what is popular, else that, else nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.replay.snapshots import known_at
+from models.recommenders.item_item import Neighbours, Recommender
+from training.evaluation.gates import Gate, held_back, recommender_gates
+from training.recommenders.evaluation import RankingEvaluation, best_taste, evaluate_recommender
+from training.recommenders.item_item import NoPurchases, Taste, fit_recommender
+from training.rows.shop import Shop
+
+UNJUDGED = "Nobody bought an item in the last week of the log: there is nothing to judge it by."
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedRecommender:
+    """The recommender, how it was fitted (None when there was nothing to fit), its test and gates, if there was one.
+
+    `tier` is `neighbours`, `popularity` or `nothing`; `why` says why nothing above it answers, `unjudged` why it could
+    not be judged.
+    """
+
+    recommender: Recommender
+    tier: str
+    why: str = ""
+    unjudged: str = ""
+    taste: Taste | None = None
+    ranking: RankingEvaluation | None = None
+    gates: tuple[Gate, ...] = ()
+
+
+def train_recommender(shop: Shop, seed: int) -> TrainedRecommender:
+    """Tuned two weeks ago, judged a week ago, then fitted anew on everything: new products are in the catalogue."""
+    try:
+        taste = best_taste(shop.fold, shop.past, shop.items, shop.end, seed)
+        ranking = evaluate_recommender(shop.fold, shop.past, shop.items, shop.end, seed, taste)
+        fitted = fit_recommender(known_at(shop.past, shop.end), shop.items, shop.end, taste)
+    except NoPurchases as reason:
+        return TrainedRecommender(_without_neighbours([], np.empty(0, np.float32)), "nothing", str(reason), str(reason))
+    if ranking is None:
+        return TrainedRecommender(fitted, "neighbours", unjudged=UNJUDGED, taste=taste)
+    gates = tuple(recommender_gates(ranking))
+    if lost := held_back(gates):
+        popular, why = _without_neighbours(fitted.items, fitted.popularity), f"neighbours: {lost[0].sentence}"
+        return TrainedRecommender(popular, "popularity", why, taste=taste, ranking=ranking, gates=gates)
+    return TrainedRecommender(fitted, "neighbours", taste=taste, ranking=ranking, gates=gates)
+
+
+def _without_neighbours(items: list[str], popularity: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Recommender:
+    """What is popular, for everybody."""
+    none = Neighbours(np.zeros(len(items) + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
+    return Recommender(items, none, popularity)

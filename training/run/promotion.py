@@ -1,0 +1,146 @@
+"""Which model answers a target: the best that no gate holds back, or the champion's where that is better.
+
+    the best tier -> the best of those below -> ... -> prior, which nothing holds back
+
+A target is chosen for by itself: what another target's model is worth says nothing of this one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from features.events import DAY
+from models.bundle.bundle import Bundle, Model, TargetCard
+from models.bundle.manifest import KINDS
+from models.prediction.scorer import Scorer
+from training.evaluation.gates import Gate, held_back, passed
+from training.fitting.levels import level_at
+from training.rows.dataset import Counts, Gathered, Slice
+from training.rows.shop import Shop
+from training.run.judging import TIERS, Question, as_fitted, beside, described_further, fit, judge
+from training.run.target_result import Trained, missing_of
+from training.targets import Target
+
+
+@dataclass(frozen=True, eq=False)
+class Selected:
+    """What answers a target from now on: `model`, with its `card`, and all `gates` that were judged on the way.
+
+    `trained` is what the run made of the target. The model is the champion's where the card says why it goes on.
+    """
+
+    trained: Trained
+    gates: tuple[Gate, ...]
+    model: Model
+    card: TargetCard
+
+
+def select(question: Question, champion: Bundle | None, *, until: int = 0, yields: bool = False) -> Selected:
+    """The best tier that no gate holds back, or the champion's model of the same question where it is surely better.
+
+    A champion's model that was tested goes on, too, where a new one cannot be tested yet. A champion's model that is
+    held back on the rows of today does not go on, nor does one that `yields`: it is compared with the new one alone.
+    One that has seen events after `until`, the end of the log, is not compared: it would be asked about its own past.
+    Nor is one that has learnt from answers of this test. It is compared at the level that was known when the test
+    began, as the new one is, and goes on at that of today.
+    """
+    rival = rival_of(question.target, champion)
+    asked = None
+    if rival is not None and champion is not None and _new_to(question.found, champion.manifest.now, until):
+        asked = _as_of_test(rival, question.found)
+    trained, lost = _first_that_passes(question, asked)
+    gates = (*lost, *trained.gates)
+    reasons = {gate.tier: gate.sentence for gate in reversed(held_back(lost))}
+    new = replace(trained.card, held_back=reasons, seen=_seen(question.found))
+    if rival is None or champion is None:
+        return Selected(described_further(trained, question), gates, trained.model, new)
+    before = champion.manifest.targets[question.target.name]
+    if not trained.gates and before.metrics and not yields:
+        why = f"The model before was tested, and a new one cannot be yet. {missing_of(trained)}"
+        return Selected(trained, gates, rival, replace(before, goes_on=why))
+    compared = beside(trained, asked) if asked is not None else []
+    gates = (*gates, *compared)
+    if (worse := held_back(compared)) and not yields:
+        again = judge(question, as_fitted(_as_of_end(rival, question.found), trained.fitted, asked), None)
+        if passed(again.gates):
+            why = f"The model before is better than the new {trained.model.rung.name}: {worse[0].sentence}."
+            card = replace(again.card, held_back=reasons, goes_on=why, seen=before.seen, losses=before.losses)
+            return Selected(again, gates, again.model, card)
+    return Selected(described_further(trained, question), gates, trained.model, new)
+
+
+def _new_to(found: Gathered, now: int, until: int) -> bool:
+    """Whether a model of the log up to `now` is asked about nothing it has learnt from.
+
+    A probability is served by a model of every row whose answer was known, the newest included.
+    """
+    if found.target.form != "probability" or found.split is None:
+        return now <= until
+    return now <= int(found.split.test[0])
+
+
+def _as_of_test(model: Model, found: Gathered) -> Model:
+    """The model at the level that was known when the test began: one recalibrated since knows what came in it."""
+    if found.split is None or not isinstance(model, Scorer):
+        return model
+    data = found.dataset
+    return model.at(level_at(model, data.upto(data.calibrate), found, int(data.test.cutoff.min())))
+
+
+def _as_of_end(model: Model, found: Gathered) -> Model:
+    """The model at the level that is known today, as `waypost recalibrate` would have it."""
+    return model.at(level_at(model, found.rows, found, found.end)) if isinstance(model, Scorer) else model
+
+
+def untrained(target: Target, shop: Shop) -> Selected:
+    """The answer to a target that was never trained: what is believed without data."""
+    features = np.empty((0, len(shop.fold.names)), np.float32)
+    labels = np.empty(0, np.float32 if target.form == "amount" else np.int8)
+    rows = Slice(features, labels, np.empty(0, np.int32), np.empty(0, np.int64))
+    why = f"It was not trained yet; `waypost train {target.name}` does that."
+    counts = Counts(0, 0, 0, (shop.end - shop.start) / DAY)
+    return select(Question(Gathered(target, shop.fold.names, rows, None, why, counts, shop.end), 0), None)
+
+
+def rival_of(target: Target, champion: Bundle | None) -> Model | None:
+    """The champion's model of the very same question; None where there is none."""
+    card = None if champion is None else champion.manifest.targets.get(target.name)
+    if champion is None or card is None:
+        return None
+    same = (card.form, card.definition, card.scope) == (target.form, target.definition, target.scope_text)
+    return champion.models[target.name] if same else None
+
+
+def _first_that_passes(question: Question, rival: Model | None) -> tuple[Trained, list[Gate]]:
+    """The best tier; where it is held back the best of those below; and the gates of those that were held back."""
+    tiers, lost = TIERS[question.target.form], list[Gate]()
+    losses: Mapping[str, float] = {}
+    while True:
+        fitted = fit(question, tiers)
+        losses = {**fitted.losses, **losses}
+        trained = judge(question, replace(fitted, losses=losses), rival)
+        if passed(trained.gates):
+            return trained, lost
+        lost += trained.gates
+        tiers = tiers[: tiers.index(trained.model.rung.name)]
+
+
+def _seen(found: Gathered) -> dict[str, dict[str, float]]:
+    """How many customers of each stage and channel the rows learnt from hold, by feature and name of its value.
+
+    What answers with a probability has learnt from the rows of the test as well.
+    """
+    rows = found.rows
+    if found.split is not None and found.target.form != "probability":
+        rows = rows.where(rows.cutoff < found.split.test[0])
+    counted: dict[str, dict[str, float]] = {}
+    for feature, values in KINDS.items():
+        if feature in found.names:
+            column = rows.features[:, found.names.index(feature)]
+            counted[feature] = {
+                value.name.lower(): float(len(np.unique(rows.customer[column == float(value)]))) for value in values
+            }
+    return counted
