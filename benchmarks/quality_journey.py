@@ -21,9 +21,10 @@ from features.journey import JOURNEY
 from features.outcomes import Happens, Spends
 from features.replay.snapshots import replay_profiles
 from models.prediction.clv import Record
+from training.evaluation.amounts import ERRORS, AmountTest, judge_amount
 from training.evaluation.baselines import baselines
 from training.evaluation.evaluation import Evaluation, evaluate
-from training.fitting.amounts import ERRORS, AmountTest, fit_amount, judge_amount
+from training.fitting.amounts import fit_amount
 from training.fitting.calibration import fit_calibration, settings
 from training.fitting.clv import fit_buying
 from training.fitting.intervals import coverage

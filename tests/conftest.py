@@ -24,7 +24,7 @@ SLOW_IMPORTS = (
 
 _IMPORT = re.compile(rf"^(?:from|import) +({'|'.join(map(re.escape, SLOW_IMPORTS))})\b", re.MULTILINE)
 _FROM_A_ROOM = re.compile(
-    r"^from +(?:training|waypost) +import +.*\b(?:pipeline|learning|demonstration)\b", re.MULTILINE
+    r"^from +(?:training\.run|waypost) +import +.*\b(?:pipeline|learning|demonstration)\b", re.MULTILINE
 )
 
 

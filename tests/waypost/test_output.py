@@ -76,7 +76,7 @@ TABLES = (
     "models history", "import broken.jsonl --source waypost", "readiness", "audit --sample 3", "features --help",
     "keys list", "deadletters replay",
 )  # fmt: skip
-"""Commands that print tables; those of a training are in `tests/training/test_pipeline.py`."""
+"""Commands that print tables; those of a training are in `tests/training/run/test_pipeline.py`."""
 
 
 @pytest.mark.parametrize("words", TABLES)

@@ -22,7 +22,6 @@ from training.evaluation.evaluation import Evaluation, Figure
 from training.evaluation.metrics import BINS
 from training.fitting.calibration import row_losses
 from training.fitting.intervals import GROUP
-from training.recommenders.evaluation import RankingEvaluation
 
 CALIBRATION_ERROR = 0.03
 """Most that probabilities that mean what they say are off on average, in a test of `ENOUGH_ROWS` or more."""
@@ -226,16 +225,6 @@ def stage_champion_gates(target: str, tier: str, worse: Figure) -> list[Gate]:
     """No surely worse than the champion's model on the same rows."""
     condition = "log loss over the champion, lower end of the interval"
     return [Gate(target, tier, condition, worse.low, NEGLIGIBLE, at_most=True)]
-
-
-def recommender_gates(test: RankingEvaluation) -> list[Gate]:
-    """To be earned: to rank better than what is popular with everybody. Held back is what ranks worse."""
-    difference, subject, tier = test.over["popularity"]["ndcg_at_20"], "recommender", "neighbours"
-    better, worse = (f"NDCG@20 {word} popularity, lower end of the interval" for word in ("over", "under"))
-    return [
-        Gate(subject, tier, better, difference.low, 0.0, holds=False),
-        Gate(subject, tier, worse, -difference.high, 0.0, at_most=True),
-    ]
 
 
 def held_back(gates: Sequence[Gate]) -> list[Gate]:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from features.events import DAY
 from features.outcomes import STAYS
 from models.prediction.next_stage import ANSWERS, STAGE_RUNGS, StageRung, StageScorer, StageShares, StageTrees
-from training.evaluation.evaluation import Figure, clustered
 from training.fitting.calibration import PATIENCE, settings
 from training.rows.dataset import Dataset, Gathered, Slice, joined
 
@@ -37,23 +36,6 @@ class FittedStage:
     rounds: int = 0
     parameters: Mapping[str, object] = field(default_factory=dict)
     losses: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class StageTest:
-    """What the test found: log loss of the model and of the shares of the latest period, how often the likeliest answer
-    was right, and how many days the expected wait was off on average, among those who changed.
-
-    `worse` is how far the model's log loss is above that of the shares, `over_champion` above that of the champion.
-    """
-
-    rows: int
-    log_loss: float
-    log_loss_of_shares: float
-    accuracy: float
-    days_off: float
-    worse: Figure
-    over_champion: Figure | None = None
 
 
 def fit_stage(found: Gathered, seed: int, tiers: tuple[str, ...] = tuple(STAGE_RUNGS)) -> FittedStage:
@@ -90,26 +72,6 @@ def stage_shares(rows: Slice, names: tuple[str, ...], prior: float, horizon_days
     waits = rows.days[~np.isnan(rows.days)] if rows.days is not None else np.empty(0)
     wait = float((waits.sum() + BELIEVED * 0.5 * horizon_days) / (len(waits) + BELIEVED))
     return StageShares((shares / shares.sum()).tolist(), max(wait, _EDGE), names)
-
-
-def judge_stage(rung: StageRung, data: Dataset, champion: StageRung | None = None) -> StageTest:
-    """The figures on the test rows."""
-    test, target = data.test, data.target
-    features = np.ascontiguousarray(test.features)
-    shares = stage_shares(data.calibrate, data.names, target.prior, target.horizon / DAY)
-    own, rate = stage_losses(rung, test), stage_losses(shares, test)
-    right = rung.chances(features).argmax(axis=1) == test.labels
-    waits = np.full(len(test), np.nan) if test.days is None else test.days.astype(np.float64)
-    off = np.abs(rung.days(features) - waits)[~np.isnan(waits)]
-    return StageTest(
-        len(test),
-        float(own.mean()),
-        float(rate.mean()),
-        float(right.mean()),
-        float(off.mean()) if len(off) else 0.0,
-        clustered(own - rate, test.customer),
-        None if champion is None else clustered(own - stage_losses(champion, test), test.customer),
-    )
 
 
 def stage_loss(rung: StageRung, rows: Slice) -> float:

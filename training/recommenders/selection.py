@@ -8,8 +8,9 @@ import numpy as np
 
 from features.replay.snapshots import known_at
 from models.recommenders.item_item import Neighbours, Recommender
-from training.evaluation.gates import Gate, held_back, recommender_gates
+from training.evaluation.gates import Gate, held_back
 from training.recommenders.evaluation import RankingEvaluation, best_taste, evaluate_recommender
+from training.recommenders.gates import recommender_gates
 from training.recommenders.item_item import NoPurchases, Taste, fit_recommender
 from training.rows.shop import Shop
 

@@ -13,6 +13,7 @@ from models.prediction.amount import AMOUNT_RUNGS, AmountScorer
 from models.prediction.next_stage import STAGE_RUNGS, StageScorer
 from models.prediction.scorer import Scorer
 from models.prediction.tiers import RUNGS
+from training.evaluation.amounts import judge_amount
 from training.evaluation.baselines import baselines
 from training.evaluation.curves import drifts, learning_curve
 from training.evaluation.evaluation import evaluate
@@ -28,10 +29,11 @@ from training.evaluation.gates import (
     stage_gates,
     worse_by_stage,
 )
-from training.fitting.amounts import FittedAmount, fit_amount, judge_amount
+from training.evaluation.next_stage import judge_stage
+from training.fitting.amounts import FittedAmount, fit_amount
 from training.fitting.candidates import Way
 from training.fitting.intervals import coverage
-from training.fitting.next_stage import FittedStage, fit_stage, judge_stage
+from training.fitting.next_stage import FittedStage, fit_stage
 from training.fitting.tier_selection import FittedScorer, climb
 from training.rows.dataset import Gathered
 from training.rows.slices import described

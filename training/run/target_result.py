@@ -16,13 +16,15 @@ from models.prediction.estimate import evidence_of
 from models.prediction.interval import INTERVAL
 from models.prediction.next_stage import StageScorer
 from models.prediction.scorer import Scorer
+from training.evaluation.amounts import AmountTest
 from training.evaluation.curves import Curve, Drift
 from training.evaluation.evaluation import Evaluation, Figure, plain_figures
 from training.evaluation.gates import CALIBRATED, CHAMPION, FITS, LOWEST, NEARER, Gate, earned
 from training.evaluation.money_at_stake import stake_metrics
+from training.evaluation.next_stage import StageTest
 from training.evaluation.reliability import Reliability, reliability_by_part
-from training.fitting.amounts import AmountTest, FittedAmount
-from training.fitting.next_stage import FittedStage, StageTest
+from training.fitting.amounts import FittedAmount
+from training.fitting.next_stage import FittedStage
 from training.fitting.tier_selection import FittedScorer, needed
 from training.rows.dataset import Counts, Slice
 from training.rows.slices import Rows

@@ -12,10 +12,12 @@ from features.journey import JOURNEY
 from features.outcomes import STAYS
 from models.prediction.amount import MeanAmount
 from tests.training.shop import found
+from training.evaluation.amounts import judge_amount
 from training.evaluation.gates import amount_champion_gates, amount_gates, passed
-from training.fitting.amounts import fit_amount, judge_amount, mean_amount
+from training.evaluation.next_stage import judge_stage
+from training.fitting.amounts import fit_amount, mean_amount
 from training.fitting.clv_amounts import best_share, deviance, own_amount, said_of, shared
-from training.fitting.next_stage import fit_stage, judge_stage, stage_shares
+from training.fitting.next_stage import fit_stage, stage_shares
 from training.rows.dataset import Counts, Gathered, Slice
 from training.rows.schedule import Split
 from training.targets import TARGETS

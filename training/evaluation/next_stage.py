@@ -1,0 +1,50 @@
+"""What a next stage's test found: its log loss beside that of the latest shares and of the champion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.events import DAY
+from models.prediction.next_stage import StageRung
+from training.evaluation.evaluation import Figure, clustered
+from training.fitting.next_stage import stage_losses, stage_shares
+from training.rows.dataset import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class StageTest:
+    """What the test found: log loss of the model and of the shares of the latest period, how often the likeliest answer
+    was right, and how many days the expected wait was off on average, among those who changed.
+
+    `worse` is how far the model's log loss is above that of the shares, `over_champion` above that of the champion.
+    """
+
+    rows: int
+    log_loss: float
+    log_loss_of_shares: float
+    accuracy: float
+    days_off: float
+    worse: Figure
+    over_champion: Figure | None = None
+
+
+def judge_stage(rung: StageRung, data: Dataset, champion: StageRung | None = None) -> StageTest:
+    """The figures on the test rows."""
+    test, target = data.test, data.target
+    features = np.ascontiguousarray(test.features)
+    shares = stage_shares(data.calibrate, data.names, target.prior, target.horizon / DAY)
+    own, rate = stage_losses(rung, test), stage_losses(shares, test)
+    right = rung.chances(features).argmax(axis=1) == test.labels
+    waits = np.full(len(test), np.nan) if test.days is None else test.days.astype(np.float64)
+    off = np.abs(rung.days(features) - waits)[~np.isnan(waits)]
+    return StageTest(
+        len(test),
+        float(own.mean()),
+        float(rate.mean()),
+        float(right.mean()),
+        float(off.mean()) if len(off) else 0.0,
+        clustered(own - rate, test.customer),
+        None if champion is None else clustered(own - stage_losses(champion, test), test.customer),
+    )
