@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from json.encoder import JSONEncoder, c_make_encoder, encode_basestring_ascii  # type: ignore[attr-defined]
 from math import nan
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.events import EVENT, NO_CODE, Channel, Event, Kind
-from features.log.contract import DeadLetter, Records
+from features.log.contract import DeadLetter, EventBatch, Records
 
 COLUMNS = (
     "offset",
@@ -32,6 +34,8 @@ COLUMNS = (
     "properties",
 )
 """The columns that every store keeps, in this order."""
+
+_LATEST = 2**63 - 1
 
 # What `json.dumps` makes anew for every text, which takes longer than to write the few properties of an event.
 _chunks = c_make_encoder(None, JSONEncoder().default, encode_basestring_ascii, None, ":", ",", False, False, True)
@@ -142,10 +146,47 @@ def digest(*holdings: object) -> str:
     return blake2b(repr(holdings).encode(), digest_size=8).hexdigest()
 
 
-def check_shard(shard: int, shards: int) -> None:
-    """Raise ValueError unless `shard` is one of `shards`."""
-    if not 0 <= shard < shards:
-        raise ValueError(f"there is no shard {shard} of {shards}; expected 0 to {shards - 1} of at least 1")
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which events a scan takes; what the fields mean is said by `EventStore.scan`."""
+
+    kinds: Collection[Kind] | None = None
+    shard: int = 0
+    shards: int = 1
+    until: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError unless `shard` is one of `shards`."""
+        if not 0 <= self.shard < self.shards:
+            raise ValueError(
+                f"there is no shard {self.shard} of {self.shards}; expected 0 to {self.shards - 1} of at least 1"
+            )
+
+    @property
+    def last(self) -> int:
+        """The last `received` that is taken."""
+        return _LATEST if self.until is None else self.until
+
+    @property
+    def numbers(self) -> list[int]:
+        """The kinds that are taken, as they are stored."""
+        return sorted(map(int, Kind if self.kinds is None else self.kinds))
+
+    def places(self, records: Records) -> NDArray[np.intp]:
+        """Where the records lie that are taken."""
+        taken = (records["customer"] % self.shards == self.shard) & (records["received"] <= self.last)
+        if self.kinds is not None:
+            taken &= np.isin(records["kind"], self.numbers)
+        return np.flatnonzero(taken)
+
+
+def batch(found: Sequence[tuple[Any, ...]]) -> EventBatch:
+    """Rows of a database as a batch: the columns of `EVENT`, then message id, order id and properties. At least one."""
+    *numbers, message_ids, order_ids, properties = zip(*found, strict=True)
+    records = np.empty(len(found), EVENT)
+    for name, column in zip(EVENT.names or (), numbers, strict=True):
+        records[name] = column
+    return EventBatch(records, message_ids, order_ids, properties)
 
 
 def identified(properties: str | None) -> bool:

@@ -8,13 +8,14 @@ only, so anything that leaves a log carries names.
 
 from features.log.contract.dead_letters import DeadLetter, DeadLetterStore
 from features.log.contract.errors import LogBusy, LogCorrupt, LogDenied, LogError, LogFull, LogMissing, LogVersion
-from features.log.contract.events import CHUNK, IMPORT_BATCH, Appended, EventStore, Records
+from features.log.contract.events import BATCH, CHUNK, IMPORT_BATCH, Appended, EventBatch, EventStore, Records
 from features.log.contract.identity import MERGE, MOST_JOINED, IdentityStore
 from features.log.contract.log import Erased, EventLog
 from features.log.contract.names import Vocabulary
 from features.log.contract.trainings import Training, TrainingStore
 
 __all__ = [
+    "BATCH",
     "CHUNK",
     "IMPORT_BATCH",
     "MERGE",
@@ -23,6 +24,7 @@ __all__ = [
     "DeadLetter",
     "DeadLetterStore",
     "Erased",
+    "EventBatch",
     "EventLog",
     "EventStore",
     "IdentityStore",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.events import Event
+from features.events import Event, Kind
 from features.log.contract.names import Vocabulary
 
 Records: TypeAlias = NDArray[np.void]
@@ -16,6 +16,9 @@ Records: TypeAlias = NDArray[np.void]
 
 CHUNK = 65_536
 """Most events of one chunk of a scan: 3 MiB of records."""
+
+BATCH = 8_192
+"""Events of one batch of a scan with properties, unless another number is asked for: some megabytes."""
 
 IMPORT_BATCH = 50_000
 """How many events an import had best append at a time: a store pays for an append by the pages or files it touches,
@@ -45,6 +48,20 @@ class Appended(NamedTuple):
     def duplicate_count(self) -> int:
         """How many events the log already had."""
         return len(self.accepted) - len(self.records)
+
+
+class EventBatch(NamedTuple):
+    """Events with their texts, as columns of one length.
+
+    The texts stand as they are stored: JSON is read only by who needs it, and of the events that need it.
+    """
+
+    records: Records
+    """What the fold reads of each: codes and numbers."""
+    message_ids: Sequence[str]
+    order_ids: Sequence[str | None]
+    properties: Sequence[str | None]
+    """A JSON object each; None where an event has no properties."""
 
 
 class EventStore(Protocol):
@@ -78,11 +95,31 @@ class EventStore(Protocol):
         """
         ...
 
-    def scan(self, *, shard: int = 0, shards: int = 1, until: int | None = None) -> Iterator[Records]:
+    def scan(
+        self, *, kinds: Collection[Kind] | None = None, shard: int = 0, shards: int = 1, until: int | None = None
+    ) -> Iterator[Records]:
         """The log as it is when the first chunk is read, in log order, in chunks of at most `CHUNK` records.
 
-        Takes the customers whose code leaves remainder `shard` when divided by `shards`, and events with
-        `received <= until` (all when None). Memory does not grow with the log.
+        Takes the `kinds` (all when None) of the customers whose code leaves remainder `shard` when divided by
+        `shards`, with `received <= until` (all when None). Memory does not grow with the log. Raises ValueError when
+        `shard` is not one of `shards`.
+        """
+        ...
+
+    def scan_with_properties(
+        self, *, kinds: Collection[Kind] | None = None, shard: int = 0, shards: int = 1, until: int | None = None,
+        size: int = BATCH,
+    ) -> Iterator[EventBatch]:  # fmt: skip
+        """What `scan` gives, with message ids, order ids and properties, in batches of at most `size` events.
+
+        Memory grows with `size`, not with the log.
+        """
+        ...
+
+    def find(self, message_id: str) -> Event | None:
+        """The event of a message id, with its properties and the id of the customer under which it came; or None.
+
+        In a database one look into an index, whose time does not depend on the length of the log.
         """
         ...
 

@@ -13,13 +13,11 @@ Reading one customer costs a read of its partition.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from hashlib import blake2b
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -28,22 +26,29 @@ from numpy.typing import NDArray
 
 from features.events import Event, Kind
 from features.log import rows, tombstones
-from features.log.contract import Appended, DeadLetter, Erased, Records, Training
+from features.log.contract import (
+    BATCH,
+    CHUNK,
+    Appended,
+    DeadLetter,
+    Erased,
+    EventBatch,
+    Records,
+    Training,
+)
 from features.log.membership import NO_MERGES, NOTHING, declared, named
 from features.log.orders import resolved
 from features.log.parquet import dead_letters as letter_files
-from features.log.parquet import folder, scan_order
+from features.log.parquet import folder, reading
 from features.log.parquet.members import FolderMembers
+from features.log.parquet.messages import Digests, Messages, digests
 from features.log.parquet.partitions import Partitions
 from features.log.parquet.tables import (
     EVENTS,
-    FIELDS,
     LOG_ORDER,
     TOMBSTONES,
     TRAININGS,
     explained,
-    plain,
-    read,
     read_all,
     read_names,
     records_of,
@@ -52,8 +57,6 @@ from features.log.parquet.tables import (
     write_names,
 )
 from features.log.parquet.vocabulary import FolderVocabulary
-
-Digests: TypeAlias = NDArray[np.bytes_]
 
 
 class ParquetLog:
@@ -72,8 +75,7 @@ class ParquetLog:
         self._partitions = Partitions(self.path, manifest.partitions)
         self._members = FolderMembers(self.path, self._partitions.files)
         self._busy_seconds = busy_seconds
-        self._seen = _digests([])
-        self._seen_commit = 0
+        self._messages = Messages(self._partitions.files)
 
     def append(self, events: Sequence[Event], *, history: bool = False) -> Appended:
         """Add the events that the log does not have yet, as one commit."""
@@ -88,10 +90,11 @@ class ParquetLog:
 
     def _append(self, events: Sequence[Event], manifest: folder.Manifest, *, history: bool) -> Appended:
         commit = manifest.commit + 1
-        events = resolved(events, partial(self._known, commit=manifest.commit), None if history else self.profile)
+        known = partial(self._messages.known, commit=manifest.commit)
+        events = resolved(events, known, None if history else self.profile)
         times = rows.clamped(events, manifest.received, history=history)
-        digests = _digests([event.message_id for event in events])
-        accepted = self._unseen(digests, manifest.commit)
+        ids = digests([event.message_id for event in events])
+        accepted = self._messages.unseen(ids, manifest.commit)
         identifying = [place for place, event in enumerate(events) if accepted[place] and event.kind is Kind.IDENTIFY]
         who = [events[place] for place in identifying]
         others = declared(who)
@@ -114,7 +117,7 @@ class ParquetLog:
         self._partitions.add(table, events, accepted, commit)
         newest = max(manifest.received, int(records[accepted]["received"].max()))
         moved = replace(manifest, commit=commit, offset=int(offsets[-1]) + len(merges), received=newest)
-        self._settle(moved, digests[accepted], merges)
+        self._settle(moved, ids[accepted], merges)
         return Appended(accepted.tolist(), records[accepted], int(offsets[0]), int(offsets[-1]), merges)
 
     def _living(self, events: Sequence[Event], manifest: folder.Manifest) -> Sequence[Event | None]:
@@ -150,25 +153,37 @@ class ParquetLog:
         with explained(self.path):
             return [self.customers.name(code) for code in self._codes(customer)]
 
-    def scan(self, *, shard: int = 0, shards: int = 1, until: int | None = None) -> Iterator[Records]:
+    def scan(
+        self, *, kinds: Collection[Kind] | None = None, shard: int = 0, shards: int = 1, until: int | None = None
+    ) -> Iterator[Records]:
         """The log in log order. In memory are the row groups that overlap in time with the chunk."""
-        rows.check_shard(shard, shards)
-
-        def take(path: Path, group: int) -> scan_order.Rows:
-            with pq.ParquetFile(path) as file:
-                found = records_of(file.read_row_group(group, columns=[*FIELDS, "offset"]))
-            chosen = found.records["customer"] % shards == shard
-            if until is not None:
-                chosen &= found.records["received"] <= until
-            return scan_order.Rows(found.records[chosen], found.offsets[chosen])
-
         with explained(self.path):
-            blocks = [
-                scan_order.Block(first, partial(take, path, group))
-                for path, group, first, _ in self._partitions.groups()
-                if until is None or first <= until
-            ]
-            yield from scan_order.in_log_order(blocks)
+            found = reading.selected(self._partitions, rows.Selection(kinds, shard, shards, until), CHUNK)
+            yield from (each.records for each in found)
+
+    def scan_with_properties(
+        self, *, kinds: Collection[Kind] | None = None, shard: int = 0, shards: int = 1, until: int | None = None,
+        size: int = BATCH,
+    ) -> Iterator[EventBatch]:  # fmt: skip
+        """What `scan` gives, with message ids, order ids and properties.
+
+        In memory are the row groups that overlap in time with the batch: of each at most `tables.GROUP` events.
+        """
+        with explained(self.path):
+            only = rows.Selection(kinds, shard, shards, until)
+            yield from map(reading.batch, reading.selected(self._partitions, only, size, texts=True))
+
+    def find(self, message_id: str) -> Event | None:
+        """The event of a message id; None when the log has none.
+
+        What the log does not have is told from the digests in memory. What it has costs a read of the message ids,
+        one row group after the other, until it is found: time grows with the log, as there is no index in the files.
+        """
+        with explained(self.path):
+            if not self._messages.known([message_id], folder.load(self.path).commit):
+                return None
+            found = reading.find(self._partitions, message_id)
+            return None if found is None else self._spelt(found)[0]
 
     def history(self, customer: str) -> Records:
         """All events of a customer's profile, in log order; empty when there is none."""
@@ -179,12 +194,7 @@ class ParquetLog:
         """The newest `limit` events of a customer's profile with names and properties, newest first."""
         with explained(self.path):
             newest = self._events_of(customer).sort_by([(column, "descending") for column, _ in LOG_ORDER])
-            newest = newest.slice(0, limit).drop_columns(["offset"])
-            found = newest.cast(plain(newest.schema)).to_pylist()
-        for row in found:
-            for column, names in (("item", self.items), ("category", self.categories)):
-                row[column] = None if row[column] is None else names.name(row[column])
-        return [rows.event(self.customers.name(row.pop("customer")), *row.values()) for row in found]
+            return self._spelt(newest.slice(0, limit))
 
     def count(self) -> int:
         """How many events the log holds."""
@@ -222,7 +232,7 @@ class ParquetLog:
             salt = bytes.fromhex(manifest.salt)
             buried = table_of([(tombstones.digest(salt, name), now) for name in gone], TOMBSTONES)
             write(folder.part(self.path / "tombstones", commit), buried)
-            self._seen_commit = -1  # the message ids of the erased events may come again
+            self._messages.forget()  # the message ids of the erased events may come again
             erasures, erased = manifest.erasures + len(codes), max(manifest.erased, now)
             self._settle(replace(manifest, commit=commit, erasures=erasures, erased=erased))
             self._members.forget()
@@ -306,29 +316,7 @@ class ParquetLog:
         for vocabulary in self._vocabularies:
             vocabulary.committed(manifest.commit)
         self._members.committed(manifest.commit, merges)
-        if self._seen_commit == manifest.commit - 1:
-            if added is not None:
-                added = np.sort(added)
-                self._seen = np.insert(self._seen, np.searchsorted(self._seen, added), added)
-            self._seen_commit = manifest.commit
-
-    def _known(self, message_ids: Sequence[str], commit: int) -> list[str]:
-        """Those of the message ids that the log has at `commit`."""
-        unseen = self._unseen(_digests(message_ids), commit)
-        return [message for message, new in zip(message_ids, unseen, strict=True) if not new]
-
-    def _unseen(self, digests: Digests, commit: int) -> NDArray[np.bool_]:
-        """Which of `digests` are new in the log at `commit`; of those that stand twice in the batch, the first."""
-        if self._seen_commit != commit:
-            stored = [read(path, ["message_id"])["message_id"].to_pylist() for path in self._partitions.files()]
-            self._seen = np.sort(np.concatenate([_digests([]), *map(_digests, stored)]))
-            self._seen_commit = commit
-        unseen = np.zeros(len(digests), np.bool_)
-        unseen[np.unique(digests, return_index=True)[1]] = True
-        if len(self._seen):
-            place = np.searchsorted(self._seen, digests)
-            unseen &= self._seen[np.minimum(place, len(self._seen) - 1)] != digests
-        return unseen
+        self._messages.committed(manifest.commit, added)
 
     def _codes(self, customer: str) -> list[int]:
         """All codes of a customer's profile, the profile's own first; none of an unknown customer."""
@@ -337,9 +325,8 @@ class ParquetLog:
         code = self.customers.code(customer)
         return [] if code is None else self._members.codes(code)
 
+    def _spelt(self, found: pa.Table) -> list[Event]:
+        return reading.spelt(found, self.customers, self.items, self.categories)
+
     def _events_of(self, customer: str) -> pa.Table:
         return self._partitions.of({code: self.customers.name(code) for code in self._codes(customer)})
-
-
-def _digests(ids: Sequence[str]) -> Digests:
-    return np.array([blake2b(each.encode(), digest_size=16).digest() for each in ids], "S16")

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from features.events import EVENT
-from features.log.contract import CHUNK, Records
+from features.log.contract import Records
 
 
 class Rows(NamedTuple):
-    """Events and their offsets, one each."""
+    """Events and their offsets, one each, and their texts where those were asked for."""
 
     records: Records
     offsets: NDArray[np.int64]
+    texts: pa.Table | None = None
+
+    def at(self, places: NDArray[np.intp]) -> Rows:
+        """Copies of the rows at these places, in their order."""
+        return Rows(self.records[places], self.offsets[places], None if self.texts is None else self.texts.take(places))
 
 
 class Block(NamedTuple):
@@ -26,37 +32,40 @@ class Block(NamedTuple):
     read: Callable[[], Rows]
 
 
-def in_log_order(blocks: Iterable[Block]) -> Iterator[Records]:
-    """The events of all blocks by `(received, offset)`, in chunks of at most `CHUNK`.
+def in_log_order(blocks: Iterable[Block], size: int) -> Iterator[Rows]:
+    """The events of all blocks by `(received, offset)`, at most `size` at a time.
 
     Blocks are read by their earliest event; what is older than every block still to come is given out. In memory are
     the blocks that overlap in time with the one being read.
     """
     waiting = sorted(blocks, key=lambda block: block.earliest)
     held: list[Rows] = []
-    enough = CHUNK
+    enough = size
     for position, block in enumerate(waiting):
         held.append(block.read())
         last = position + 1 == len(waiting)
         if not last and sum(len(rows.offsets) for rows in held) < enough:
             continue
-        rows = ordered(held)
-        cut = len(rows.offsets)
+        rows = _together(held)
+        order = np.lexsort((rows.offsets, rows.records["received"]))
+        cut = len(order)
         if not last:
-            cut = int(np.searchsorted(rows.records["received"], waiting[position + 1].earliest, "left"))
-        for start in range(0, cut, CHUNK):
-            yield rows.records[start : min(start + CHUNK, cut)]
-        held = [Rows(rows.records[cut:].copy(), rows.offsets[cut:].copy())]
+            received = rows.records["received"][order]
+            cut = int(np.searchsorted(received, waiting[position + 1].earliest, "left"))
+        for start in range(0, cut, size):
+            yield rows.at(order[start : min(start + size, cut)])
+        held = [rows.at(order[cut:])]
         # Twice what could not be given out, so that blocks which all overlap are not sorted again for each one.
-        enough = max(CHUNK, 2 * len(held[0].offsets))
+        enough = max(size, 2 * (len(order) - cut))
 
 
-def ordered(parts: Iterable[Rows]) -> Rows:
-    """All rows, by `(received, offset)`."""
-    found = list(parts)
-    if not found:
-        return Rows(np.empty(0, EVENT), np.empty(0, np.int64))
-    records = np.concatenate([rows.records for rows in found])
-    offsets = np.concatenate([rows.offsets for rows in found])
-    order = np.lexsort((offsets, records["received"]))
-    return Rows(records[order], offsets[order])
+def _together(parts: Sequence[Rows]) -> Rows:
+    """The rows of all parts, one part after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    texts = [rows.texts for rows in parts if rows.texts is not None]
+    return Rows(
+        np.concatenate([np.empty(0, EVENT), *(rows.records for rows in parts)]),
+        np.concatenate([np.empty(0, np.int64), *(rows.offsets for rows in parts)]),
+        pa.concat_tables(texts).combine_chunks() if texts else None,
+    )

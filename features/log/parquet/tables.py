@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from features.events import EVENT, NO_CODE
 from features.log import rows
-from features.log.contract import CHUNK, LogCorrupt
+from features.log.contract import LogCorrupt
 from features.log.parquet import folder, scan_order
 from features.log.parquet.vocabulary import Names
 
@@ -63,6 +63,9 @@ TRAININGS = pa.schema({"version": pa.string(), "until": pa.int64(), "at": pa.int
 FIELDS = [name for name in rows.COLUMNS if name in (EVENT.names or ())]
 """The columns that the fold reads."""
 
+GROUP = 8_192
+"""Most rows of one row group. A scan reads whole row groups, one of each partition at a time."""
+
 LOG_ORDER = [("received", "ascending"), ("offset", "ascending")]
 
 
@@ -91,7 +94,7 @@ def write(path: Path, table: pa.Table) -> None:
     """Write a file and have it on the disk before returning."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".tmp")
-    pq.write_table(table, fresh, compression="zstd", row_group_size=CHUNK)
+    pq.write_table(table, fresh, compression="zstd", row_group_size=GROUP)
     folder.settle(fresh, path)
 
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.events import EVENT, NO_CODE, Event, Kind
+from features.events import NO_CODE, Event, Kind
 from features.log import rows, tombstones
-from features.log.contract import CHUNK, Appended, DeadLetter, Erased, Records, Training
+from features.log.contract import (
+    BATCH,
+    CHUNK,
+    Appended,
+    DeadLetter,
+    Erased,
+    EventBatch,
+    Records,
+    Training,
+)
 from features.log.membership import NO_MERGES, NOTHING, named
 from features.log.orders import resolved
 from features.log.postgres import dead_letters as letters
-from features.log.postgres import erasing
+from features.log.postgres import erasing, reading
 from features.log.postgres.arrays import Column, numbers, texts
-from features.log.postgres.errors import explained
-from features.log.postgres.members import CODES, PostgresMembers
-from features.log.postgres.messages import known
+from features.log.postgres.members import PostgresMembers
 from features.log.postgres.session import NOTHING_YET, Head, Session
 from features.log.postgres.vocabulary import PostgresVocabulary, intern
 
@@ -36,14 +43,6 @@ FROM unnest(
 ) AS given ({", ".join(_QUOTED)})
 ON CONFLICT (message_id) DO NOTHING RETURNING "offset"
 """
-
-RECORD = (
-    f"at, received, coalesce(amount, 'NaN'), customer, coalesce(item, {NO_CODE}), coalesce(category, {NO_CODE}), "
-    "coalesce(quantity, 'NaN'), coalesce(score, 'NaN'), kind, channel, 0"
-)
-"""The columns of `EVENT`, in its order."""
-
-_LATEST = 2**63 - 1
 
 
 class PostgresLog:
@@ -107,7 +106,7 @@ class PostgresLog:
             return self._append(events, head, history=history)
 
     def _append(self, events: Sequence[Event], head: Head, *, history: bool) -> Appended:
-        events = resolved(events, partial(known, self.session), None if history else self.profile)
+        events = resolved(events, partial(reading.known, self.session), None if history else self.profile)
         offsets = range(head.offset + 1, head.offset + 1 + len(events))
         times = rows.clamped(events, head.received, history=history)
         codes = intern(
@@ -173,41 +172,33 @@ class PostgresLog:
         """All ids of the profile that a customer belongs to now, the profile's own first; none of an unknown one."""
         return [name for _, name in self._members.profile(customer)]
 
-    def scan(self, *, shard: int = 0, shards: int = 1, until: int | None = None) -> Iterator[Records]:
+    def scan(
+        self, *, kinds: Collection[Kind] | None = None, shard: int = 0, shards: int = 1, until: int | None = None
+    ) -> Iterator[Records]:
         """The log in log order, through a cursor of a connection of its own: what is added meanwhile is not seen.
 
         The server hands out one chunk at a time; neither side holds more of it.
         """
-        rows.check_shard(shard, shards)
-        last = _LATEST if until is None else until
-        with explained(self.place), closing(self.session.connect()) as reader:
-            reader.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
-            with reader.transaction(), reader.cursor("scan", binary=True) as cursor:
-                cursor.execute(
-                    f"SELECT {RECORD} FROM events WHERE received <= %s AND customer %% %s = %s "
-                    'ORDER BY received, "offset"',
-                    (last, shards, shard),
-                )
-                while chunk := cursor.fetchmany(CHUNK):
-                    yield np.array(chunk, EVENT)
+        yield from reading.scan(self.session, rows.Selection(kinds, shard, shards, until), CHUNK)
+
+    def scan_with_properties(
+        self, *, kinds: Collection[Kind] | None = None, shard: int = 0, shards: int = 1, until: int | None = None,
+        size: int = BATCH,
+    ) -> Iterator[EventBatch]:  # fmt: skip
+        """What `scan` gives, and in the same way, with message ids, order ids and properties."""
+        yield from reading.scan_with_properties(self.session, rows.Selection(kinds, shard, shards, until), size)
+
+    def find(self, message_id: str) -> Event | None:
+        """The event of a message id, by the unique index of the message ids; None when the log has none."""
+        return reading.find(self.session, message_id)
 
     def history(self, customer: str) -> Records:
         """All events of a customer's profile, in log order; empty when there is none."""
-        found = self.session.run(
-            f'SELECT {RECORD} FROM events WHERE customer IN ({CODES}) ORDER BY received, "offset"', (customer,)
-        )
-        return np.array(found, EVENT)
+        return reading.history(self.session, customer)
 
     def events(self, customer: str, limit: int) -> list[Event]:
         """The newest `limit` events of a customer's profile with names and properties, newest first."""
-        found = self.session.run(
-            "SELECT customers.name, message_id, kind, at, received, channel, items.name, categories.name, quantity, "
-            "amount, order_id, score, properties FROM events JOIN customers ON customers.code = customer "
-            "LEFT JOIN items ON items.code = item LEFT JOIN categories ON categories.code = category "
-            f'WHERE customer IN ({CODES}) ORDER BY received DESC, "offset" DESC LIMIT %b::int8',
-            (customer, limit),
-        )
-        return [rows.event(*row) for row in found]
+        return reading.newest(self.session, customer, limit)
 
     def count(self) -> int:
         """How many events the log holds."""

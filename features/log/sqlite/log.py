@@ -4,34 +4,36 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.events import EVENT, NO_CODE, Event, Kind
+from features.events import Event, Kind
 from features.log import rows, tombstones
-from features.log.contract import CHUNK, Appended, DeadLetter, Erased, LogBusy, Records, Training
+from features.log.contract import (
+    BATCH,
+    CHUNK,
+    Appended,
+    DeadLetter,
+    Erased,
+    EventBatch,
+    LogBusy,
+    Records,
+    Training,
+)
 from features.log.membership import NO_MERGES, NOTHING, mentions, named
 from features.log.orders import resolved
 from features.log.sqlite import dead_letters as letters_sqlite
-from features.log.sqlite import scrub
+from features.log.sqlite import reading, scrub
 from features.log.sqlite.insert import insert_many
 from features.log.sqlite.members import SqliteMembers
-from features.log.sqlite.schema import connect, connect_reader, explained, take_turn
+from features.log.sqlite.schema import connect, explained, take_turn
 from features.log.sqlite.vocabulary import SqliteVocabulary
 
 _INSERT = "INSERT INTO events VALUES {} ON CONFLICT (message_id) DO NOTHING"
-
-_RECORD = (
-    f"at, received, amount, customer, coalesce(item, {NO_CODE}), coalesce(category, {NO_CODE}), quantity, score, "
-    "kind, channel, 0"
-)
-"""The columns of `EVENT`, in its order; SQLite's NULL becomes NaN on its way into an array."""
-
-_LATEST = 2**63 - 1
 
 _ASKED_AT_ONCE = 500
 
@@ -176,42 +178,36 @@ class SqliteLog:
         with explained(self.path):
             return [self.customers.name(code) for code in self._members.codes(customer)]
 
-    def scan(self, *, shard: int = 0, shards: int = 1, until: int | None = None) -> Iterator[Records]:
+    def scan(
+        self, *, kinds: Collection[Kind] | None = None, shard: int = 0, shards: int = 1, until: int | None = None
+    ) -> Iterator[Records]:
         """The log in log order, by a reader of its own: it neither waits for writers nor sees what they add meanwhile.
 
         While a scan goes on the write-ahead file cannot be shortened: read it to its end, or close it.
         """
-        rows.check_shard(shard, shards)
-        last = _LATEST if until is None else until
-        with explained(self.path), closing(connect_reader(self.path)) as reader:
-            found = reader.execute(
-                f'SELECT {_RECORD} FROM events WHERE received <= ? AND customer % ? = ? ORDER BY received, "offset"',
-                (last, shards, shard),
-            )
-            while chunk := found.fetchmany(CHUNK):
-                yield np.array(chunk, EVENT)
+        yield from reading.scan(self.path, rows.Selection(kinds, shard, shards, until), CHUNK)
+
+    def scan_with_properties(
+        self, *, kinds: Collection[Kind] | None = None, shard: int = 0, shards: int = 1, until: int | None = None,
+        size: int = BATCH,
+    ) -> Iterator[EventBatch]:  # fmt: skip
+        """What `scan` gives, and in the same way, with message ids, order ids and properties."""
+        yield from reading.scan_with_properties(self.path, rows.Selection(kinds, shard, shards, until), size)
+
+    def find(self, message_id: str) -> Event | None:
+        """The event of a message id, by the unique index of the message ids; None when the log has none."""
+        with explained(self.path):
+            return reading.find(self.connection, message_id)
 
     def history(self, customer: str) -> Records:
         """All events of a customer's profile, in log order; empty when there is none."""
         with explained(self.path):
-            codes = self._members.codes(customer)
-            found = self.connection.execute(
-                f'SELECT {_RECORD} FROM events WHERE {_of(codes)} ORDER BY received, "offset"', codes
-            )
-            return np.array(found.fetchall(), EVENT)
+            return reading.history(self.connection, self._members.codes(customer))
 
     def events(self, customer: str, limit: int) -> list[Event]:
         """The newest `limit` events of a customer's profile with names and properties, newest first."""
         with explained(self.path):
-            codes = self._members.codes(customer)
-            found = self.connection.execute(
-                "SELECT customers.name, message_id, kind, at, received, channel, items.name, categories.name, "
-                "quantity, amount, order_id, score, properties FROM events JOIN customers ON customers.code = customer "
-                "LEFT JOIN items ON items.code = item LEFT JOIN categories ON categories.code = category "
-                f'WHERE {_of(codes)} ORDER BY received DESC, "offset" DESC LIMIT ?',
-                (*codes, limit),
-            )
-            return [rows.event(*row) for row in found]
+            return reading.newest(self.connection, self._members.codes(customer), limit)
 
     def count(self) -> int:
         """How many events the log holds."""
@@ -243,8 +239,9 @@ class SqliteLog:
             codes = self._members.codes(customer)
             names = [self.customers.name(code) for code in codes]
             letters = letters_sqlite.erase(connection, names or [customer])
-            first = connection.execute(f"SELECT min(received) FROM events WHERE {_of(codes)}", codes).fetchone()[0]
-            events = connection.execute(f"DELETE FROM events WHERE {_of(codes)}", codes).rowcount
+            theirs = f"FROM events WHERE {reading.of(codes)}"
+            first = connection.execute(f"SELECT min(received) {theirs}", codes).fetchone()[0]
+            events = connection.execute(f"DELETE {theirs}", codes).rowcount
             merges = self._members.erase(codes)
             for code in codes:
                 self.customers.erase(code)
@@ -342,8 +339,3 @@ class SqliteLog:
                     f"old pages in {self.path.name}-wal; erase the same customer again when it is over"
                 )
             time.sleep(_POLL_SECONDS)
-
-
-def _of(codes: Sequence[int]) -> str:
-    """The condition on events to be of these customers. One alone is found by the index without sorting."""
-    return "customer = ?" if len(codes) == 1 else f"customer IN ({','.join('?' * len(codes))})"

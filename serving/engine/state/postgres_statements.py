@@ -7,7 +7,7 @@ profile's own id come after it in log order and are seen by their offset. Everyt
 
 from __future__ import annotations
 
-from features.log.postgres.log import RECORD
+from features.log.postgres.reading import RECORD
 
 # A state is overwritten again and again: with room left in its page, that touches no index.
 SCHEMA = """

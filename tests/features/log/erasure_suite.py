@@ -39,6 +39,8 @@ class ErasureSuite(StoreSuite):
         assert log.erase("ann", LATER).rows == 1
         assert (log.customers.code("ann"), log.customers.names()) == (None, ["", "bob"])
         assert (len(log.history("ann")), log.events("ann", 5), log.profile("ann")) == (0, [], [])
+        assert (log.find("message-1"), log.find("message-2")) == (None, event(2, "bob"))
+        assert [list(each.message_ids) for each in log.scan_with_properties()] == [["message-2"]]
         with pytest.raises(LookupError, match="0"):
             log.customers.name(0)
         assert log.erase("ann", LATER) == Erased([], 0, 0, 0, 0)

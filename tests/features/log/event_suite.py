@@ -16,7 +16,8 @@ from tests.features.log.samples import START, event, gathered, shop, spelled, sp
 
 
 class EventSuite(StoreSuite):
-    """The contract of `features.log.contract.EventStore`; `OrderSuite` holds its part about orders."""
+    """The contract of `features.log.contract.EventStore`; its parts about
+    properties and orders are `ReadingSuite` and `OrderSuite`."""
 
     def test_an_empty_log_answers(self, log: EventLog) -> None:
         assert (log.count(), log.span(), log.offset(), list(log.scan())) == (0, None, 0, [])

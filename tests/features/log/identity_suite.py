@@ -49,6 +49,9 @@ class IdentitySuite(StoreSuite):
         assert [each.message_id for each in log.events("visitor", 4)] == [f"message-{n}" for n in (7, 6, 5, 4)]
         assert [each.customer for each in log.events("ann", 4)] == ["ann", "visitor", "ann", "visitor"]
         assert len(log.history("bob")) == 1
+        found = log.find("message-6")
+        assert found is not None
+        assert found.customer == "visitor"
 
     def test_an_id_may_join_before_its_first_event(self, log: EventLog) -> None:
         log.append([identify(1, "ann", "visitor")])

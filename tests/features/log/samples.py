@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from features.events import EVENT, MINUTE, Channel, Event, Kind, days
 from features.identity.rules import identifies, joined, names_nobody
-from features.log.contract import MOST_JOINED, EventLog, Records
+from features.log.contract import MOST_JOINED, EventBatch, EventStore, Records
 
 START = 1_700_000_000_000_000
 """A moment in November 2023, microseconds UTC."""
@@ -158,7 +159,7 @@ def gathered(chunks: Iterable[Records]) -> Records:
     return np.concatenate(parts) if parts else np.empty(0, EVENT)
 
 
-def spelled(log: EventLog, records: Records) -> list[tuple[object, ...]]:
+def spelled(log: EventStore, records: Records) -> list[tuple[object, ...]]:
     """Records as tuples that compare with those of `spelled_events`."""
     customers, items, categories = log.customers.names(), log.items.names(), log.categories.names()
     return [
@@ -175,6 +176,25 @@ def spelled(log: EventLog, records: Records) -> list[tuple[object, ...]]:
             repr(float(row["score"])),
         )
         for row in records
+    ]
+
+
+def spelled_batches(log: EventStore, batches: Iterable[EventBatch]) -> list[tuple[object, ...]]:
+    """The events of a scan with properties as tuples that compare with those of `spelled_with_texts`."""
+    return [
+        (*numbers, message_id, order_id, json.loads(said) if said else {})
+        for batch in batches
+        for numbers, message_id, order_id, said in zip(
+            spelled(log, batch.records), batch.message_ids, batch.order_ids, batch.properties, strict=True
+        )
+    ]
+
+
+def spelled_with_texts(events: Sequence[Event]) -> list[tuple[object, ...]]:
+    """Events as tuples that compare with those of `spelled_batches`."""
+    return [
+        (*numbers, each.message_id, each.order_id, each.properties)
+        for numbers, each in zip(spelled_events(events), events, strict=True)
     ]
 
 

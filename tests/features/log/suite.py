@@ -11,11 +11,12 @@ from tests.features.log.erasure_suite import ErasureSuite
 from tests.features.log.event_suite import EventSuite
 from tests.features.log.identity_suite import IdentitySuite
 from tests.features.log.order_suite import OrderSuite
+from tests.features.log.reading_suite import ReadingSuite
 from tests.features.log.samples import START, event, gathered, shop
 from tests.features.log.training_suite import TrainingSuite
 
 
-class EventLogSuite(EventSuite, OrderSuite, IdentitySuite, DeadLetterSuite, TrainingSuite, ErasureSuite):
+class EventLogSuite(EventSuite, ReadingSuite, OrderSuite, IdentitySuite, DeadLetterSuite, TrainingSuite, ErasureSuite):
     """The contract of `features.log.contract.EventLog`: that of each part, and what the parts are to each other."""
 
     def test_the_log_outlives_its_object(self, log: EventLog, place: Path) -> None:

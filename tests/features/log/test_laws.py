@@ -14,12 +14,23 @@ from hypothesis import strategies as st
 from features.events import MINUTE, Event, Kind
 from features.log.contract import EventLog
 from features.log.parquet import folder
-from tests.features.log.samples import START, Ledger, event, gathered, spelled, spelled_events
+from tests.features.log.samples import (
+    START,
+    Ledger,
+    event,
+    gathered,
+    spelled,
+    spelled_batches,
+    spelled_events,
+    spelled_with_texts,
+)
 from tests.features.log.stores import STORES
 
 Batch = tuple[list[Event], bool]
 
 NAMES = ("ann", "bob", "ann ", "ü", "7")
+
+CHOSEN = (Kind.ITEM_VIEW, Kind.IDENTIFY, Kind.DECISION, Kind.REWARD)
 
 names = st.sampled_from(NAMES)
 numbers = st.one_of(st.just(float("nan")), st.floats(-1e6, 1e6, width=32))
@@ -77,8 +88,17 @@ def check(log: EventLog, ledger: Ledger) -> None:
     received = [kept.received for kept in expected]
     assert spelled(log, gathered(log.scan())) == spelled_events(expected)
     assert log.span() == ((min(received), max(received)) if received else None)
+    assert spelled_batches(log, log.scan_with_properties(size=3)) == spelled_with_texts(expected)
     for until in (START - MINUTE, START):
         assert len(gathered(log.scan(until=until))) == sum(moment <= until for moment in received)
+        own = [kept for kept in expected if kept.kind in CHOSEN and kept.received <= until]
+        assert spelled(log, gathered(log.scan(kinds=CHOSEN, until=until))) == spelled_events(own)
+        found = log.scan_with_properties(kinds=CHOSEN, until=until, size=3)
+        assert spelled_batches(log, found) == spelled_with_texts(own)
+    for kept in expected:
+        assert repr(log.find(kept.message_id)) == repr(kept)
+    for message_id in {f"message-{number}" for number in range(41)} - {kept.message_id for kept in expected}:
+        assert log.find(message_id) is None
     for customer in {kept.customer for kept in expected} | {"nobody"}:
         own = ledger.history(customer)
         assert spelled(log, log.history(customer)) == spelled_events(own)

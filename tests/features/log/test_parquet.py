@@ -11,7 +11,8 @@ import duckdb
 import pytest
 
 from features.log.contract import LogBusy, LogDenied
-from features.log.parquet import ParquetLog, folder, scan_order
+from features.log.parquet import ParquetLog, folder
+from features.log.parquet import log as parquet_log
 from tests.features.log.erasure_suite import LATER
 from tests.features.log.samples import event, gathered, shop
 from tests.features.log.suite import EventLogSuite
@@ -123,7 +124,7 @@ def test_a_write_that_fails_leaves_no_name_behind(log: ParquetLog, monkeypatch: 
 
 
 def test_a_scan_that_an_erasure_overtakes_says_so(log: ParquetLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan_order, "CHUNK", 10)
+    monkeypatch.setattr(parquet_log, "CHUNK", 10)
     for number, start in enumerate(range(0, 200, 20)):
         log.append(shop(200)[start : start + 20], history=True)
         assert log.offset() == 20 * (number + 1)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.events import MINUTE, Event
+from features.events import MINUTE, Event, Kind
 from features.log import open_log
 from features.log.contract import (
     EventLog,
@@ -32,7 +32,7 @@ from features.log.postgres.errors import LogUnavailable
 from features.log.postgres.schema import VERSION
 from features.log.sqlite import SqliteLog
 from tests import postgres
-from tests.features.log.samples import event, gathered, identify
+from tests.features.log.samples import event, gathered, identify, spelled_batches
 from tests.features.log.suite import EventLogSuite
 from tests.features.log.test_laws import events as any_event
 from tests.postgres import run
@@ -121,6 +121,16 @@ def test_it_holds_the_same_bytes_as_sqlite(
             for each in (log, twin)
         ]
         assert held[0] == held[1]
+        ids = {event.message_id for _, events in steps for event in events}
+        read = [
+            (
+                spelled_batches(each, each.scan_with_properties(size=2)),
+                spelled_batches(each, each.scan_with_properties(kinds=[Kind.IDENTIFY], size=2)),
+                [repr(each.find(message_id)) for message_id in sorted(ids)],
+            )
+            for each in (log, twin)
+        ]
+        assert read[0] == read[1]
 
 
 def test_a_dropped_connection_is_made_anew(url: str, log: PostgresLog) -> None:
