@@ -6,7 +6,7 @@ Everything is given `now`. No answer is older than the newest event that went in
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -28,10 +28,6 @@ from serving.engine.state import CustomerState, StateStore, open_states
 
 SHOWN = 10
 """Products that go with a decision whose action shows some."""
-
-NEAR, FAR = 100, 10_000
-"""How many of a customer's newest events are looked through for an earlier decision: first few, then many."""
-
 
 IN_PEACE = Policy(actions=(DO_NOTHING,))
 """The policy for those who withdrew the consent to be profiled."""
@@ -303,15 +299,9 @@ class Engine:
         return decision, event.received, str(told["model_version"])
 
     def _find_decision(self, customer: str, decision_id: str) -> Event | None:
-        return next((event for event in self._newest(customer) if _is_decision(event, decision_id)), None)
-
-    def _newest(self, customer: str) -> Iterator[Event]:
-        """The customer's newest events, newest first; most questions are answered by the first few."""
-        few = self.states.log.events(customer, NEAR)
-        yield from few
-        if len(few) == NEAR:
-            yield from self.states.log.events(customer, FAR)[NEAR:]
-
-
-def _is_decision(event: Event, decision_id: str) -> bool:
-    return event.kind == Kind.DECISION and event.message_id == decision_id
+        """The decision of this id, if it was made for an id of the customer's profile."""
+        log = self.states.log
+        found = log.find(decision_id)
+        if found is None or found.kind != Kind.DECISION:
+            return None
+        return found if found.customer == customer or customer in log.profile(found.customer) else None

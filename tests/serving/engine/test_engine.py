@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -172,8 +173,21 @@ def test_only_a_decision_of_the_customer_can_be_rewarded(engine: Engine) -> None
 
 def test_an_earlier_decision_is_found_behind_many_events(engine: Engine) -> None:
     engine.decide("busy", "d-1", NOW)
-    take(engine, *(event(f"v-{number}", "busy", Kind.PAGE_VIEW) for number in range(250)))
+    take(engine, *(event(f"v-{number}", "busy", Kind.PAGE_VIEW) for number in range(10_100)))
     assert engine.reward("busy", "d-1", 1.0, NOW, money=False, reward_id=None)[2]
+    assert engine.decide("busy", "d-1", NOW).repeated
+
+
+def test_a_decision_is_that_of_all_ids_of_a_profile(engine: Engine) -> None:
+    engine.decide("visitor", "d-1", NOW)
+    joins = event("i-1", "anna", Kind.IDENTIFY)
+    take(engine, replace(joins, properties={"anonymous_id": "visitor"}))
+    assert engine.decide("anna", "d-1", NOW).repeated
+    assert engine.reward("anna", "d-1", 1.0, NOW, money=False, reward_id=None)[2]
+    engine.states.unmerge("visitor", NOW)
+    assert not engine.reward("visitor", "d-1", 1.0, NOW, money=False, reward_id=None)[2]
+    with pytest.raises(UnknownDecision):
+        engine.reward("anna", "d-1", 1.0, NOW, money=False, reward_id=None)
 
 
 def test_without_a_model_events_are_taken_and_answers_say_what_to_run(place: Place) -> None:
