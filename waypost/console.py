@@ -241,7 +241,7 @@ def foreseen() -> tuple[type[Exception], ...]:
         ("features.catalogues.dictionary", "UnknownFeature"),
         ("models.bundle.bundle", "BundleError"),
         ("models.bundle.loaded", "ModelMissing"),
-        ("serving.http.keys", "KeysError"),
+        ("serving.access.keys", "KeysError"),
         ("serving.settings", "BadSetting"),
         ("training.cluster.connection", "ClusterError"),
         ("training.fitting.tuned", "BadStudy"),

@@ -133,7 +133,7 @@ def report_shop(url: str, ended: int) -> None:
 
 def key_words(now: int) -> str:
     """How the calls show a key: the first one, made here where there is none yet; nothing where none is asked."""
-    from serving.http.first_key import first_key_path, make_first_key
+    from serving.access.first_key import first_key_path, make_first_key
     from waypost.places import settings
 
     path = settings().keys

@@ -77,8 +77,8 @@ def _fold() -> tuple[bool, str]:
 
 
 def _keys() -> tuple[bool, str]:
-    from serving.http.first_key import first_key_path
-    from serving.http.keys import read_keys
+    from serving.access.first_key import first_key_path
+    from serving.access.keys import read_keys
     from waypost.places import settings
 
     path = settings().keys

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from features.events import days
-from serving.http.access import PURPOSE, SCOPES, KeyScope
-from serving.http.keys import Key, KeysError, change_keys, find, issue, read_keys, rotated, told
-from serving.http.visitors import LONGEST_SECONDS, MOST_CHARACTERS, sign_token
+from serving.access.keys import Key, KeysError, change_keys, find, issue, read_keys, rotated, told
+from serving.access.scopes import PURPOSE, SCOPES, KeyScope
+from serving.access.visitors import LONGEST_SECONDS, MOST_CHARACTERS, sign_token
 from waypost.console import Failing, JsonOption, UsageProblem, clock, iso, print_json, print_line, print_table
 from waypost.places import settings
 

@@ -79,9 +79,9 @@ def check_keys(address: str, url: str) -> None:
 
     The key is shown where a person looks on; elsewhere what is printed is kept by others, and the file alone has it.
     """
-    from serving.http.first_key import first_key_path, make_first_key
-    from serving.http.keys import read_keys
-    from serving.http.loopback import is_loopback
+    from serving.access.first_key import first_key_path, make_first_key
+    from serving.access.keys import read_keys
+    from serving.access.loopback import is_loopback
     from waypost.places import settings
 
     path = settings().keys

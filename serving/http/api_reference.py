@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from serving.http.access import PURPOSE, SCOPES, Kind
+from serving.access.scopes import PURPOSE, SCOPES, Kind
 from serving.http.openapi import TAGS
 from serving.http.problems import FAILURES
 from serving.http.route import Route, opens, scopes_of

@@ -1,4 +1,4 @@
-"""Who may come in: what a request shows, what it opens (`serving.http.access`), and how often it may be used.
+"""Who may come in: what a request shows, what it opens (`serving.access.scopes`), and how often it may be used.
 
 It stands before every endpoint, so it takes microseconds and never waits.
 """
@@ -14,14 +14,14 @@ from urllib.parse import parse_qs
 from starlette.requests import Request as HttpRequest
 from starlette.types import Scope
 
-from serving.http.access import PUBLIC, Holder
-from serving.http.keys import Key, KeyFile, Keyring
+from serving.access.keys import Key, KeyFile, Keyring
+from serving.access.scopes import PUBLIC, Holder
+from serving.access.sessions import may_log_in, open_session, read_session, session_header
+from serving.access.visitors import TokenError, looks_like_token, read_token
 from serving.http.limits import RateLimit
 from serving.http.problems import Problem
 from serving.http.route import Route, opens, scopes_of, scopes_that_open
 from serving.http.sender import foreign_page, stranger
-from serving.http.sessions import may_log_in, open_session, read_session, session_header
-from serving.http.visitors import TokenError, looks_like_token, read_token
 from serving.settings import Settings
 
 CREATE = "waypost keys create --scope admin --name NAME"

@@ -107,7 +107,7 @@ def _beside(answers: Json, failures: Json) -> Json:
 
 
 def _security(route: Route) -> list[Json]:
-    """The ways in: none is asked of an open route; of the others whatever `serving.http.access` lets open its scope."""
+    """The ways in: none is asked of an open route; of the others what `serving.access.scopes` lets open its scope."""
     if route.scope == "open":
         return []
     return [{way: [route.scope]} for way in SECURITY if way != "query" or route.key_in in ("query", "form")]

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from serving.http.access import OPENS, SCOPES, KeyScope, Kind, RouteScope
+from serving.access.scopes import OPENS, SCOPES, KeyScope, Kind, RouteScope
 from serving.http.schemas import Answer, Request
 
 if TYPE_CHECKING:

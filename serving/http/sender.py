@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from starlette.types import Scope
 
-from serving.http.loopback import is_loopback, names_loopback
+from serving.access.loopback import is_loopback, names_loopback
 
 Headers = Iterable[tuple[bytes, bytes]]
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from serving.http.access import SCOPES
+from serving.access.scopes import SCOPES
 from serving.http.routes import ROUTES
 from serving.settings import SETTINGS
 from tests.house.tree import ROOT

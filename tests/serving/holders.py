@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from features.events import DAY
-from serving.http.access import KeyScope
-from serving.http.keys import Key, issue, write_keys
-from serving.http.visitors import sign_token
+from serving.access.keys import Key, issue, write_keys
+from serving.access.scopes import KeyScope
+from serving.access.visitors import sign_token
 from tests.serving.conftest import NOW, Place
 
 EVENT = {"customer": "anna", "kind": "LOGIN"}

@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from serving.http.keys import KeyFile, KeysError, read_keys
-from serving.http.visitors import read_token
+from serving.access.keys import KeyFile, KeysError, read_keys
+from serving.access.visitors import read_token
 from waypost import app
 from waypost.console import UsageProblem
 from waypost.server import check_keys

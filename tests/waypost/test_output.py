@@ -25,7 +25,7 @@ from features.sources.contract import SAMPLES
 from models.bundle.archive import Archive
 from models.bundle.bundle import Bundle
 from models.bundle.promotion_log import Move, Promotions
-from serving.http.keys import change_keys, issue
+from serving.access.keys import change_keys, issue
 from tests.house.tree import ROOT
 from tests.serving.shop import save_bundle, shop
 from waypost import console

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.servers import free_port
-from serving.http.first_key import make_first_key
+from serving.access.first_key import make_first_key
 from waypost.console import UsageProblem
 from waypost.server import address_of, base_url, check_place
 

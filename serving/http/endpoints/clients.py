@@ -8,7 +8,7 @@ from __future__ import annotations
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from serving.http.loopback import names_loopback
+from serving.access.loopback import names_loopback
 from serving.http.messages import reply
 from serving.http.schemas import (
     DeliveryStrategy,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
+from serving.access.sessions import HOURS
 from serving.http.auth import form_field, log_in
 from serving.http.docs_page import docs_page
 from serving.http.messages import read_body
-from serving.http.sessions import HOURS
 from serving.process.worker import Worker
 from serving.web.login import LOGIN_POLICY, login_page
 from serving.web.page import POLICY, STYLE

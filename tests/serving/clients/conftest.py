@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.http.keys import change_keys, issue
+from serving.access.keys import change_keys, issue
 from tests.serving.clients.npm import Node, installed
 from tests.serving.clients.shop import KeyedServer
 from tests.serving.clients.storefront import Storefront, opened

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from serving.http.visitors import sign_token
+from serving.access.visitors import sign_token
 from tests.house.tree import ROOT
 from tests.serving.clients.npm import Node
 from tests.serving.clients.proxy import Fault, FaultyProxy

@@ -10,12 +10,12 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from serving.http.access import OPENS, PUBLIC, Kind
+from serving.access.scopes import OPENS, PUBLIC, Kind
+from serving.access.sessions import COOKIE, open_session
 from serving.http.api_reference import scope_table
 from serving.http.route import Route
 from serving.http.routes import ROUTES
 from serving.http.sender import stranger
-from serving.http.sessions import COOKIE, open_session
 from tests.house.tree import ROOT
 from tests.serving.conftest import NOW, Place, serve
 from tests.serving.holders import Holders

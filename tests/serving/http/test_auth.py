@@ -15,7 +15,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from features.events import DAY
-from serving.http.access import SCOPES
+from serving.access.scopes import SCOPES
 from serving.http.route import Route, opens
 from serving.http.routes import ROUTES
 from tests.serving.answers import fails
@@ -172,7 +172,7 @@ def test_a_head_is_a_get(guarded: TestClient, holders: Holders) -> None:
 
 
 def test_keys_change_under_a_running_server(place: Place, holders: Holders, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.http.keys.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("serving.access.keys.LOOK_SECONDS", 0.0)
     with serve(place) as client:
         check_changes(place, holders, client)
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from features.events import DAY
+from serving.access.scopes import SCOPES
+from serving.access.sessions import COOKIE, open_session
 from serving.http import schemas
-from serving.http.access import SCOPES
-from serving.http.sessions import COOKIE, open_session
 from tests.serving.answers import fails, ok
 from tests.serving.conftest import NOW, Place, serve
 from tests.serving.holders import MESSAGE, Holders
@@ -55,7 +55,7 @@ def test_a_key_that_reads_opens_the_pages_by_get_alone(place: Place, name: str) 
 
 
 def test_a_session_ends_by_itself_and_with_its_key(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.http.keys.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("serving.access.keys.LOOK_SECONDS", 0.0)
     holders = Holders(place)
     holders.keys["read"] = replace(holders.keys["read"], expires=NOW + 2 * DAY)
     holders.save("read", "admin")

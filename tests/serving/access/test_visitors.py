@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.http.keys import Keyring, issue
-from serving.http.visitors import LONGEST_SECONDS, SKEW_SECONDS, TokenError, read_token, sign_token
+from serving.access.keys import Keyring, issue
+from serving.access.visitors import LONGEST_SECONDS, SKEW_SECONDS, TokenError, read_token, sign_token
 from tests.house.tree import ROOT
 
 NOW = 1_780_000_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from serving.http.first_key import first_key_path, make_first_key
-from serving.http.keys import KeyFile, read_keys
+from serving.access.first_key import first_key_path, make_first_key
+from serving.access.keys import KeyFile, read_keys
 
 NOW = 1_780_000_000_000_000
 

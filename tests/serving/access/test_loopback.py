@@ -1,6 +1,6 @@
 """What is an address of this machine alone."""
 
-from serving.http.loopback import is_loopback, names_loopback
+from serving.access.loopback import is_loopback, names_loopback
 
 
 def test_what_is_loopback() -> None:

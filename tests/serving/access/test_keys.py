@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.events import DAY
-from serving.http.keys import (
+from serving.access.keys import (
     LONGEST,
     KeyFile,
     Keyring,
@@ -44,7 +44,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def look(monkeypatch: pytest.MonkeyPatch) -> Callable[[KeyFile], Keyring | None]:
     """Asks a file of keys as if a second had passed."""
-    monkeypatch.setattr("serving.http.keys.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("serving.access.keys.LOOK_SECONDS", 0.0)
     return lambda file: file.current()
 
 

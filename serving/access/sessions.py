@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from serving.http.access import OPENS
-from serving.http.keys import Key, Keyring
+from serving.access.keys import Key, Keyring
+from serving.access.scopes import OPENS
 
 COOKIE = b"waypost_session"
 HOURS = 12

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from serving.http.keys import Key, change_keys, issue
+from serving.access.keys import Key, change_keys, issue
 
 NAME = "first-key.txt"
 """Beside the file of keys. Who can read it can read the store beside it too, so it opens nothing more to them."""

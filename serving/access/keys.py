@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from serving.http.access import SCOPES, KeyScope
+from serving.access.scopes import SCOPES, KeyScope
 
 LOOK_SECONDS = 1.0
 """Least time between two looks at the file."""
