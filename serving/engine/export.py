@@ -12,12 +12,12 @@ from pydantic_core import to_json
 from features.events import Event
 from features.fold.fold import Fold
 from features.log.contract import DeadLetter, DeadLetterStore, IdentityStore
+from serving.engine.customer import event_fields, number, position, segments_of, target_scores
 from serving.engine.dead_letters import speaks_of
 from serving.engine.engine import Engine, Standing
 from serving.engine.erasure import merges_of
 from serving.engine.scoreboard import Generation
 from serving.engine.times import moment
-from serving.http.endpoints.shapes import event_answer, number, position, segments_of, target_scores
 
 LETTERS = 1000
 """Dead letters looked through at once."""
@@ -90,7 +90,7 @@ def lines(fold: Fold, found: Held, generation: Generation | None = None) -> Iter
     for merge in found.merges:
         yield _line("merge", merge)
     for event in found.events:
-        yield _line("event", event_answer(event).model_dump())
+        yield _line("event", event_fields(event))
     for letter in found.letters:
         yield _line("dead_letter", _letter(letter))
 

@@ -14,10 +14,11 @@ from features.events import Channel
 from models.bundle.readiness import NextRung, Readiness, readiness
 from models.decisions.policy import Considered
 from serving import metrics
+from serving.engine.customer import number, stage_name, target_scores
 from serving.engine.engine import Decided, DecisionConflict, Standing, UnknownDecision, UnknownTargets
 from serving.engine.times import moment
 from serving.http.auth import authorize_customers
-from serving.http.endpoints.shapes import number, recommended, stage_name, stamp, target_scores, version_of
+from serving.http.endpoints.shapes import recommended, stamp, version_of
 from serving.http.messages import JSON, parse, parse_query, read_body, reply
 from serving.http.problems import Problem
 from serving.http.schemas import (

@@ -22,21 +22,13 @@ from insights.segments import SEGMENTS
 from models.bundle.answers import ANSWERS
 from models.decisions.actions import DO_NOTHING
 from serving.engine.consent import withdrawn
+from serving.engine.customer import number, position, segments_of, target_scores
 from serving.engine.engine import Engine
 from serving.engine.scoreboard import Generation, member_columns, member_reasons, member_rows
 from serving.engine.scoreboard.members import MOST_EXPLAINED, SHOWN, csv_values, shown
 from serving.engine.staleness import staleness
 from serving.engine.times import moment
-from serving.http.endpoints.shapes import (
-    event_answer,
-    number,
-    past_yield,
-    position,
-    segments_of,
-    stamp,
-    target_scores,
-    version_of,
-)
+from serving.http.endpoints.shapes import event_answer, past_yield, stamp, version_of
 from serving.http.messages import parse_query, reply
 from serving.http.problems import Problem
 from serving.http.schemas import (
