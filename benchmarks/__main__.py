@@ -9,6 +9,7 @@ NAMES = (
     "serve",
     "ingest",
     "mixed",
+    "slow_actions",
     "malformed",
     "chaos",
     "sweep",

@@ -7,7 +7,6 @@ Everything is given `now`. No answer is older than the newest event that went in
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +23,7 @@ from models.recommenders.history import recent_items
 from models.recommenders.item_item import Recommendation
 from serving.engine.batch import Intake, Outcome, Taken
 from serving.engine.consent import CONSENTS, Consents, stranger, withdrawn
+from serving.engine.decisions import Decided, DecisionConflict, Judged, Settled
 from serving.engine.state import CustomerState, StateStore, open_states
 
 SHOWN = 10
@@ -43,10 +43,6 @@ class UnknownTargets(LookupError):
     def __init__(self, names: list[str], known: list[str]) -> None:
         super().__init__(names, known)
         self.names, self.known = names, known
-
-
-class DecisionConflict(ValueError):
-    """The id of a decision is taken by something else."""
 
 
 class Standing(NamedTuple):
@@ -71,22 +67,6 @@ class Recommended(NamedTuple):
     version: str
     why: str | None
     """Why everybody is given the same, or nothing; None where the items are the customer's own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """A decision in the log. `repeated` when it was made earlier; then `decision` has no considered actions.
-
-    To do nothing for a customer who withdrew the consent to be profiled is not in the log.
-    """
-
-    decision: Decision
-    known: bool
-    as_of: int
-    repeated: bool
-    items: Sequence[Recommendation]
-    version: str
-    """The model that decided."""
 
 
 def open_engine(store: str, bundle: Path, fold: Fold, busy_seconds: float = 30.0) -> Engine:
@@ -195,30 +175,59 @@ class Engine:
     def decide(self, customer: str, decision_id: str, now: int, channels: Collection[Channel] | None = None) -> Decided:
         """Choose the next best action and append the decision to the log, with all its probabilities.
 
-        One transaction, so that two decisions at once cannot both use up the same contact. The id alone is the seed
-        of the draw. Raises `DecisionConflict` when the id belongs to something else than a decision for `customer`.
+        Judges in the transaction that writes, so nobody else writes meanwhile: see `judge`, which does not.
+        The id alone is the seed of the draw. Raises `DecisionConflict` when the id belongs to something else than a
+        decision for `customer`.
         """
-        champion = self.champions.require()
         with self.states.transaction():
-            state = self.states.load(customer)
-            if withdrawn(state):
-                return self._leave_in_peace(customer, decision_id, now, champion)
-            standing = self._standing(state, now, champion, SCORES)
-            row = dict(zip(self.fold.names, standing.features.tolist(), strict=True))
-            if standing.stage is None:
-                row["stage"] = float(Stage.AWARENESS)
-            if standing.known:  # the base rate of those we know says nothing of a stranger
-                row.update(standing.scores)
-            recent = self._recent_actions(state)
-            decision = champion.policy.decide(row, recent, standing.as_of, decision_id, channels)
-            event = decision_event(decision, customer, standing.as_of, model_version=champion.bundle.version)
-            accepted = self.states.record([event]).accepted[0]
-        if not accepted:
-            decision, as_of, version = self._repeat(customer, decision_id, champion)
-        else:
-            as_of, version = standing.as_of, champion.bundle.version
-        items = self._recommend(champion, state, SHOWN, as_of) if decision.needs_content == "items" else []
-        return Decided(decision, standing.known, as_of, not accepted, items, version)
+            judged = self.judge(customer, decision_id, now, channels)
+            settled = self.settle(judged)
+        return self.repeat(judged) if settled == "taken" else judged.decided
+
+    def judge(self, customer: str, decision_id: str, now: int, channels: Collection[Channel] | None = None) -> Judged:
+        """Choose the next best action by the customer's state as it is now; nothing is written."""
+        champion = self.champions.require()
+        state = self.states.load(customer)
+        if withdrawn(state):
+            return self._leave_in_peace(state, decision_id, now, champion)
+        standing = self._standing(state, now, champion, SCORES)
+        row = dict(zip(self.fold.names, standing.features.tolist(), strict=True))
+        if standing.stage is None:
+            row["stage"] = float(Stage.AWARENESS)
+        if standing.known:  # the base rate of those we know says nothing of a stranger
+            row.update(standing.scores)
+        as_of = standing.as_of
+        decision = champion.policy.decide(row, self._recent_actions(state), as_of, decision_id, channels)
+        items = self._shown(decision, champion, state, as_of)
+        event = decision_event(decision, customer, as_of, model_version=champion.bundle.version)
+        return Judged(decision, state, standing.known, as_of, items, champion, event)
+
+    def settle(self, judged: Judged) -> Settled:
+        """Append a decision to the log if its customer's state is still the one that it was judged on.
+
+        One transaction, so that two decisions at once cannot both use up the same contact.
+        """
+        if judged.event is None:
+            return "written"
+        with self.states.transaction():
+            if not self.states.load(judged.event.customer).equals(judged.state):
+                return "changed"
+            return "written" if self.states.record([judged.event]).accepted[0] else "taken"
+
+    def repeat(self, judged: Judged) -> Decided:
+        """The decision that was made earlier under the id of one that could not be written.
+
+        Raises `DecisionConflict` when the id belongs to something else than a decision for the customer.
+        """
+        decision, as_of, version = self._repeat(judged.state.customer, judged.decision.decision_id, judged.champion)
+        items = self._shown(decision, judged.champion, judged.state, as_of)
+        return Decided(decision, judged.known, as_of, True, items, version)
+
+    def _shown(
+        self, decision: Decision, champion: Champion, state: CustomerState, as_of: int
+    ) -> Sequence[Recommendation]:
+        """The products that go with a decision."""
+        return self._recommend(champion, state, SHOWN, as_of) if decision.needs_content == "items" else []
 
     def reward(
         self, customer: str, decision_id: str, value: float, now: int, *, money: bool, reward_id: str | None
@@ -243,12 +252,12 @@ class Engine:
         state = self.states.load(customer)
         return stranger(customer, self.fold) if withdrawn(state) else state
 
-    def _leave_in_peace(self, customer: str, decision_id: str, now: int, champion: Champion) -> Decided:
+    def _leave_in_peace(self, state: CustomerState, decision_id: str, now: int, champion: Champion) -> Judged:
         """The decision to do nothing, which is not recorded either."""
-        standing = self._standing(stranger(customer, self.fold), now, champion)
+        standing = self._standing(stranger(state.customer, self.fold), now, champion)
         row = dict(zip(self.fold.names, standing.features.tolist(), strict=True)) | {"stage": float(Stage.AWARENESS)}
         decision = IN_PEACE.decide(row, {}, standing.as_of, decision_id)
-        return Decided(decision, False, standing.as_of, False, [], champion.bundle.version)
+        return Judged(decision, state, False, standing.as_of, [], champion, None)
 
     def _standing(
         self, state: CustomerState, now: int, champion: Champion | None, wanted: Collection[str] | None = None

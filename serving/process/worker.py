@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from features.events import Kind
+from features.events import Channel, Kind
 from features.fold.fold import Fold
 from features.identity.rules import joined
 from features.log.contract import LogBusy, LogError, LogFull
@@ -16,10 +16,12 @@ from features.sources.fields.currencies import Currencies
 from models.bundle.loaded import Champion, Champions
 from serving import __version__, metrics
 from serving.engine.batch import Intake, Taken
+from serving.engine.decisions import Decided
 from serving.engine.engine import Engine
 from serving.engine.erasure import Receipt, Step, Steps
 from serving.engine.scoreboard import Generation, Scoreboard, Sweeper
 from serving.engine.store import Opening
+from serving.process.decisions import decide
 from serving.process.engine_threads import Desk
 from serving.process.failures import note_failure
 from serving.process.group_commit import Writer
@@ -73,6 +75,7 @@ class Worker:
         self._writer = Writer(self.opening.engine, patience=busy)
         self._checker = Desk("checker", lambda: self.opening.engine(check), patience=check)
         self._reader = Desk("reader", self.opening.engine, patience=busy)
+        self._judge = Desk("judge", self.opening.engine, patience=busy)
         self._sweeper = Desk("sweeper", self.opening.engine)
         self._keeper = Desk("keeper", self.opening.engine)
         self._background: list[asyncio.Task[None]] = []
@@ -109,7 +112,7 @@ class Worker:
             task.cancel()
         self.upkeep.stop()
         await self._writer.close()
-        for desk in (self._sweeper, self._keeper, self._checker, self._reader):
+        for desk in (self._sweeper, self._keeper, self._checker, self._reader, self._judge):
             await desk.close()
         self._rounds.release()
         self.upkeep.release()
@@ -138,6 +141,12 @@ class Worker:
         Raises `Overloaded` when too many writes wait already, a `LogError`, or the sentence's own error.
         """
         return self._writer.ask(sentence, alone=alone)
+
+    def decide(
+        self, customer: str, decision_id: str, now: int, channels: Collection[Channel] | None = None
+    ) -> Awaitable[Decided]:
+        """Choose the next best action and write the decision. Raises as `serving.process.decisions.decide`."""
+        return decide(self._judge, self._writer, customer, decision_id, now, channels)
 
     async def ask(self, question: Callable[[Engine], Result]) -> Result:
         """Answer a question about a few customers: at once where the store never waits, else beside the event loop.
@@ -211,7 +220,7 @@ class Worker:
         if isinstance(error, LogBusy | LogFull):
             return
         self.store_fault = error
-        for each in (self._writer, self._checker, self._reader, self._sweeper, self._keeper):
+        for each in (self._writer, self._checker, self._reader, self._judge, self._sweeper, self._keeper):
             each.give_up()
         engine, self._engine = self._engine, None
         if engine is not None:

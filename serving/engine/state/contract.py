@@ -33,6 +33,11 @@ class CustomerState(NamedTuple):
     states: NDArray[np.void]
     """One record of the fold's state. Must not be changed."""
 
+    def equals(self, other: CustomerState) -> bool:
+        """Whether whatever is read from the one is read from the other, at any moment."""
+        mine, others = (self.known, self.received), (other.known, other.received)
+        return mine == others and self.states.tobytes() == other.states.tobytes()
+
 
 class StateChunk(NamedTuple):
     """Some customers' codes, int32[n] in rising order, and their states, one record each."""

@@ -15,7 +15,8 @@ from models.bundle.readiness import NextRung, Readiness, readiness
 from models.decisions.policy import Considered
 from serving import metrics
 from serving.engine.customer import number, stage_name, target_scores
-from serving.engine.engine import Decided, DecisionConflict, Standing, UnknownDecision, UnknownTargets
+from serving.engine.decisions import Decided, DecisionConflict
+from serving.engine.engine import Standing, UnknownDecision, UnknownTargets
 from serving.engine.times import moment
 from serving.http.auth import authorize_customers
 from serving.http.endpoints.shapes import recommended, stamp, version_of
@@ -174,9 +175,7 @@ async def post_next_best_action(worker: Worker, request: HttpRequest) -> Respons
     decision_id = asked.decision_id or os.urandom(16).hex()
     channels = None if asked.channels is None else _channels(asked.channels)
     try:
-        decided = await worker.write(
-            lambda engine: engine.decide(asked.customer, decision_id, now, channels), alone=False
-        )
+        decided = await worker.decide(asked.customer, decision_id, now, channels)
     except DecisionConflict:
         raise Problem(
             "decision_conflict",

@@ -14,7 +14,8 @@ from features.events import DAY, HOUR, Channel, Event, Kind, Stage
 from features.journey import JOURNEY
 from models.bundle.loaded import Champions, ModelMissing
 from serving.engine.batch import Intake, Outcome
-from serving.engine.engine import DecisionConflict, Engine, UnknownDecision
+from serving.engine.decisions import DecisionConflict
+from serving.engine.engine import Engine, UnknownDecision
 from tests.serving.conftest import NOW, Place
 from tests.serving.shop import ITEMS, bundle, customer
 
