@@ -8,6 +8,7 @@ NAMES = (
     "online",
     "serve",
     "ingest",
+    "log_reading",
     "mixed",
     "slow_actions",
     "malformed",

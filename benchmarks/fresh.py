@@ -1,7 +1,8 @@
-"""What can only be measured in a process of its own: how long the fold takes to be ready, and how much memory it needs.
+"""What can only be measured in a process of its own: how long the fold takes to be ready, how much memory work needs.
 
     python -m benchmarks.fresh start
     python -m benchmarks.fresh memory FILE.parquet CUTOFF [CUTOFF...]
+    python -m benchmarks.fresh scan STORE
 
 Prints one JSON object. `run` starts it and returns the object.
 """
@@ -59,6 +60,20 @@ def _memory(path: Path, cutoffs: list[int]) -> dict[str, float]:
     return {"before": before, "peak": _bytes("VmHWM"), "rows": len(snapshots.customer)}
 
 
+def _scan(place: str) -> dict[str, float]:
+    """Seconds of a scan of a log's decisions and rewards with their properties, and bytes in use before and at most."""
+    from features.events import Kind
+    from features.log import open_log
+
+    log = open_log(place, create=False)
+    before = _bytes("VmRSS")
+    begun = time.perf_counter()
+    read = sum(len(batch.properties) for batch in log.scan_with_properties(kinds=(Kind.DECISION, Kind.REWARD)))
+    seconds = time.perf_counter() - begun
+    log.close()
+    return {"read": read, "seconds": seconds, "before": before, "peak": _bytes("VmHWM")}
+
+
 def _bytes(field: str) -> int:
     """A field of /proc/self/status; VmHWM is the most memory that this process ever had resident."""
     for line in Path("/proc/self/status").read_text().splitlines():
@@ -70,4 +85,10 @@ def _bytes(field: str) -> int:
 
 if __name__ == "__main__":
     task, *rest = sys.argv[1:]
-    print(json.dumps(_start() if task == "start" else _memory(Path(rest[0]), [int(each) for each in rest[1:]])))
+    if task == "start":
+        answer = _start()
+    elif task == "scan":
+        answer = _scan(rest[0])
+    else:
+        answer = _memory(Path(rest[0]), [int(each) for each in rest[1:]])
+    print(json.dumps(answer))

@@ -1,4 +1,4 @@
-"""Places for new stores: SQLite files in a folder, databases on a PostgreSQL server."""
+"""Places for new stores: SQLite files and Parquet logs in a folder, databases on a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ class Places:
 def places(folder: Path, postgres: str | None, stores: Sequence[str]) -> Iterator[dict[str, Places]]:
     """Places by kind of store. PostgreSQL is the server at `postgres`, else one that runs for as long as this does."""
     numbers = count()
-    found = {"sqlite": Places(lambda: f"sqlite:///{folder}/store-{next(numbers)}.db")}
+    found = {
+        "sqlite": Places(lambda: f"sqlite:///{folder}/store-{next(numbers)}.db"),
+        "parquet": Places(lambda: f"parquet:{folder}/log-{next(numbers)}"),
+    }
     if "postgresql" not in stores:
         yield found
         return

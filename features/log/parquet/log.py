@@ -4,10 +4,10 @@ Any engine reads it: `events/customer_hash=NN/*.parquet` holds the columns of `f
 `items` and `categories` the names behind the codes, and `merges` the ids that were merged.
 `features.log.parquet.folder` says which files count.
 
-Made for few and large appends: each writes one file to every partition that it touches. The first append of a process
-reads the message id of every event, and from then on the process holds 16 bytes for each: its BLAKE2b digest, by which
-duplicates are told (two different ids have the same one with a chance of about 10^-21 in a log of a billion events).
-Reading one customer costs a read of its partition.
+Made for few and large appends: each writes one file to every partition that it touches. The first append of a process,
+or its first look for a message id, reads the message id of every event, and from then on the process holds 16 bytes for
+each: its BLAKE2b digest, by which duplicates are told (two different ids have the same one with a chance of about
+10^-21 in a log of a billion events). Reading one customer costs a read of its partition.
 """
 
 from __future__ import annotations
