@@ -18,7 +18,7 @@ from models.bundle.manifest import Manifest, TargetCard
 from models.decisions.policy import Policy
 from models.prediction.calibration import Calibration
 from models.prediction.scorer import Scorer
-from models.recommenders.item_item import Neighbours, Recommender
+from models.recommenders.item_item import ItemItem, Neighbours
 
 TREES, LEAVES = 200, 31
 EVERYONE = "customers with days_since_last <= 3650"
@@ -80,7 +80,7 @@ def write_bundle(folder: Path, features: NDArray[np.float32], targets: Mapping[s
         fingerprint=JOURNEY.fingerprint, features=JOURNEY.names, targets=cards, created="2026-01-01T00:00:00Z", now=0,
         log_offset=0, git_commit="", seed=1, policy=Policy().parameters,
     )  # fmt: skip
-    Bundle(scorers, _recommender(), manifest).save(folder / "champion")
+    Bundle(scorers, [_recommender()], manifest).save(folder / "champion")
 
 
 def row(index: int, record: np.void) -> Event:
@@ -100,8 +100,8 @@ def row(index: int, record: np.void) -> Event:
     )
 
 
-def _recommender() -> Recommender:
+def _recommender() -> ItemItem:
     size = 1_000
     ring = (np.arange(size, dtype=np.int32) + 1) % size
     neighbours = Neighbours(np.arange(size + 1, dtype=np.int64), ring.astype(np.int32), np.ones(size, np.float32))
-    return Recommender([str(number) for number in range(size)], neighbours, np.linspace(1, 0, size, dtype=np.float32))
+    return ItemItem([str(number) for number in range(size)], neighbours, np.linspace(1, 0, size, dtype=np.float32))

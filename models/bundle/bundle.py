@@ -3,7 +3,7 @@
     bundle.json                    the manifest, and the SHA-256 of every other file
     TARGET.RUNG.txt or .json       a target's model, on the rung of the ladder that it stands on
     TARGET.scorer.json             and its calibration, spread and ranks
-    recommender.npz                the recommender
+    recommender.npz                the recommender, and what else there is of `models.bundle.catalogue`:
     reference.npz                  what features and scores were like, for the monitor; absent where nobody was known
 
 A bundle is written beside its place and moved there whole. It is loaded only by the fold it was trained
@@ -16,33 +16,27 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
+from models.bundle.catalogue import PARTS, Model, by_role, check, contents, read_models, read_parts
 from models.bundle.manifest import FORMAT, Manifest, TargetCard
-from models.bundle.reference import FILE as REFERENCE
 from models.bundle.reference import Reference
+from models.parts.contract import Part
 from models.prediction.amount import AmountScorer
 from models.prediction.next_stage import StageScorer
 from models.prediction.scorer import Scorer
-from models.recommenders.item_item import Recommender
+from models.recommenders.contract import Recommender
 
 MANIFEST = "bundle.json"
-RECOMMENDER = "recommender.npz"
-
-Model = Scorer | AmountScorer | StageScorer
-"""What answers a target, by the form of its answer."""
-
-FORMS: dict[str, type[Model]] = {each.form: each for each in (Scorer, AmountScorer, StageScorer)}
 
 __all__ = [
     "FORMAT",
     "MANIFEST",
-    "RECOMMENDER",
     "Bundle",
     "BundleError",
     "Manifest",
@@ -62,37 +56,31 @@ class StaleBundle(BundleError):
 
 
 class Bundle:
-    """Models, recommender and manifest that belong together. Never changed once made.
+    """Models, parts and manifest that belong together. Never changed once made.
 
-    `models` are all of them by target; `scorers`, `amounts` and `stages` those of one form.
+    `models` are all of them by target; `scorers`, `amounts` and `stages` those of one form. `parts` are what else it
+    holds, by role; `recommender` and `reference`, which may be None, are two of them.
     """
 
-    def __init__(
-        self,
-        models: Mapping[str, Model],
-        recommender: Recommender,
-        manifest: Manifest,
-        reference: Reference | None = None,
-    ) -> None:
-        """ValueError when the parts disagree: a target without a model, a model of other features, a wrong card."""
-        digests = _digests(_contents(models, recommender, reference))
-        self._assemble(models, recommender, manifest, reference, digests)
+    def __init__(self, models: Mapping[str, Model], parts: Collection[Part], manifest: Manifest) -> None:
+        """ValueError when they disagree: a target without a model, a model of other features, a wrong card."""
+        self._assemble(models, parts, manifest, _digests(contents(models, by_role(parts))))
 
     def _assemble(
-        self,
-        models: Mapping[str, Model],
-        recommender: Recommender,
-        manifest: Manifest,
-        reference: Reference | None,
-        digests: dict[str, str],
+        self, models: Mapping[str, Model], parts: Collection[Part], manifest: Manifest, digests: Mapping[str, str]
     ) -> None:
-        _check_parts(models, manifest)
-        self.models = dict(models)
+        self.models, self.parts = dict(models), by_role(parts)
+        check(self.models, self.parts, manifest)
         self.scorers = {name: each for name, each in models.items() if isinstance(each, Scorer)}
         self.amounts = {name: each for name, each in models.items() if isinstance(each, AmountScorer)}
         self.stages = {name: each for name, each in models.items() if isinstance(each, StageScorer)}
-        self.recommender, self.reference = recommender, reference
+        self.recommender = cast("Recommender", self.parts["recommender"])
+        self.reference = cast("Reference | None", self.parts.get("reference"))
         self.manifest = replace(manifest, version=manifest.hashed(digests))
+
+    def changed(self, manifest: Manifest, models: Mapping[str, Model] | None = None) -> Bundle:
+        """The same parts with another manifest and, if given, other models."""
+        return Bundle(self.models if models is None else models, self.parts.values(), manifest)
 
     @property
     def version(self) -> str:
@@ -111,14 +99,14 @@ class Bundle:
             raise BundleError(
                 f"{place} exists and is not a bundle; expected a new place, or one that holds {MANIFEST}."
             )
-        contents = _contents(self.models, self.recommender, self.reference)
-        fields = {"format": FORMAT, **self.manifest.to_fields(), "files": _digests(contents)}
-        contents[MANIFEST] = (json.dumps(fields, indent=2, allow_nan=False) + "\n").encode()
+        files = contents(self.models, self.parts)
+        fields = {"format": FORMAT, **self.manifest.to_fields(), "files": _digests(files)}
+        files[MANIFEST] = (json.dumps(fields, indent=2, allow_nan=False) + "\n").encode()
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             staged = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
             try:
-                _write(staged, contents)
+                _write(staged, files)
                 _put(staged, place)
             finally:
                 shutil.rmtree(staged, ignore_errors=True)
@@ -145,17 +133,17 @@ class Bundle:
     def _load(cls, place: Path, fingerprint: str, names: tuple[str, ...]) -> Bundle:
         manifest, digests = _read_manifest(place)
         _check_fold(place, manifest, fingerprint, names)
+        unread = set(digests)
+
+        def read(name: str) -> bytes:
+            unread.discard(name)
+            return _read(place, name, digests)
+
         try:
-            models = {
-                target: _form(target, card.form).from_files(
-                    target, card.rung, lambda name: _read(place, name, digests), manifest.features
-                )
-                for target, card in manifest.targets.items()
-            }
-            recommender = Recommender.from_bytes(_read(place, RECOMMENDER, digests))
-            reference = Reference.from_bytes(_read(place, REFERENCE, digests)) if REFERENCE in digests else None
+            models, parts = read_models(manifest, read), read_parts(digests, read)
+            _check_all_read(place, unread)
             bundle = cls.__new__(cls)
-            bundle._assemble(models, recommender, manifest, reference, digests)
+            bundle._assemble(models, parts, manifest, digests)
         except ValueError as error:
             raise _damaged(place, str(error)) from error
         return bundle
@@ -166,42 +154,8 @@ def read_manifest(directory: Path | str) -> Manifest:
     return _read_manifest(Path(directory))[0]
 
 
-def _form(target: str, form: str) -> type[Model]:
-    if form not in FORMS:
-        raise ValueError(f"The card of {target} says form {form!r}; expected one of {', '.join(FORMS)}")
-    return FORMS[form]
-
-
-def _contents(models: Mapping[str, Model], recommender: Recommender, reference: Reference | None) -> dict[str, bytes]:
-    contents = {RECOMMENDER: recommender.to_bytes()}
-    if reference is not None:
-        contents[REFERENCE] = reference.to_bytes()
-    for model in models.values():
-        contents |= model.files()
-    return contents
-
-
 def _digests(contents: Mapping[str, bytes]) -> dict[str, str]:
     return {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())}
-
-
-def _check_parts(models: Mapping[str, Model], manifest: Manifest) -> None:
-    if set(models) != set(manifest.targets):
-        raise ValueError(f"Scorers are for {sorted(models)}, the manifest's targets are {sorted(manifest.targets)}.")
-    for target, model in models.items():
-        card = manifest.targets[target]
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", target):
-            raise ValueError(f"The target {target!r} names files; expected small letters, digits and underscores.")
-        if model.target != target:
-            raise ValueError(f"The scorer of {target} is that of {model.target}.")
-        if model.names != manifest.features:
-            raise ValueError(f"The scorer of {target} takes other features than the manifest lists.")
-        own = {"form": model.form, "rung": model.rung.name}
-        if isinstance(model, Scorer):
-            own["calibration"] = model.shape.kind
-        for what, found in own.items():
-            if getattr(card, what) != found:
-                raise ValueError(f"The card of {target} says {what} {getattr(card, what)!r}, its scorer has {found!r}.")
 
 
 def _check_fold(place: Path, manifest: Manifest, fingerprint: str, names: tuple[str, ...]) -> None:
@@ -215,6 +169,15 @@ def _check_fold(place: Path, manifest: Manifest, fingerprint: str, names: tuple[
         f"{fingerprint[:12]} ({'; '.join(changes) or 'the same names with another order, meaning or layout'}). "
         "Retrain with `waypost train`, or deploy the release that made it."
     )
+
+
+def _check_all_read(place: Path, unread: Collection[str]) -> None:
+    if unread:
+        raise BundleError(
+            f"The bundle {place} lists {', '.join(sorted(unread))}, of no part that this release knows; expected "
+            f"{', '.join(kind.file for kind in PARTS)} and the files of its targets. Retrain with `waypost train`, or "
+            "deploy the release that made it."
+        )
 
 
 def _read_manifest(place: Path) -> tuple[Manifest, dict[str, str]]:

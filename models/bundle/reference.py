@@ -11,17 +11,16 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.sketch import Sketch
+from models.parts.contract import Read, Says
 
 _USUAL = ("usual_psi", "usual_wasserstein", "usual_sameness")
-
-FILE = "reference.npz"
-"""The name of the file in a bundle's directory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +45,18 @@ class Reference:
     the oldest of the earlier moments lies, in microseconds, 0 when there are none.
     """
 
+    role: ClassVar[str] = "reference"
+    name: ClassVar[str] = "reference"
+    file: ClassVar[str] = "reference.npz"
+    says: ClassVar[Says] = {}
+
     now: int
     span: int
     features: Mapping[str, Baseline]
     scores: Mapping[str, Baseline]
 
-    def to_bytes(self) -> bytes:
-        """The reference as an npz archive; equal references give equal bytes."""
+    def files(self) -> dict[str, bytes]:
+        """The reference as an npz archive."""
         columns = [*self.features.values(), *self.scores.values()]
         archive = io.BytesIO()
         np.savez(
@@ -65,11 +69,12 @@ class Reference:
             sums=_joined([each.sketch.sums for each in columns], np.float64),
             usual=np.array([[getattr(each, name) for name in _USUAL] for each in columns]).reshape(-1, len(_USUAL)),
         )
-        return archive.getvalue()
+        return {self.file: archive.getvalue()}
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> Reference:
-        """The reference written by `to_bytes`; ValueError when `content` is anything else. Nothing is unpickled."""
+    def from_files(cls, read: Read) -> Reference:
+        """The reference written by `files`; ValueError when the file is anything else. Nothing is unpickled."""
+        content = read(cls.file)
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 names, scores = json.loads(archive["names"].tobytes())

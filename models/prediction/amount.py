@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.parts.contract import Read, Says
 from models.prediction.clv_amount import BuyingAmount
 from models.prediction.estimate import Estimate, Estimates, band_of
 from models.prediction.interval import EVEN, Ranks
@@ -180,6 +181,11 @@ class AmountScorer:
         """What each feature adds to the logarithm of the amount: float64[n, features + 1], the last column the base."""
         return self.rung.contributions(matrix)
 
+    @property
+    def says(self) -> Says:
+        """What the target's card says of it."""
+        return {"form": (self.form,), "rung": (self.rung.name,)}
+
     def files(self) -> dict[str, bytes]:
         """What a bundle keeps of the scorer, by file name."""
         return {
@@ -188,7 +194,7 @@ class AmountScorer:
         }
 
     @classmethod
-    def from_files(cls, target: str, rung: str, read: Callable[[str], bytes], names: Sequence[str]) -> AmountScorer:
+    def from_files(cls, target: str, rung: str, read: Read, names: Sequence[str]) -> AmountScorer:
         """The scorer whose `files` are read by name; ValueError when they are anything else."""
         if rung not in AMOUNT_RUNGS:
             raise ValueError(f"The rung of {target} is {rung!r}; expected one of {', '.join(AMOUNT_RUNGS)}.")

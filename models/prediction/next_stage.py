@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.outcomes import STAYS
+from models.parts.contract import Read, Says
 from models.prediction.lightgbm_library import Booster, LightGBMError
 from models.prediction.tiers.tier import check_rows, fields_of
 from models.prediction.tiers.trees import check_header
@@ -145,12 +146,17 @@ class StageScorer:
         """Expected days until the change, where there is one: float64[n]."""
         return self.rung.days(matrix, threads)
 
+    @property
+    def says(self) -> Says:
+        """What the target's card says of it."""
+        return {"form": (self.form,), "rung": (self.rung.name,)}
+
     def files(self) -> dict[str, bytes]:
         """What a bundle keeps of the scorer, by file name."""
         return {f"{self.target}.{self.rung.name}.json": self.rung.to_bytes()}
 
     @classmethod
-    def from_files(cls, target: str, rung: str, read: Callable[[str], bytes], names: Sequence[str]) -> StageScorer:
+    def from_files(cls, target: str, rung: str, read: Read, names: Sequence[str]) -> StageScorer:
         """The scorer whose `files` are read by name; ValueError when they are anything else."""
         if rung not in STAGE_RUNGS:
             raise ValueError(f"The rung of {target} is {rung!r}; expected one of {', '.join(STAGE_RUNGS)}.")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.parts.contract import Read, Says
 from models.prediction.calibration import Calibration
 from models.prediction.estimate import Estimate, Estimates, band_of
 from models.prediction.interval import CERTAIN, EVEN, Ranks, Spread
 from models.prediction.level import UNMOVED, Level
 from models.prediction.tiers import SUFFIX, Rung, Trees, read_rung
-
-Read = Callable[[str], bytes]
-"""Gives the content of a file of the bundle by its name."""
 
 
 class Scorer:
@@ -40,6 +38,11 @@ class Scorer:
         self.names = rung.names
         self._calibrate = self.calibration.apply
         self._predict = rung.raw
+
+    @property
+    def says(self) -> Says:
+        """What the target's card says of it."""
+        return {"form": (self.form,), "rung": (self.rung.name,), "calibration": (self.shape.kind,)}
 
     @classmethod
     def from_text(

@@ -1,1 +1,5 @@
-"""What a customer may want next: neighbours of items (`item_item`), asked with what was touched lately (`history`)."""
+"""What a customer may want next.
+
+`contract` says what every recommender answers, `item_item` is one by neighbours of items, and `history` what any of
+them is asked with: what was touched lately.
+"""

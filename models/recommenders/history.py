@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from features.events import DAY
 from features.fold.fold import Fold
 from features.journey import Journey
-from models.recommenders.item_item import Touched
+from models.recommenders.contract import Touched
 
 VIEWS = "recent_views"
 HALF_LIVES = {

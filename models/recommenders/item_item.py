@@ -1,7 +1,6 @@
-"""A recommender: what a customer touched lately in, the items they may want next out, each with its reason.
+"""A recommender by item-item collaborative filtering (Sarwar and others, 2001).
 
-Item-item collaborative filtering (Sarwar and others, 2001): every item keeps its closest neighbours with
-weights learnt in training, and an item's score is
+Every item keeps its closest neighbours with weights learnt in training, and an item's score is
 
     sum over recent items r of  weight(r) x neighbour_weight(r, item)   +   prior x popularity(item)
 
@@ -21,36 +20,16 @@ import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import starmap
-from typing import NamedTuple
+from typing import ClassVar
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-POPULAR = "popular"
-"""The reason of an item recommended for what all customers take, not for what this one did."""
-
-
-class Touched(NamedTuple):
-    """An item that a customer touched lately, its weight, not negative, and whether it was bought or viewed alone."""
-
-    item: str
-    weight: float
-    bought: bool = True
-
-
-Recent = Sequence[tuple[str, float] | Touched]
-"""What a customer touched lately, newest first; a pair is an item that was bought. An item may occur twice."""
+from models.parts.contract import Read, Says
+from models.recommenders.contract import POPULAR, Recent, Recommendation, Touched
 
 _NO_ITEM = -1
-
-
-class Recommendation(NamedTuple):
-    """One recommended item; `reason` is "because of ITEM" (the recent item that spoke loudest) or "popular"."""
-
-    item: str
-    score: float
-    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,11 +66,16 @@ class _Scratch(threading.local):
         self.position = np.zeros(size, np.intp)
 
 
-class Recommender:
-    """Ranks a catalogue of items for a customer. Safe to share between threads.
+class ItemItem:
+    """The recommender that goes by neighbours, or, where there are none, by popularity alone.
 
     Items of equal score stand in order of popularity, then of `items`.
     """
+
+    role: ClassVar[str] = "recommender"
+    name: ClassVar[str] = "item_item"
+    file: ClassVar[str] = "recommender.npz"
+    says: ClassVar[Says] = {"recommender_tier": ("neighbours", "popularity", "nothing")}
 
     def __init__(
         self, items: Sequence[str], neighbours: Neighbours, popularity: NDArray[np.float32], prior: float = 1e-3
@@ -112,6 +96,14 @@ class Recommender:
         self._place = np.empty(len(self.items), np.intp)
         self._place[self._order] = np.arange(len(self.items))
         self._scratch = _Scratch(len(self.items))
+
+    @classmethod
+    def without_neighbours(
+        cls, items: Sequence[str] = (), popularity: Sequence[float] | NDArray[np.float32] = ()
+    ) -> ItemItem:
+        """What is popular, for everybody; of no items, nothing."""
+        none = Neighbours(np.zeros(len(items) + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
+        return cls(items, none, np.asarray(popularity, np.float32))
 
     def recommend(self, recent: Recent, limit: int, exclude: Collection[str] = ()) -> list[Recommendation]:
         """The best `limit` items, best first, none of them in `exclude`.
@@ -139,8 +131,8 @@ class Recommender:
         """Where `item` stands in `items`; None when the catalogue does not know it."""
         return self._index.get(item)
 
-    def to_bytes(self) -> bytes:
-        """The recommender as an npz archive; equal recommenders give equal bytes."""
+    def files(self) -> dict[str, bytes]:
+        """The recommender as an npz archive."""
         archive = io.BytesIO()
         np.savez(
             archive,
@@ -151,11 +143,12 @@ class Recommender:
             popularity=self.popularity,
             prior=np.float64(self.prior),
         )
-        return archive.getvalue()
+        return {self.file: archive.getvalue()}
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> Recommender:
-        """The recommender written by `to_bytes`; ValueError when `content` is anything else. Nothing is unpickled."""
+    def from_files(cls, read: Read) -> ItemItem:
+        """The recommender written by `files`; ValueError when the file is anything else. Nothing is unpickled."""
+        content = read(cls.file)
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 names = json.loads(archive["names"].tobytes())

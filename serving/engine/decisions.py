@@ -15,7 +15,7 @@ from typing import Literal
 from features.events import Event
 from models.bundle.loaded import Champion
 from models.decisions.policy import Decision
-from models.recommenders.item_item import Recommendation
+from models.recommenders.contract import Recommendation
 from serving.engine.state import CustomerState
 
 Settled = Literal["written", "changed", "taken"]

@@ -19,8 +19,8 @@ from features.identity.rules import joined
 from models.bundle.loaded import Champion, Champions
 from models.decisions.actions import DO_NOTHING, SCORES
 from models.decisions.policy import Decision, Policy, decision_event, reward_event
+from models.recommenders.contract import Recommendation
 from models.recommenders.history import recent_items
-from models.recommenders.item_item import Recommendation
 from serving.engine.batch import Intake, Outcome, Taken
 from serving.engine.consent import CONSENTS, Consents, stranger, withdrawn
 from serving.engine.decisions import Decided, DecisionConflict, Judged, Settled

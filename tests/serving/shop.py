@@ -16,7 +16,7 @@ from models.bundle.manifest import Manifest, TargetCard
 from models.decisions.policy import Policy
 from models.prediction.calibration import Calibration
 from models.prediction.scorer import Scorer
-from models.recommenders.item_item import Neighbours, Recommender
+from models.recommenders.item_item import ItemItem, Neighbours
 
 ITEMS = tuple(f"item-{number}" for number in range(40))
 TARGETS = {
@@ -92,7 +92,7 @@ def bundle(fold: Fold, rounds: int = 20, seed: int = 1) -> Bundle:
         recommender={"ndcg_at_20": 0.21, "recall_at_20": 0.33},
         policy=Policy().parameters,
     )
-    return Bundle(scorers, _recommender(), manifest)
+    return Bundle(scorers, [_recommender()], manifest)
 
 
 def save_bundle(directory: Path, fold: Fold) -> Path:
@@ -111,7 +111,7 @@ def _scorer(
     return Scorer.from_text(target, text, Calibration.platt(1.0, 0.0), names)
 
 
-def _recommender() -> Recommender:
+def _recommender() -> ItemItem:
     """Every item's neighbour is the next one; the first items are the most popular."""
     size = len(ITEMS)
     neighbours = Neighbours(
@@ -119,4 +119,4 @@ def _recommender() -> Recommender:
         ((np.arange(size) + 1) % size).astype(np.int32),
         np.ones(size, np.float32),
     )
-    return Recommender(list(ITEMS), neighbours, np.linspace(1.0, 0.0, size, dtype=np.float32))
+    return ItemItem(list(ITEMS), neighbours, np.linspace(1.0, 0.0, size, dtype=np.float32))

@@ -29,7 +29,7 @@ def made() -> list[Bundle]:
     """Three bundles, one after the other."""
     first = bundle(JOURNEY, rounds=2)
     manifests = [replace(first.manifest, seed=each, created=f"2026-07-0{each}T12:00:00Z") for each in (1, 2, 3)]
-    return [Bundle(first.models, first.recommender, manifest) for manifest in manifests]
+    return [first.changed(manifest) for manifest in manifests]
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_what_cannot_answer_is_not_promoted(waypost: Run, made: list[Bundle], pl
     archive = governed().archive
     cards = {name: replace(card, scope="customers with moods > 3") for name, card in made[0].manifest.targets.items()}
     manifests = [replace(made[0].manifest, fingerprint="0" * 16), replace(made[0].manifest, targets=cards)]
-    strange = [Bundle(made[0].models, made[0].recommender, manifest) for manifest in manifests]
+    strange = [made[0].changed(manifest) for manifest in manifests]
     for each in strange:
         archive.keep(each)
     (archive.place(made[0].version) / "recommender.npz").write_bytes(b"")

@@ -32,7 +32,7 @@ def test_the_commands_of_the_page_run_in_their_order(tmp_path: Path, monkeypatch
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("WAYPOST_BUNDLE", "data/champion")
     first = bundle(JOURNEY, rounds=2)
-    made = [Bundle(first.models, first.recommender, replace(first.manifest, seed=seed)) for seed in (1, 2, 3)]
+    made = [first.changed(replace(first.manifest, seed=seed)) for seed in (1, 2, 3)]
     for each, passed in zip(made, (True, True, False), strict=True):
         governed().install(each, champion=passed, cause=Cause("train", "trained"))
     assert len(COMMANDS) == 9

@@ -171,7 +171,7 @@ def with_scorers(bundle: Bundle, scorers: Mapping[str, Scorer]) -> Bundle:
         name: replace(card, rung=scorers[name].rung.name, calibration=scorers[name].shape.kind)
         for name, card in bundle.manifest.targets.items()
     }
-    return Bundle(scorers, bundle.recommender, replace(bundle.manifest, targets=cards), bundle.reference)
+    return bundle.changed(replace(bundle.manifest, targets=cards), scorers)
 
 
 def judged(shopping: Simulated) -> int:

@@ -18,8 +18,9 @@ from features.events import PURCHASED_ITEM, days
 from features.fold.fold import Fold
 from features.replay.replay import Histories, final_states
 from features.replay.snapshots import Past, known_at
+from models.recommenders.contract import Touched
 from models.recommenders.history import recent_items
-from models.recommenders.item_item import Recommender, Touched
+from models.recommenders.item_item import ItemItem
 from training.evaluation.evaluation import REPLICATES, Figure, resamplings
 from training.recommenders.item_item import Taste, fit_recommender, weighed
 from training.rows.dataset import consenting
@@ -67,7 +68,7 @@ class _Question:
     recents: list[list[Touched]]
     bought: list[set[str]]
 
-    def truths(self, recommender: Recommender) -> list[set[int]]:
+    def truths(self, recommender: ItemItem) -> list[set[int]]:
         """What each customer bought as indexes into the catalogue; products that it lacks are misses, each its own."""
         new = {name: -2 - number for number, name in enumerate(sorted(set().union(*self.bought)))}
         return [{new[n] if (i := recommender.index(n)) is None else i for n in names} for names in self.bought]
@@ -148,7 +149,7 @@ def _buys(events: NDArray[np.void], cutoff: int) -> NDArray[np.bool_]:
 
 
 def _usual(
-    asked: _Question, recommender: Recommender, names: Sequence[str], popular: NDArray[np.int32]
+    asked: _Question, recommender: ItemItem, names: Sequence[str], popular: NDArray[np.int32]
 ) -> NDArray[np.int32]:
     """What each customer bought most often in the whole log, then what is popular: a baseline with a longer memory
     than any state has."""
@@ -166,7 +167,7 @@ def _usual(
 
 
 def _judged(
-    rankings: Mapping[str, NDArray[np.int32]], asked: _Question, recommender: Recommender, taste: Taste, seed: int
+    rankings: Mapping[str, NDArray[np.int32]], asked: _Question, recommender: ItemItem, taste: Taste, seed: int
 ) -> RankingEvaluation:
     truths = asked.truths(recommender)
     values = {

@@ -27,7 +27,7 @@ from features.events import (
     minutes,
 )
 from features.replay.replay import Histories
-from models.recommenders.item_item import Neighbours, Recommender
+from models.recommenders.item_item import ItemItem, Neighbours
 
 LOOKS = (ITEM_VIEW, ITEM_CLICK, WISHLIST_ADD, CART_ADD)
 """Kinds of event that show interest in an item short of buying it."""
@@ -70,7 +70,7 @@ class _Touches:
     group: NDArray[np.int64]
 
 
-def fit_recommender(histories: Histories, names: Sequence[str], now: int, taste: Taste | None = None) -> Recommender:
+def fit_recommender(histories: Histories, names: Sequence[str], now: int, taste: Taste | None = None) -> ItemItem:
     """The recommender as of `now`, from events of `histories` alone; `names` are the items' names by code.
 
     Its catalogue is every item that was ever bought or looked at. Raises `NoPurchases` when there is none.
@@ -93,15 +93,15 @@ def fit_recommender(histories: Histories, names: Sequence[str], now: int, taste:
     dense = _touched_by(place, len(codes), bought, looked) >= chosen.least
     neighbours = _neighbours(groups.tocsc(), dense, repeats, chosen)
     catalogue = [names[code] for code in codes.tolist()]
-    return weighed(Recommender(catalogue, neighbours, popularity), chosen.near, chosen.prior)
+    return weighed(ItemItem(catalogue, neighbours, popularity), chosen.near, chosen.prior)
 
 
-def weighed(recommender: Recommender, near: float, prior: float) -> Recommender:
+def weighed(recommender: ItemItem, near: float, prior: float) -> ItemItem:
     """The same recommender with its neighbours' weights, but not those of items to themselves, times `near`."""
     found = recommender.neighbours
     source = np.repeat(np.arange(len(recommender.items)), np.diff(found.starts))
     weights = np.where(found.items == source, found.weights, np.float32(near) * found.weights)
-    return Recommender(recommender.items, replace(found, weights=weights), recommender.popularity, prior)
+    return ItemItem(recommender.items, replace(found, weights=weights), recommender.popularity, prior)
 
 
 def _chosen(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from features.replay.snapshots import known_at
-from models.recommenders.item_item import Neighbours, Recommender
+from models.recommenders.contract import Recommender
+from models.recommenders.item_item import ItemItem
 from training.evaluation.gates import Gate, held_back
 from training.recommenders.evaluation import RankingEvaluation, best_taste, evaluate_recommender
 from training.recommenders.gates import recommender_gates
@@ -41,17 +40,11 @@ def train_recommender(shop: Shop, seed: int) -> TrainedRecommender:
         ranking = evaluate_recommender(shop.fold, shop.past, shop.items, shop.end, seed, taste)
         fitted = fit_recommender(known_at(shop.past, shop.end), shop.items, shop.end, taste)
     except NoPurchases as reason:
-        return TrainedRecommender(_without_neighbours([], np.empty(0, np.float32)), "nothing", str(reason), str(reason))
+        return TrainedRecommender(ItemItem.without_neighbours(), "nothing", str(reason), str(reason))
     if ranking is None:
         return TrainedRecommender(fitted, "neighbours", unjudged=UNJUDGED, taste=taste)
     gates = tuple(recommender_gates(ranking))
     if lost := held_back(gates):
-        popular, why = _without_neighbours(fitted.items, fitted.popularity), f"neighbours: {lost[0].sentence}"
+        popular, why = ItemItem.without_neighbours(fitted.items, fitted.popularity), f"neighbours: {lost[0].sentence}"
         return TrainedRecommender(popular, "popularity", why, taste=taste, ranking=ranking, gates=gates)
     return TrainedRecommender(fitted, "neighbours", taste=taste, ranking=ranking, gates=gates)
-
-
-def _without_neighbours(items: list[str], popularity: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Recommender:
-    """What is popular, for everybody."""
-    none = Neighbours(np.zeros(len(items) + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
-    return Recommender(items, none, popularity)

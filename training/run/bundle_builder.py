@@ -58,7 +58,7 @@ def bundle_of(
     models = {name: models[name] for name in order}
     judged = {name: each for name, each in models.items() if not isinstance(each, StageScorer)}
     reference = reference_of(shop.fold, shop.past, shop.end, asked, judged, seed)
-    return Bundle(models, recommended.recommender, manifest, reference)
+    return Bundle(models, [recommended.recommender, reference], manifest)
 
 
 def _figures(recommended: TrainedRecommender) -> dict[str, float]:

@@ -69,7 +69,7 @@ def recalibrate(
     if not any(_distance(before[name], after[name]) > WORTH for name in after):
         return found
     manifest = replace(champion.manifest, created=moment(started), log_offset=shop.offset)
-    bundle = Bundle(models, champion.recommender, manifest, champion.reference)
+    bundle = champion.changed(manifest, models)
     # Before there is a bundle to be served: an erasure names every model that has seen the customer.
     log.trained(Training(bundle.version, shop.end, started))
     governance = Governance(folder, fold, clock or (lambda: started))

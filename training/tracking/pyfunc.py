@@ -26,7 +26,7 @@ from models.prediction.amount import AmountScorer, AmountTrees
 from models.prediction.next_stage import StageTrees
 from models.prediction.scorer import Scorer
 from models.prediction.tiers import Trees
-from models.recommenders.item_item import Neighbours, Recommender
+from models.recommenders.item_item import ItemItem
 
 BUNDLE, TREES = "bundle", "trees.txt"
 STAGES = (*(stage.name.lower() for stage in Stage), "stays")
@@ -75,9 +75,8 @@ def log_bundle(bundle: Bundle, name: str, example: NDArray[np.float32]) -> str:
 
 def of_one(bundle: Bundle, target: str) -> Bundle:
     """The bundle with nothing but this target."""
-    nothing = Neighbours(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
     manifest = replace(bundle.manifest, targets={target: bundle.manifest.targets[target]}, recommender={})
-    return Bundle({target: bundle.models[target]}, Recommender([], nothing, np.empty(0, np.float32)), manifest)
+    return Bundle({target: bundle.models[target]}, [ItemItem.without_neighbours()], manifest)
 
 
 class _Flavour:

@@ -8,7 +8,7 @@ from features.events import Event
 from insights.segments import Segment
 from models.bundle.loaded import Champion
 from models.prediction.money_at_stake import AT_STAKE, TARGET, Yield
-from models.recommenders.item_item import Recommendation
+from models.recommenders.contract import Recommendation
 from serving.engine.customer import event_fields
 from serving.engine.ingest import Arrivals
 from serving.engine.times import moment

@@ -19,7 +19,7 @@ import pytest
 from models.bundle.bundle import Bundle, BundleError, Manifest, StaleBundle, TargetCard, read_manifest
 from models.prediction.calibration import Calibration
 from models.prediction.scorer import Scorer
-from models.recommenders.item_item import Neighbours, Recommender
+from models.recommenders.item_item import ItemItem, Neighbours
 
 NAMES = ("recency", "frequency", "spend")
 FINGERPRINT = "3f9a" * 16
@@ -68,8 +68,8 @@ def _bundle(text: str, **changes: object) -> Bundle:
         "churn_28d": Scorer.from_text("churn_28d", text, Calibration.platt(1.1, 0.2), NAMES),
     }
     starts, items, weights = np.array([0, 1, 1]), np.array([1], np.int32), np.array([0.5], np.float32)
-    recommender = Recommender(["bread", "dates"], Neighbours(starts, items, weights), np.ones(2, np.float32))
-    return Bundle(scorers, recommender, replace(manifest, **changes))  # type: ignore[arg-type]
+    recommender = ItemItem(["bread", "dates"], Neighbours(starts, items, weights), np.ones(2, np.float32))
+    return Bundle(scorers, [recommender], replace(manifest, **changes))  # type: ignore[arg-type]
 
 
 def test_what_is_loaded_is_what_was_saved(bundle: Bundle, tmp_path: Path) -> None:
@@ -95,8 +95,8 @@ def test_version_stands_for_the_contents_not_the_occasion(bundle: Bundle, text: 
     assert _bundle(text, created="2018-01-01T00:00:00Z", git_commit="fffffff").version == bundle.version
     for change in ({"seed": 8}, {"log_offset": 43}, {"policy": {"floor": 0.05}}, {"fingerprint": "b71c" * 16}):
         assert _bundle(text, **change).version != bundle.version
-    other = Recommender(["bread", "salt"], bundle.recommender.neighbours, bundle.recommender.popularity)
-    assert Bundle(bundle.scorers, other, bundle.manifest).version != bundle.version
+    other = ItemItem.without_neighbours(["bread", "salt"], [1.0, 1.0])
+    assert Bundle(bundle.scorers, [other], bundle.manifest).version != bundle.version
 
 
 def test_another_fold_is_refused_with_what_changed_and_what_to_run(bundle: Bundle, tmp_path: Path) -> None:
@@ -246,17 +246,17 @@ def test_a_reader_beside_a_writer_sees_one_bundle_or_the_other(bundle: Bundle, t
 def test_parts_that_disagree_make_no_bundle(bundle: Bundle) -> None:
     scorers, cards = bundle.scorers, bundle.manifest.targets
     with pytest.raises(ValueError, match=r"Scorers are for \['churn_28d'\], the manifest's targets are"):
-        Bundle({"churn_28d": scorers["churn_28d"]}, bundle.recommender, bundle.manifest)
+        Bundle({"churn_28d": scorers["churn_28d"]}, [bundle.recommender], bundle.manifest)
     with pytest.raises(ValueError, match="takes other features"):
-        Bundle(scorers, bundle.recommender, replace(bundle.manifest, features=NAMES[::-1]))
+        Bundle(scorers, [bundle.recommender], replace(bundle.manifest, features=NAMES[::-1]))
     with pytest.raises(ValueError, match="says calibration 'platt', its scorer has 'isotonic'"):
         wrong = {name: replace(card, calibration="platt") for name, card in cards.items()}
-        Bundle(scorers, bundle.recommender, replace(bundle.manifest, targets=wrong))
+        Bundle(scorers, [bundle.recommender], replace(bundle.manifest, targets=wrong))
     with pytest.raises(ValueError, match=r"target '\.\./secret' names files"):
         escaping = replace(bundle.manifest, targets={"../secret": cards["churn_28d"]})
-        Bundle({"../secret": scorers["churn_28d"]}, bundle.recommender, escaping)
+        Bundle({"../secret": scorers["churn_28d"]}, [bundle.recommender], escaping)
     with pytest.raises(ValueError, match="JSON compliant"):
-        Bundle(scorers, bundle.recommender, replace(bundle.manifest, policy={"floor": float("nan")}))
+        Bundle(scorers, [bundle.recommender], replace(bundle.manifest, policy={"floor": float("nan")}))
 
 
 def test_loading_is_quick_and_imports_no_training_code(bundle: Bundle, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def trained() -> Bundle:
 def another(made: Bundle, number: int) -> Bundle:
     """A bundle of another version, made later."""
     manifest = replace(made.manifest, seed=100 + number, created=f"2026-07-01T12:00:{number:02}Z")
-    return Bundle(made.models, made.recommender, manifest)
+    return made.changed(manifest)
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_from_a_bundle_put_there_by_hand_the_way_back_is_the_champion_of_the_log
 
 def test_what_cannot_be_used_is_refused(governance: Governance, trained: Bundle) -> None:
     governance.install(trained, champion=True, cause=TRAINED)
-    stale = Bundle(trained.models, trained.recommender, replace(trained.manifest, fingerprint="0" * 16))
+    stale = trained.changed(replace(trained.manifest, fingerprint="0" * 16))
     governance.archive.keep(stale)
     broken = another(trained, 3)
     governance.archive.keep(broken)

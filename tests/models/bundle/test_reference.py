@@ -30,10 +30,10 @@ COLUMNS = st.dictionaries(
 def test_what_is_written_is_read(
     now: int, span: int, features: dict[str, Baseline], scores: dict[str, Baseline]
 ) -> None:
-    content = Reference(now, span, features, scores).to_bytes()
-    read = Reference.from_bytes(content)
+    content = Reference(now, span, features, scores).files()
+    read = Reference.from_files(content.__getitem__)
     assert (read.now, read.span) == (now, span)
-    assert read.to_bytes() == content
+    assert read.files() == content
     for columns, again in ((features, read.features), (scores, read.scores)):
         assert list(columns) == list(again)
         for name, baseline in columns.items():
@@ -47,7 +47,7 @@ def _usual(baseline: Baseline) -> tuple[float, float, float]:
     return baseline.usual_psi, baseline.usual_wasserstein, baseline.usual_sameness
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", Reference(0, 0, {}, {}).to_bytes()[:200]])
+@pytest.mark.parametrize("content", [b"", b"no archive", Reference(0, 0, {}, {}).files()[Reference.file][:200]])
 def test_anything_else_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match="Not a reference"):
-        Reference.from_bytes(content)
+        Reference.from_files({Reference.file: content}.__getitem__)

@@ -61,7 +61,7 @@ def _whole() -> Bundle:
         "lifetime_value_90d": replace(CARD, form="amount", base_rate=80.0, prior=80.0),
         "next_stage_28d": replace(CARD, form="stage"),
     }
-    return Bundle(models, told.recommender, replace(told.manifest, targets=cards))
+    return told.changed(replace(told.manifest, targets=cards), models)
 
 
 @pytest.fixture(scope="module")

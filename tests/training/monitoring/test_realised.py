@@ -84,7 +84,7 @@ def test_tenths_are_what_plain_python_says() -> None:
 def test_the_log_gives_the_reference_of_the_training_at_any_later_time() -> None:
     made = trained_shop()
     later = reference_of(JOURNEY, made.past(TRAINED + 100 * DAY), TRAINED, ASKED, made.watched.scorers)
-    assert later.to_bytes() == made.reference.to_bytes()
+    assert later.files() == made.reference.files()
 
 
 def test_a_young_log_raises_no_alarm_of_drift() -> None:

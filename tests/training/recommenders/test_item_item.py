@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from features.events import DAY, EVENT, MINUTE, Kind, days
 from features.replay.replay import histories
-from models.recommenders.item_item import Recommender
+from models.recommenders.item_item import ItemItem
 from tests.training.shop import known, world
 from tests.worlds import OPENING
 from training.recommenders.item_item import NoPurchases, Taste, fit_recommender
@@ -21,7 +21,7 @@ NAMES = ["milk", "bread", "wine", "cheese", "soap"]
 
 
 @cache
-def fitted() -> Recommender:
+def fitted() -> ItemItem:
     return fit_recommender(known(), world().items, world().end)
 
 
@@ -34,7 +34,7 @@ def events(*rows: tuple[int, float, Kind, int]) -> NDArray[np.void]:
     return made[np.argsort(made["received"], kind="stable")]
 
 
-def weight(recommender: Recommender, source: str, other: str) -> float:
+def weight(recommender: ItemItem, source: str, other: str) -> float:
     """How near `other` stands to `source`; 0 when it is no neighbour."""
     index, found = recommender.items.index(source), recommender.neighbours
     for place in range(int(found.starts[index]), int(found.starts[index + 1])):
@@ -107,9 +107,9 @@ def test_only_the_nearest_are_kept() -> None:
 
 
 def test_bands_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = fitted().to_bytes()
+    whole = fitted().files()
     monkeypatch.setattr("training.recommenders.item_item._BAND", 7)
-    assert fit_recommender(known(), world().items, world().end).to_bytes() == whole
+    assert fit_recommender(known(), world().items, world().end).files() == whole
 
 
 def test_without_items_there_is_nothing_to_recommend() -> None:

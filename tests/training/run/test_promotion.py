@@ -14,7 +14,7 @@ from models.prediction.calibration import Calibration
 from models.prediction.level import Level
 from models.prediction.scorer import Scorer
 from models.prediction.tiers import Prior
-from models.recommenders.item_item import Neighbours, Recommender
+from models.recommenders.item_item import ItemItem
 from tests.training.shop import found
 from training.evaluation import gates
 from training.evaluation.evaluation import Evaluation
@@ -40,9 +40,8 @@ def question() -> Question:
 
 def bundle(selected: Selected, now: int = 0) -> Bundle:
     """The champion that answers this one target."""
-    nothing = Neighbours(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
     manifest = Manifest("f", selected.model.names, {TARGET: selected.card}, "2026-01-01T00:00:00Z", now, 0, "", 0)
-    return Bundle({TARGET: selected.model}, Recommender([], nothing, np.empty(0, np.float32)), manifest)
+    return Bundle({TARGET: selected.model}, [ItemItem.without_neighbours()], manifest)
 
 
 def strict(monkeypatch: pytest.MonkeyPatch, *tiers: str) -> None:
