@@ -14,12 +14,12 @@ from features.events import DAY
 from features.journey import JOURNEY
 from features.log import open_log
 from features.sources import import_file
-from models.bundle import answers
 from models.bundle.bundle import Bundle
 from models.bundle.loaded import Champions
 from models.prediction.amount import AMOUNT_RUNGS
 from models.prediction.next_stage import STAGE_RUNGS
 from models.prediction.tiers import RUNGS
+from serving.engine.customer import target_scores
 from serving.engine.engine import Engine
 from serving.engine.state import open_states
 from tests.odd_shops import Plan, write_lines
@@ -135,17 +135,14 @@ def unanswered(bundle: Bundle, folder: Path, now: int) -> Iterator[str]:
     try:
         engine.states.heal()
         for who in ("c0", "nobody"):
-            standing = engine.score(who, now)
-            champion = champions.require()
-            said = answers.values(
-                bundle, standing.features, standing.scores, champion.others(standing.features), standing.known
-            )
-            for name, value in standing.scores.items():
+            scores = engine.score(who, now)
+            for name, value in scores.probabilities.items():
                 if not 0.0 <= value <= 1.0:
                     yield f"the probability of {name} for {who} is {value}"
-            if not standing.known and set(standing.scores) != set(bundle.scorers):
-                yield f"{who} has no base rate of {set(bundle.scorers) - set(standing.scores)}"
-            yield from (f"{name} of {who} is not finite" for name, each in said.items() if not _finite(each))
+            if not scores.known and set(scores.probabilities) != set(bundle.scorers):
+                yield f"{who} has no base rate of {set(bundle.scorers) - set(scores.probabilities)}"
+            said = target_scores(scores)
+            yield from (f"{name} of {who} is not finite" for name in scores.estimates if not _finite(said[name]))
             items = engine.recommend(who, 5, now)
             if not items.items and (bundle.recommender.items or not items.why):
                 yield f"no recommendation for {who}, and no reason"

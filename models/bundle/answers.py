@@ -7,7 +7,6 @@ a stranger, of whom there is no event, has the base rates, which are the rate of
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,9 @@ from models.bundle.manifest import TargetCard
 from models.prediction.estimate import WITHOUT_MEASUREMENT, Estimate
 from models.prediction.next_stage import StageEstimate
 from models.prediction.reasons import Reason, Reasoner
+
+AnyEstimate = Estimate | StageEstimate
+"""What is estimated of a customer, whatever the form of the target."""
 
 ANSWERS = [*(stage.name.lower() for stage in Stage), "stays"]
 """What each number of a `StageEstimate` stands for."""
@@ -50,31 +52,18 @@ def _told(card: TargetCard) -> dict[str, Any]:
     }
 
 
-def values(
-    bundle: Bundle, row: NDArray[np.float32], scores: Mapping[str, float], others: Collection[str], known: bool
-) -> dict[str, dict[str, Any]]:
-    """What is estimated of a customer with these features, of every target that speaks of it, by target.
-
-    `scores` are its probabilities, already known; of a stranger, who is not `known`, the base rates. `others` are the
-    amounts and stages.
-    """
-    found: dict[str, dict[str, Any]] = {
-        name: _estimated("probability", bundle.scorers[name].estimate_of(value)) for name, value in scores.items()
-    }
-    if not known:
-        for each, card in ((found[name], bundle.manifest.targets[name]) for name in found):
-            each |= {"evidence": max(WITHOUT_MEASUREMENT, card.evidence), "evidence_why": UNKNOWN}
-        return found
-    for name in others:
-        if name in bundle.amounts:
-            found[name] = _estimated("amount", bundle.amounts[name].estimate(row))
-        elif name in bundle.stages:
-            found[name] = _staged(bundle.stages[name].estimate(row))
-    return found
+def evidence_of_unknown(card: TargetCard) -> dict[str, Any]:
+    """What is said of the evidence where nothing is known of the customer."""
+    return {"evidence": max(WITHOUT_MEASUREMENT, card.evidence), "evidence_why": UNKNOWN}
 
 
-def nothing(form: str) -> dict[str, Any]:
-    """What is said where a target does not speak of a customer."""
+def estimate_fields(form: str, estimate: AnyEstimate | None) -> dict[str, Any]:
+    """The fields of an estimate, by the form of its target; None in each where the target does not speak of a
+    customer."""
+    if isinstance(estimate, StageEstimate):
+        return _staged(estimate)
+    if estimate is not None:
+        return _estimated(form, estimate)
     if form == "stage":
         return {"stages": None, "expected_days": None}
     return {VALUE[form]: None, "interval": None, "rank_percentile": None, "rank_band": None}

@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 
 from features.fold.fold import Fold
 from features.grammar import Expr
-from models.bundle.answers import told
-from models.bundle.bundle import Bundle, BundleError
+from models.bundle.answers import AnyEstimate, told
+from models.bundle.bundle import Bundle, BundleError, Model
 from models.bundle.evidence import Kind, kind_reader, lowered
 from models.bundle.governance import stand_in
 from models.decisions.policy import Policy
 from models.prediction.scope import UnreadableScope, compile_scope, read_scope
-from models.prediction.scorer import Scorer
 
 
 class ModelMissing(Exception):
@@ -44,8 +43,7 @@ class Champion:
     told: Mapping[str, Mapping[str, Any]]
     lowered: Mapping[str, Mapping[Kind, Mapping[str, Any]]]
     kind: Callable[[NDArray[np.float32]], Kind]
-    _others: tuple[tuple[str, Callable[[Sequence[float]], bool]], ...]
-    _asked: tuple[tuple[str, Scorer, Callable[[Sequence[float]], bool]], ...]
+    _models: tuple[tuple[str, Model, Callable[[Sequence[float]], bool]], ...]
 
     @classmethod
     def of(cls, bundle: Bundle) -> Champion:
@@ -62,26 +60,28 @@ class Champion:
         parameters: dict[str, Any] = dict(bundle.manifest.policy)
         index = {name: place for place, name in enumerate(bundle.manifest.features)}
         speaks = {target: compile_scope(scope, index) for target, scope in scopes.items()}
-        others = tuple((target, asked) for target, asked in speaks.items() if target not in bundle.scorers)
-        asked = tuple((target, scorer, speaks[target]) for target, scorer in bundle.scorers.items())
-        return cls(bundle, Policy(**parameters), rates, scopes, told(bundle), unseen, kind_reader(index), others, asked)
+        models = tuple((target, model, speaks[target]) for target, model in bundle.models.items())
+        return cls(bundle, Policy(**parameters), rates, scopes, told(bundle), unseen, kind_reader(index), models)
 
-    def others(self, features: NDArray[np.float32], wanted: Collection[str] | None = None) -> list[str]:
-        """The amounts and stages, or those `wanted` of them, that speak of a customer, from float32[features]."""
-        row = features.tolist()
-        return [target for target, speaks in self._others if (wanted is None or target in wanted) and speaks(row)]
-
-    def score(self, features: NDArray[np.float32], wanted: Collection[str] | None = None) -> dict[str, float]:
-        """The probability of every target (or of those `wanted`) that speaks of a customer, from float32[features]."""
+    def estimate(self, features: NDArray[np.float32], wanted: Collection[str] | None = None) -> dict[str, AnyEstimate]:
+        """What is estimated by every target (or those `wanted`) that speaks of a customer, from float32[features]."""
         row = features.tolist()
         return {
-            target: scorer.score(features)
-            for target, scorer, asked in self._asked
-            if (wanted is None or target in wanted) and asked(row)
+            target: model.estimate(features)
+            for target, model, speaks in self._models
+            if (wanted is None or target in wanted) and speaks(row)
+        }
+
+    def estimate_unknown(self, wanted: Collection[str] | None = None) -> dict[str, AnyEstimate]:
+        """What is estimated of a customer of whom nothing is known: the base rates, of probabilities alone."""
+        return {
+            target: self.bundle.scorers[target].estimate_of(rate)
+            for target, rate in self.base_rates.items()
+            if wanted is None or target in wanted
         }
 
     def score_many(self, features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
-        """The same for several customers, float32[n, features]; NaN where a target does not speak of a customer."""
+        """The probabilities of several customers, float32[n, features]; NaN where a target does not speak of one."""
         columns = dict(zip(self.bundle.manifest.features, features.T, strict=True))
         scores = {}
         for target, scorer in self.bundle.scorers.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,36 +12,40 @@ from features.events import Event, Stage
 from features.fold.fold import Fold
 from insights.segments import SEGMENTS, Segment
 from models.bundle import answers
-from serving.engine.engine import Standing
+from models.bundle.evidence import Kind
+from models.bundle.loaded import Champion
 from serving.engine.scoreboard import Generation
+from serving.engine.scores import CustomerScores
 from serving.engine.times import moment
 
 
-def target_scores(
-    standing: Standing, wanted: Collection[str] | None = None, *, explain: bool = False
-) -> dict[str, dict[str, Any]]:
-    """What is said of every target, or of those `wanted`: the fields of a `TargetScore` each."""
-    champion = standing.champion
+def target_scores(scores: CustomerScores) -> dict[str, dict[str, Any]]:
+    """What is said of every target that was asked for: the fields of a `TargetScore` each."""
+    champion = scores.champion
     if champion is None:
         return {}
-    row = standing.features
-    others = champion.others(row, wanted) if standing.known else []
-    found = answers.values(champion.bundle, row, standing.scores, others, standing.known)
-    kind = champion.kind(row)
-    said = {}
-    for name, fields in champion.told.items():
-        if wanted is None or name in wanted:
-            said[name] = {**fields, **(found.get(name) or answers.nothing(fields["form"]))}
-            if standing.known and name in found and kind in champion.lowered[name]:
-                said[name].update(champion.lowered[name][kind])
-            if explain and name in found:
-                said[name]["reasons"] = answers.reasons_of(champion.bundle, name, row) if standing.known else []
+    kind = champion.kind(scores.features)
+    return {name: _target_score(scores, champion, name, kind) for name in scores.targets}
+
+
+def _target_score(scores: CustomerScores, champion: Champion, name: str, kind: Kind) -> dict[str, Any]:
+    fields = champion.told[name]
+    estimate = scores.estimates.get(name)
+    said = {**fields, **answers.estimate_fields(fields["form"], estimate)}
+    if estimate is None:
+        return said
+    if not scores.known:
+        said.update(answers.evidence_of_unknown(champion.bundle.manifest.targets[name]))
+    elif kind in champion.lowered[name]:
+        said.update(champion.lowered[name][kind])
+    if scores.reasons is not None:
+        said["reasons"] = scores.reasons.get(name, [])
     return said
 
 
-def stage_name(standing: Standing) -> str | None:
+def stage_name(scores: CustomerScores) -> str | None:
     """The stage as the API calls it; None for a customer without events."""
-    return None if standing.stage is None else standing.stage.name.lower()
+    return None if scores.stage is None else scores.stage.name.lower()
 
 
 def number(value: float) -> float | None:
@@ -49,31 +53,32 @@ def number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def position(fold: Fold, standing: Standing) -> dict[str, Any]:
+def position(fold: Fold, scores: CustomerScores) -> dict[str, Any]:
     """Where a customer stands on the journey: the fields of an answer."""
 
     def feature(name: str) -> float | None:
-        return number(float(standing.features[fold.index[name]]))
+        return number(float(scores.features[fold.index[name]]))
 
     previous = feature("previous_stage")
     return {
-        "stage": stage_name(standing),
+        "stage": stage_name(scores),
         "previous_stage": None if previous is None else Stage(int(previous)).name.lower(),
         "days_in_stage": feature("days_in_stage"),
-        "lapsing": bool(standing.known and feature("lapsing")),
+        "lapsing": bool(scores.known and feature("lapsing")),
     }
 
 
-def segments_of(fold: Fold, standing: Standing, generation: Generation | None) -> list[str]:
+def segments_of(fold: Fold, scores: CustomerScores, generation: Generation | None) -> list[str]:
     """The segments a customer is in at this moment, by the same rules as the sweep.
 
     In one that goes as far as its size, who comes before the last member of the newest sweep; nobody before the first.
     """
-    if not standing.known:
+    if not scores.known:
         return []
-    columns: dict[str, Any] = dict(zip(fold.names, standing.features, strict=True))
+    columns: dict[str, Any] = dict(zip(fold.names, scores.features, strict=True))
+    probabilities = scores.probabilities
     for segment in SEGMENTS.values():
-        columns.update({name: standing.scores.get(name, np.nan) for name in segment.columns() - fold.index.keys()})
+        columns.update({name: probabilities.get(name, np.nan) for name in segment.columns() - fold.index.keys()})
     return [
         segment.name
         for segment in SEGMENTS.values()

@@ -6,12 +6,9 @@ Everything is given `now`. No answer is older than the newest event that went in
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from features.events import Channel, Event, Kind, Stage
 from features.fold.fold import Fold
@@ -24,6 +21,7 @@ from models.recommenders.history import recent_items
 from serving.engine.batch import Intake, Outcome, Taken
 from serving.engine.consent import CONSENTS, Consents, stranger, withdrawn
 from serving.engine.decisions import Decided, DecisionConflict, Judged, Settled
+from serving.engine.scores import CustomerScores, UnknownTargets, is_known, score
 from serving.engine.state import CustomerState, StateStore, open_states
 
 SHOWN = 10
@@ -35,27 +33,6 @@ IN_PEACE = Policy(actions=(DO_NOTHING,))
 
 class UnknownDecision(LookupError):
     """The customer has no decision with this id."""
-
-
-class UnknownTargets(LookupError):
-    """Targets were asked for that the champion does not have: their names, and those that there are."""
-
-    def __init__(self, names: list[str], known: list[str]) -> None:
-        super().__init__(names, known)
-        self.names, self.known = names, known
-
-
-class Standing(NamedTuple):
-    """One customer at one moment: features and the probability of every target that speaks of the customer."""
-
-    customer: str
-    known: bool
-    as_of: int
-    features: NDArray[np.float32]
-    stage: Stage | None
-    scores: Mapping[str, float]
-    champion: Champion | None
-    """Who scored; None when there was no model."""
 
 
 class Recommended(NamedTuple):
@@ -84,8 +61,6 @@ class Engine:
         self.fold = fold
         self.champions = champions
         self.consents = Consents(states)
-        self._stage_column = fold.index["stage"]
-        self._first_seen_column = fold.index["days_since_first"]
 
     def take(self, intakes: Sequence[Intake]) -> list[Taken]:
         """Write what several requests bring, in one transaction, and fold it: what became of each, in their order.
@@ -141,26 +116,31 @@ class Engine:
         names = map(self.states.log.customers.name, appended.merges["member"].tolist())
         return outcomes, [first[name] for name in names if name in first]
 
-    def score(self, customer: str, now: int) -> Standing:
-        """Features and scores of one customer. Raises `ModelMissing` when there is no model."""
+    def score(self, customer: str, now: int) -> CustomerScores:
+        """What is known and expected of one customer. Raises `ModelMissing` when there is no model."""
         champion = self.champions.require()
-        return self._standing(self._load(customer), now, champion)
+        return score(self.fold, self._load(customer), now, champion)
 
-    def score_many(self, customers: Sequence[str], now: int, wanted: Collection[str] | None = None) -> list[Standing]:
+    def score_many(
+        self, customers: Sequence[str], now: int, wanted: Collection[str] | None = None, *, explain: bool = False
+    ) -> list[CustomerScores]:
         """As `score` would give each of several customers, in the order given, all by one champion.
 
-        Only the targets `wanted`, if any are named. Raises `UnknownTargets` for those that the champion has not.
+        Only the targets `wanted`, if any are named; with reasons, if they are to be explained, which takes
+        milliseconds. Raises `UnknownTargets` for targets that the champion has not.
         """
         champion = self.champions.require()
         if wanted is not None:
             unknown = set(wanted) - champion.told.keys()
             if unknown:
                 raise UnknownTargets(sorted(unknown), list(champion.told))
-        return [self._standing(self._load(customer), now, champion, wanted) for customer in customers]
+        return [
+            score(self.fold, self._load(customer), now, champion, wanted, explain=explain) for customer in customers
+        ]
 
-    def profile(self, customer: str, now: int) -> Standing:
+    def profile(self, customer: str, now: int) -> CustomerScores:
         """As `score`, but without scores rather than without an answer when there is no model."""
-        return self._standing(self._load(customer), now, self.champions.current)
+        return score(self.fold, self._load(customer), now, self.champions.current)
 
     def recommend(self, customer: str, limit: int, now: int, exclude: Collection[str] = ()) -> Recommended:
         """The best `limit` items, none of them in `exclude`. Raises `ModelMissing` when there is no model."""
@@ -168,7 +148,7 @@ class Engine:
         state = self._load(customer)
         as_of = max(now, state.received)
         items = self._recommend(champion, state, limit, as_of, exclude)
-        known = self._known(state, self.fold.read(state.states, 0, as_of))
+        known = is_known(self.fold, state, self.fold.read(state.states, 0, as_of))
         manifest = champion.bundle.manifest
         return Recommended(known, as_of, items, manifest.version, manifest.recommender_why or None)
 
@@ -190,17 +170,15 @@ class Engine:
         state = self.states.load(customer)
         if withdrawn(state):
             return self._leave_in_peace(state, decision_id, now, champion)
-        standing = self._standing(state, now, champion, SCORES)
-        row = dict(zip(self.fold.names, standing.features.tolist(), strict=True))
-        if standing.stage is None:
-            row["stage"] = float(Stage.AWARENESS)
-        if standing.known:  # the base rate of those we know says nothing of a stranger
-            row.update(standing.scores)
-        as_of = standing.as_of
+        scores = score(self.fold, state, now, champion, SCORES)
+        row = self._row(scores)
+        if scores.known:  # the base rate of those we know says nothing of an unknown customer
+            row.update(scores.probabilities)
+        as_of = scores.as_of
         decision = champion.policy.decide(row, self._recent_actions(state), as_of, decision_id, channels)
         items = self._shown(decision, champion, state, as_of)
         event = decision_event(decision, customer, as_of, model_version=champion.bundle.version)
-        return Judged(decision, state, standing.known, as_of, items, champion, event)
+        return Judged(decision, state, scores.known, as_of, items, champion, event)
 
     def settle(self, judged: Judged) -> Settled:
         """Append a decision to the log if its customer's state is still the one that it was judged on.
@@ -254,27 +232,14 @@ class Engine:
 
     def _leave_in_peace(self, state: CustomerState, decision_id: str, now: int, champion: Champion) -> Judged:
         """The decision to do nothing, which is not recorded either."""
-        standing = self._standing(stranger(state.customer, self.fold), now, champion)
-        row = dict(zip(self.fold.names, standing.features.tolist(), strict=True)) | {"stage": float(Stage.AWARENESS)}
-        decision = IN_PEACE.decide(row, {}, standing.as_of, decision_id)
-        return Judged(decision, state, False, standing.as_of, [], champion, None)
+        scores = score(self.fold, stranger(state.customer, self.fold), now, champion, SCORES)
+        decision = IN_PEACE.decide(self._row(scores), {}, scores.as_of, decision_id)
+        return Judged(decision, state, False, scores.as_of, [], champion, None)
 
-    def _standing(
-        self, state: CustomerState, now: int, champion: Champion | None, wanted: Collection[str] | None = None
-    ) -> Standing:
-        as_of = max(now, state.received)
-        features = self.fold.read(state.states, 0, as_of)
-        if not self._known(state, features):
-            rates = champion.base_rates if champion else {}
-            rates = {name: rate for name, rate in rates.items() if wanted is None or name in wanted}
-            return Standing(state.customer, False, as_of, features, None, rates, champion)
-        scores = champion.score(features, wanted) if champion else {}
-        stage = Stage(int(features[self._stage_column]))
-        return Standing(state.customer, True, as_of, features, stage, scores, champion)
-
-    def _known(self, state: CustomerState, features: NDArray[np.float32]) -> bool:
-        """Whether the customer did anything; what Waypost decided for somebody tells nothing of them."""
-        return state.known and not np.isnan(features[self._first_seen_column])
+    def _row(self, scores: CustomerScores) -> dict[str, float]:
+        """A customer's features as a policy takes them; who is unknown is at the first stage."""
+        row = dict(zip(self.fold.names, scores.features.tolist(), strict=True))
+        return row if scores.stage is not None else row | {"stage": float(Stage.AWARENESS)}
 
     def _recommend(
         self, champion: Champion, state: CustomerState, limit: int, as_of: int, exclude: Collection[str] = ()

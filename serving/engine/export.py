@@ -14,9 +14,10 @@ from features.fold.fold import Fold
 from features.log.contract import DeadLetter, DeadLetterStore, IdentityStore
 from serving.engine.customer import event_fields, number, position, segments_of, target_scores
 from serving.engine.dead_letters import speaks_of
-from serving.engine.engine import Engine, Standing
+from serving.engine.engine import Engine
 from serving.engine.erasure import merges_of
 from serving.engine.scoreboard import Generation
+from serving.engine.scores import CustomerScores
 from serving.engine.times import moment
 
 LETTERS = 1000
@@ -28,7 +29,7 @@ class Held(NamedTuple):
 
     customers: list[str]
     """Every id of the profile, its own first; the id asked for when the log knows none."""
-    standing: Standing
+    scores: CustomerScores
     features: dict[str, float]
     """The state, as features, though profiling be withdrawn."""
     merges: list[dict[str, Any]]
@@ -96,15 +97,15 @@ def lines(fold: Fold, found: Held, generation: Generation | None = None) -> Iter
 
 
 def _summary(fold: Fold, found: Held, generation: Generation | None) -> dict[str, Any]:
-    standing = found.standing
+    scores = found.scores
     return {
-        "as_of": moment(standing.as_of),
-        "customer": standing.customer,
+        "as_of": moment(scores.as_of),
+        "customer": scores.customer,
         "ids": found.customers,
-        "known": standing.known,
-        **position(fold, standing),
-        "scores": target_scores(standing),
-        "segments": segments_of(fold, standing, generation),
+        "known": scores.known,
+        **position(fold, scores),
+        "scores": target_scores(scores),
+        "segments": segments_of(fold, scores, generation),
         "features": {name: number(value) for name, value in found.features.items()},
         "fingerprint": fold.fingerprint,
     }

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from features.fold.fold import Fold
 from models.bundle.loaded import Champion, Champions
 from serving import metrics
-from serving.engine.engine import Standing
+from serving.engine.scores import CustomerScores
 
 WAITING = 512
 """Customers that wait to be scored at most; who comes while the queue is full is not compared."""
@@ -63,7 +63,7 @@ class Shadow:
     def __init__(self, directory: Path, fold: Fold, share: float) -> None:
         self.bundles = Champions(directory, fold)
         self.share = share
-        self._waiting: deque[Standing] = deque()
+        self._waiting: deque[CustomerScores] = deque()
         self._owed = 0.0
         self._told = ""
         self._ratios: dict[tuple[str, str], Ratio] = {}
@@ -73,16 +73,16 @@ class Shadow:
         """How many customers wait to be scored."""
         return len(self._waiting)
 
-    def offer(self, standings: Sequence[Standing]) -> None:
+    def offer(self, scored: Sequence[CustomerScores]) -> None:
         """Put the share of these that is due into the queue; strangers have no score to compare."""
         if not self.share or self.bundles.current is None:
             return
-        for standing in standings:
+        for each in scored:
             self._owed += self.share
             if self._owed >= 1.0:
                 self._owed -= 1.0
-                if standing.known and len(self._waiting) < WAITING:
-                    self._waiting.append(standing)
+                if each.known and len(self._waiting) < WAITING:
+                    self._waiting.append(each)
 
     def round(self) -> float:
         """Look for another bundle, and score some of those who wait. The seconds to rest after it."""
@@ -107,11 +107,12 @@ class Shadow:
             if self._told:
                 logger.warning("the bundle in the shadow is not used: %s", self._told)
 
-    def _compare(self, shadow: Champion, champion: Champion, standings: Sequence[Standing]) -> None:
+    def _compare(self, shadow: Champion, champion: Champion, scored: Sequence[CustomerScores]) -> None:
         """Count, for every target of both, how far the shadow's probabilities are from those that were answered."""
-        found = shadow.score_many(np.stack([each.features for each in standings]))
+        found = shadow.score_many(np.stack([each.features for each in scored]))
+        answered = [each.probabilities for each in scored]
         for target in found.keys() & champion.base_rates.keys():
-            said = np.array([each.scores.get(target, np.nan) for each in standings])
+            said = np.array([each.get(target, np.nan) for each in answered])
             both = ~np.isnan(said) & ~np.isnan(found[target])
             said, would = said[both], found[target][both]
             ratio = self._ratios.setdefault((target, shadow.bundle.version), Ratio())

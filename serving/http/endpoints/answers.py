@@ -16,7 +16,8 @@ from models.decisions.policy import Considered
 from serving import metrics
 from serving.engine.customer import number, stage_name, target_scores
 from serving.engine.decisions import Decided, DecisionConflict
-from serving.engine.engine import Standing, UnknownDecision, UnknownTargets
+from serving.engine.engine import Engine, UnknownDecision
+from serving.engine.scores import CustomerScores, UnknownTargets
 from serving.engine.times import moment
 from serving.http.auth import authorize_customers
 from serving.http.endpoints.shapes import recommended, stamp, version_of
@@ -60,8 +61,21 @@ async def post_scores(worker: Worker, request: HttpRequest) -> Response:
             "invalid_request",
             f"{len(customers)} customers to explain; expected at most {MOST_EXPLAINED}. Send several requests.",
         )
+    now = worker.clock()
+    few = len(customers) <= AT_ONCE
+
+    def answer(engine: Engine) -> tuple[list[CustomerScores], bytes]:
+        begun = time.perf_counter()
+        scored = engine.score_many(customers, now, asked.targets, explain=explain)
+        taken = time.perf_counter() - begun
+        if few:
+            _predict_one.observe(taken / len(customers))
+        else:
+            _predict_many.observe(taken)
+        return scored, _scores_answer(worker, scored)
+
     try:
-        standings = await _scored(worker, customers, asked.targets)
+        scored, content = await (worker.ask(answer) if few and not explain else worker.read(answer))
     except UnknownTargets as unknown:
         detail = f"there is no target {unknown.names[0][:60]!r}; there are {', '.join(unknown.known)}"
         raise Problem(
@@ -69,43 +83,25 @@ async def post_scores(worker: Worker, request: HttpRequest) -> Response:
             f"/targets: {detail}.",
             [ProblemError(pointer="/targets", code="unknown_target", detail=detail)],
         ) from None
-    worker.shadow.offer(standings)
-    if explain or len(customers) > AT_ONCE:
-        content = await worker.read(lambda _: _scores_answer(worker, standings, asked.targets, explain=explain))
-    else:
-        content = _scores_answer(worker, standings, asked.targets)
+    worker.shadow.offer(scored)
     return Response(content, media_type=JSON)
 
 
-async def _scored(worker: Worker, customers: Sequence[str], targets: Sequence[str] | None) -> list[Standing]:
-    now = worker.clock()
-    begun = time.perf_counter()
-    if len(customers) <= AT_ONCE:
-        standings = await worker.ask(lambda engine: engine.score_many(customers, now, targets))
-        _predict_one.observe((time.perf_counter() - begun) / len(customers))
-    else:
-        standings = await worker.read(lambda engine: engine.score_many(customers, now, targets))
-        _predict_many.observe(time.perf_counter() - begun)
-    return standings
-
-
-def _scores_answer(
-    worker: Worker, standings: Sequence[Standing], targets: Sequence[str] | None, *, explain: bool = False
-) -> bytes:
+def _scores_answer(worker: Worker, scored: Sequence[CustomerScores]) -> bytes:
     """A `ScoresAnswer` in JSON. Written without the model, which would take as long as the scores themselves."""
     results = [
         {
-            "customer": standing.customer,
-            "known": standing.known,
-            "stage": stage_name(standing),
-            "scores": target_scores(standing, targets, explain=explain),
+            "customer": scores.customer,
+            "known": scores.known,
+            "stage": stage_name(scores),
+            "scores": target_scores(scores),
         }
-        for standing in standings
+        for scores in scored
     ]
     return to_json(
         {
-            "as_of": moment(max(standing.as_of for standing in standings)),
-            "model": {"version": version_of(standings[0].champion), "fingerprint": worker.fold.fingerprint},
+            "as_of": moment(max(scores.as_of for scores in scored)),
+            "model": {"version": version_of(scored[0].champion), "fingerprint": worker.fold.fingerprint},
             "results": results,
         }
     )

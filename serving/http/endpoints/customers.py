@@ -57,7 +57,7 @@ async def get_customer(worker: Worker, request: HttpRequest) -> Response:
     query = parse_query(CustomerQuery, request.query_params)
     customer = customer_of(request)
     now = worker.clock()
-    standing, events, ids = await worker.read(
+    scores, events, ids = await worker.read(
         lambda engine: (
             engine.profile(customer, now),
             newest_events(engine.states.log, customer, query.events),
@@ -66,17 +66,17 @@ async def get_customer(worker: Worker, request: HttpRequest) -> Response:
     )
     return reply(
         CustomerAnswer(
-            as_of=moment(standing.as_of),
-            model=stamp(worker, version_of(standing.champion)),
+            as_of=moment(scores.as_of),
+            model=stamp(worker, version_of(scores.champion)),
             customer=customer,
-            known=standing.known,
+            known=scores.known,
             ids=ids,
             merged_into=ids[0] if ids and ids[0] != customer else None,
-            **position(worker.fold, standing),
-            scores=TARGET_SCORES.validate_python(target_scores(standing)),
-            segments=segments_of(worker.fold, standing, worker.scoreboard.current()),
+            **position(worker.fold, scores),
+            scores=TARGET_SCORES.validate_python(target_scores(scores)),
+            segments=segments_of(worker.fold, scores, worker.scoreboard.current()),
             features={
-                name: number(value) for name, value in zip(worker.fold.names, standing.features.tolist(), strict=True)
+                name: number(value) for name, value in zip(worker.fold.names, scores.features.tolist(), strict=True)
             },
             events=[event_answer(event) for event in events],
         )

@@ -88,9 +88,9 @@ def test_who_withdrew_is_a_stranger_and_left_in_peace(engine: Engine) -> None:
     take(engine, event(Kind.CONSENT_WITHDRAW))
     count = engine.states.log.count()
     unknown = engine.score("nobody", NOW)
-    for standing in (engine.score("anna", NOW), engine.profile("anna", NOW), *engine.score_many(["anna"], NOW)):
-        assert (standing.known, standing.stage, standing.scores) == (False, None, unknown.scores)
-        assert standing.features.tobytes() == unknown.features.tobytes()
+    for scores in (engine.score("anna", NOW), engine.profile("anna", NOW), *engine.score_many(["anna"], NOW)):
+        assert (scores.known, scores.stage, scores.probabilities) == (False, None, unknown.probabilities)
+        assert scores.features.tobytes() == unknown.features.tobytes()
     assert engine.recommend("anna", 5, NOW)[2] == engine.recommend("nobody", 5, NOW)[2]
     for decision_id in ("d-0", "d-1", "d-2"):
         decided = engine.decide("anna", decision_id, NOW)

@@ -39,23 +39,24 @@ def test_an_event_is_in_the_next_score(engine: Engine) -> None:
     take(engine, event("b", "new-customer", Kind.PURCHASE))
     bought = engine.score("new-customer", NOW)
     assert bought.stage is Stage.RETENTION
-    assert set(viewed.scores) == {"conversion_7d"} and set(bought.scores) == {"conversion_7d", "churn_28d"}
+    assert set(viewed.probabilities) == {"conversion_7d"}
+    assert set(bought.probabilities) == {"conversion_7d", "churn_28d"}
 
 
 def test_an_unknown_customer_gets_the_base_rates(engine: Engine) -> None:
     champion = engine.champions.require()
-    assert engine.score("nobody", NOW).scores == champion.base_rates == {"conversion_7d": 0.35, "churn_28d": 0.2}
+    assert engine.score("nobody", NOW).probabilities == champion.base_rates == {"conversion_7d": 0.35, "churn_28d": 0.2}
 
 
 def test_a_score_is_the_scorer_over_the_features_of_a_replay(engine: Engine) -> None:
     champion = engine.champions.require()
     for number in range(0, 60, 7):
-        standing = engine.score(customer(number), NOW)
+        scores = engine.score(customer(number), NOW)
         states = JOURNEY.empty()
         JOURNEY.step(states, 0, engine.states.log.history(customer(number)))
         row = JOURNEY.read(states, 0, NOW)
-        assert standing.features.tobytes() == row.tobytes()
-        for target, score in standing.scores.items():
+        assert scores.features.tobytes() == row.tobytes()
+        for target, score in scores.probabilities.items():
             assert score == champion.bundle.scorers[target].score(row)
 
 
@@ -63,19 +64,19 @@ def test_several_scores_are_as_each_alone(engine: Engine) -> None:
     customers = [customer(number) for number in range(30)] + ["nobody"]
     alone = [engine.score(each, NOW) for each in customers]
     together = engine.score_many(customers, NOW)
-    assert [each.scores for each in together] == [each.scores for each in alone]
+    assert [each.probabilities for each in together] == [each.probabilities for each in alone]
     champion = engine.champions.require()
     matrix = np.stack([each.features for each in alone[:30]])
     for target, scores in champion.score_many(matrix).items():
-        expected = [each.scores.get(target, np.nan) for each in alone[:30]]
+        expected = [each.probabilities.get(target, np.nan) for each in alone[:30]]
         assert np.array_equal(scores, expected, equal_nan=True)
 
 
 def test_no_answer_is_older_than_its_newest_event(engine: Engine) -> None:
     take(engine, event("a", "early", Kind.PURCHASE, at=NOW + HOUR))
-    standing = engine.score("early", NOW)
-    assert standing.as_of == NOW + HOUR
-    assert standing.features[JOURNEY.index["days_since_purchase"]] == 0
+    scores = engine.score("early", NOW)
+    assert scores.as_of == NOW + HOUR
+    assert scores.features[JOURNEY.index["days_since_purchase"]] == 0
 
 
 def test_recommendations_follow_what_was_looked_at_and_leave_out_what_is_excluded(engine: Engine) -> None:

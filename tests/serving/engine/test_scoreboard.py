@@ -30,11 +30,11 @@ def test_a_sweep_is_every_live_answer_at_one_moment(engine: Engine, place: Place
     generation = sweep(engine, board(place), NOW)
     assert generation.count == len(engine.states.log.customers.names()) == 200
     for row, code in enumerate(generation.customers[::17]):
-        standing = engine.score(engine.states.log.customers.name(int(code)), NOW)
+        scores = engine.score(engine.states.log.customers.name(int(code)), NOW)
         swept = [generation.columns[name][row * 17] for name in JOURNEY.names]
-        assert np.array_equal(swept, standing.features, equal_nan=True)
+        assert np.array_equal(swept, scores.features, equal_nan=True)
         for target in ("conversion_7d", "churn_28d"):
-            expected = np.float32(standing.scores.get(target, np.nan))
+            expected = np.float32(scores.probabilities.get(target, np.nan))
             assert np.array_equal(generation.columns[target][row * 17], expected, equal_nan=True)
 
 

@@ -21,6 +21,7 @@ from models.prediction.interval import Ranks, Spread
 from models.prediction.next_stage import StageScorer, StageShares
 from models.prediction.scorer import Scorer
 from models.prediction.tiers import Prior
+from serving.engine.customer import target_scores
 from serving.engine.times import moment
 from serving.http import schemas
 from tests.serving.answers import fails, ok
@@ -79,7 +80,7 @@ def scored(place: Place, whole: Path) -> Iterator[TestClient]:
 
 def _buyer(place: Place) -> str:
     engine = place.engine()
-    found = next(who for who in map(customer, range(50)) if "churn_28d" in engine.score(who, NOW).scores)
+    found = next(who for who in map(customer, range(50)) if "churn_28d" in engine.score(who, NOW).probabilities)
     engine.states.close()
     return found
 
@@ -120,6 +121,19 @@ def test_the_score_of_trees_is_the_estimate_of_the_bundle(place: Place, scored: 
         expected.rank_band,
     )
     assert score["interval"] == {"low": expected.low, "high": expected.high}
+
+
+@pytest.mark.parametrize("explain", [False, True])
+def test_the_engine_says_all_that_the_answer_holds(
+    place: Place, scored: TestClient, whole: Path, explain: bool
+) -> None:
+    customers = [_buyer(place), "nobody"]
+    engine = Place(place.folder, whole).engine()
+    found = engine.score_many(customers, NOW, explain=explain)
+    engine.states.close()
+    assert set(found[0].estimates) == set(found[0].targets) == set(_whole().models)
+    answer = scored.post(f"/v1/scores?explain={str(explain).lower()}", json={"customers": customers}).json()
+    assert [each["scores"] for each in answer["results"]] == [target_scores(each) for each in found]
 
 
 def test_a_stranger_has_the_rates_and_no_better_evidence(scored: TestClient) -> None:

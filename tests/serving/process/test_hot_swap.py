@@ -162,7 +162,7 @@ def test_every_score_is_of_the_bundle_it_names(
         for result in answer["results"]:
             again = engine.score(result["customer"], micros(answer["as_of"]))
             for target, score in result["scores"].items():
-                assert score["probability"] == again.scores.get(target)
+                assert score["probability"] == again.probabilities.get(target)
                 compared += score["probability"] is not None
                 assert score["base_rate"] == again.champion.base_rates[target]  # type: ignore[union-attr]
     assert compared > 200

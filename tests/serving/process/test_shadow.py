@@ -12,7 +12,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from features.journey import JOURNEY
-from serving.engine.engine import Engine, Standing
+from serving.engine.engine import Engine
+from serving.engine.scores import CustomerScores
 from serving.process import shadow as shadow_room
 from serving.process.shadow import AT_ONCE, LARGEST_SHARE, REMEMBERED, WAITING, Ratio, Shadow
 from serving.settings import BadSetting, read_settings
@@ -50,20 +51,24 @@ def drained(shadow: Shadow) -> list[float]:
     return rests
 
 
-def would_say(directory: Path, standings: Sequence[Standing]) -> list[dict[str, float]]:
+def would_say(directory: Path, scored: Sequence[CustomerScores]) -> list[dict[str, float]]:
     """What the bundle in a directory gives each customer, one by one."""
     shadow = opened(directory).bundles.require()
-    return [shadow.score(standing.features) for standing in standings]
+    estimates = [shadow.estimate(each.features) for each in scored]
+    return [
+        each._replace(estimates=said, champion=shadow).probabilities
+        for each, said in zip(scored, estimates, strict=True)
+    ]
 
 
 def test_what_it_counts_is_what_the_two_bundles_say(engine: Engine, challenger: Path) -> None:
-    standings = engine.score_many(EVERYBODY, NOW)
+    scored = engine.score_many(EVERYBODY, NOW)
     shadow = opened(challenger)
     pairs = {
         target: [
-            (each.scores[target], would[target])
-            for each, would in zip(standings, would_say(challenger, standings), strict=True)
-            if target in each.scores and target in would and each.known
+            (each.probabilities[target], would[target])
+            for each, would in zip(scored, would_say(challenger, scored), strict=True)
+            if target in each.probabilities and target in would and each.known
         ]
         for target in ("conversion_7d", "churn_28d")
     }
@@ -72,7 +77,7 @@ def test_what_it_counts_is_what_the_two_bundles_say(engine: Engine, challenger: 
         for name in ("waypost_shadow_scores_total", "waypost_shadow_difference_sum", "waypost_shadow_difference_count")
         for target in pairs
     }
-    shadow.offer(standings)
+    shadow.offer(scored)
     drained(shadow)
     for target, both in pairs.items():
         assert len(both) > 50
@@ -85,25 +90,25 @@ def test_what_it_counts_is_what_the_two_bundles_say(engine: Engine, challenger: 
 
 
 def test_a_share_is_that_share(engine: Engine, challenger: Path) -> None:
-    standings = [each for each in engine.score_many(EVERYBODY, NOW) if each.known]
+    scored = [each for each in engine.score_many(EVERYBODY, NOW) if each.known]
     for share in (0.05, 0.25, 1.0):
         shadow = opened(challenger, share)
-        for standing in standings:
-            shadow.offer([standing])
-        assert shadow.waiting == pytest.approx(share * len(standings), abs=1)
+        for each in scored:
+            shadow.offer([each])
+        assert shadow.waiting == pytest.approx(share * len(scored), abs=1)
 
 
 def test_nobody_is_compared_without_a_reason(engine: Engine, challenger: Path, tmp_path: Path) -> None:
-    standings = engine.score_many(EVERYBODY, NOW)
+    scored = engine.score_many(EVERYBODY, NOW)
     for directory, share in ((tmp_path / "challenger", 1.0), (challenger, 0.0)):
         idle = opened(directory, share)
-        idle.offer(standings)
+        idle.offer(scored)
         assert not idle.waiting
     shadow = opened(challenger)
     shadow.offer(engine.score_many(["nobody", "no one"], NOW))
     assert not shadow.waiting
     same = opened(engine.champions.directory)
-    same.offer(standings)
+    same.offer(scored)
     before = counted("waypost_shadow_scores_total", "churn_28d")
     drained(same)
     assert counted("waypost_shadow_scores_total", "churn_28d") == before
@@ -111,9 +116,9 @@ def test_nobody_is_compared_without_a_reason(engine: Engine, challenger: Path, t
 
 def test_the_queue_is_bounded_and_the_work_is_a_small_share(engine: Engine, challenger: Path) -> None:
     shadow = opened(challenger)
-    standings = engine.score_many(EVERYBODY, NOW)
+    scored = engine.score_many(EVERYBODY, NOW)
     for _ in range(10):
-        shadow.offer(standings)
+        shadow.offer(scored)
     assert shadow.waiting == WAITING
     begun = time.perf_counter()
     rests = drained(shadow)
