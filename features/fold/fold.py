@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from features.aggregates.base import Aggregate
 from features.events import EVENT, Channel, Kind, Stage
+from features.files import replace
 from features.fold.feature_set import Declarations
 from features.fold.wiring import fold_text, layout
 
@@ -98,9 +99,7 @@ class Fold:
         name = f"fold_{self.fingerprint}"
         path = cache_folder() / f"{name}.py"
         if not path.exists() or path.read_text() != self.source:
-            with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as draft:
-                draft.write(self.source)
-            Path(draft.name).replace(path)
+            replace(path, self.source, durable=False)
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
             raise ImportError(f"cannot load the generated fold {path}; remove the file and run the command again")

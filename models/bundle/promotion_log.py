@@ -6,7 +6,6 @@ One line of JSON for every move, only ever appended, each on the disk before the
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
 
+from features.files import alone, synchronise
 from models.bundle.bundle import BundleError
 
 Alias = Literal["champion", "challenger", "shadow"]
@@ -130,9 +130,8 @@ class Promotions:
         A clock that was set back does not turn the order around: no move is earlier than the one before it.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            _sync_folder(self.path.parent)
+        with alone(self.path.with_name(f".{self.path.name}.lock")), self.path.open("ab") as file:
+            synchronise(self.path.parent)
             file.truncate(_finished(self.path.read_bytes()))
             yield lambda move: self._append(file, move)
 
@@ -157,12 +156,3 @@ class Promotions:
 def _finished(content: bytes) -> int:
     """Bytes up to the end of the last finished line."""
     return content.rfind(b"\n") + 1
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the file's entry in its folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

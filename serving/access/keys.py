@@ -7,7 +7,6 @@ must be signed again to be compared. The file is JSON of mode 0600, replaced as 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
 import json
@@ -16,13 +15,13 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from features import files
 from serving.access.scopes import SCOPES, KeyScope
 
 LOOK_SECONDS = 1.0
@@ -107,7 +106,7 @@ class KeyFile:
         self.problem = ""
         self.ever_read = False
         self._ring: Keyring | None = None
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: files.Identity | None = None
         self._next_look = float("-inf")
 
     def current(self) -> Keyring | None:
@@ -142,15 +141,15 @@ class KeyFile:
             logger.warning("%s", problem + kept if problem else "the keys can be read again")
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _stamp(path: Path) -> files.Identity | None:
     """What changes when the file is replaced; None when there is none."""
     try:
-        found = path.stat()
+        path.stat()
     except FileNotFoundError:
         return None
     except OSError:
-        return (0, 0, 0)  # reading will tell why
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
+        return ()  # reading will tell why
+    return files.version(path)
 
 
 def read_keys(path: Path) -> list[Key]:
@@ -224,35 +223,13 @@ def write_keys(path: Path, keys: Sequence[Key]) -> None:
         {**told(key), "sha256": key.digest.hex(), **({"secret": key.secret.decode()} if key.secret else {})}
         for key in keys
     ]
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(json.dumps({"keys": entries}, indent=1) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder while a file in it is read, changed and replaced: two commands at once lose nothing."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    files.replace(path, json.dumps({"keys": entries}, indent=1) + "\n", mode=0o600)
 
 
 def change_keys(path: Path, change: Callable[[list[Key]], list[Key]]) -> None:
     """Replace the keys of the file, if there is one, by `change` of them. Raises `KeysError`."""
-    with _alone(path.parent):
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with files.alone(path.with_name(f".{path.name}.lock")):
         write_keys(path, change(read_keys(path) if path.exists() else []))
 
 

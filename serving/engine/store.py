@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from features.files import Identity, identity
 from features.fold.fold import Fold
 from features.log.contract import LogMissing
 from models.bundle.loaded import Champions
@@ -13,9 +14,6 @@ from serving.engine.state import open_states
 from serving.settings import Settings
 
 _SQLITE = "sqlite:///"
-
-Identity = tuple[int, int] | None
-"""What tells a file from another at the same path; None when there is none."""
 
 
 class Opening:
@@ -31,8 +29,8 @@ class Opening:
         self._fold = fold
         self._champions = champions
         self._opened = False
-        self._log: Identity = None
-        self._ahead: Identity = None
+        self._log: Identity | None = None
+        self._ahead: Identity | None = None
 
     def engine(self, busy_seconds: float | None = None) -> Engine:
         """An engine of the calling thread; its writes wait `busy_seconds` for others (by default as set).
@@ -68,16 +66,8 @@ class Opening:
             return None
         return Path(store.removeprefix(_SQLITE))
 
-    def _files(self) -> tuple[Identity, Identity]:
+    def _files(self) -> tuple[Identity | None, Identity | None]:
         path = self._path()
         if path is None:
             return None, None
-        return _identity(path), _identity(path.with_name(f"{path.name}-wal"))
-
-
-def _identity(path: Path) -> Identity:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+        return identity(path), identity(path.with_name(f"{path.name}-wal"))

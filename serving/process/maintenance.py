@@ -12,12 +12,13 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from features import files
 from features.fold.fold import Fold
 from features.log.contract import Vocabulary
 from features.replay.audit import Oracle, audit
 from serving import metrics
 from serving.engine.engine import Engine
-from serving.engine.leader import Leading
+from serving.engine.leader import LeaderLock
 
 LOCK = "UPKEEP"
 REPORT = "upkeep.json"
@@ -64,7 +65,7 @@ class Upkeep:
         self._fold = fold
         self._audit_seconds = audit_seconds
         self._random = random.Random(seed)
-        self._leading = Leading(folder / LOCK)
+        self._leader = LeaderLock(folder / LOCK)
         self._rebuilt: object = None
         self._own = UpkeepReport(fold.fingerprint)
         self._oracle: Oracle | None = None
@@ -84,7 +85,7 @@ class Upkeep:
 
     def round(self, engine: Engine) -> float:
         """Do what is due. The seconds to rest. Raises a `LogError`."""
-        if not self._leading.taken():
+        if not self._leader.held():
             return HEARTBEAT_SECONDS
         if self._rebuilt != engine.states.identity:
             self._rebuild(engine)
@@ -99,7 +100,7 @@ class Upkeep:
 
     def release(self) -> None:
         """Let another process do it."""
-        self._leading.release()
+        self._leader.release()
 
     def _rebuild(self, engine: Engine) -> None:
         """Replay every customer whose state is missing or does not fit."""
@@ -144,9 +145,7 @@ class Upkeep:
         self._own = report
         metrics.MISMATCHES.set(len(report.mismatched))
         metrics.REBUILT.set(1.0 if report.rebuilt else report.done / max(report.total, 1))
-        draft = self._folder / f"{REPORT}.draft"
-        draft.write_text(json.dumps(asdict(report)), encoding="utf-8")
-        draft.replace(self._folder / REPORT)
+        files.replace(self._folder / REPORT, json.dumps(asdict(report)), durable=False)
 
 
 def _named(customers: Vocabulary, code: int) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from features.files import Identity, version
 from serving import metrics
 
 FILE = "monitor.json"
@@ -24,14 +25,14 @@ class Monitoring:
 
     def __init__(self, bundle: Path) -> None:
         self.place = bundle.with_name(FILE)
-        self._seen: tuple[int, int] | None = None
+        self._seen: Identity | None = None
 
     def refresh(self) -> bool:
         """Set the gauges if the report changed on disk. True when they were set.
 
         A file that is no report is noted in the log, once, and leaves the gauges as they are.
         """
-        seen = self._identity()
+        seen = version(self.place)
         if seen is None or seen == self._seen:
             return False
         self._seen = seen
@@ -41,14 +42,6 @@ class Monitoring:
             logger.warning("%s is not a report of `waypost monitor` (%s)", self.place, type(error).__name__)
             return False
         return True
-
-    def _identity(self) -> tuple[int, int] | None:
-        """What tells one report from the next; None when there is none."""
-        try:
-            status = self.place.stat()
-        except OSError:
-            return None
-        return status.st_ino, status.st_mtime_ns
 
 
 def _show(report: Mapping[str, Any]) -> None:

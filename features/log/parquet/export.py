@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from features.files import settle
 from features.log.contract import EventLog, LogError, LogVersion, Records, Vocabulary
 from features.log.parquet import exported, folder
 from features.log.parquet.exported import COLUMNS, MANIFEST, Manifest, Partition, partition_file
@@ -217,4 +218,4 @@ def _part(path: Path) -> Iterator[_Part]:
     draft = path.with_suffix(".tmp")
     with pq.ParquetWriter(draft, COLUMNS, compression="zstd") as writer:
         yield _Part(writer)
-    folder.settle(draft, path)
+    settle(draft, path)

@@ -23,9 +23,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from features.files import replace
 from features.identity.periods import Merges
 from features.log.contract import MERGE, LogCorrupt, LogMissing, LogVersion, Records
-from features.log.parquet import folder
 from features.log.parquet.partitioning import Homes
 from features.log.parquet.tables import EVENTS, FIELDS, explained, read, read_names, records_of
 
@@ -163,6 +163,4 @@ def manifest_of(path: Path) -> Manifest | None:
 
 def save(path: Path, manifest: Manifest) -> None:
     """Make `manifest` the state of the export in folder `path`: the commit."""
-    fresh = path / f"{MANIFEST}.tmp"
-    fresh.write_text(json.dumps(asdict(manifest), indent=2) + "\n")
-    folder.settle(fresh, path / MANIFEST)
+    replace(path / MANIFEST, json.dumps(asdict(manifest), indent=2) + "\n")

@@ -8,16 +8,14 @@ nothing; a file `whole-N` stands for all of its folder up to commit N, `part-N` 
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
-import os
 import re
-import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from features.files import alone, replace, synchronise
 from features.log.contract import LogBusy, LogCorrupt, LogDenied, LogError, LogFull, LogMissing, LogVersion
 
 VERSION = 2
@@ -108,16 +106,7 @@ def load(folder: Path) -> Manifest:
 
 def save(folder: Path, manifest: Manifest) -> None:
     """Make `manifest` the state of the log: the commit."""
-    fresh = folder / "log.json.tmp"
-    fresh.write_text(json.dumps(asdict(manifest), indent=2) + "\n")
-    settle(fresh, folder / "log.json")
-
-
-def settle(written: Path, path: Path) -> None:
-    """Give a file that was written in full its name, and have both on the disk before returning."""
-    _synchronise(written)
-    written.replace(path)
-    _synchronise(path.parent)
+    replace(folder / "log.json", json.dumps(asdict(manifest), indent=2) + "\n")
 
 
 def part(folder: Path, commit: int) -> Path:
@@ -162,24 +151,20 @@ def sweep(folder: Path, commit: int) -> None:
         idle = [path for path, _ in _numbered(each) if path not in counted]
         for path in (*idle, *each.glob("*.tmp")):
             path.unlink()
-        _synchronise(each)
+        synchronise(each)
 
 
 @contextmanager
 def sole_writer(folder: Path, busy_seconds: float) -> Iterator[None]:
     """Keep other writers out, in this process and others. Raises LogBusy when one stays longer than `busy_seconds`."""
-    with (folder / "log.lock").open("w") as lock:
-        for _ in range(max(1, round(busy_seconds / _POLL_SECONDS))):
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                time.sleep(_POLL_SECONDS)
-        else:
+    with ExitStack() as held:
+        try:
+            held.enter_context(alone(folder / "log.lock", busy_seconds))
+        except TimeoutError:
             raise LogBusy(
                 f"the log {folder}: another process has been writing for {busy_seconds:g} s, and nothing was written "
                 f"here; try again, and if it persists see who holds the log with: fuser {folder / 'log.lock'}"
-            )
+            ) from None
         yield
 
 
@@ -187,11 +172,3 @@ def _numbered(folder: Path) -> Iterator[tuple[Path, re.Match[str]]]:
     for path in folder.iterdir():
         if found := _NAME.fullmatch(path.name):
             yield path, found
-
-
-def _synchronise(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

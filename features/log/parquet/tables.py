@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.events import EVENT, NO_CODE
+from features.files import settle
 from features.log import rows
 from features.log.contract import LogCorrupt
 from features.log.parquet import folder, scan_order
@@ -95,7 +96,7 @@ def write(path: Path, table: pa.Table) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".tmp")
     pq.write_table(table, fresh, compression="zstd", row_group_size=GROUP)
-    folder.settle(fresh, path)
+    settle(fresh, path)
 
 
 def table_of(found: Iterable[Sequence[object]], schema: pa.Schema) -> pa.Table:

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from features.files import Identity, alone, replace, version
 from serving.engine.scoreboard.files import (
     CUSTOMERS,
     PLACES,
@@ -54,13 +55,13 @@ class Scoreboard:
         self.directory = directory
         self.fingerprint = fingerprint
         self.catalogue = catalogue_digest()
-        self._seen: tuple[int, int] | None = None
+        self._seen: Identity | None = None
         self._current: Generation | None = None
 
     def current(self) -> Generation | None:
         """The newest generation; None when there is none to be read, or only one of another fold or catalogue."""
         try:
-            seen = _identity(self.directory / CURRENT)
+            seen = version(self.directory / CURRENT)
             if seen is None:
                 return None
             if seen != self._seen:
@@ -127,16 +128,13 @@ class Scoreboard:
 
     def point_at(self, name: str) -> None:
         """Make a generation or revision that is all there the newest. While no other process writes."""
-        pointer = self.directory / f".{CURRENT}-{os.getpid()}"
-        pointer.write_text(name + "\n", encoding="utf-8")
-        pointer.replace(self.directory / CURRENT)
+        replace(self.directory / CURRENT, name + "\n", durable=False)
         self._seen = None
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Change the files while no other process does, and without what one left that was killed meanwhile."""
-        with (self.directory / WRITING).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with alone(self.directory / WRITING):
             for draft in self.directory.glob(f"{DRAFT}*"):
                 with _held(draft) as held:
                     if held:
@@ -200,15 +198,6 @@ def drop_revision(folder: Path, number: int) -> None:
         if made != following[segment]:
             (folder / PLACES.format(segment, made)).unlink(missing_ok=True)
     (folder / REVISION.format(number)).unlink()
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from one that replaces it; None when there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns
 
 
 def _blanked(folder: Path, gone: NDArray[np.int32], known: int) -> int:

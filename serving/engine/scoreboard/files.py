@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.files import replace
 from insights.segments import SEGMENTS
 
 REPORT = "report.json"
@@ -207,9 +208,7 @@ def read_reasons(folder: Path) -> Reasons:
 
 def write_reasons(folder: Path, reasons: Reasons) -> None:
     """Put reasons in the place of those in a generation's folder, at once."""
-    draft = folder / f".{REASONS}"
-    draft.write_text(json.dumps(reasons, allow_nan=False), encoding="utf-8")
-    draft.replace(folder / REASONS)
+    replace(folder / REASONS, json.dumps(reasons, allow_nan=False), durable=False)
 
 
 def opened(folder: Path) -> tuple[np.memmap[Any, Any], np.memmap[Any, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from serving.engine.engine import Engine
-from serving.engine.leader import Leading
+from serving.engine.leader import LeaderLock
 from serving.engine.scoreboard.board import Scoreboard
 from serving.engine.scoreboard.files import BLANK, Generation
 from serving.engine.scoreboard.refresh import refresh
@@ -43,12 +43,12 @@ class Sweeper:
     def __init__(self, scoreboard: Scoreboard, period: float) -> None:
         self.scoreboard = scoreboard
         self.period = period
-        self._leading = Leading(scoreboard.directory / LOCK)
+        self._leader = LeaderLock(scoreboard.directory / LOCK)
         self._next = 0.0
 
     def refresh(self, engine: Engine, clock: Callable[[], int]) -> Round:
         """Sweep all customers if that is due, else refresh those who changed."""
-        if not self._leading.taken():
+        if not self._leader.held():
             return Round(REFRESH_SECONDS, None)
         begun = time.monotonic()
         current = self.scoreboard.current()
@@ -62,7 +62,7 @@ class Sweeper:
 
     def release(self) -> None:
         """Let another process do it."""
-        self._leading.release()
+        self._leader.release()
 
     def _due(self, current: Generation, engine: Engine, now: int) -> bool:
         champion = engine.champions.current

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.events import Kind
+from features.files import identity
 from features.fold.fold import Fold
 from features.log import open_log
 from features.log.contract import MOST_JOINED, LogError, LogMissing
@@ -67,7 +67,7 @@ class SqliteStateStore(FoldedStates[SqliteLog]):
     def __init__(self, log: SqliteLog, fold: Fold) -> None:
         super().__init__(log, fold)
         self._connection: sqlite3.Connection = log.connection
-        self.identity = _identity(log.path)
+        self.identity = identity(log.path)
         with explained(log.path):
             if not self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (NEWEST,)).fetchone():
                 with log.transaction():
@@ -81,7 +81,7 @@ class SqliteStateStore(FoldedStates[SqliteLog]):
 
     def transaction(self) -> AbstractContextManager[object]:
         """All or nothing; may be nested. Raises `LogMissing` when the file is no longer the one that was opened."""
-        if _identity(self.log.path) != self.identity:
+        if identity(self.log.path) != self.identity:
             raise LogMissing(
                 f"the log {self.log.path} was removed or replaced while it was in use; nothing was written. Stop the "
                 f"server, put the right file in its place with no {self.log.path.name}-wal of another, and start again"
@@ -215,12 +215,3 @@ class SqliteStateStore(FoldedStates[SqliteLog]):
         with self.transaction():
             self._connection.execute(PROBE)
             self._connection.execute("DELETE FROM states WHERE customer = -1")
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file is at `path`; None when there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features import files
 from features.events import EVENT, days
 from features.identity.periods import circles
 from features.journey import JOURNEY
@@ -34,7 +35,7 @@ from tests.features.log.test_laws import Batch, batches
 @pytest.fixture(autouse=True, scope="module")
 def _no_waiting_for_the_disk() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(folder, "_synchronise", lambda path: None)
+        patch.setattr(files, "synchronise", lambda path: None)
         yield
 
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features import files
 from features.events import MINUTE, Event, Kind
 from features.log.contract import EventLog
-from features.log.parquet import folder
 from tests.features.log.samples import (
     START,
     Ledger,
@@ -65,7 +65,7 @@ few = settings(max_examples=15, deadline=None)
 def _no_waiting_for_the_disk() -> Iterator[None]:
     """A law says nothing of what a power failure leaves, and dozens of small commits wait for the disk for long."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(folder, "_synchronise", lambda path: None)
+        patch.setattr(files, "synchronise", lambda path: None)
         yield
 
 
