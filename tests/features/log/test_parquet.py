@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from features.log.contract import LogBusy, LogDenied
@@ -121,6 +122,17 @@ def test_a_write_that_fails_leaves_no_name_behind(log: ParquetLog, monkeypatch: 
     log.append([event(4, "dan")])
     assert log.customers.names() == ["ann", "bob", "dan"]
     assert log.append([event(3, "ann")]).records["customer"].tolist() == [0]
+
+
+def test_tables_held_by_a_scan_do_not_grow_with_the_log(log: ParquetLog) -> None:
+    held = []
+    for start in range(0, 60_000, 6_000):
+        numbers = range(start, start + 6_000)
+        log.append([event(number, f"c{number % 50}", properties={"page": number}) for number in numbers])
+        if start in (6_000, 54_000):
+            before = pa.total_allocated_bytes()
+            held.append(max(pa.total_allocated_bytes() - before for _ in log.scan_with_properties(size=1_000)))
+    assert held[1] < 1.5 * held[0], f"the most bytes that Arrow held at 12,000 and at 60,000 events: {held}"
 
 
 def test_a_scan_that_an_erasure_overtakes_says_so(log: ParquetLog, monkeypatch: pytest.MonkeyPatch) -> None:

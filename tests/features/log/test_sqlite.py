@@ -164,6 +164,10 @@ def test_the_columns_can_be_queried_plainly(log: SqliteLog) -> None:
     [
         ("SELECT * FROM events WHERE customer = 1 ORDER BY received, \"offset\"", "events_by_customer"),
         ("SELECT * FROM events WHERE received <= 1 ORDER BY received, \"offset\"", "events_by_received"),
+        (
+            "SELECT * FROM events WHERE received <= 1 AND kind IN (81, 90) ORDER BY received, \"offset\"",
+            "events_by_received",
+        ),
         ("SELECT code FROM customers WHERE name = 'x'", "sqlite_autoindex_customers"),
         (f"SELECT * FROM events WHERE {ABOUT_PEOPLE} AND kind = 90 AND \"offset\" > 7", "events_about_people"),
         ("SELECT * FROM merges WHERE member = 1 OR profile = 1", "merges_by_profile"),
@@ -173,6 +177,18 @@ def test_reads_follow_an_index_without_sorting(log: SqliteLog, query: str, index
     plan = " ".join(row[3] for row in log.connection.execute(f"EXPLAIN QUERY PLAN {query}"))
     assert index in plan
     assert "TEMP B-TREE" not in plan
+
+
+def test_a_message_is_found_by_its_index(log: SqliteLog) -> None:
+    log.append(shop(20), history=True)
+    asked: list[str] = []
+    log.connection.set_trace_callback(asked.append)
+    assert log.find(shop(20)[7].message_id) == shop(20)[7]
+    log.connection.set_trace_callback(None)
+    (statement,) = asked
+    plan = " ".join(row[3] for row in log.connection.execute(f"EXPLAIN QUERY PLAN {statement}"))
+    assert "sqlite_autoindex_events_1 (message_id=?)" in plan
+    assert "SCAN" not in plan
 
 
 def test_a_commit_is_on_the_disk(log: SqliteLog) -> None:
