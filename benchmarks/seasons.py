@@ -5,9 +5,13 @@
 At every cutoff each target is trained as production trains, with the cutoff as now and everything known by then, and
 what would be served is asked of every customer in scope. Figures at each cutoff:
 
-- the calibration error of `training.evaluation.metrics`, ten bins of equal numbers of rows, and beside it the error
-that a
-  perfectly calibrated forecaster would show with so few rows;
+- the calibration error of `training.evaluation.metrics`, ten bins of equal numbers of rows. With few rows it measures
+  noise: beside it stand the error that a perfect forecaster would show with so few rows, and how often that would be
+  at most `CALIBRATED`. Its outcomes are drawn with the probabilities that were said;
+- in the simulated shops, the error of the true probability of every customer, the season ahead included, and of what is
+  true if orders go on at today's pace (`benchmarks.seasons_truth`);
+- the error beyond noise: the root mean square of the gaps of the same bins, less what sampling adds to it (Kumar and
+  others, 2019);
 - the share of groups of 50 whose rate is inside the 90 % interval;
 - the log loss less that of the rate at the newest cutoff whose answer is known, and less that of a small LightGBM on
   recency, frequency and money by window, fitted on every row whose answer is known. A difference is significant when
@@ -31,13 +35,16 @@ from numpy.typing import NDArray
 
 from benchmarks.quality_data import Absent, Shop, cdnow_events, complete_journey, taobao_events
 from benchmarks.report import console, print_claims, print_table
-from benchmarks.seasons_shops import SHOPS, events_of
+from benchmarks.seasons_shops import OPENING, SHOPS, events_of, lives_of
+from benchmarks.seasons_truth import order_within
 from features.events import DAY
 from features.journey import JOURNEY
 from features.log.contract import MERGE
+from features.outcomes import Happens
 from features.replay.snapshots import past_of
 from training.evaluation.baselines import RFM_WINDOWS
 from training.evaluation.evaluation import plain_figures
+from training.evaluation.metrics import BINS
 from training.fitting.calibration import row_losses
 from training.fitting.intervals import coverage
 from training.fitting.tier_selection import climb
@@ -74,8 +81,12 @@ class Served:
     shift: float
     deviation: float
     error: float
+    beyond: float
     perfect: float
+    perfect_holds: float
     chance: float
+    truth: float
+    todays: float
     inside: float
     over_rate: tuple[float, float]
     over_small: tuple[float, float]
@@ -85,14 +96,16 @@ class Served:
         """The figures as a row of the table."""
         return [
             f"{self.target} day {self.day:.0f}", self.tier, f"{self.rows:,}", f"{self.said:.1%}", f"{self.came:.1%}",
-            f"{self.shift:+.2f} ± {self.deviation:.2f}", f"{self.error:.3f}", f"{self.perfect:.3f}",
-            f"{self.inside:.0%}", f"{self.over_rate[0]:+.4f}", f"{self.over_small[0]:+.4f}",
+            f"{self.shift:+.2f} ± {self.deviation:.2f}", f"{self.error:.3f}", f"{self.beyond:.3f}",
+            f"{self.perfect:.3f}", f"{self.perfect_holds:.0%}",
+            f"{self.truth:.3f}", f"{self.todays:.3f}", f"{self.inside:.0%}",
+            f"{self.over_rate[0]:+.4f}", f"{self.over_small[0]:+.4f}",
         ]  # fmt: skip
 
 
 COLUMNS = (
-    "target and day", "tier", "rows", "said", "came", "level", "error", "of perfect", "inside", "over rate",
-    "over small",
+    "target and day", "tier", "rows", "said", "came", "level", "error", "beyond noise", "of perfect",
+    "perfect holds", "of truth", "of today's pace", "inside", "over rate", "over small",
 )  # fmt: skip
 
 
@@ -122,7 +135,20 @@ def claims(found: Sequence[Served]) -> dict[str, float]:
     """Over all cutoffs, and over those of the real shops alone."""
     real = [each for each in found if each.shop in REAL]
     named = {f"real_{name}": value for name, value in _shares(real).items()} if real else {}
-    return _shares(found) | named
+    simulated = [each for each in found if each.shop in SHOPS]
+    return _shares(found) | named | (_simulated(simulated) if simulated else {})
+
+
+def _simulated(found: Sequence[Served]) -> dict[str, float]:
+    """What was served in the simulated shops, beside those who know what no log tells."""
+    return {
+        "simulated_cutoffs": float(len(found)),
+        "simulated_cutoffs_calibrated_share": float(np.mean([each.error <= CALIBRATED for each in found])),
+        "simulated_cutoffs_calibrated_share_of_truth": float(np.mean([each.truth <= CALIBRATED for each in found])),
+        "simulated_cutoffs_calibrated_share_of_todays_pace": float(
+            np.mean([each.todays <= CALIBRATED for each in found])
+        ),
+    }
 
 
 def _shares(found: Sequence[Served]) -> dict[str, float]:
@@ -134,7 +160,8 @@ def _shares(found: Sequence[Served]) -> dict[str, float]:
         "cutoffs_calibrated_or_chance_share": float(
             np.mean([each.error <= max(CALIBRATED, each.chance) for each in found])
         ),
-        "perfect_calibrated_share": float(np.mean([each.perfect <= CALIBRATED for each in found])),
+        "cutoffs_calibrated_share_of_perfect": float(np.mean([each.perfect_holds for each in found])),
+        "cutoffs_calibrated_beyond_noise_share": float(np.mean([each.beyond <= CALIBRATED for each in found])),
         "calibration_error": float(np.mean([each.error for each in found])),
         "calibration_error_of_perfect": float(np.mean([each.perfect for each in found])),
         "interval_coverage": float(np.average([each.inside for each in found], weights=rows)),
@@ -149,7 +176,8 @@ def _summary(found: Sequence[Served]) -> str:
     shares = _shares(found)
     return (
         f"error {shares['calibration_error']:.3f} (perfect {shares['calibration_error_of_perfect']:.3f}), "
-        f"{shares['cutoffs_calibrated_share']:.0%} calibrated, {shares['interval_coverage']:.0%} inside"
+        f"{shares['cutoffs_calibrated_share']:.0%} calibrated (perfect "
+        f"{shares['cutoffs_calibrated_share_of_perfect']:.0%}), {shares['interval_coverage']:.0%} inside"
     )
 
 
@@ -202,13 +230,13 @@ def _told(name: str, shop: Shop, seed: int, asked: tuple[Target, int]) -> Served
         return None
     scorer = climb(found, seed).scorer
     said, day = scorer.score_many(rows.features), (now - shop.start) / DAY
-    figure = plain_figures(said, rows.labels, ("calibration_error",))["calibration_error"]
     perfect = np.array(list(_perfect(said, seed)))
     own = row_losses(said, rows.labels)
     return Served(
         name, target.name, day, scorer.rung.name, len(rows), float(said.mean()), float(rows.labels.mean()),
-        scorer.level.shift, scorer.level.deviation, figure, float(perfect.mean()), float(np.quantile(perfect, 0.95)),
-        coverage(said, rows.labels, scorer.spread, seed),
+        scorer.level.shift, scorer.level.deviation, _error(said, rows.labels), _beyond(said, rows.labels),
+        float(perfect.mean()), float((perfect <= CALIBRATED).mean()), float(np.quantile(perfect, 0.95)),
+        *_of_truth(name, seed, target, now, rows, found.names), coverage(said, rows.labels, scorer.spread, seed),
         _over(own, _newest_rate(found), rows), _over(own, _small(found, rows, seed), rows),
     )  # fmt: skip
 
@@ -218,7 +246,36 @@ def _perfect(said: Floats, seed: int) -> Iterator[float]:
     draw = np.random.default_rng(seed)
     for _ in range(PERFECT):
         labels = (draw.random(len(said)) < said).astype(np.int8)
-        yield plain_figures(said, labels, ("calibration_error",))["calibration_error"]
+        yield _error(said, labels)
+
+
+def _error(said: Floats, labels: NDArray[np.int8]) -> float:
+    return plain_figures(said, labels, ("calibration_error",))["calibration_error"]
+
+
+def _of_truth(name: str, seed: int, target: Target, now: int, rows: Slice, names: Sequence[str]) -> tuple[float, float]:
+    """The errors of the true probabilities with the season ahead, and at today's pace; NaN of a real shop."""
+    outcome = target.outcome
+    if name not in SHOPS or not isinstance(outcome, Happens):
+        return np.nan, np.nan
+    lengths = outcome.lengths(dict(zip(names, rows.features.T, strict=True)), len(rows)) / DAY
+    last = (now - OPENING) / DAY - rows.features[:, names.index("days_since_purchase")]
+    lives = lives_of(SHOPS[name], np.random.default_rng(seed))
+    orders = [
+        order_within(lives, rows.customer, last.astype(np.float64), (now - OPENING) / DAY, lengths, foreseen=foreseen)
+        for foreseen in (True, False)
+    ]
+    season, pace = (_error(each if outcome.expected else 1.0 - each, rows.labels) for each in orders)
+    return season, pace
+
+
+def _beyond(said: Floats, labels: NDArray[np.int8]) -> float:
+    """The root mean square gap of bins of equal numbers of rows, less the variance that each gap has from sampling."""
+    parts = np.array_split(np.argsort(said, kind="stable"), BINS)
+    rows = np.array([float(len(part)) for part in parts])
+    gaps, came = (np.array([float(each[part].mean()) for part in parts]) for each in (said - labels, labels))
+    square = float(np.average(gaps**2 - came * (1.0 - came) / (rows - 1.0), weights=rows))
+    return float(np.sqrt(max(square, 0.0)))
 
 
 def _newest_rate(found: Gathered) -> float:

@@ -84,9 +84,28 @@ SHOPS: dict[str, Simulated] = {
 """The shops by name."""
 
 
-def events_of(shop: Simulated, seed: int) -> NDArray[np.void]:
-    """The orders of the shop as EVENT records in the order of the log."""
-    draw = np.random.default_rng(seed)
+LIFETIME = 400.0
+"""Days that a customer stays, in the mean."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lives:
+    """What is true of each customer and no log tells: float64[customers].
+
+    Gaps between orders are gamma distributed on the inner clock, `gaps` in the mean and `regular` their shape; `first`
+    is the first order on it, `leaves` the day on which the customer is gone. `inner` is the inner clock at the
+    beginning of each day.
+    """
+
+    inner: Floats
+    gaps: Floats
+    regular: Floats
+    first: Floats
+    leaves: Floats
+
+
+def lives_of(shop: Simulated, draw: np.random.Generator) -> Lives:
+    """The customers of a shop."""
     grid = np.arange(shop.days + 1, dtype=np.float64)
     # Whoever begins before the opening is an old customer; the inner clock of a season runs by the day of the year.
     inner = np.concatenate([[0.0], np.cumsum(shop.profile(grid[:-1] + 0.5 + shop.opens))])
@@ -95,13 +114,21 @@ def events_of(shop: Simulated, seed: int) -> NDArray[np.void]:
     regular = np.where(draw.random(number) < 0.4, 4.0, 1.0)
     old = draw.random(number) < 0.5
     first = np.where(old, draw.uniform(0.0, 1.0, number) * gaps, draw.uniform(0.0, inner[-1], number))
-    leaves = np.interp(first, inner, grid) + draw.exponential(400.0, number)
+    leaves = np.interp(first, inner, grid) + draw.exponential(LIFETIME, number)
+    return Lives(inner, gaps, regular, first, leaves)
+
+
+def events_of(shop: Simulated, seed: int) -> NDArray[np.void]:
+    """The orders of the shop as EVENT records in the order of the log."""
+    draw = np.random.default_rng(seed)
+    lives, grid = lives_of(shop, draw), np.arange(shop.days + 1, dtype=np.float64)
     parts = []
-    for place in range(number):
-        most = int(2.0 * inner[-1] / gaps[place]) + 10
-        each = draw.gamma(regular[place], gaps[place] / regular[place], most)
-        when = np.interp(first[place] + np.concatenate([[0.0], np.cumsum(each)]), inner, grid, right=np.inf)
-        when = when[when < min(float(leaves[place]), float(shop.days))]
+    for place in range(shop.customers):
+        gap, regular = lives.gaps[place], lives.regular[place]
+        each = draw.gamma(regular, gap / regular, int(2.0 * lives.inner[-1] / gap) + 10)
+        orders = lives.first[place] + np.concatenate([[0.0], np.cumsum(each)])
+        when = np.interp(orders, lives.inner, grid, right=np.inf)
+        when = when[when < min(float(lives.leaves[place]), float(shop.days))]
         parts.append(np.column_stack([np.full(len(when), float(place)), when]))
     rows = np.concatenate(parts)
     events = np.zeros(len(rows), EVENT)
