@@ -14,6 +14,7 @@ from training.fitting.intervals import log_odds
 from training.fitting.tiers import STRENGTHS, fit_logistic
 from training.rows.dataset import Gathered, Slice
 from training.rows.residuals import SHORT, Residuals, level_of, residuals_of, shift_of, steepness
+from training.rows.schedule import Schedule
 from training.targets import InVisit, Target
 
 Floats = NDArray[np.float64]
@@ -39,15 +40,29 @@ def level_at(scorer: Scorer, rows: Slice, found: Gathered, now: int) -> Level:
     own = residuals_of(
         log_odds(scorer.shape.apply_many(scorer.raw_many(rows.features))), rows.labels, _moments(target, rows), width
     )
+    opened = found.end - round(found.counts.history_days * DAY)
+    own = settled(own, opened)
     # A rate does not tell customers apart: that others are asked now shows in its own residuals alone.
     if found.short is None or isinstance(scorer.rung, Prior | StageRates):
         return level_of(own, None, now, width, 1.0)
     known = found.short.where(found.short.cutoff + SHORT <= now)
-    short = _short_residuals(known, found.names)
+    short = settled(_short_residuals(known, found.names), opened)
     outcome = target.outcome
     expected = not isinstance(outcome, Happens) or outcome.expected
     shares = [_share(each.labels, expected=expected) for each in (rows, known)]
     return level_of(own, short, now, width, steepness(*shares))
+
+
+def settled(residuals: Residuals, opened: int) -> Residuals:
+    """Those after the warm-up of a log that was `opened` then, all where those are the fewer.
+
+    In the warm-up every customer looks new: what a model leaves there is no season of the shop, and taken for one it
+    makes the level look as if it wandered far.
+    """
+    late = residuals.moments >= opened + Schedule.warm_up
+    if 2 * late.sum() < len(residuals):
+        return residuals
+    return Residuals(residuals.moments[late], residuals.shifts[late], residuals.variances[late], residuals.width)
 
 
 def _short_residuals(rows: Slice, names: tuple[str, ...]) -> Residuals:

@@ -14,9 +14,11 @@ from features.outcomes import Happens
 from features.replay.snapshots import Past, past_of
 from models.prediction.level import UNMOVED, Level
 from tests.worlds import OPENING, shop
+from training.fitting.levels import settled
 from training.fitting.tier_selection import climb
 from training.rows.dataset import gathered, rows_at, short_question
-from training.rows.residuals import SHORT, Residuals, _mean_within, level_of
+from training.rows.residuals import SHORT, Residuals, _mean_within, ahead, level_of
+from training.rows.schedule import Schedule
 from training.run.recalibration import Recalibrated
 from training.targets import TARGETS
 
@@ -84,3 +86,16 @@ def test_a_rate_follows_who_is_asked_now() -> None:
     early = Residuals(cutoffs, np.linspace(2.0, -2.0, 40), np.full(40, 0.05), 30 * DAY)
     level = level_of(early, None, int(cutoffs[-1]) + 30 * DAY, 30 * DAY, 1.0)
     assert -3.0 < level.shift < -1.0
+
+
+def test_what_the_warm_up_of_a_log_leaves_is_no_season_of_the_shop() -> None:
+    cutoffs = OPENING + SHORT * np.arange(1, 31, dtype=np.int64)
+    new = Residuals(cutoffs, np.where(cutoffs < OPENING + Schedule.warm_up, -1.0, 0.1), np.full(30, 0.005), SHORT)
+    kept = settled(new, OPENING)
+    assert kept.moments[0] == OPENING + Schedule.warm_up and (kept.shifts == 0.1).all() and len(kept.variances) == 24
+    assert settled(kept, OPENING).moments.tolist() == kept.moments.tolist()
+    now = int(cutoffs[-1]) + SHORT
+    assert abs(ahead(kept, now, SHORT).shift - 0.1) < 0.02 < ahead(new, now, SHORT).deviation
+    young = Residuals(cutoffs[:11], new.shifts[:11], new.variances[:11], SHORT)
+    assert len(settled(young, OPENING)) == 11
+    assert len(settled(Residuals(cutoffs[:0], new.shifts[:0], new.variances[:0], SHORT), OPENING)) == 0
