@@ -29,6 +29,9 @@ class Seen:
     """Why the figure is not known when it does not hold."""
 
 
+TARGETS = ("conversion_7d", "churn_28d")
+"""The targets whose probabilities figures are made of."""
+
 _always = Seen(lambda columns: True, "there is nothing to measure it by yet")
 
 

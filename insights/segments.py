@@ -54,8 +54,13 @@ class Segment:
         return min(math.ceil(asked * candidates - 1e-9), candidates) if asked <= 1 else min(round(asked), candidates)
 
     def columns(self) -> frozenset[str]:
-        """Names of the features and target probabilities that membership and order depend on."""
+        """Names of the features and targets that membership and order depend on."""
         return self.rule.columns() | self.order_by.columns()
+
+    @property
+    def targets(self) -> frozenset[str]:
+        """Names of the targets among its columns: what is no feature."""
+        return self.columns() - Journey.features.keys()
 
 
 SEGMENTS: dict[str, Segment] = {
@@ -151,9 +156,9 @@ def markdown() -> str:
         "<!-- Generated: python -m insights.segments > docs/segments.md -->",
         "",
         "Groups of customers to pull with `waypost segments pull NAME` or `GET /v1/segments/NAME`. The rules are over",
-        "[features](features.md) and the probabilities `conversion_7d` and `churn_28d`; a comparison with a value that",
-        "is not known is false. `--size 0.1` or `?size=500` asks for the first tenth of those for whom the rule holds,",
-        "or for the first 500 of them.",
+        "[features](features.md) and [targets](targets.md), by name; a comparison with a value that is not known is",
+        "false. `--size 0.1` or `?size=500` asks for the first tenth of those for whom the rule holds, or for the",
+        "first 500 of them.",
         "",
         "The yield of *at-risk* is measured at the newest cutoff of the model's test, on rows it had not seen: which",
         "share of those it names then bought nothing for 28 days, and which share of the money that left they held.",

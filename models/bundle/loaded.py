@@ -21,7 +21,9 @@ from models.bundle.bundle import Bundle, BundleError, Model
 from models.bundle.evidence import Kind, kind_reader, lowered
 from models.bundle.governance import stand_in
 from models.decisions.policy import Policy
+from models.prediction.amount import AmountScorer
 from models.prediction.scope import UnreadableScope, compile_scope, read_scope
+from models.prediction.scorer import Scorer
 
 
 class ModelMissing(Exception):
@@ -80,11 +82,16 @@ class Champion:
             if wanted is None or target in wanted
         }
 
-    def score_many(self, features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
-        """The probabilities of several customers, float32[n, features]; NaN where a target does not speak of one."""
+    def score_many(self, features: NDArray[np.float32], also: Collection[str] = ()) -> dict[str, NDArray[np.float64]]:
+        """The probabilities of several customers, float32[n, features], and the amounts named in `also`.
+
+        NaN where a target does not speak of one.
+        """
         columns = dict(zip(self.bundle.manifest.features, features.T, strict=True))
         scores = {}
-        for target, scorer in self.bundle.scorers.items():
+        models: dict[str, Scorer | AmountScorer] = {**self.bundle.scorers}
+        models.update({target: amount for target, amount in self.bundle.amounts.items() if target in also})
+        for target, scorer in models.items():
             asked = np.broadcast_to(self.scopes[target].evaluate(columns), len(features)).astype(bool)
             scores[target] = np.full(len(features), np.nan)
             scores[target][asked] = scorer.score_many(np.ascontiguousarray(features[asked]))

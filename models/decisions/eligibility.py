@@ -14,7 +14,8 @@ from typing import Any
 from features.aggregates import kernels
 from features.events import HOUR, Stage
 from features.grammar import Binary, Expr, Unary, duration_text
-from models.decisions.actions import SCORES, Action
+from features.journey import Journey
+from models.decisions.actions import Action
 from models.decisions.decision import Reason
 
 Row = Mapping[str, float]
@@ -31,7 +32,7 @@ _JOINTS = {"&": "and", "|": "or"}
 def compile_judge(actions: Sequence[Action]) -> Judge:
     """A function that judges every action for one customer.
 
-    Its row holds Python floats. It raises KeyError for a feature that is not in the row; a score that is not in
+    Its row holds Python floats. It raises KeyError for a feature that is not in the row; a target that is not in
     the row is NaN, since no model speaks of it.
     """
     compiled = compile(judge_text(actions), "<the actions, judged>", "exec")
@@ -73,7 +74,7 @@ def truth_code(condition: Expr, names: Mapping[str, str]) -> str:
 
 
 def _lookup(name: str) -> str:
-    return f"row.get({name!r}, NAN)" if name in SCORES else f"row[{name!r}]"
+    return f"row[{name!r}]" if name in Journey.features else f"row.get({name!r}, NAN)"
 
 
 def _rule_lines(condition: Expr, names: Mapping[str, str], rules: dict[str, int]) -> list[str]:

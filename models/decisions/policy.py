@@ -67,8 +67,13 @@ class Policy:
 
     @cached_property
     def columns(self) -> frozenset[str]:
-        """Names of the features and target probabilities that decisions look at."""
+        """Names of the features and targets that decisions look at."""
         return frozenset({"stage"}).union(*(action.columns() for action in self.actions))
+
+    @cached_property
+    def targets(self) -> frozenset[str]:
+        """Names of the targets among them."""
+        return frozenset[str]().union(*(action.targets for action in self.actions))
 
     def decide(
         self,
@@ -80,10 +85,10 @@ class Policy:
     ) -> Decision:
         """Choose an action for the customer described by `row`.
 
-        `row` maps feature names and `SCORES` to Python floats; a score may be absent, a feature may not (raises
-        `UnknownColumn`). `recent_actions` maps the names of actions to when they were last chosen, in microseconds.
-        `seed` becomes the decision's id: the same seed and the same row give the same decision. `channels` are
-        those on which the caller can act (None: all); an action without a channel is always possible.
+        `row` maps names of features and of `targets` to Python floats; a target may be absent, a feature may not
+        (raises `UnknownColumn`). `recent_actions` maps the names of actions to when they were last chosen, in
+        microseconds. `seed` becomes the decision's id: the same seed and the same row give the same decision.
+        `channels` are those on which the caller can act (None: all); an action without a channel is always possible.
         """
         stage = self._stage_of(row)
         judged = self._judge(row, stage, recent_actions, now, channels)

@@ -76,9 +76,9 @@ def segments_of(fold: Fold, scores: CustomerScores, generation: Generation | Non
     if not scores.known:
         return []
     columns: dict[str, Any] = dict(zip(fold.names, scores.features, strict=True))
-    probabilities = scores.probabilities
+    values = scores.values
     for segment in SEGMENTS.values():
-        columns.update({name: probabilities.get(name, np.nan) for name in segment.columns() - fold.index.keys()})
+        columns.update({name: values.get(name, np.nan) for name in segment.targets})
     return [
         segment.name
         for segment in SEGMENTS.values()

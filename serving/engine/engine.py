@@ -14,7 +14,7 @@ from features.events import Channel, Event, Kind, Stage
 from features.fold.fold import Fold
 from features.identity.rules import joined
 from models.bundle.loaded import Champion, Champions
-from models.decisions.actions import DO_NOTHING, SCORES
+from models.decisions.actions import DO_NOTHING
 from models.decisions.policy import Decision, Policy, decision_event, reward_event
 from models.recommenders.contract import Recommendation
 from models.recommenders.history import recent_items
@@ -170,10 +170,10 @@ class Engine:
         state = self.states.load(customer)
         if withdrawn(state):
             return self._leave_in_peace(state, decision_id, now, champion)
-        scores = score(self.fold, state, now, champion, SCORES)
+        scores = score(self.fold, state, now, champion, champion.policy.targets)
         row = self._row(scores)
         if scores.known:  # the base rate of those we know says nothing of an unknown customer
-            row.update(scores.probabilities)
+            row.update(scores.values)
         as_of = scores.as_of
         decision = champion.policy.decide(row, self._recent_actions(state), as_of, decision_id, channels)
         items = self._shown(decision, champion, state, as_of)
@@ -232,7 +232,7 @@ class Engine:
 
     def _leave_in_peace(self, state: CustomerState, decision_id: str, now: int, champion: Champion) -> Judged:
         """The decision to do nothing, which is not recorded either."""
-        scores = score(self.fold, stranger(state.customer, self.fold), now, champion, SCORES)
+        scores = score(self.fold, stranger(state.customer, self.fold), now, champion, ())
         decision = IN_PEACE.decide(self._row(scores), {}, scores.as_of, decision_id)
         return Judged(decision, state, False, scores.as_of, [], champion, None)
 

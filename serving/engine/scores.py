@@ -42,6 +42,11 @@ class CustomerScores(NamedTuple):
     """Who scored; None when there was no model."""
 
     @property
+    def values(self) -> dict[str, float]:
+        """The probability or the amount of each target that has one."""
+        return {name: each.value for name, each in self.estimates.items() if isinstance(each, Estimate)}
+
+    @property
     def probabilities(self) -> dict[str, float]:
         """The probability of each target that has one."""
         rates = self.champion.base_rates if self.champion else {}

@@ -10,15 +10,14 @@ import pytest
 from numpy.typing import NDArray
 
 from features.journey import Journey
-from insights.kpis import KPIS, key_figures, markdown, to_json
-from models.decisions.actions import SCORES
+from insights.kpis import KPIS, TARGETS, key_figures, markdown, to_json
 
 NAN = float("nan")
 
 
 def board(number: int, **known: list[float]) -> dict[str, NDArray[Any]]:
     """A scoreboard of all features and scores, NaN but for what is given."""
-    columns = {name: np.full(number, np.nan, np.float32) for name in (*Journey.features, *SCORES)}
+    columns = {name: np.full(number, np.nan, np.float32) for name in (*Journey.features, *TARGETS)}
     return {**columns, **{name: np.array(values, np.float32) for name, values in known.items()}}
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from features.grammar import Binary, Column, Constant, Expr, Unary
 from features.journey import Journey
 from insights.segments import SEGMENTS, Segment, candidates, members
-from models.decisions.actions import SCORES
+from training.targets import TARGETS
 
 VALUES = (math.nan, 0.0, 0.1, 0.2, 0.5, 0.51, 0.9, 1.0, 2.0, 4.0, 5.0, 9.0, 29.0, 30.0, 56.0, 57.0, 200.0, 336.0, 1e6)
 COLUMNS = sorted(frozenset[str]().union(*(segment.columns() for segment in SEGMENTS.values())))
@@ -102,6 +102,6 @@ def test_nobody_is_in_a_segment_for_what_is_not_known(segment: Segment) -> None:
 
 @every_segment
 def test_a_segment_looks_at_what_exists_and_says_whom_it_holds(segment: Segment) -> None:
-    assert segment.columns() <= {*Journey.features, *SCORES}
+    assert segment.columns() <= {*Journey.features, *TARGETS}
     assert segment.doc.endswith(".")
     assert SEGMENTS[segment.name] is segment

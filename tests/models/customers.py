@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from features.events import Stage, days
 from features.journey import Journey
-from models.decisions.actions import ACTIONS, SCORES
+from models.decisions.actions import ACTIONS
 
 NOW = days(20_000)
-NAMES = (*Journey.features, *SCORES)
+TARGETS = frozenset[str]().union(*(action.targets for action in ACTIONS))
+NAMES = (*Journey.features, *TARGETS)
 INTERESTING = (math.nan, 0.0, 0.01, 0.3, 0.59, 0.6, 0.8, 1.0, 2.0, 3.0, 4.5, 6.0, 7.0, 9.0, 14.0, 28.0, 45.0, 50.0, 1e4)
 """Values on and beside the thresholds of the catalogue."""
 
@@ -23,10 +24,10 @@ def customer(stage: Stage, **known: float) -> dict[str, float]:
 @st.composite
 def customers(draw: st.DrawFn) -> dict[str, float]:
     """Any customer, likely or not; probabilities are probabilities or not known."""
-    columns = sorted(frozenset[str]().union(*(action.columns() for action in ACTIONS)) - set(SCORES))
+    columns = sorted(frozenset[str]().union(*(action.columns() for action in ACTIONS)) - TARGETS)
     row = customer(draw(st.sampled_from(Stage)))
     row.update({name: draw(st.sampled_from(INTERESTING)) for name in columns})
-    row.update({name: draw(st.sampled_from((math.nan, 0.0, 0.02, 0.3, 0.6, 0.9, 1.0))) for name in SCORES})
+    row.update({name: draw(st.sampled_from((math.nan, 0.0, 0.02, 0.3, 0.6, 0.9, 1.0))) for name in sorted(TARGETS)})
     return row
 
 

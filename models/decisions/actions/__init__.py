@@ -6,9 +6,9 @@ To add an action, add one entry to the file of its stage; decisions, laws, docs 
 from features.events import Channel, Stage
 from features.grammar import Constant
 from models.decisions.actions import advocacy, awareness, consideration, purchase, retention
-from models.decisions.actions.action import SCORES, Action
+from models.decisions.actions.action import Action
 
-__all__ = ["ACTIONS", "DO_NOTHING", "SCORES", "Action"]
+__all__ = ["ACTIONS", "DO_NOTHING", "Action"]
 
 DO_NOTHING = Action(
     name="do_nothing",

@@ -22,9 +22,6 @@ BUYS = Column("conversion_7d")
 LEAVES = Column("churn_28d")
 """Probability that an active customer buys nothing in the next 28 days."""
 
-SCORES = ("conversion_7d", "churn_28d")
-"""The target probabilities that actions refer to; NaN where a target does not speak of the customer."""
-
 MARGIN = 0.35
 """Assumed share of a sale that the shop keeps, before discounts and shipping."""
 
@@ -73,9 +70,9 @@ CONTENT = ("", "items")
 class Action:
     """Something the shop can do for one customer at one moment.
 
-    `value` is the expected gain in currency before `cost`, over features and `SCORES`; where it is NaN the action
-    is not eligible. All `conditions` must hold, and at least `every` microseconds must have passed since this
-    action was last chosen for the customer (0: no limit). Raises ValueError for a definition that cannot be meant.
+    `value` is the expected gain in currency before `cost`, over features and targets by their names; where it is NaN
+    the action is not eligible. All `conditions` must hold, and at least `every` microseconds must have passed since
+    this action was last chosen for the customer (0: no limit). Raises ValueError for a definition that cannot be meant.
     """
 
     name: str
@@ -118,8 +115,13 @@ class Action:
         return self.stages == tuple(Stage) and not (self.conditions or self.every or self.value.columns())
 
     def columns(self) -> frozenset[str]:
-        """Names of the features and target probabilities this action looks at, beside the stage."""
+        """Names of the features and targets this action looks at, beside the stage."""
         return self.value.columns().union(*(condition.columns() for condition in self.conditions))
+
+    @property
+    def targets(self) -> frozenset[str]:
+        """Names of the targets among its columns: what is no feature. NaN where one does not speak of the customer."""
+        return self.columns() - Journey.features.keys()
 
     def _keeps_contact_policy(self) -> bool:
         kept = set(map(id, self.conditions))

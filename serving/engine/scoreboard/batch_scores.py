@@ -1,4 +1,4 @@
-"""What the scoreboard knows of a customer: every feature, and the probability of every target."""
+"""What the scoreboard knows of a customer: features, the probabilities of targets, and what segments ask for."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from insights.kpis import TARGETS
+from insights.segments import SEGMENTS
 from models.bundle.loaded import Champion
-from models.decisions.actions import SCORES
 from serving.engine.engine import Engine
 from serving.engine.state.contract import StateChunk
 
@@ -25,8 +26,9 @@ class Readings(NamedTuple):
 
 
 def targets_of(champion: Champion | None) -> tuple[str, ...]:
-    """The targets that have a column: those of the champion, and those that the actions ask for."""
-    return tuple(dict.fromkeys((*(champion.bundle.scorers if champion else ()), *SCORES)))
+    """The targets that have a column: the probabilities of the champion, and what figures and segments ask for."""
+    asked = sorted(frozenset[str]().union(*(segment.targets for segment in SEGMENTS.values())))
+    return tuple(dict.fromkeys((*(champion.bundle.scorers if champion else ()), *TARGETS, *asked)))
 
 
 def readings(
@@ -34,13 +36,13 @@ def readings(
 ) -> Readings:
     """Those who did something (whom only decisions and rewards speak of is not known) and let us profile.
 
-    Without a model the probabilities are NaN: segments that ask for them are empty.
+    Without a model the targets are NaN: segments that ask for them are empty.
     """
     first_seen, withdrawn = engine.fold.index["days_since_first"], engine.fold.index["profiling_withdrawn"]
     features = engine.fold.sweep(chunk.states, now)
     known = ~np.isnan(features[:, first_seen]) & ~(features[:, withdrawn] > 0)
     customers, states, features = chunk.customers[known], chunk.states[known], features[known]
-    scored: dict[str, NDArray[Any]] = champion.score_many(features) if champion else {}
+    scored: dict[str, NDArray[Any]] = champion.score_many(features, targets) if champion else {}
     columns = np.empty((features.shape[1] + len(targets), len(features)), np.float32)
     columns[: features.shape[1]] = features.T
     for row, target in enumerate(targets, features.shape[1]):

@@ -39,10 +39,15 @@ MOST_EXPLAINED = 1000
 Columns = Mapping[str, NDArray[Any]]
 
 
+def valued(report: Mapping[str, Any]) -> tuple[str, ...]:
+    """The targets of a sweep that answer with a number: probabilities and amounts."""
+    return tuple(dict.fromkeys((*report["targets"], *report["amounts"])))
+
+
 def member_columns(generation: Generation) -> tuple[str, ...]:
     """Names of the columns that `member_rows` gives, in its order."""
     report = generation.report
-    ranges = [f"{name}{end}" for name in (*report["targets"], *report["amounts"]) for end in ("", "_low", "_high")]
+    ranges = [f"{name}{end}" for name in valued(report) for end in ("", "_low", "_high")]
     stages = [f"{name}{part}" for name in report["stages"] for part in ("", "_probability", "_days")]
     return (*POSITION, *ranges, *stages, *SHOWN)
 

@@ -25,7 +25,7 @@ from serving.engine.consent import withdrawn
 from serving.engine.customer import number, position, segments_of, target_scores
 from serving.engine.engine import Engine
 from serving.engine.scoreboard import Generation, member_columns, member_reasons, member_rows
-from serving.engine.scoreboard.members import MOST_EXPLAINED, SHOWN, csv_values, shown
+from serving.engine.scoreboard.members import MOST_EXPLAINED, SHOWN, csv_values, shown, valued
 from serving.engine.staleness import staleness
 from serving.engine.times import moment
 from serving.http.endpoints.shapes import event_answer, past_yield, stamp, version_of
@@ -210,7 +210,7 @@ def _listed(
 
 def _members(engine: Engine, generation: Generation, places: NDArray[np.int32]) -> Iterator[SegmentMember]:
     reasons, code_of, report = generation.reasons(), engine.states.log.customers.code, generation.report
-    valued = (*report["targets"], *report["amounts"])
+    targets = valued(report)
     rows = dict(zip(generation.customers[places].tolist(), places.tolist(), strict=True))
     for customer, values in _listed(engine, generation, places):
         row = rows.get(code_of(customer))
@@ -218,8 +218,8 @@ def _members(engine: Engine, generation: Generation, places: NDArray[np.int32]) 
             customer=customer,
             stage=Stage(int(values["stage"])).name.lower(),
             lapsing=values["lapsing"] > 0,
-            scores={target: number(values[target]) for target in valued},
-            intervals={target: _interval(values[f"{target}_low"], values[f"{target}_high"]) for target in valued},
+            scores={target: number(values[target]) for target in targets},
+            intervals={target: _interval(values[f"{target}_low"], values[f"{target}_high"]) for target in targets},
             next_stages={target: _likely(values, target) for target in report["stages"]},
             reasons={
                 target: [ScoreReason.model_validate(each) for each in told[row]]

@@ -10,11 +10,12 @@ import pytest
 from features.events import Channel, Stage, days
 from features.grammar import Constant
 from features.journey import Journey
-from models.decisions.actions import ACTIONS, DO_NOTHING, SCORES, Action
+from models.decisions.actions import ACTIONS, DO_NOTHING, Action
 from models.decisions.actions.__main__ import markdown
 from models.decisions.actions.action import BASKET, CART, CONTACTABLE, TYPICAL_ORDER, shifted
 from models.decisions.policy import Policy
 from tests.models.customers import NOW, customer
+from training.targets import TARGETS
 
 REACHABLE = {"unsubscribed": 0.0, "contacts_7d": 0.0, "messages_7d": 0.0}
 VISIT = {"session_age_minutes": 5.0}
@@ -102,7 +103,7 @@ def test_every_stage_has_a_choice() -> None:
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
 def test_an_action_looks_at_what_exists_and_says_what_it_assumes(action: Action) -> None:
-    assert action.columns() <= {*Journey.features, *SCORES}
+    assert action.columns() <= {*Journey.features, *TARGETS}
     for text in (action.doc, action.assumption):
         assert text[0].isupper() or text[0].isdigit()
         assert text.endswith(".")
