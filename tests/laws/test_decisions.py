@@ -28,6 +28,7 @@ STEPS = st.lists(
         st.tuples(st.just("judge"), st.sampled_from(WHO)),
         st.tuples(st.just("settle"), st.integers(0, 5)),
         st.tuples(st.just("happen"), st.sampled_from(WHO), st.sampled_from(KINDS)),
+        st.tuples(st.just("erase"), st.sampled_from(WHO)),
     ),
     min_size=5,
     max_size=40,
@@ -58,6 +59,8 @@ def test_every_decision_is_what_judging_at_its_place_in_the_log_gives(
                 waiting.append(engine.judge(str(which), f"d-{number}", NOW))
             elif what == "happen":
                 other.take([Intake([Event(f"e-{number}", str(which), kind[0], NOW, NOW)])])
+            elif what == "erase":
+                other.states.erase(str(which), NOW - 1)
             elif waiting:
                 judged = waiting.pop(int(which) % len(waiting))
                 if other.settle(judged) == "changed":
