@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 NAMES = (
+    "routes",
     "replay",
     "online",
     "serve",

@@ -1,0 +1,33 @@
+"""The benchmark of routes, and its claims."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks import routes
+from benchmarks.routes import Trace
+from features.events import days
+from features.files import identity
+from tests.benchmarks.claims import claims_of
+from tests.house.tree import ROOT
+
+
+def test_it_counts_the_files_that_requests_and_a_training_enter(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(routes, "CUSTOMERS", 60)
+    monkeypatch.setattr(routes, "EVENTS", 3_000)
+    name, claims = claims_of(routes.main, [], monkeypatch, capsys)
+    assert name == "routes"
+    assert set(claims) == {"files_score", "files_ingest", "files_erase", "files_train"}
+    assert min(claims.values()) > 5
+
+
+def test_calls_of_our_own_files_are_counted_and_no_others() -> None:
+    trace = Trace()
+    with trace.installed():
+        json.dumps(days(1))
+        identity(ROOT)
+    assert trace.files == {"features/events.py", "features/files.py"}
