@@ -48,10 +48,11 @@ def monitor(
     """Hold the champion against the shop: drift, realised against predicted, what comes in, and what to do."""
     report, action = look(store, parse_moment(now) if now else None)
     if page is not None:
-        from waypost.monitor_page import monitor_page
+        from serving.web.monitor import monitor_page
+        from training.monitoring.page import page_content
 
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(monitor_page(report, action), encoding="utf-8")
+        page.write_text(monitor_page(page_content(report, action)), encoding="utf-8")
     if as_json:
         print_json(_content(report, action))
         return

@@ -4,73 +4,63 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from serving.http.openapi import DESCRIPTION, TAGS
 from serving.http.problems import FAILURES
 from serving.http.route import Route, scopes_of
-from serving.web.markup import Html, join, prose, tag
-from serving.web.page import frame, intro, link, scrolled, section
+from serving.web.page import render
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A route as the page shows it: `command` asks its first example, and `answer` is what comes back; either may be
+    empty.
+    """
+
+    route: Route
+    description: str
+    parameters: Sequence[tuple[str, str]]
+    command: str
+    answer: str
+    failures: Sequence[str]
 
 
 def docs_page(routes: Sequence[Route]) -> str:
     """The page over the table of routes."""
     groups = [
-        section(tag_name, text.rstrip("."), *(_operation(route) for route in routes if route.tag == tag_name))
-        for tag_name, text in TAGS.items()
+        (name, text.rstrip("."), [_operation(route) for route in routes if route.tag == name])
+        for name, text in TAGS.items()
     ]
-    aside = tag("p", "The same for programs: ", tag("a", "OpenAPI 3.1", href=link("/openapi.json")))
-    return frame("API", intro("API", prose(DESCRIPTION)), *groups, _problems(), active="/docs", aside=aside)
+    return render("docs.html", description=DESCRIPTION, groups=groups, failures=FAILURES)
 
 
-def _operation(route: Route) -> Html:
-    codes = [tag("a", tag("code", f"{FAILURES[code].status} {code}"), href=f"#{code}") for code in route.failures]
+def _operation(route: Route) -> Operation:
     needed = "" if route.scope == "open" else f" Needs a key of {scopes_of(route)}."
-    heading = tag(
-        "h3",
-        tag("span", route.method, cls=f"method {route.method.lower()}"),
-        tag("code", route.path),
-        tag("span", route.summary, cls="what"),
-    )
-    return tag(
-        "article",
-        heading,
-        tag("p", prose(route.description + needed)),
+    example = route.answer_example
+    return Operation(
+        route,
+        route.description + needed,
         _parameters(route),
-        _examples(route, join(tag("h4", "Problems"), tag("p", *codes, cls="codes")) if codes else Html()),
-        cls="operation",
-        id=route.name,
+        _command(route),
+        "" if example is None else json.dumps(example, indent=2, ensure_ascii=False),
+        route.failures,
     )
 
 
-def _parameters(route: Route) -> Html:
+def _parameters(route: Route) -> list[tuple[str, str]]:
+    """The names of the parameters, those in the path first, and what each is."""
     named = [(name, text) for name, (text, _) in route.path_parameters.items()]
     if route.query:
         fields = route.query.model_json_schema()["properties"]
         named += [(f"?{name}=", _with_default(field)) for name, field in fields.items()]
-    if not named:
-        return Html()
-    rows = [tag("tr", tag("th", tag("code", name), scope="row"), tag("td", prose(text))) for name, text in named]
-    return join(tag("h4", "Parameters"), tag("table", tag("tbody", *rows), cls="parameters"))
+    return named
 
 
 def _with_default(field: dict[str, Any]) -> str:
     default = field.get("default")
     return str(field["description"]) + (f" By default {default}." if default is not None else "")
-
-
-def _examples(route: Route, problems: Html) -> Html:
-    """How to ask and what can go wrong, and beside them the answer."""
-    command = _command(route)
-    asked = join(_example("Ask", command) if command else "", problems)
-    if route.answer_example is None:
-        return asked
-    answer = json.dumps(route.answer_example, indent=2, ensure_ascii=False)
-    return tag("div", tag("div", asked), tag("div", _example("Answer", answer)), cls="columns")
-
-
-def _example(title: str, text: str) -> Html:
-    return join(tag("h4", title), tag("pre", tag("code", text), tabindex=0))
 
 
 def _command(route: Route) -> str:
@@ -88,19 +78,3 @@ def _command(route: Route) -> str:
         )
     example = json.dumps(next(iter(route.examples.values())), ensure_ascii=False)
     return f"curl {key}localhost:3000{path} \\\n  -H 'Content-Type: application/json' \\\n  -d '{example}'"
-
-
-def _problems() -> Html:
-    head = tag("tr", *(tag("th", name, scope="col") for name in ("Code", "Status", "Meaning")))
-    rows = [
-        tag(
-            "tr",
-            tag("th", tag("code", code), scope="row"),
-            tag("td", str(failure.status)),
-            tag("td", f"{failure.title}. ", prose(failure.doc), prose(" With `Retry-After`.") if failure.retry else ""),
-            id=code,
-        )
-        for code, failure in FAILURES.items()
-    ]
-    table = tag("table", tag("thead", head), tag("tbody", *rows), cls="problems")
-    return section("problems", "Problems", scrolled(table, "Table of problems"))

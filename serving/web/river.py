@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-
-from features.events import Stage
-from serving.web.markup import Html, tag
+from typing import Any
 
 WIDTH, HEIGHT, LEAST = 1000.0, 150.0, 3.0
 
 
-def river(shares: Sequence[float], lapsing: Sequence[float]) -> Html:
-    """An SVG of the band; `shares` of all customers per stage, `lapsing` the part of each that is lapsing.
+@dataclass(frozen=True)
+class River:
+    """The outlines of the band and of its part that is lapsing, as paths of an SVG of `WIDTH` x `HEIGHT`."""
 
-    It carries no text: the numbers stand below it.
-    """
+    flow: str
+    silent: str
+    width: float = WIDTH
+    height: float = HEIGHT
+
+
+def river(stages: Sequence[Mapping[str, Any]]) -> River:
+    """The band through these stages, each with its `share` of all customers and its `lapsing_share`; None is 0."""
+    shares = [each["share"] or 0.0 for each in stages]
     largest = max(shares, default=0.0) or 1.0
     outer = [max(LEAST, HEIGHT * 0.92 * share / largest) for share in shares]
-    inner = [thickness * silent for thickness, silent in zip(outer, lapsing, strict=True)]
-    colours = [
-        tag("stop", offset=f"{(stage + 0.5) / len(Stage):.2f}", cls=f"stop-{stage.name.lower()}") for stage in Stage
-    ]
-    return tag(
-        "svg",
-        tag("defs", tag("linearGradient", *colours, id="flow")),
-        tag("path", cls="flow", fill="url(#flow)", d=_band(outer)),
-        tag("path", cls="silent", d=_band(inner)),
-        cls="river",
-        viewBox=f"0 0 {WIDTH:.0f} {HEIGHT:.0f}",
-        preserveAspectRatio="none",
-        aria_hidden="true",
-    )
+    inner = [thickness * (each["lapsing_share"] or 0.0) for thickness, each in zip(outer, stages, strict=True)]
+    return River(_band(outer), _band(inner))
 
 
 def _band(thickness: Sequence[float]) -> str:

@@ -9,19 +9,15 @@ from insights.segments import Segment
 from serving.engine.scoreboard import Generation
 from serving.engine.scoreboard.files import Reasons
 from serving.engine.scoreboard.top_reasons import TOP
-from serving.web.markup import Html, tag
 
 MOST = 3
 """Families of features that are named."""
 
 
-def why(segment: Segment, generation: Generation, reasons: Reasons) -> Html:
-    """What speaks for most of the segment's first members, each with the words for one of them; else nothing."""
+def why(segment: Segment, generation: Generation, reasons: Reasons) -> list[str]:
+    """What speaks for most of the segment's first members, each with the words for one of them."""
     counts, words = _counted(segment, generation, reasons)
-    if not counts:
-        return Html()
-    lines = [tag("li", f"{words[about]} ({about}: {number})") for about, number in counts.most_common(MOST)]
-    return tag("details", tag("summary", "Why the first of them are here"), tag("ul", *lines), cls="why")
+    return [f"{words[about]} ({about}: {number})" for about, number in counts.most_common(MOST)]
 
 
 def _counted(segment: Segment, generation: Generation, reasons: Reasons) -> tuple[Counter[str], Mapping[str, str]]:

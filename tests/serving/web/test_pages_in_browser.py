@@ -17,12 +17,13 @@ from features.events import Event
 from insights.kpis import KPIS
 from serving.engine.scoreboard import Generation, Scoreboard, sweep
 from serving.http.routes import ROUTES
+from serving.web.monitor import monitor_page
 from serving.web.page import POLICY, STYLE
 from serving.web.report import report_page, waiting_page
 from tests.serving.conftest import NOW, Place, serve
 from tests.serving.shop import customer, shop
 from tests.training.monitoring.reports import everything_wrong
-from waypost.monitor_page import monitor_page
+from training.monitoring.page import page_content
 
 ADDRESS = "http://waypost.test"
 VIEWS = (("light", 1280), ("dark", 390), ("dark", 1280), ("light", 390))
@@ -71,7 +72,10 @@ def answers(tmp_path_factory: pytest.TempPathFactory, champion: Path) -> Answers
         "/one-customer": _page(report_page(single, None, ROUTES)),
         "/empty": _page(report_page(_swept(folder(), champion, []), None, ROUTES)),
         "/waiting": _page(waiting_page()),
-        "/monitor": _page(monitor_page(*everything_wrong(NOW)), policy="default-src 'none'; style-src 'unsafe-inline'"),
+        "/monitor": _page(
+            monitor_page(page_content(*everything_wrong(NOW))),
+            policy="default-src 'none'; style-src 'unsafe-inline'",
+        ),
     }
 
 

@@ -7,12 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from jinja2 import UndefinedError
 
 from serving.engine.scoreboard import Generation, Scoreboard, sweep
 from serving.http.docs_page import docs_page
 from serving.http.routes import ROUTES
-from serving.web.markup import Html, join, prose, tag
-from serving.web.page import duration, figure, percent
+from serving.web.formats import duration, figure, percent, prose
+from serving.web.login import login_page
+from serving.web.page import render
 from serving.web.report import report_page, waiting_page
 from serving.web.river import HEIGHT, LEAST, river
 from tests.serving.conftest import NOW, Place
@@ -29,12 +31,15 @@ def generation(tmp_path_factory: pytest.TempPathFactory, champion: Path, stocked
     return swept
 
 
-def test_text_is_escaped_and_markup_is_not() -> None:
-    assert tag("p", "<b>", tag("i", "&"), title='"') == '<p title="&quot;">&lt;b&gt;<i>&amp;</i></p>'
-    assert tag("a", "x", download=True, hidden=False, aria_label="y") == '<a download aria-label="y">x</a>'
-    assert tag("rect", cls="bar", width=3) == '<rect class="bar" width="3"/>'
-    assert isinstance(join("a", Html("<b/>")), Html) and join("<", Html("<b/>")) == "&lt;<b/>"
-    assert prose("run `a < b` now") == "run <code>a &lt; b</code> now"
+def test_text_is_escaped_and_code_is_marked() -> None:
+    assert prose("run `a < b` now & <then>") == "run <code>a &lt; b</code> now &amp; &lt;then&gt;"
+    page = login_page(12, refused='the key <b> & "c" is unknown')
+    assert "the key &lt;b&gt; &amp; &#34;c&#34; is unknown" in page
+
+
+def test_a_template_fails_on_a_value_that_is_missing() -> None:
+    with pytest.raises(UndefinedError, match="hours"):
+        render("login.html", refused="")
 
 
 def test_numbers_read_well() -> None:
@@ -66,10 +71,9 @@ def test_numbers_read_well() -> None:
 
 
 def test_the_band_is_as_thick_as_there_are_customers() -> None:
-    drawn = river([0.0, 0.5, 0.25, 0.25, 0.0], [0.0, 0.5, 0.0, 0.0, 0.0])
-    outline = re.search(r'class="flow"[^>]* d="([^"]+)"', drawn)
-    assert outline is not None
-    heights = [float(each) for each in re.findall(r",(-?[\d.]+)", outline[1])]
+    shares, lapsing = (0.0, 0.5, 0.25, 0.25, 0.0), (None, 0.5, 0.0, 0.0, None)
+    drawn = river([{"share": each, "lapsing_share": some} for each, some in zip(shares, lapsing, strict=True)])
+    heights = [float(each) for each in re.findall(r",(-?[\d.]+)", drawn.flow)]
     assert min(heights) == pytest.approx((HEIGHT - HEIGHT * 0.92) / 2, abs=0.1)
     assert any(height == pytest.approx((HEIGHT - LEAST) / 2, abs=0.1) for height in heights)
 

@@ -1,0 +1,76 @@
+"""How numbers, times and sentences read on a page."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+from markupsafe import Markup, escape
+
+from serving.engine.times import moment
+
+UNKNOWN = "\N{EN DASH}"
+
+
+def whole(number: float) -> str:
+    """A count: 12,345."""
+    return f"{number:,.0f}"
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage, with a decimal where it is small."""
+    if share is None:
+        return UNKNOWN
+    value = 100 * share
+    return f"{value:.1f} %" if 0.05 <= abs(value) < 9.95 else f"{value:.0f} %"
+
+
+def duration(days: float | None) -> str:
+    """A time in days in the unit people would say it in."""
+    if days is None or not math.isfinite(days):
+        return UNKNOWN
+    if days < 1 / 24:
+        return f"{days * 1440:.0f} min"
+    if days < 2:
+        return f"{days * 24:.0f} h" if days * 24 >= 10 else f"{days * 24:.1f} h"
+    if days < 90:
+        return f"{days:.0f} days" if days >= 10 else f"{days:.1f} days"
+    months = days / 30.4375
+    return f"{months:.0f} months" if months >= 10 else f"{months:.1f} months"
+
+
+def figure(value: float | None, unit: str) -> str:
+    """A key figure in its unit."""
+    if value is None:
+        return UNKNOWN
+    if unit == "share":
+        return percent(value)
+    if unit == "points":
+        return f"{value:+.0f}"
+    if abs(value) >= 1e6:
+        return f"{value / 1e6:,.2f} M"
+    return whole(value) if unit == "customers" or abs(value) >= 1000 or value == round(value) else f"{value:,.2f}"
+
+
+def metric(value: float | None) -> str:
+    """A metric of a model, with three decimals."""
+    return UNKNOWN if value is None else f"{value:.3f}"
+
+
+def stamp(at: int) -> Markup:
+    """A moment in microseconds as people read it, marked up for programs."""
+    when: datetime = moment(at)
+    shown = f"{when:%-d %B %Y, %H:%M} UTC"
+    return Markup('<time datetime="{}">{}</time>').format(when.isoformat(), shown)
+
+
+def prose(text: str) -> Markup:
+    """Text with `code` between backquotes."""
+    parts = enumerate(text.split("`"))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in parts
+    )
+
+
+FILTERS = {each.__name__: each for each in (whole, percent, duration, figure, metric, stamp, prose)}
+"""The same by name: what templates call them."""
