@@ -127,7 +127,7 @@ def cluster(exported: ExportedLog, workers: int) -> Iterator[Client]:
 
 def mismatches(found: Gathered, exported: ExportedLog, past: Past, rows: ClusterRows) -> int:
     """How many numbers of the rows differ from those of one process, in any bit; of absent rows, all."""
-    share, heads = rows.question.share, exported.homes.heads
+    share, heads = rows.question.share, exported.partitioning.heads
     apart, both = (part[drawn(heads(part["customer"]), share, SEED)] for part in past.parts)
     some = Past(histories([apart]), both, past.merges) if share < 1.0 else past
     end = exported.manifest.end

@@ -27,7 +27,7 @@ from benchmarks.synthetic import END
 from features.events import Event, Kind
 from features.journey import JOURNEY
 from models.decisions.policy import Decision, Policy
-from serving.engine.batch import Intake
+from serving.engine.batch import Batch
 from serving.process.worker import Worker
 from serving.settings import read_settings
 
@@ -90,7 +90,7 @@ async def _load(worker: Worker, names: list[str], label: str, seconds: float, de
 
     async def record(number: int, due: float) -> None:
         event = Event(f"{label}-{number}", names[number * 7919 % len(names)], Kind.ITEM_VIEW, END, END, item="1")
-        await worker.record(Intake([event]))
+        await worker.record(Batch([event]))
         milliseconds.append((time.perf_counter() - due) * 1000)
 
     async def choose(number: int, due: float) -> None:

@@ -33,7 +33,7 @@ SourceOption = Annotated[str | None, typer.Option(help="Only letters of this sou
 
 
 @app.command("list")
-def list_letters(
+def list_dead_letters(
     source: SourceOption = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many at most, oldest first.")] = 50,
     store: StoreOption = None,

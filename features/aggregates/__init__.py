@@ -176,7 +176,7 @@ def favourites(what: Selection, *, size: int, half_life: int) -> Aggregate:
 def reading(aggregate: Aggregate, name: str) -> Expr:
     """One number of an aggregate that gives several."""
     kernel = f"read_{name}"
-    if kernel not in aggregate.readings():
-        known = ", ".join(each.removeprefix("read_") for each in aggregate.readings())
+    if kernel not in aggregate.batch_scores():
+        known = ", ".join(each.removeprefix("read_") for each in aggregate.batch_scores())
         raise ValueError(f"{type(aggregate).__name__} has no reading '{name}'; it has: {known}")
     return Reading(aggregate, kernel)

@@ -69,7 +69,7 @@ class Aggregate(ABC):
     def empty(self) -> Slots:
         """The slots of a customer without events."""
 
-    def readings(self) -> tuple[str, ...]:
+    def batch_scores(self) -> tuple[str, ...]:
         """Names of the kernels that read a number: every `read` and `read_...` of the class."""
         return tuple(sorted(name for name in dir(type(self)) if name == "read" or name.startswith("read_")))
 

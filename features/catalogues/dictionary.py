@@ -57,13 +57,13 @@ def explain(name: str, fold: Fold = JOURNEY) -> Explanation:
         close = difflib.get_close_matches(name, features, n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(close)}?" if close else "see docs/features.md"
         raise UnknownFeature(f"no feature '{name}': {hint}")
-    readings: dict[str, list[str]] = {}
+    batch_scores: dict[str, list[str]] = {}
     aggregates: dict[str, Aggregate] = {}
     for leaf in features[name].walk():
         if isinstance(leaf, Reading):
             aggregates[leaf.aggregate.name] = leaf.aggregate
-            readings.setdefault(leaf.aggregate.name, []).append(leaf.kernel)
-    parts = [part_of(aggregate, readings[key]) for key, aggregate in aggregates.items()]
+            batch_scores.setdefault(leaf.aggregate.name, []).append(leaf.kernel)
+    parts = [part_of(aggregate, batch_scores[key]) for key, aggregate in aggregates.items()]
     return Explanation(name, fold.declarations.families[name], str(features[name]), parts)
 
 
@@ -113,8 +113,8 @@ def page(fold: Fold = JOURNEY) -> str:
                 "| feature | meaning | any order | engaging |",
                 "| --- | --- | --- | --- |",
             ]
-        readings = [leaf for leaf in expr.walk() if isinstance(leaf, Reading)]
-        order = "yes" if all(leaf.aggregate.commutes for leaf in readings) else "no"
+        batch_scores = [leaf for leaf in expr.walk() if isinstance(leaf, Reading)]
+        order = "yes" if all(leaf.aggregate.commutes for leaf in batch_scores) else "no"
         engaging = "yes" if name in declarations.engaging else ""
         lines.append(f"| `{name}` | {str(expr).replace('|', 'or')} | {order} | {engaging} |")
     lines += ["", "## Memories", "", "What is remembered itself, for recommendations, contact caps and reports.", ""]

@@ -82,7 +82,7 @@ def _kernel_texts(aggregates: list[Aggregate]) -> list[str]:
         for function in aggregate.uses:
             texts.setdefault(function.__name__, _function_text(function, function.__name__))
     for aggregate in aggregates:
-        for kernel in ("update", *aggregate.readings()):
+        for kernel in ("update", *aggregate.batch_scores()):
             name = _kernel_name(aggregate, kernel)
             texts.setdefault(name, _function_text(getattr(type(aggregate), kernel), name))
     return list(texts.values())

@@ -1,7 +1,7 @@
 """Which ids were one profile when, from the merges in the log.
 
-A merge counts from the moment it was learnt. Between two changes of its membership a profile has a *reign*: so long,
-the same ids are one customer. An id alone is a profile of one.
+A merge counts from the moment it was learnt. Between two changes of its membership a profile has a *membership period*:
+so long, the same ids are one customer. An id alone is a profile of one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BEGINNING = -(2**63)
 """Before every moment."""
 
 
-class Reign(NamedTuple):
+class MembershipPeriod(NamedTuple):
     """From `since` on, and before `until`, the ids `members` (the profile's own among them) were one profile."""
 
     profile: int
@@ -45,7 +45,7 @@ def profile_codes(merges: Merges, codes: NDArray[np.int32], moment: int | None =
     return table[codes]
 
 
-def circles(merges: Merges) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def connected_components(merges: Merges) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """The ids that merges name, in rising order, and for each the number (from 0) of its circle.
 
     A circle is made of all ids that were ever joined, if only through others and for a time.
@@ -59,9 +59,10 @@ def circles(merges: Merges) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     return np.array(codes, np.int32), np.unique(tops, return_inverse=True)[1].reshape(-1)
 
 
-def reigns(merges: Merges) -> list[Reign]:
-    """Every reign of every profile of the ids that merges name. At any moment each of the ids is in exactly one."""
-    codes, numbers = circles(merges)
+def membership_periods(merges: Merges) -> list[MembershipPeriod]:
+    """Every membership period of every profile of the ids that merges name. At any moment each of the ids is in exactly
+    one."""
+    codes, numbers = connected_components(merges)
     circle_of = dict(zip(codes.tolist(), numbers.tolist(), strict=True))
     ids: list[list[int]] = [[] for _ in range(int(numbers.max(initial=-1)) + 1)]
     for code, number in circle_of.items():
@@ -69,11 +70,11 @@ def reigns(merges: Merges) -> list[Reign]:
     rows: list[list[_Row]] = [[] for _ in ids]
     for row in _rows(merges):
         rows[circle_of[row.member]].append(row)
-    return [reign for each, members in zip(rows, ids, strict=True) for reign in _reigns_of(each, members)]
+    return [period for each, members in zip(rows, ids, strict=True) for period in _periods_of(each, members)]
 
 
-def _reigns_of(rows: list[_Row], ids: list[int]) -> Iterator[Reign]:
-    """The reigns within one circle, whose merges are `rows`."""
+def _periods_of(rows: list[_Row], ids: list[int]) -> Iterator[MembershipPeriod]:
+    """The membership periods within one connected component, whose merges are `rows`."""
     present: dict[tuple[int, ...], tuple[int, int]] = {(code,): (code, BEGINNING) for code in ids}
     for moment in sorted({row.received for row in rows}):
         profiles = _profiles(row for row in rows if row.received <= moment)
@@ -86,10 +87,10 @@ def _reigns_of(rows: list[_Row], ids: list[int]) -> Iterator[Reign]:
             if each in following and following[each][0] == profile:
                 following[each] = profile, since
             else:
-                yield Reign(profile, each, since, moment)
+                yield MembershipPeriod(profile, each, since, moment)
         present = following
     for each, (profile, since) in present.items():
-        yield Reign(profile, each, since, FOREVER)
+        yield MembershipPeriod(profile, each, since, FOREVER)
 
 
 class _Row(NamedTuple):

@@ -2,8 +2,9 @@
 
     past_of(log.scan(), log.merges())  ->  Past  ->  replay_profiles(fold, past, cutoffs)  ->  Snapshots
 
-Ids that no merge names are replayed as ever. Of the others, each reign of a profile (`features.identity.periods`) is
-replayed on its own: the events of its ids together, in log order, read at the cutoffs that fall into the reign.
+Ids that no merge names are replayed as ever. Of the others, each membership period of a profile
+(`features.identity.periods`) is replayed on its own: the events of its ids together, in log order, read at the cutoffs
+that fall into the period.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from features.events import EVENT
 from features.fold.fold import Fold
-from features.identity.periods import Merges, Reign, circles, profile_codes, reigns
+from features.identity.periods import MembershipPeriod, Merges, connected_components, membership_periods, profile_codes
 from features.log.contract import EventLog
 from features.replay.replay import Histories, Moments, Progress, Snapshots, at_cutoffs, histories, replay, replay_at
 
@@ -59,7 +60,7 @@ def past_of(chunks: Chunks, merges: Merges) -> Past:
     """The log from EVENT chunks in log order and its `MERGE` records."""
     if not len(merges):
         return Past(histories(chunks), np.empty(0, EVENT), merges)
-    named, joined = circles(merges)[0], [np.empty(0, EVENT)]
+    named, joined = connected_components(merges)[0], [np.empty(0, EVENT)]
     apart = histories(_apart(chunks, named, joined.append))
     return Past(apart, np.concatenate(joined), merges)
 
@@ -111,8 +112,8 @@ def replay_moments(
 ) -> Snapshots:  # fmt: skip
     """Features of every profile at the moments that `asked` finds in its history.
 
-    Of ids that are merged at some time, `asked` is given the history of each reign, from its ids' first event to the
-    end of the reign, and those of its moments count that fall into the reign.
+    Of ids that are merged at some time, `asked` is given the history of each membership period, from its ids' first
+    event to the end of the period, and those of its moments count that fall into the period.
     """
     return _replay(fold, past, asked, None, threads=threads, progress=progress)
 
@@ -140,7 +141,7 @@ def replay_log(
     until, shards = max(cutoffs), 1 + log.count() // most
     merges = log.merges()
     merges = merges[merges["received"] <= until]
-    named, numbers = circles(merges)
+    named, numbers = connected_components(merges)
     counts: list[int] = []
     for shard in range(shards):
         chunks = log.scan(shard=shard, shards=shards, until=until)
@@ -158,17 +159,18 @@ def replay_log(
 
 
 def _reigning(past: Past, cutoffs: NDArray[np.int64] | None) -> tuple[Histories, NDArray[np.int64], NDArray[np.int64]]:
-    """The history of every reign that has events, as known when it ended, and when it began and ended, int64.
+    """The history of every membership period that has events, as known when it ended, and when it began and ended,
+    int64.
 
-    Given the rising `cutoffs`, those reigns alone into which one falls.
+    Given the rising `cutoffs`, those membership periods alone into which one falls.
     """
-    every = reigns(past.merges)
+    every = membership_periods(past.merges)
     if cutoffs is not None:
         every = [each for each in every if np.diff(np.searchsorted(cutoffs, [each.since, each.until]))[0]]
-    since, until = (np.array([reign[place] for reign in every], np.int64) for place in (2, 3))
-    index, numbers = _by_reign(past.joined, every, until - 1)
+    since, until = (np.array([period[place] for period in every], np.int64) for place in (2, 3))
+    index, numbers = _by_period(past.joined, every, until - 1)
     present, begins = np.unique(numbers, return_index=True)
-    profiles = np.array([reign.profile for reign in every], np.int32)[present]
+    profiles = np.array([period.profile for period in every], np.int32)[present]
     known = Histories(past.joined[index], profiles, np.append(begins, len(numbers)))
     return known, since[present], until[present]
 
@@ -181,15 +183,17 @@ def _within(moments: Moments, since: NDArray[np.int64], until: NDArray[np.int64]
     return Moments(moments.at[inside], np.concatenate([[0], np.cumsum(counts)]))
 
 
-def _by_reign(
-    events: Records, reigning: Sequence[Reign], ends: NDArray[np.int64]
+def _by_period(
+    events: Records, reigning: Sequence[MembershipPeriod], ends: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Places of the events of each reign, those of one side by side in log order, and the number of the reign of each.
+    """Places of the events of each membership period, those of one side by side in log order, and the number of the
+    membership period of each.
 
-    An event belongs to every reign in which its id is a member, if it was received by the end of the reign.
+    An event belongs to every membership period in which its id is a member, if it was received by the end of the
+    period.
     """
-    sizes = [len(reign.members) for reign in reigning]
-    codes = np.array([code for reign in reigning for code in reign.members], np.int32)
+    sizes = [len(period.members) for period in reigning]
+    codes = np.array([code for period in reigning for code in period.members], np.int32)
     numbers = np.repeat(np.arange(len(reigning), dtype=np.int32), sizes)
     order = np.argsort(codes, kind="stable")
     codes, numbers = codes[order], numbers[order]
@@ -197,11 +201,11 @@ def _by_reign(
     counts = stop - first
     index = np.repeat(np.arange(len(events)), counts)
     within = np.arange(len(index)) - np.repeat(np.cumsum(counts) - counts, counts)
-    reign = numbers[np.repeat(first, counts) + within]
-    known = events["received"][index] <= ends[reign]
-    index, reign = index[known], reign[known]
-    order = np.argsort(reign, kind="stable")
-    return index[order], reign[order]
+    period = numbers[np.repeat(first, counts) + within]
+    known = events["received"][index] <= ends[period]
+    index, period = index[known], period[known]
+    order = np.argsort(period, kind="stable")
+    return index[order], period[order]
 
 
 def _in_order(parts: Sequence[Snapshots]) -> Snapshots:

@@ -13,7 +13,7 @@ Outcome = Literal["accepted", "duplicate", "withheld"]
 
 
 @dataclass(slots=True)
-class Intake:
+class Batch:
     """The records of one request: those that are events, and those that are not, with the reasons."""
 
     events: list[Event] = field(default_factory=list)
@@ -22,8 +22,8 @@ class Intake:
     """Bytes of the request's body: how much memory the intake holds on to while it waits."""
 
 
-class Taken(NamedTuple):
-    """What became of an `Intake`, once it is on the disk."""
+class BatchResult(NamedTuple):
+    """What became of an `Batch`, once it is on the disk."""
 
     outcomes: list[Outcome]
     """One per event, in the order given."""

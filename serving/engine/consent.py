@@ -38,7 +38,7 @@ def withdrawn(state: CustomerState) -> bool:
     return bool(latest and state.states[_GRANTED][0] <= latest)
 
 
-def stranger(customer: str, fold: Fold) -> CustomerState:
+def unknown_customer(customer: str, fold: Fold) -> CustomerState:
     """The state of somebody of whom nothing is known."""
     return CustomerState(customer, False, 0, fold.empty())
 

@@ -23,7 +23,7 @@ from features.sources.fields.privacy import Privacy
 from features.sources.formats import measurement, segment, waypost
 from features.sources.importing import NO_RATES
 from features.sources.readers.broken_json import read
-from serving.engine.batch import Intake
+from serving.engine.batch import Batch
 from serving.engine.engine import Engine
 from serving.engine.ingest import ids_of
 
@@ -42,7 +42,7 @@ Progress = Callable[[int], None]
 
 
 @dataclass
-class LetterReport:
+class DeadLetterReport:
     """What became of the letters."""
 
     letters: int = 0
@@ -75,7 +75,7 @@ class Replay:
         mapped: Source | None = None,
         rates: Rates = NO_RATES,
     ) -> None:
-        self.report = LetterReport()
+        self.report = DeadLetterReport()
         self._engine = engine
         self._received = received
         self._privacy = privacy
@@ -88,7 +88,7 @@ class Replay:
             )
         self._identities: dict[str, Identities] = {}
 
-    def run(self, progress: Progress | None = None) -> LetterReport:
+    def run(self, progress: Progress | None = None) -> DeadLetterReport:
         """Read every letter again, oldest first. Raises a `LogError`; then what was settled so far stays so."""
         log = self._engine.states.log
         last = 0
@@ -112,7 +112,7 @@ class Replay:
             (live if letter.source in LIVE else past).extend(events)
         states = self._engine.states
         with states.transaction():
-            outcomes = self._engine.take([Intake(live)])[0].outcomes if live else []
+            outcomes = self._engine.take([Batch(live)])[0].outcomes if live else []
             appended = states.log.append(past, history=True) if past else None
             removed = states.log.settle(settled) if settled else 0
         report = self.report

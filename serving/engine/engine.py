@@ -18,8 +18,8 @@ from models.decisions.actions import DO_NOTHING
 from models.decisions.policy import Decision, Policy, decision_event, reward_event
 from models.recommenders.contract import Recommendation
 from models.recommenders.history import recent_items
-from serving.engine.batch import Intake, Outcome, Taken
-from serving.engine.consent import CONSENTS, Consents, stranger, withdrawn
+from serving.engine.batch import Batch, BatchResult, Outcome
+from serving.engine.consent import CONSENTS, Consents, unknown_customer, withdrawn
 from serving.engine.decisions import Decided, DecisionConflict, Judged, Settled
 from serving.engine.scores import CustomerScores, UnknownTargets, is_known, score
 from serving.engine.state import CustomerState, StateStore, open_states
@@ -62,22 +62,22 @@ class Engine:
         self.champions = champions
         self.consents = Consents(states)
 
-    def take(self, intakes: Sequence[Intake]) -> list[Taken]:
+    def take(self, batches: Sequence[Batch]) -> list[BatchResult]:
         """Write what several requests bring, in one transaction, and fold it: what became of each, in their order.
 
         Events of customers who withdrew the consent to be profiled are withheld. When this returns outside of a
         transaction, the rest is on disk and in every later answer.
         """
         with self.states.transaction():
-            letters = [letter for intake in intakes for letter in intake.letters]
+            letters = [letter for batch in batches for letter in batch.letters]
             if letters:
                 self.states.log.reject(letters)
-            outcomes, joining = self._record([event for intake in intakes for event in intake.events])
+            outcomes, joining = self._record([event for batch in batches for event in batch.events])
         taken = []
         start = 0
-        for intake in intakes:
-            stop = start + len(intake.events)
-            taken.append(Taken(outcomes[start:stop], sum(start <= place < stop for place in joining)))
+        for batch in batches:
+            stop = start + len(batch.events)
+            taken.append(BatchResult(outcomes[start:stop], sum(start <= place < stop for place in joining)))
             start = stop
         return taken
 
@@ -226,13 +226,13 @@ class Engine:
         return decided.category, as_of, self.states.record([event]).accepted[0]
 
     def _load(self, customer: str) -> CustomerState:
-        """The state to answer from: a stranger's, for a customer who withdrew the consent to be profiled."""
+        """The state to answer from: that of an unknown customer, for one who withdrew the consent to be profiled."""
         state = self.states.load(customer)
-        return stranger(customer, self.fold) if withdrawn(state) else state
+        return unknown_customer(customer, self.fold) if withdrawn(state) else state
 
     def _leave_in_peace(self, state: CustomerState, decision_id: str, now: int, champion: Champion) -> Judged:
         """The decision to do nothing, which is not recorded either."""
-        scores = score(self.fold, stranger(state.customer, self.fold), now, champion, ())
+        scores = score(self.fold, unknown_customer(state.customer, self.fold), now, champion, ())
         decision = IN_PEACE.decide(self._row(scores), {}, scores.as_of, decision_id)
         return Judged(decision, state, False, scores.as_of, [], champion, None)
 

@@ -22,7 +22,7 @@ from features.sources.fields import fields as door
 from features.sources.fields.currencies import Currencies
 from features.sources.fields.privacy import Privacy
 from serving import metrics
-from serving.engine.batch import Intake, Outcome, Taken
+from serving.engine.batch import Batch, BatchResult, Outcome
 
 TURN = 250
 """Records sorted before other requests have their turn: some milliseconds."""
@@ -86,7 +86,7 @@ def _mended(bad: BadRecord) -> BadRecord:
     return BadRecord(door.mended_text(bad.field), door.mended_text(bad.reason), bad.code)
 
 
-class Arrivals:
+class Ingest:
     """The records of one request of `size` bytes, taken in one by one.
 
     `source` names the source in the dead letters, `customer` the fields that may name the customer of a record, and
@@ -103,7 +103,7 @@ class Arrivals:
         customer: Sequence[str],
         fields: Collection[str],
     ) -> None:
-        self.intake = Intake(size=size)
+        self.batch = Batch(size=size)
         self.faults: list[Fault] = []
         self._source = source
         self._privacy = privacy
@@ -129,7 +129,7 @@ class Arrivals:
 
         `raw` are the bytes of a record that is not JSON to the letter.
         """
-        events = self.intake.events
+        events = self.batch.events
         first = len(events)
         dropped = 0
         unread: Unread = []
@@ -159,7 +159,7 @@ class Arrivals:
         field = bad.field.partition(".")[0].partition("[")[0]
         known = record if raw is None else door.mended(record)
         self.faults.append(Fault(index, known, bad, f"invalid_{field if field in self._fields else 'event'}"))
-        self.intake.letters.append(
+        self.batch.letters.append(
             DeadLetter(
                 source=self._source,
                 position=index,
@@ -171,12 +171,12 @@ class Arrivals:
             )
         )
 
-    def outcomes(self, taken: Taken) -> Counter[Outcome]:
+    def outcomes(self, taken: BatchResult) -> Counter[Outcome]:
         """What became of the records: a record that made several events shares the fate of the first.
 
         Counts them, and the faults, in the metrics.
         """
-        events = Counter(zip(map(_KIND, self.intake.events), taken.outcomes, strict=True))
+        events = Counter(zip(map(_KIND, self.batch.events), taken.outcomes, strict=True))
         for (kind, outcome), number in events.items():
             metrics.EVENTS.labels(kind.name, outcome).inc(number)
             if outcome == "duplicate":

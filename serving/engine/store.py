@@ -16,7 +16,7 @@ from serving.settings import Settings
 _SQLITE = "sqlite:///"
 
 
-class Opening:
+class StoreFactory:
     """Opens engines on the store of a server.
 
     Only the first may make a store, and only where the settings let it: a worker that is started again is a first one,

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from features.log.contract import LogError
 from models.bundle.loaded import ModelMissing
 from serving import metrics
-from serving.http.auth import Doors
+from serving.http.auth import Auth
 from serving.http.cors import Origins, refused_page
 from serving.http.messages import check_query, request_id
 from serving.http.openapi import document
@@ -57,14 +57,14 @@ def application(worker: Worker, routes: Sequence[Route], framework: ASGIApp | No
     """The application that answers `routes` out of `worker`; those without an endpoint `framework` answers, if given.
 
     It is one Starlette application; the routes without parameters are found in a table before it, which halves what
-    the framework takes of a score. No route is reached but through `Doors.enter`.
+    the framework takes of a score. No route is reached but through `Auth.enter`.
     """
     shift = worker.settings.clock_shift
-    doors = Doors(worker.settings, lambda: worker.clock() - shift)
+    auth = Auth(worker.settings, lambda: worker.clock() - shift)
     origins = Origins(worker.settings.allowed_origins, routes)
     passing = _passing(framework) if framework else None
     served = [
-        (route, _answering(worker, doors, origins, route, endpoint))
+        (route, _answering(worker, auth, origins, route, endpoint))
         for route in routes
         if (endpoint := route.endpoint or passing)
     ]
@@ -80,7 +80,7 @@ def application(worker: Worker, routes: Sequence[Route], framework: ASGIApp | No
     app.router.redirect_slashes = False
     app.state.openapi = json.dumps(document(routes), ensure_ascii=False).encode()
     app.state.routes = routes
-    app.state.doors = doors
+    app.state.auth = auth
     direct = {
         (route.method, path): answer for route, answer in served if not route.path_parameters for path in route.paths
     }
@@ -137,7 +137,7 @@ def _passing(app: ASGIApp) -> Endpoint:
 
 
 def _answering(
-    worker: Worker, doors: Doors, origins: Origins, route: Route, endpoint: Endpoint
+    worker: Worker, auth: Auth, origins: Origins, route: Route, endpoint: Endpoint
 ) -> Callable[[HttpRequest], Awaitable[Response]]:
     """The endpoint as Starlette calls it: behind its door, failures become problems, and the time is taken."""
     timers: dict[int, Histogram] = {}
@@ -151,7 +151,7 @@ def _answering(
         REQUEST_ID.set(identity)
         try:
             scope[ROUTE] = route
-            doors.enter(route, scope)
+            auth.enter(route, scope)
             check_query(route, scope)
             response = await endpoint(worker, request)
         except ClientDisconnect:

@@ -21,7 +21,7 @@ from serving.access.visitors import TokenError, looks_like_token, read_token
 from serving.http.limits import RateLimit
 from serving.http.problems import Problem
 from serving.http.route import Route, opens, scopes_of, scopes_that_open
-from serving.http.sender import foreign_page, stranger
+from serving.http.sender import foreign_page, from_elsewhere
 from serving.settings import Settings
 
 CREATE = "waypost keys create --scope admin --name NAME"
@@ -37,14 +37,14 @@ PENDING, VISITOR = "waypost.door", "waypost.visitor"
 logger = logging.getLogger("waypost")
 
 
-class Doors:
-    """The doors of one worker. `clock` gives the true time, microseconds UTC: keys expire by it."""
+class Auth:
+    """Who may ask one worker. `clock` gives the true time, microseconds UTC: keys expire by it."""
 
     def __init__(self, settings: Settings, clock: Callable[[], int]) -> None:
         self.keys = KeyFile(settings.keys) if settings.keys else None
         self.now = clock
         rate = settings.requests_per_second / settings.workers
-        self._holders, self._strangers = RateLimit(rate), RateLimit(rate)  # apart: no stranger costs a key its count
+        self._holders, self._unknown = RateLimit(rate), RateLimit(rate)  # apart: no stranger costs a key its count
         self._visitors = RateLimit(VISITOR_REQUESTS_PER_SECOND / settings.workers)
         self._origins = settings.allowed_origins
         if self.keys is None:
@@ -61,10 +61,10 @@ class Doors:
         if route.scope == "open":
             return
         if self.keys is None:
-            reason = stranger(scope, self._origins if route.scope == "write" else ())
+            reason = from_elsewhere(scope, self._origins if route.scope == "write" else ())
             if reason is not None:
                 raise _not_from_here(reason)
-            self._strangers.take(_address(scope), time.monotonic())
+            self._unknown.take(_address(scope), time.monotonic())
             return
         ring = self.keys.current()
         if ring is None:
@@ -83,7 +83,7 @@ class Doors:
         """Let in whoever `holder` is, None for a key that is not known or, unless one was `presented`, for none."""
         now = time.monotonic()
         if holder is None:
-            self._strangers.take(_address(scope), now)
+            self._unknown.take(_address(scope), now)
             raise _unknown() if presented else _missing(route)
         page = None if holder.kind in PUBLIC else foreign_page(scope["headers"])
         if page is not None:
@@ -106,9 +106,9 @@ class Doors:
         ring = self.keys.current() if self.keys else None
         return ring.match(text, self.now()) if ring else None
 
-    def count_stranger(self, scope: Scope) -> None:
+    def count_unknown(self, scope: Scope) -> None:
         """Count a request of whom nobody knows who sent it. Raises `Problem` `rate_limited`."""
-        self._strangers.take(_address(scope), time.monotonic())
+        self._unknown.take(_address(scope), time.monotonic())
 
     def _in_headers(self, ring: Keyring, route: Route, scope: Scope) -> tuple[Holder | None, bool]:
         """Who the headers say it is, and whether there was anything that may have been a key."""
@@ -138,7 +138,7 @@ class Doors:
         except TokenError as error:
             if route.key_in != "header":  # another's token, of a gateway on the way: our key may stand elsewhere
                 return None
-            self.count_stranger(scope)
+            self.count_unknown(scope)
             raise Problem(
                 "token_refused", f"The visitor's token is not believed: {error}.", headers=dict(CHALLENGE)
             ) from None
@@ -153,8 +153,8 @@ def authorize_body_key(request: HttpRequest, text: str | None) -> None:
     """
     pending = request.scope.pop(PENDING, None)
     if pending is not None:
-        doors, route, presented = pending
-        doors.admit_text(route, request.scope, text, presented)
+        auth, route, presented = pending
+        auth.admit_text(route, request.scope, text, presented)
 
 
 def authorize_customers(request: HttpRequest, customers: Iterable[str]) -> None:
@@ -172,15 +172,15 @@ def log_in(request: HttpRequest, text: bytes) -> tuple[str, str]:
 
     Raises a `Problem`: `foreign_origin` where another site's page sent the form, `rate_limited` for who guesses on.
     """
-    doors: Doors = request.app.state.doors
+    auth: Auth = request.app.state.auth
     page = foreign_page(request.scope["headers"])
     if page is not None:
         raise Problem("foreign_origin", f"The form came from a web page of another origin, {page!r}.")
-    if doors.keys is None:
+    if auth.keys is None:
         return "", "The server runs without keys: this machine alone reads, and needs none."
-    key, now = doors.known(text), doors.now()
+    key, now = auth.known(text), auth.now()
     if key is None:
-        doors.count_stranger(request.scope)
+        auth.count_unknown(request.scope)
         return "", "The key is not known, or has expired."
     if not may_log_in(key):
         return "", f"The key has the scope {key.scope}, which reads nothing; it takes one of read or admin."
@@ -194,14 +194,14 @@ def form_field(form: bytes, name: str) -> bytes:
 
 
 def count_unreadable(request: HttpRequest) -> None:
-    """Count a request whose body should have held its key, and could not be read, as a stranger's.
+    """Count a request whose body should have held its key, and could not be read, as that of an unknown caller.
 
     Raises `Problem` `rate_limited`.
     """
     pending = request.scope.pop(PENDING, None)
     if pending is not None:
-        doors, _, _ = pending
-        doors.count_stranger(request.scope)
+        auth, _, _ = pending
+        auth.count_unknown(request.scope)
 
 
 def _text(credentials: bytes) -> bytes:

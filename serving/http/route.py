@@ -48,8 +48,8 @@ class Route:
     `endpoint` is None for a path that the framework answers. `path_parameters` maps a name to its description and
     an example; `also_reads` and `also_answers` map further media types to an example, `also_statuses` further statuses
     under which the same body comes to what they mean. `key_in` is where a key may stand beside the headers; with `body`
-    and `form` the endpoint hands it to `doors.authorize_body_key`. `visitors` says whether a visitor's token opens it:
-    its endpoint asks `doors.authorize_customers` for each customer. Bodies have up to `most_bytes`. `success` is the
+    and `form` the endpoint hands it to `auth.authorize_body_key`. `visitors` says whether a visitor's token opens it:
+    its endpoint asks `auth.authorize_customers` for each customer. Bodies have up to `most_bytes`. `success` is the
     status of an answer that is no failure; 204 has no body.
     """
 

@@ -39,7 +39,7 @@ def _same(origin: bytes, host: bytes | None) -> bool:
     return origin.partition(b"://")[2].lower() == (host or b"").lower()
 
 
-def stranger(scope: Scope, allowed: Collection[str]) -> str | None:
+def from_elsewhere(scope: Scope, allowed: Collection[str]) -> str | None:
     """Why a request may be from anybody but this machine itself, for a person; None when nothing speaks for it.
 
     Pages of the origins `allowed` are let pass; `*` is all. What a proxy hides cannot be told.

@@ -12,15 +12,20 @@ from functools import partial
 from features.events import Channel
 from serving.engine.decisions import Decided, Judged, Settled
 from serving.engine.engine import Engine
-from serving.process.engine_threads import Desk
-from serving.process.group_commit import Writer
+from serving.process.engine_threads import EngineThread
+from serving.process.group_commit import GroupCommit
 
 JUDGED_BESIDE = 2
 """How often a decision is judged beside the writes, before it is judged where nobody else writes."""
 
 
 async def decide(
-    judge: Desk, writer: Writer, customer: str, decision_id: str, now: int, channels: Collection[Channel] | None = None
+    judge: EngineThread,
+    writer: GroupCommit,
+    customer: str,
+    decision_id: str,
+    now: int,
+    channels: Collection[Channel] | None = None,
 ) -> Decided:
     """What `Engine.decide` answers; the transaction is as short as one that writes an event.
 
@@ -36,7 +41,7 @@ async def decide(
     return await writer.ask(lambda engine: engine.decide(customer, decision_id, now, channels), alone=False)
 
 
-async def _settle(writer: Writer, judged: Judged) -> Settled:
+async def _settle(writer: GroupCommit, judged: Judged) -> Settled:
     """What became of a decision. One that is not to be written does not wait for those that write."""
     if judged.event is None:
         return "written"

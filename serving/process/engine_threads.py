@@ -1,4 +1,4 @@
-"""Threads that hold an engine each: a desk answers one question after the other, beside the event loop."""
+"""Threads that hold an engine each: each answers one question after the other, beside the event loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from serving import metrics
 from serving.engine.engine import Engine
 
 MOST_WAITING = 1_024
-"""Questions that may wait at one desk; more are refused, so that memory stays flat when the store is slow."""
+"""Questions that may wait for one thread; more are refused, so that memory stays flat when the store is slow."""
 
 Result = TypeVar("Result")
 
@@ -57,7 +57,7 @@ class Held:
                 engine.states.close()
 
 
-class Desk:
+class EngineThread:
     """An engine in a thread of its own; whatever is asked of it is answered in order.
 
     What has waited `patience` seconds for its turn is refused at once with `LogBusy`: else, while the store is locked,
@@ -71,7 +71,7 @@ class Desk:
         self._waiting = 0
 
     async def ask(self, question: Callable[[Engine], Result]) -> Result:
-        """Answer `question` in the desk's thread, opening the store first when it is not open.
+        """Answer `question` in this thread, opening the store first when it is not open.
 
         Raises `LogBusy` when too many wait already.
         """

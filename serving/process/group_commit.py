@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from features.log.contract import LogError
 from serving import metrics
-from serving.engine.batch import Intake, Taken
+from serving.engine.batch import Batch, BatchResult
 from serving.engine.engine import Engine
 from serving.process.engine_threads import Held, check_patience
 
@@ -48,7 +48,7 @@ Sentence = Callable[[Engine], Any]
 class _Request:
     """One request that waits: an intake or a sentence, its answer to be, and its size."""
 
-    what: Intake | Sentence
+    what: Batch | Sentence
     future: asyncio.Future[Any]
     alone: bool = False
     """Whether it must not share a transaction with others."""
@@ -65,7 +65,7 @@ class _Answer(NamedTuple):
     error: Exception | None = None
 
 
-class Writer:
+class GroupCommit:
     """A queue of requests and the thread that commits them. To be called from one event loop.
 
     What has waited `patience` seconds for its turn is refused with `LogBusy`.
@@ -80,10 +80,10 @@ class Writer:
         self._closing = False
         self._requests = self._events = self._bytes = 0
 
-    async def take(self, intake: Intake) -> Taken:
+    async def take(self, batch: Batch) -> BatchResult:
         """Write an intake; returns once it is on the disk. Raises `Overloaded` when too much waits, or a `LogError`."""
-        events = len(intake.events) + len(intake.letters)
-        taken: Taken = await self._enqueue(intake, events=events, size=intake.size)
+        events = len(batch.events) + len(batch.letters)
+        taken: BatchResult = await self._enqueue(batch, events=events, size=batch.size)
         return taken
 
     async def ask(self, sentence: Callable[[Engine], Result], *, alone: bool = True) -> Result:
@@ -93,7 +93,7 @@ class Writer:
         return answer
 
     def _enqueue(
-        self, what: Intake | Sentence, *, alone: bool = False, events: int = 0, size: int = 0
+        self, what: Batch | Sentence, *, alone: bool = False, events: int = 0, size: int = 0
     ) -> asyncio.Future[Any]:
         self._check_room(events, size)
         loop = asyncio.get_running_loop()
@@ -207,18 +207,18 @@ class Writer:
 
 
 def _alone(engine: Engine, request: _Request) -> Iterator[_Answer]:
-    assert not isinstance(request.what, Intake)
+    assert not isinstance(request.what, Batch)
     engine.states.refresh()
     yield _Answer(request, request.what(engine))
 
 
 def _together(engine: Engine, group: Sequence[_Request]) -> Iterator[_Answer]:
     """Write all of a group in one transaction; answers are true once it is exhausted."""
-    intakes = [(request, request.what) for request in group if isinstance(request.what, Intake)]
-    sentences = [(request, request.what) for request in group if not isinstance(request.what, Intake)]
+    batches = [(request, request.what) for request in group if isinstance(request.what, Batch)]
+    sentences = [(request, request.what) for request in group if not isinstance(request.what, Batch)]
     with engine.states.transaction():
-        taken = engine.take([intake for _, intake in intakes]) if intakes else []
-        answers = [_Answer(request, each) for (request, _), each in zip(intakes, taken, strict=True)]
+        taken = engine.take([batch for _, batch in batches]) if batches else []
+        answers = [_Answer(request, each) for (request, _), each in zip(batches, taken, strict=True)]
         answers += [_tried(engine, request, sentence) for request, sentence in sentences]
     yield from answers
 

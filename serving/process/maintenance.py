@@ -24,7 +24,7 @@ LOCK = "UPKEEP"
 REPORT = "upkeep.json"
 
 HEARTBEAT_SECONDS = 1.0
-"""Longest rest between two looks whether the store is another one, or the process that does the upkeep is gone."""
+"""Longest rest between two looks whether the store is another one, or the process that does the maintenance is gone."""
 
 TOLD_SECONDS = 0.5
 """Least time between two lines about the progress of a rebuild."""
@@ -41,7 +41,7 @@ class Stopped(Exception):
 
 
 @dataclass(frozen=True)
-class UpkeepReport:
+class MaintenanceReport:
     """How far the rebuild is, and what the audit found."""
 
     fingerprint: str
@@ -54,8 +54,8 @@ class UpkeepReport:
     """Codes of the customers whose states were found wrong and are not right yet."""
 
 
-class Upkeep:
-    """The upkeep of one store, with its report in `folder`. `round` belongs to one thread, `report` to all.
+class Maintenance:
+    """The maintenance of one store, with its report in `folder`. `round` belongs to one thread, `report` to all.
 
     Every `audit_seconds` a customer is audited; 0 audits nobody.
     """
@@ -67,21 +67,21 @@ class Upkeep:
         self._random = random.Random(seed)
         self._leader = LeaderLock(folder / LOCK)
         self._rebuilt: object = None
-        self._own = UpkeepReport(fold.fingerprint)
+        self._own = MaintenanceReport(fold.fingerprint)
         self._oracle: Oracle | None = None
         self._width = 1
         self._told = 0.0
         self._due = 0.0
         self._stopping = False
 
-    def report(self) -> UpkeepReport:
-        """What the process that does the upkeep told last; of another fold's upkeep nothing is taken."""
+    def report(self) -> MaintenanceReport:
+        """What the process that does the maintenance told last; of another fold's maintenance nothing is taken."""
         try:
             told = json.loads((self._folder / REPORT).read_text(encoding="utf-8"))
-            found = UpkeepReport(**{**told, "mismatched": tuple(told["mismatched"])})
+            found = MaintenanceReport(**{**told, "mismatched": tuple(told["mismatched"])})
         except (OSError, ValueError, TypeError, KeyError):
-            return UpkeepReport(self._fold.fingerprint)
-        return found if found.fingerprint == self._fold.fingerprint else UpkeepReport(self._fold.fingerprint)
+            return MaintenanceReport(self._fold.fingerprint)
+        return found if found.fingerprint == self._fold.fingerprint else MaintenanceReport(self._fold.fingerprint)
 
     def round(self, engine: Engine) -> float:
         """Do what is due. The seconds to rest. Raises a `LogError`."""
@@ -104,7 +104,7 @@ class Upkeep:
 
     def _rebuild(self, engine: Engine) -> None:
         """Replay every customer whose state is missing or does not fit."""
-        self._tell(UpkeepReport(self._fold.fingerprint))
+        self._tell(MaintenanceReport(self._fold.fingerprint))
         engine.states.heal(self._progress)
         self._tell(replace(self._own, rebuilt=True))
         self._rebuilt = engine.states.identity
@@ -141,7 +141,7 @@ class Upkeep:
         codes = (self._random.randrange(self._width + 4) for _ in range(DRAWS))
         return next((name for name in (_named(customers, code) for code in codes) if name is not None), None)
 
-    def _tell(self, report: UpkeepReport) -> None:
+    def _tell(self, report: MaintenanceReport) -> None:
         self._own = report
         metrics.MISMATCHES.set(len(report.mismatched))
         metrics.REBUILT.set(1.0 if report.rebuilt else report.done / max(report.total, 1))

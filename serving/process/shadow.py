@@ -74,7 +74,7 @@ class Shadow:
         return len(self._waiting)
 
     def offer(self, scored: Sequence[CustomerScores]) -> None:
-        """Put the share of these that is due into the queue; strangers have no score to compare."""
+        """Put the share of these that is due into the queue; unknown customers have no score to compare."""
         if not self.share or self.bundles.current is None:
             return
         for each in scored:

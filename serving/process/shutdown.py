@@ -79,16 +79,16 @@ class GentleStop:
         loop.set_exception_handler(_without_closed_doors)
         # The framework's handler is a method of the server, which knows its listening sockets.
         servers = getattr(getattr(stop, "__self__", None), "servers", [])
-        doors = [socket.socket(fileno=os.dup(each.fileno())) for server in servers for each in server.sockets]
+        auth = [socket.socket(fileno=os.dup(each.fileno())) for server in servers for each in server.sockets]
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:  # another worker listens on: it takes who comes
             stop(number, None)
             return
         fcntl.flock(self._lock, fcntl.LOCK_UN)
-        for door in doors:
+        for door in auth:
             _hold(door)
-        loop.call_later(SETTLE_SECONDS, _shut, doors, number, stop)
+        loop.call_later(SETTLE_SECONDS, _shut, auth, number, stop)
 
 
 def _supervises(process: int) -> bool:
@@ -107,9 +107,9 @@ def _hold(door: socket.socket) -> None:
         door.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
 
 
-def _shut(doors: Sequence[socket.socket], number: int, stop: Stop) -> None:
+def _shut(auth: Sequence[socket.socket], number: int, stop: Stop) -> None:
     """Refuse connections from now on, in every process that shares the sockets; then finish."""
-    for door in doors:
+    for door in auth:
         with door, suppress(OSError):
             door.shutdown(socket.SHUT_RDWR)
     stop(number, None)

@@ -1,4 +1,4 @@
-"""One process of the server: reads on the event loop, writes in a thread of its own, upkeep and sweeps in others."""
+"""One process of the server: reads on the event loop; writes, maintenance and sweeps in threads of their own."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from features.log.contract import LogBusy, LogError, LogFull
 from features.sources.fields.currencies import Currencies
 from models.bundle.loaded import Champion, Champions
 from serving import __version__, metrics
-from serving.engine.batch import Intake, Taken
+from serving.engine.batch import Batch, BatchResult
 from serving.engine.decisions import Decided
 from serving.engine.engine import Engine
 from serving.engine.erasure import Receipt, Step, Steps
 from serving.engine.scoreboard import Generation, Scoreboard, Sweeper
-from serving.engine.store import Opening
+from serving.engine.store import StoreFactory
 from serving.process.decisions import decide
-from serving.process.engine_threads import Desk
+from serving.process.engine_threads import EngineThread
 from serving.process.failures import note_failure
-from serving.process.group_commit import Writer
-from serving.process.maintenance import Upkeep
+from serving.process.group_commit import GroupCommit
+from serving.process.maintenance import Maintenance
 from serving.process.monitor_gauges import Monitoring
 from serving.process.shadow import Shadow
 from serving.settings import Settings
@@ -62,8 +62,8 @@ class Worker:
         self.currencies = Currencies(settings.rates)
         self.monitoring = Monitoring(settings.bundle)
         self.scoreboard = Scoreboard(settings.scoreboard, fold.fingerprint)
-        self.upkeep = Upkeep(settings.scoreboard, fold, settings.audit_seconds, seed=clock())
-        self.opening = Opening(settings, fold, self.champions)
+        self.maintenance = Maintenance(settings.scoreboard, fold, settings.audit_seconds, seed=clock())
+        self.opening = StoreFactory(settings, fold, self.champions)
         self.store_fault: LogError | None = None
         self.stopping = False
         """Whether the server was told to stop: it still answers, and says that it is not ready."""
@@ -72,25 +72,25 @@ class Worker:
         """Whether the event loop may read by itself; None until the store was opened once."""
         self._engine: Engine | None = None
         busy, check = settings.busy_seconds, min(settings.busy_seconds, CHECK_SECONDS)
-        self._writer = Writer(self.opening.engine, patience=busy)
-        self._checker = Desk("checker", lambda: self.opening.engine(check), patience=check)
-        self._reader = Desk("reader", self.opening.engine, patience=busy)
-        self._judge = Desk("judge", self.opening.engine, patience=busy)
-        self._sweeper = Desk("sweeper", self.opening.engine)
-        self._keeper = Desk("keeper", self.opening.engine)
+        self._writer = GroupCommit(self.opening.engine, patience=busy)
+        self._checker = EngineThread("checker", lambda: self.opening.engine(check), patience=check)
+        self._reader = EngineThread("reader", self.opening.engine, patience=busy)
+        self._judge = EngineThread("judge", self.opening.engine, patience=busy)
+        self._sweeper = EngineThread("sweeper", self.opening.engine)
+        self._keeper = EngineThread("keeper", self.opening.engine)
         self._background: list[asyncio.Task[None]] = []
         self._told_problem = ""
         self._told_fault = ""
 
     async def open(self) -> None:
-        """Load the fold, the champion and the store, and start the upkeep. A fault of model or store is not fatal."""
+        """Load the fold, the champion and the store, and start maintenance. A fault of model or store is not fatal."""
         self.fold.compile()
         self._look_for_champion()
         metrics.BUILD.labels(__version__, self.fold.fingerprint).set(1)
         self._open_store()
         rebuilt = asyncio.Event()
         self._background = [
-            asyncio.create_task(self._again("the upkeep", lambda: self._keep_states(rebuilt))),
+            asyncio.create_task(self._again("the maintenance", lambda: self._keep_states(rebuilt))),
             asyncio.create_task(self._again("the look for a new model", self._keep_champion)),
             asyncio.create_task(self._again("the look at the store", self._keep_store)),
         ]
@@ -110,26 +110,26 @@ class Worker:
         self.stop()
         for task in self._background:
             task.cancel()
-        self.upkeep.stop()
+        self.maintenance.stop()
         await self._writer.close()
-        for desk in (self._sweeper, self._keeper, self._checker, self._reader, self._judge):
-            await desk.close()
+        for engine_thread in (self._sweeper, self._keeper, self._checker, self._reader, self._judge):
+            await engine_thread.close()
         self._rounds.release()
-        self.upkeep.release()
+        self.maintenance.release()
         if self._engine is not None:
             self._engine.states.close()
             self._engine = None
 
-    async def record(self, intake: Intake) -> Taken:
+    async def record(self, batch: Batch) -> BatchResult:
         """Write what a request brings; returns once it is on the disk and in every later answer.
 
         Raises `Overloaded` when too many writes wait already, or a `LogError`; then nothing of it was written.
         """
-        taken = await self._writer.take(intake)
+        taken = await self._writer.take(batch)
         withheld = taken.outcomes.count("withheld")
         if withheld:
             metrics.WITHHELD.inc(withheld)
-        declared = sum(event.kind is Kind.IDENTIFY and joined(event) is not None for event in intake.events)
+        declared = sum(event.kind is Kind.IDENTIFY and joined(event) is not None for event in batch.events)
         if declared:
             metrics.MERGES.labels("merged").inc(taken.merges)
             metrics.MERGES.labels("unchanged").inc(declared - taken.merges)
@@ -255,8 +255,8 @@ class Worker:
         return HEARTBEAT_SECONDS
 
     async def _keep_states(self, rebuilt: asyncio.Event) -> float:
-        pause = await self._keeper.ask(self.upkeep.round)
-        if self.upkeep.report().rebuilt:
+        pause = await self._keeper.ask(self.maintenance.round)
+        if self.maintenance.report().rebuilt:
             rebuilt.set()
         return pause
 

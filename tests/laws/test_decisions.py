@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from features.events import Event, Kind
 from features.journey import JOURNEY
 from models.bundle.loaded import Champions
-from serving.engine.batch import Intake
+from serving.engine.batch import Batch
 from serving.engine.decisions import Judged
 from serving.engine.engine import Engine
 from serving.engine.state import open_states
@@ -58,7 +58,7 @@ def test_every_decision_is_what_judging_at_its_place_in_the_log_gives(
             if what == "judge":
                 waiting.append(engine.judge(str(which), f"d-{number}", NOW))
             elif what == "happen":
-                other.take([Intake([Event(f"e-{number}", str(which), kind[0], NOW, NOW)])])
+                other.take([Batch([Event(f"e-{number}", str(which), kind[0], NOW, NOW)])])
             elif what == "erase":
                 other.states.erase(str(which), NOW - 1)
             elif waiting:

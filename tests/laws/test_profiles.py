@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from features.events import DAY, EVENT, Event, Kind
-from features.identity.periods import circles, profiles_at, reigns
+from features.identity.periods import connected_components, membership_periods, profiles_at
 from features.journey import JOURNEY
 from features.log.contract import MERGE
 from features.log.sqlite import SqliteLog
@@ -120,12 +120,12 @@ def test_replay_by_profile_is_what_a_reader_of_the_log_does(log: tuple[Records, 
 @EXAMPLES
 def test_reigns_share_out_every_moment(log: tuple[Records, Records]) -> None:
     _, merges = log
-    found, (codes, numbers) = reigns(merges), circles(merges)
+    found, (codes, numbers) = membership_periods(merges), connected_components(merges)
     for moment in [START, *merges["received"].tolist(), *(merges["received"] - 1).tolist(), START + 9_000 * DAY]:
-        reigning = [reign for reign in found if reign.since <= moment < reign.until]
-        assert sorted(code for reign in reigning for code in reign.members) == codes.tolist()
+        reigning = [period for period in found if period.since <= moment < period.until]
+        assert sorted(code for period in reigning for code in period.members) == codes.tolist()
         expected = membership(merges, moment)
-        assert all(list(reign.members) == expected[reign.profile] for reign in reigning)
+        assert all(list(period.members) == expected[period.profile] for period in reigning)
         assert profiles_at(merges, moment) == {
             member: profile for profile, members in expected.items() for member in members if member != profile
         }

@@ -145,7 +145,7 @@ def test_with_more_rows_than_fit_some_customers_stand_for_all(client: Client, sh
     some = replayed(client, shop.exported, TARGET, seed=3, most=6_000)
     share, seed = some.question.share, some.question.seed
     assert 0.3 < share < 0.7
-    heads = shop.exported.homes.heads
+    heads = shop.exported.partitioning.heads
     apart, both = (part[drawn(heads(part["customer"]), share, seed)] for part in shop.past.parts)
     assert_same(some.gathered(), of_one_machine(shop, Past(histories([apart]), both, shop.past.merges)))
     assert 0.5 < len(some) / 6_000 < 1.5

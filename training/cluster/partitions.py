@@ -81,7 +81,7 @@ def _past(exported: ExportedLog, partition: int, question: Question) -> Past:
     chunks, merges = exported.scan(partition), exported.merges_of(partition)
     if question.share >= 1.0:
         return past_of(chunks, merges)
-    heads = exported.homes.heads
+    heads = exported.partitioning.heads
     return past_of((chunk[drawn(heads(chunk["customer"]), question.share, question.seed)] for chunk in chunks), merges)
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from features.events import CONSENT_WITHDRAW, DAY
 from features.fold.fold import Fold
-from features.identity.periods import circles
+from features.identity.periods import connected_components
 from features.outcomes import STAYS, Happens
 from features.replay.replay import Histories, Snapshots, final_states, histories
 from features.replay.snapshots import Past, known_at, replay_moments, replay_profiles
@@ -94,7 +94,7 @@ def sample(past: Past, each: float, seed: int, most: int | None = None) -> Past:
     Ids that were ever joined are drawn together.
     """
     number, apart = int((most or MOST_ROWS) / max(each, 1.0)), past.apart
-    codes, circle = circles(past.merges)
+    codes, circle = connected_components(past.merges)
     alone, everyone = len(apart.customers), len(apart.customers) + int(circle.max(initial=-1)) + 1
     if everyone <= number:
         return past

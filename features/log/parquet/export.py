@@ -19,7 +19,7 @@ from features.files import settle
 from features.log.contract import EventLog, LogError, LogVersion, Records, Vocabulary
 from features.log.parquet import exported, folder
 from features.log.parquet.exported import COLUMNS, MANIFEST, Manifest, Partition, partition_file
-from features.log.parquet.partitioning import Homes
+from features.log.parquet.partitioning import Partitioning
 from features.log.parquet.tables import MERGES, explained, table_of, write, write_names
 
 BLOCK = 1_000_000
@@ -127,7 +127,7 @@ def _written(log: EventLog, home: Path, head: _Head, number: int, told: Callable
     files = home / f"export-{head.generation:08}"
     files.mkdir()
     write(files / "merges.parquet", table_of(merges.tolist(), MERGES))
-    spread = _Spread(files, Homes(merges, number))
+    spread = _Spread(files, Partitioning(merges, number))
     with spread:
         for block in blocks(log.scan(until=head.until), BLOCK):
             spread.add(block)
@@ -181,19 +181,21 @@ class _Part:
 class _Spread(ExitStack):
     """The partitions that are being written; when the block ends without an error, they are on the disk."""
 
-    def __init__(self, files: Path, homes: Homes) -> None:
+    def __init__(self, files: Path, partitioning: Partitioning) -> None:
         super().__init__()
-        self._homes = homes
+        self._partitioning = partitioning
         self._seen = np.zeros(0, bool)
         self.events, self.start, self.end = 0, 0, 0
-        self.parts = [self.enter_context(_part(partition_file(files, number))) for number in range(homes.partitions)]
+        self.parts = [
+            self.enter_context(_part(partition_file(files, number))) for number in range(partitioning.partitions)
+        ]
 
     def add(self, events: Records) -> None:
         """Write the next events of the log."""
         codes, moments = events["customer"], events["received"]
-        homes = self._homes.of(codes)
-        order = np.argsort(homes, kind="stable")
-        bounds = np.searchsorted(homes[order], np.arange(self._homes.partitions + 1))
+        partitioning = self._partitioning.of(codes)
+        order = np.argsort(partitioning, kind="stable")
+        bounds = np.searchsorted(partitioning[order], np.arange(self._partitioning.partitions + 1))
         for part, first, stop in zip(self.parts, bounds[:-1], bounds[1:], strict=True):
             if first < stop:
                 places = order[first:stop]
@@ -209,7 +211,7 @@ class _Spread(ExitStack):
     def customers(self) -> NDArray[np.int64]:
         """How many ids have events in each partition."""
         codes = np.flatnonzero(self._seen).astype(np.int32)
-        return np.bincount(self._homes.of(codes), minlength=self._homes.partitions)
+        return np.bincount(self._partitioning.of(codes), minlength=self._partitioning.partitions)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from features.files import replace
 from features.identity.periods import Merges
 from features.log.contract import MERGE, LogCorrupt, LogMissing, LogVersion, Records
-from features.log.parquet.partitioning import Homes
+from features.log.parquet.partitioning import Partitioning
 from features.log.parquet.tables import EVENTS, FIELDS, explained, read, read_names, records_of
 
 VERSION = 1
@@ -92,7 +92,7 @@ class ExportedLog:
             rows = read(self._files / "merges.parquet").to_pydict().values()
         self.merges: Merges = np.array(list(zip(*rows, strict=True)), MERGE)
         """Every merge and its undoing, in log order."""
-        self.homes = Homes(self.merges, len(found.partitions))
+        self.partitioning = Partitioning(self.merges, len(found.partitions))
 
     def scan(self, partition: int) -> Iterator[Records]:
         """The events of a partition in log order, a row group at a time.
@@ -114,7 +114,7 @@ class ExportedLog:
 
     def merges_of(self, partition: int) -> Merges:
         """The merges among the ids of a partition, in log order."""
-        chosen: Merges = self.merges[self.homes.of(self.merges["member"]) == partition]
+        chosen: Merges = self.merges[self.partitioning.of(self.merges["member"]) == partition]
         return chosen
 
     def items(self) -> list[str]:

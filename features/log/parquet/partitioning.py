@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from features.identity.periods import Merges, circles
+from features.identity.periods import Merges, connected_components
 
 Codes = NDArray[np.int32]
 
@@ -14,12 +14,12 @@ _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _SHIFTS = tuple(map(np.uint64, (30, 27, 31)))
 
 
-class Homes:
+class Partitioning:
     """The partitions, from 0, of customers in a log with these merges."""
 
     def __init__(self, merges: Merges, partitions: int) -> None:
         self.partitions = partitions
-        self._named, numbers = circles(merges)
+        self._named, numbers = connected_components(merges)
         firsts = np.unique(numbers, return_index=True)[1]
         self._heads = self._named[firsts][numbers] if len(numbers) else self._named
 

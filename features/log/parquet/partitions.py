@@ -40,9 +40,9 @@ class Partitions:
 
     def of(self, customers: dict[int, str]) -> pa.Table:
         """All events of some customers, given by codes and names, in no order."""
-        homes = {self._home(self._partition(name)) for name in customers.values()}
+        partitioning = {self._home(self._partition(name)) for name in customers.values()}
         codes = pa.array(customers, pa.int32())
-        paths = folder.listed(self._path, sorted(homes)) if homes else []
+        paths = folder.listed(self._path, sorted(partitioning)) if partitioning else []
         tables = [table.filter(pc.is_in(table["customer"], codes)) for table in map(read, paths)]
         return pa.concat_tables([EVENTS.empty_table(), *tables])
 

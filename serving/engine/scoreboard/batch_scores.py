@@ -15,7 +15,7 @@ from serving.engine.engine import Engine
 from serving.engine.state.contract import StateChunk
 
 
-class Readings(NamedTuple):
+class BatchScores(NamedTuple):
     """Some customers at one moment."""
 
     customers: NDArray[np.int32]
@@ -31,9 +31,9 @@ def targets_of(champion: Champion | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*(champion.bundle.scorers if champion else ()), *TARGETS, *asked)))
 
 
-def readings(
+def batch_scores(
     engine: Engine, champion: Champion | None, targets: Sequence[str], chunk: StateChunk, now: int
-) -> Readings:
+) -> BatchScores:
     """Those who did something (whom only decisions and rewards speak of is not known) and let us profile.
 
     Without a model the targets are NaN: segments that ask for them are empty.
@@ -47,4 +47,4 @@ def readings(
     columns[: features.shape[1]] = features.T
     for row, target in enumerate(targets, features.shape[1]):
         columns[row] = scored.get(target, np.nan)
-    return Readings(customers, columns, states)
+    return BatchScores(customers, columns, states)

@@ -15,7 +15,7 @@ from features.log.contract import Vocabulary
 from insights.segments import SEGMENTS, Segment
 from models.bundle.loaded import Champion
 from serving.engine.engine import Engine
-from serving.engine.scoreboard.batch_scores import Readings, readings
+from serving.engine.scoreboard.batch_scores import BatchScores, batch_scores
 from serving.engine.scoreboard.board import Scoreboard, drop_revision, oldest_kept
 from serving.engine.scoreboard.files import (
     LAST_REVISION,
@@ -27,7 +27,7 @@ from serving.engine.scoreboard.files import (
     placed_by_code,
 )
 from serving.engine.scoreboard.sweep import revision, write_json
-from serving.engine.scoreboard.top_reasons import explain_tops
+from serving.engine.scoreboard.top_reasons import explain_first
 
 MOST = 20_000
 """Customers refreshed at once; where more have changed, as after an import, all are swept."""
@@ -49,7 +49,7 @@ def refresh(engine: Engine, scoreboard: Scoreboard, now: int) -> Generation | No
     changed = states.changed(current.offset, MOST + 1)
     if len(changed) > min(MOST, len(current.rows.customers) - current.used):
         return None
-    read = readings(engine, champion, current.report["targets"], states.load_many(changed), now)
+    read = batch_scores(engine, champion, current.report["targets"], states.load_many(changed), now)
     with scoreboard.alone():
         if (latest := scoreboard.current()) is None or latest.name != current.name:
             return None
@@ -62,7 +62,7 @@ def refresh(engine: Engine, scoreboard: Scoreboard, now: int) -> Generation | No
     return latest
 
 
-def _named(read: Readings, names: Vocabulary) -> Readings:
+def _named(read: BatchScores, names: Vocabulary) -> BatchScores:
     """Without those who were erased after they were read."""
 
     def there(code: int) -> bool:
@@ -73,14 +73,14 @@ def _named(read: Readings, names: Vocabulary) -> Readings:
         return True
 
     kept = np.array([there(code) for code in read.customers.tolist()], bool)
-    return Readings(read.customers[kept], read.columns[:, kept], read.states[kept])
+    return BatchScores(read.customers[kept], read.columns[:, kept], read.states[kept])
 
 
 def _write(
     current: Generation,
     champion: Champion | None,
     changed: NDArray[np.int32],
-    read: Readings,
+    read: BatchScores,
     now: int,
     offset: int,
 ) -> None:
@@ -103,7 +103,7 @@ def _write(
         if found[segment.name] is not before:
             made[segment.name] = number
             np.save(current.folder / PLACES.format(segment.name, number), found[segment.name])
-    explain_tops(current.folder, champion, columns, found, current.used)
+    explain_first(current.folder, champion, columns, found, current.used)
     kept = max(current.oldest, oldest_kept(number, sum(map(len, found.values()))))
     told = revision(number, kept, now, offset, used, int(np.count_nonzero(placed >= 0)), found, made)
     write_json(current.folder / REVISION.format(number), told)

@@ -16,10 +16,10 @@ from insights.kpis import to_json as key_figures_json
 from insights.segments import SEGMENTS, candidates
 from models.bundle.loaded import Champion
 from serving.engine.engine import Engine
-from serving.engine.scoreboard.batch_scores import readings, targets_of
+from serving.engine.scoreboard.batch_scores import batch_scores, targets_of
 from serving.engine.scoreboard.board import Scoreboard
 from serving.engine.scoreboard.files import PLACES, REPORT, REVISION, Generation, created
-from serving.engine.scoreboard.top_reasons import explain_tops
+from serving.engine.scoreboard.top_reasons import explain_first
 from serving.engine.state.contract import StateChunk
 
 STAYS = ".stays-{}.npy"
@@ -56,7 +56,7 @@ def _write(
     found = {segment.name: candidates(segment, columns).astype(np.int32) for segment in SEGMENTS.values()}
     for name, places in found.items():
         np.save(folder / PLACES.format(name, 0), places)
-    explain_tops(folder, champion, columns, found)
+    explain_first(folder, champion, columns, found)
     report = {
         "as_of": now,
         "newest_event": span[1] if (span := engine.states.log.span()) else None,
@@ -90,7 +90,7 @@ def _gather(
     stop = 0
     for chunk in engine.states.sweep() if replayed is None else (replayed,):
         there = chunk.customers <= highest  # who came since is for the refresh
-        read = readings(engine, champion, targets, StateChunk(chunk.customers[there], chunk.states[there]), now)
+        read = batch_scores(engine, champion, targets, StateChunk(chunk.customers[there], chunk.states[there]), now)
         start, stop = stop, stop + len(read.customers)
         codes[start:stop] = read.customers
         matrix[:, start:stop] = read.columns

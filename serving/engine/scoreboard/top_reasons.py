@@ -21,7 +21,7 @@ TOP = 100
 """Members of a segment that are explained: the first page."""
 
 
-def explain_tops(
+def explain_first(
     folder: Path,
     champion: Champion | None,
     columns: Mapping[str, NDArray[np.float32]],

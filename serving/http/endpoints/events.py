@@ -18,7 +18,7 @@ from features.sources.fields.fields import KINDS
 from features.sources.formats.waypost import COLUMNS
 from features.sources.formats.waypost import parse as parse_event
 from features.sources.readers.broken_json import Part
-from serving.engine.ingest import TURN, Arrivals, Fault, new_id
+from serving.engine.ingest import TURN, Fault, Ingest, new_id
 from serving.engine.times import moment
 from serving.http.bodies import Body, alone, listed, record_of
 from serving.http.endpoints.shapes import stamp, told, version_of
@@ -42,18 +42,18 @@ async def post_events(worker: Worker, request: HttpRequest) -> Response:
     now = worker.clock()
     records, pointer, odd = _lines(body) if media == JSON_LINES else _records(body)
     _check_number(len(records))
-    arrivals = Arrivals(SOURCE, worker.settings.privacy, worker.currencies, now, len(body), ("customer",), _FIELDS)
+    ingested = Ingest(SOURCE, worker.settings.privacy, worker.currencies, now, len(body), ("customer",), _FIELDS)
     for index, record in enumerate(records):
         part = odd.get(index)
         if part and part.reason:
-            arrivals.refuse(index, record, BadRecord("", part.reason), part.raw)
+            ingested.refuse(index, record, BadRecord("", part.reason), part.raw)
         else:
-            arrivals.take(index, record, lambda record, unread: _parse(record, now, unread), part and part.raw)
+            ingested.take(index, record, lambda record, unread: _parse(record, now, unread), part and part.raw)
         if index % TURN == TURN - 1:
             await asyncio.sleep(0)
-    taken = await worker.record(arrivals.intake)
-    outcomes = arrivals.outcomes(taken)
-    rejected = [_rejected(fault) for fault in arrivals.faults]
+    taken = await worker.record(ingested.batch)
+    outcomes = ingested.outcomes(taken)
+    rejected = [_rejected(fault) for fault in ingested.faults]
     if len(rejected) == len(records):
         raise _nothing_accepted(rejected, pointer)
     return reply(
@@ -64,8 +64,8 @@ async def post_events(worker: Worker, request: HttpRequest) -> Response:
             duplicates=outcomes["duplicate"],
             withheld=outcomes["withheld"],
             rejected=rejected,
-            warnings=told(arrivals),
-            more_warnings=arrivals.more_warnings,
+            warnings=told(ingested),
+            more_warnings=ingested.more_warnings,
         )
     )
 
@@ -82,11 +82,11 @@ def _records(body: bytes) -> tuple[list[Any], str, Mapping[int, Part]]:
     """The events of a JSON body, the pattern of the pointer to one of them, and those that are odd."""
     content, odd = _content(body)
     if isinstance(content, dict) and "events" in content:
-        strangers = content.keys() - {"events"}
-        if strangers:
+        unknown = content.keys() - {"events"}
+        if unknown:
             raise Problem(
                 "invalid_request",
-                f"Unknown field {shorten(repr(min(strangers)))} beside `events`; expected `events` alone.",
+                f"Unknown field {shorten(repr(min(unknown)))} beside `events`; expected `events` alone.",
             )
         content, pointer = content["events"], "/events/{}/{}"
         if not isinstance(content, list):

@@ -20,7 +20,7 @@ from features.sources.fields.fields import mended
 from features.sources.formats import collect
 from features.sources.formats.measurement import MOST_EVENTS, SOURCE, parse, requests
 from features.sources.readers.broken_json import Part, without_key
-from serving.engine.ingest import TURN, Arrivals
+from serving.engine.ingest import TURN, Ingest
 from serving.http.auth import authorize_body_key, count_unreadable
 from serving.http.bodies import listed
 from serving.http.limits import repeats_too_much
@@ -38,8 +38,8 @@ _FIELDS = frozenset(("client_id", "user_id", "timestamp_micros", "events", "even
 async def post_collect(worker: Worker, request: HttpRequest) -> Response:
     """Take the events of a request in."""
     body, _ = await read_body(request, MEDIA, any_depth=True)
-    arrivals = await _sorted(worker, body, worker.clock())
-    arrivals.outcomes(await worker.record(arrivals.intake))
+    ingested = await _sorted(worker, body, worker.clock())
+    ingested.outcomes(await worker.record(ingested.batch))
     return Response(status_code=204)
 
 
@@ -67,17 +67,17 @@ async def _collected(worker: Worker, request: HttpRequest, body: str, size: int)
     secrets = (hit[name] for hit in sent for name in collect.SECRETS if hit.get(name))
     authorize_body_key(request, next(secrets, None))
     now = worker.clock()
-    arrivals = _opened(worker, now, size + len(query))
-    await _take(arrivals, [part for each in collect.measured(sent) for part in requests(each)], now, {}, {})
-    arrivals.outcomes(await worker.record(arrivals.intake))
+    ingested = _opened(worker, now, size + len(query))
+    await _take(ingested, [part for each in collect.measured(sent) for part in requests(each)], now, {}, {})
+    ingested.outcomes(await worker.record(ingested.batch))
     return Response(status_code=204)
 
 
 async def post_debug_collect(worker: Worker, request: HttpRequest) -> Response:
     """Tell what is wrong with a request; nothing is taken in."""
     body, _ = await read_body(request, MEDIA, any_depth=True)
-    arrivals = await _sorted(worker, body, worker.clock())
-    bad = [fault.bad for fault in arrivals.faults] + [warned.bad for warned in arrivals.warnings]
+    ingested = await _sorted(worker, body, worker.clock())
+    bad = [fault.bad for fault in ingested.faults] + [warned.bad for warned in ingested.warnings]
     found = [_message(each.field, each.reason) for each in bad]
     number = _number(body)
     if number > MOST_EVENTS:
@@ -91,35 +91,35 @@ async def post_debug_collect(worker: Worker, request: HttpRequest) -> Response:
     return reply(ValidationAnswer(validationMessages=found))
 
 
-async def _sorted(worker: Worker, body: bytes, now: int) -> Arrivals:
-    arrivals = _opened(worker, now, len(body))
+async def _sorted(worker: Worker, body: bytes, now: int) -> Ingest:
+    ingested = _opened(worker, now, len(body))
     try:
         content, odd = listed(body, "events", _is_event)
     except Problem as problem:
-        arrivals.refuse(0, None, BadRecord("", problem.detail), without_key(body))
-        return arrivals
+        ingested.refuse(0, None, BadRecord("", problem.detail), without_key(body))
+        return ingested
     try:
         if not isinstance(content, dict):
             raise BadRecord("", f"expected an object with `client_id` and `events`, got {shown(content)}")
         parts = requests(content)
     except BadRecord as bad:
-        arrivals.refuse(0, content, bad)
-        return arrivals
+        ingested.refuse(0, content, bad)
+        return ingested
     shared = {name: value for name, value in content.items() if name != "events"}
     if repeats_too_much(to_json(mended(shared)), len(parts)):
         reason = f"what stands beside the list is too much to be kept with each of its {len(parts):,} events"
-        arrivals.refuse(0, content, BadRecord("events", reason), without_key(body))
-        return arrivals
-    await _take(arrivals, parts, now, odd, shared)
-    return arrivals
+        ingested.refuse(0, content, BadRecord("events", reason), without_key(body))
+        return ingested
+    await _take(ingested, parts, now, odd, shared)
+    return ingested
 
 
-def _opened(worker: Worker, now: int, size: int) -> Arrivals:
-    return Arrivals(SOURCE.name, worker.settings.privacy, worker.currencies, now, size, SOURCE.customer, _FIELDS)
+def _opened(worker: Worker, now: int, size: int) -> Ingest:
+    return Ingest(SOURCE.name, worker.settings.privacy, worker.currencies, now, size, SOURCE.customer, _FIELDS)
 
 
 async def _take(
-    arrivals: Arrivals,
+    ingested: Ingest,
     parts: Sequence[dict[str, Any]],
     now: int,
     odd: Mapping[int, Part],
@@ -129,9 +129,9 @@ async def _take(
         event = odd.get(part.get("number", -1))
         raw = None if event is None or event.raw is None else _enveloped(shared, event.raw)
         if event and event.reason:
-            arrivals.refuse(index, part, BadRecord("event", event.reason), raw)
+            ingested.refuse(index, part, BadRecord("event", event.reason), raw)
         else:
-            arrivals.take(index, part, lambda part, unread: parse(part, now, None, False, unread), raw)
+            ingested.take(index, part, lambda part, unread: parse(part, now, None, False, unread), raw)
         if index % TURN == TURN - 1:
             await asyncio.sleep(0)
 

@@ -8,10 +8,10 @@ from starlette.responses import Response
 from features.log.contract import LogError
 from serving.engine.staleness import staleness
 from serving.engine.times import moment
-from serving.http.auth import Doors
+from serving.http.auth import Auth
 from serving.http.messages import JSON, reply, reply_with
 from serving.http.schemas import LiveAnswer, ReadyAnswer, ReadyCheck
-from serving.process.maintenance import UpkeepReport
+from serving.process.maintenance import MaintenanceReport
 from serving.process.worker import Worker
 
 LEAST_FREE_BYTES = 256 << 20
@@ -30,27 +30,27 @@ async def get_livez(worker: Worker, request: HttpRequest) -> Response:
 
 async def get_readyz(worker: Worker, request: HttpRequest) -> Response:
     """Say whether everything that makes the answers right is in order."""
-    upkeep = worker.upkeep.report()
+    maintenance = worker.maintenance.report()
     needed = {
         "serving": _serving(worker),
         "model": _model(worker),
         "store": await _store(worker),
-        "rebuild": _rebuild(upkeep),
-        "audit": _audit(upkeep),
-        "keys": _keys(request.app.state.doors),
+        "rebuild": _rebuild(maintenance),
+        "audit": _audit(maintenance),
+        "keys": _keys(request.app.state.auth),
     }
     ready = all(check.ok for check in needed.values())
     checks = {**needed, "disk": _disk(worker), "scoreboard": _scoreboard(worker), "clock": _clock(worker)}
     return reply_with(ReadyAnswer(ready=ready, checks=checks), 200 if ready else 503)
 
 
-def _keys(doors: Doors) -> ReadyCheck:
+def _keys(auth: Auth) -> ReadyCheck:
     """Whether the file of keys is in order; a fault of it matters where the keys were never read, so none opens."""
-    if doors.keys is None:
+    if auth.keys is None:
         return ReadyCheck(ok=True, detail="none: only this machine is answered")
-    if doors.keys.problem:
-        return ReadyCheck(ok=doors.keys.ever_read, detail=doors.keys.problem)
-    ring = doors.keys.current()
+    if auth.keys.problem:
+        return ReadyCheck(ok=auth.keys.ever_read, detail=auth.keys.problem)
+    ring = auth.keys.current()
     if ring is None:
         return ReadyCheck(ok=False, detail="there are none, so nobody is answered; run `waypost keys create`")
     return ReadyCheck(ok=True, detail=f"{len(ring)} in force")
@@ -82,21 +82,25 @@ async def _store(worker: Worker) -> ReadyCheck:
     return ReadyCheck(ok=True, detail="readable and writable")
 
 
-def _rebuild(upkeep: UpkeepReport) -> ReadyCheck:
+def _rebuild(maintenance: MaintenanceReport) -> ReadyCheck:
     """Whether every customer has a state of the running features; till then, whoever is asked for is replayed first."""
-    if upkeep.rebuilt:
-        return ReadyCheck(ok=True, detail=f"every state is of the features {upkeep.fingerprint}")
-    return ReadyCheck(ok=False, detail="states are being rebuilt from the log", done=upkeep.done, total=upkeep.total)
+    if maintenance.rebuilt:
+        return ReadyCheck(ok=True, detail=f"every state is of the features {maintenance.fingerprint}")
+    return ReadyCheck(
+        ok=False, detail="states are being rebuilt from the log", done=maintenance.done, total=maintenance.total
+    )
 
 
-def _audit(upkeep: UpkeepReport) -> ReadyCheck:
-    if not upkeep.mismatched:
-        return ReadyCheck(ok=True, detail=f"{upkeep.audited} customers audited, every state is the fold of its events")
-    codes = ", ".join(map(str, upkeep.mismatched[:MOST_CODES]))
+def _audit(maintenance: MaintenanceReport) -> ReadyCheck:
+    if not maintenance.mismatched:
+        return ReadyCheck(
+            ok=True, detail=f"{maintenance.audited} customers audited, every state is the fold of its events"
+        )
+    codes = ", ".join(map(str, maintenance.mismatched[:MOST_CODES]))
     return ReadyCheck(
         ok=False,
-        detail=f"{len(upkeep.mismatched)} customers have a state that is not the fold of their events (codes {codes}): "
-        "run `waypost rebuild`",
+        detail=f"{len(maintenance.mismatched)} customers have a state that is not the fold of their events "
+        f"(codes {codes}): run `waypost rebuild`",
     )
 
 

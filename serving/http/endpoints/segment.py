@@ -20,7 +20,7 @@ from features.sources.contract import BadRecord, Unread
 from features.sources.formats.segment import SOURCE, TYPES, parse
 from features.sources.formats.segment_batch import Envelope, opened
 from features.sources.readers.broken_json import Part
-from serving.engine.ingest import TURN, Arrivals, Fault, new_id
+from serving.engine.ingest import TURN, Fault, Ingest, new_id
 from serving.http.auth import authorize_body_key, count_unreadable
 from serving.http.bodies import Body, alone, listed
 from serving.http.endpoints.shapes import told
@@ -112,7 +112,7 @@ def _taken_out(content: Any) -> Any:
 
 async def _taken(worker: Worker, envelope: Envelope, size: int, odd: Mapping[int, Part]) -> Response:
     now = worker.clock()
-    arrivals = Arrivals(SOURCE.name, worker.settings.privacy, worker.currencies, now, size, SOURCE.customer, _FIELDS)
+    ingested = Ingest(SOURCE.name, worker.settings.privacy, worker.currencies, now, size, SOURCE.customer, _FIELDS)
     rest = size
 
     def parsed(message: Any, unread: Unread) -> list[Event]:
@@ -130,21 +130,21 @@ async def _taken(worker: Worker, envelope: Envelope, size: int, odd: Mapping[int
                 rest -= _checked_size(len(to_json(item)) if raw is None else len(raw))
             message = envelope.message(index)
         except BadRecord as bad:
-            arrivals.refuse(index, item, bad, raw)
+            ingested.refuse(index, item, bad, raw)
         else:
-            arrivals.take(index, message, parsed, raw)
+            ingested.take(index, message, parsed, raw)
         if index % TURN == TURN - 1:
             await asyncio.sleep(0)
-    outcomes = arrivals.outcomes(await worker.record(arrivals.intake))
+    outcomes = ingested.outcomes(await worker.record(ingested.batch))
     return reply(
         TrackingAnswer(
             success=True,
             accepted=outcomes["accepted"],
             duplicates=outcomes["duplicate"],
             withheld=outcomes["withheld"],
-            rejected=[_rejected(fault) for fault in arrivals.faults],
-            warnings=told(arrivals),
-            more_warnings=arrivals.more_warnings,
+            rejected=[_rejected(fault) for fault in ingested.faults],
+            warnings=told(ingested),
+            more_warnings=ingested.more_warnings,
         )
     )
 

@@ -10,7 +10,7 @@ from models.bundle.loaded import Champion
 from models.prediction.money_at_stake import AT_STAKE, TARGET, Yield
 from models.recommenders.contract import Recommendation
 from serving.engine.customer import event_fields
-from serving.engine.ingest import Arrivals
+from serving.engine.ingest import Ingest
 from serving.engine.times import moment
 from serving.http.schemas import EventAnswer, ModelStamp, PastYield, RecommendedItem, UnreadValue
 from serving.http.schemas.scores import Interval
@@ -55,10 +55,10 @@ def past_yield(segment: Segment, champion: Champion | None) -> PastYield | None:
     )
 
 
-def told(arrivals: Arrivals) -> list[UnreadValue]:
+def told(ingested: Ingest) -> list[UnreadValue]:
     """The first of the values that were left out."""
     return [
-        UnreadValue(index=place, field=bad.field, code=bad.code, detail=bad.reason) for place, bad in arrivals.warnings
+        UnreadValue(index=place, field=bad.field, code=bad.code, detail=bad.reason) for place, bad in ingested.warnings
     ]
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from features import files
 from features.events import EVENT, days
-from features.identity.periods import circles
+from features.identity.periods import connected_components
 from features.journey import JOURNEY
 from features.log import open_log
 from features.log.contract import MERGE, EventLog, LogBusy, LogCorrupt, LogError, LogMissing, LogVersion, Records
@@ -25,7 +25,7 @@ from features.log.parquet import export as module
 from features.log.parquet import folder
 from features.log.parquet.export import export, partitions_for
 from features.log.parquet.exported import ExportedLog, partition_file
-from features.log.parquet.partitioning import Homes, hashed
+from features.log.parquet.partitioning import Partitioning, hashed
 from features.log.sqlite import log as sqlite
 from features.replay.snapshots import past_of, read_past, replay_profiles
 from tests.features.log.samples import START, event, identify, shop
@@ -77,9 +77,9 @@ def test_partitions_are_the_log_cut_between_customers(given: list[Batch], number
             assert exported.items() == log.items.names()
         manifest = exported.manifest
         assert (manifest.events, manifest.start, manifest.end) == (past.count, *_span(whole(exported)))
-        named, circle = circles(exported.merges)
-        homes = exported.homes.of(named)
-        assert all(len(set(homes[circle == each].tolist())) == 1 for each in circle.tolist())
+        named, circle = connected_components(exported.merges)
+        partitioning = exported.partitioning.of(named)
+        assert all(len(set(partitioning[circle == each].tolist())) == 1 for each in circle.tolist())
         _replays_alike(exported, number)
 
 
@@ -229,9 +229,9 @@ def test_a_manifest_that_cannot_be_read_says_what_to_do(
         ExportedLog(tmp_path / "out")
 
 
-def test_homes_are_even_and_seeds_independent() -> None:
+def test_partitions_are_even_and_seeds_independent() -> None:
     codes = np.arange(80_000, dtype=np.int32)
-    sizes = np.bincount(Homes(np.empty(0, MERGE), 16).of(codes))
+    sizes = np.bincount(Partitioning(np.empty(0, MERGE), 16).of(codes))
     assert sizes.min() > 4_700 and sizes.max() < 5_300, "16 fair draws of 80,000: 5,000 each, 68 standard deviation"
     one, other = hashed(codes, 1) < 2**63, hashed(codes, 2) < 2**63
     assert abs(np.corrcoef(one, other)[0, 1]) < 0.02

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from features.events import HOUR, SECOND, Event, Kind
-from serving.engine.batch import Intake
+from serving.engine.batch import Batch
 from serving.engine.consent import Consents
 from serving.engine.engine import Engine
 from tests.serving.conftest import NOW, Place
@@ -20,7 +20,7 @@ def event(kind: Kind, who: str = "anna", at: int = NOW, **properties: str) -> Ev
 
 def take(engine: Engine, *events: Event) -> str:
     """What becomes of events taken in together: the first letters of their outcomes."""
-    return "".join(outcome[0] for outcome in engine.take([Intake(list(events))])[0].outcomes)
+    return "".join(outcome[0] for outcome in engine.take([Batch(list(events))])[0].outcomes)
 
 
 def purchases(engine: Engine, who: str = "anna") -> float:

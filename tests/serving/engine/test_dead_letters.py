@@ -13,8 +13,8 @@ from features.log.contract import DeadLetter, LogBusy
 from features.sources.contract import SourceUnknown
 from features.sources.fields.privacy import DEFAULT
 from serving.engine import dead_letters
-from serving.engine.batch import Intake
-from serving.engine.dead_letters import LetterReport, Replay
+from serving.engine.batch import Batch
+from serving.engine.dead_letters import DeadLetterReport, Replay
 from serving.engine.engine import Engine
 from tests.serving.conftest import NOW, Place
 
@@ -35,7 +35,7 @@ def empty(place: Place) -> Iterator[Engine]:
     engine.states.close()
 
 
-def replayed(engine: Engine, source: str | None = None) -> LetterReport:
+def replayed(engine: Engine, source: str | None = None) -> DeadLetterReport:
     """What a replay gives an hour later."""
     return Replay(engine, NOW + 3_600_000_000, DEFAULT, source).run()
 
@@ -57,11 +57,11 @@ def test_what_parses_now_becomes_events_and_the_rest_stays(empty: Engine) -> Non
             letter({"customer": "anna", "kind": "LOGIN"}, 0, "gone-source"),
         ]
     )
-    assert replayed(empty) == LetterReport(letters=6, settled=2, accepted=2, remaining=4)
+    assert replayed(empty) == DeadLetterReport(letters=6, settled=2, accepted=2, remaining=4)
     assert {identity for identity, _ in told(empty, "anna")} == {"a-1", "s-1"}
     assert [each.position for each in log.dead_letters(10)] == [1, 2, 3, 0]
     assert empty.profile("anna", NOW).known
-    assert replayed(empty) == LetterReport(letters=4, remaining=4)
+    assert replayed(empty) == DeadLetterReport(letters=4, remaining=4)
 
 
 def test_a_live_record_happened_when_it_came(empty: Engine) -> None:
@@ -99,7 +99,7 @@ def test_ids_come_from_the_letter_so_that_a_crash_adds_nothing(empty: Engine, mo
     assert replayed(empty).accepted == 6
     assert len({identity for identity, _ in told(empty, "anna")}) == 10
     log.reject([letter(same, position) for position in range(10)])  # sent again, and refused again
-    assert replayed(empty) == LetterReport(letters=10, settled=10, duplicates=10)
+    assert replayed(empty) == DeadLetterReport(letters=10, settled=10, duplicates=10)
 
 
 def test_one_source_alone(empty: Engine) -> None:
@@ -109,15 +109,15 @@ def test_one_source_alone(empty: Engine) -> None:
             letter({"type": "page", "userId": "anna", "messageId": "s"}, 0, "segment"),
         ]
     )
-    assert replayed(empty, "segment") == LetterReport(letters=1, settled=1, accepted=1)
+    assert replayed(empty, "segment") == DeadLetterReport(letters=1, settled=1, accepted=1)
     with pytest.raises(SourceUnknown, match="nothing"):
         replayed(empty, "nothing")
 
 
 def test_who_withdrew_consent_is_withheld(empty: Engine) -> None:
-    empty.take([Intake([Event("w", "anna", Kind.CONSENT_WITHDRAW, NOW, NOW)])])
+    empty.take([Batch([Event("w", "anna", Kind.CONSENT_WITHDRAW, NOW, NOW)])])
     empty.states.log.reject([letter({"customer": "anna", "kind": "LOGIN"})])
-    assert replayed(empty) == LetterReport(letters=1, settled=1, withheld=1)
+    assert replayed(empty) == DeadLetterReport(letters=1, settled=1, withheld=1)
     assert [identity for identity, _ in told(empty, "anna")] == ["w"]
 
 

@@ -13,7 +13,7 @@ import pytest
 from features.events import DAY, HOUR, Channel, Event, Kind, Stage
 from features.journey import JOURNEY
 from models.bundle.loaded import Champions, ModelMissing
-from serving.engine.batch import Intake, Outcome
+from serving.engine.batch import Batch, Outcome
 from serving.engine.decisions import DecisionConflict
 from serving.engine.engine import Engine, UnknownDecision
 from tests.serving.conftest import NOW, Place
@@ -27,7 +27,7 @@ def event(message: str, who: str, kind: Kind, at: int = NOW, item: str | None = 
 
 def take(engine: Engine, *events: Event) -> list[Outcome]:
     """Have the engine take events in; what became of each."""
-    return engine.take([Intake(list(events))])[0].outcomes
+    return engine.take([Batch(list(events))])[0].outcomes
 
 
 def test_an_event_is_in_the_next_score(engine: Engine) -> None:
@@ -234,11 +234,11 @@ def test_a_bundle_of_other_features_is_refused_with_the_command(place: Place) ->
 
 
 def test_each_request_is_told_of_its_own_events(engine: Engine) -> None:
-    first = Intake([event("a", "anna", Kind.PAGE_VIEW), event("b", "ben", Kind.PAGE_VIEW)])
-    second = Intake([event("a", "anna", Kind.PAGE_VIEW)])
+    first = Batch([event("a", "anna", Kind.PAGE_VIEW), event("b", "ben", Kind.PAGE_VIEW)])
+    second = Batch([event("a", "anna", Kind.PAGE_VIEW)])
     join = Event("i", "anna", Kind.IDENTIFY, NOW, NOW, properties={"anonymous_id": "visitor"})
-    third = Intake([event("v", "visitor", Kind.ITEM_VIEW), join, event("c", "anna", Kind.PURCHASE)])
-    taken = engine.take([first, Intake(), second, third])
+    third = Batch([event("v", "visitor", Kind.ITEM_VIEW), join, event("c", "anna", Kind.PURCHASE)])
+    taken = engine.take([first, Batch(), second, third])
     assert [each.outcomes for each in taken] == [["accepted"] * 2, [], ["duplicate"], ["accepted"] * 3]
     assert [each.merges for each in taken] == [0, 0, 0, 1]
     assert engine.score("visitor", NOW).stage is Stage.RETENTION

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from features.log import open_log
 from features.log.contract import DeadLetter
-from serving.engine.dead_letters import LetterReport
+from serving.engine.dead_letters import DeadLetterReport
 from serving.engine.engine import Engine
 from serving.engine.ingest import only_customer
 from serving.http.endpoints import measurement
@@ -65,7 +65,7 @@ def test_half_a_character_in_a_letter_stays_a_letter_and_the_others_are_read(eng
     half = rb'{"customer": "\ud800", "kind": "LOGIN"}'
     unfit = {"customer": "anna\x00", "kind": "LOGIN"}
     engine.states.log.reject([letter(half), letter(unfit, 1), letter({"customer": "anna", "kind": "LOGIN"}, 2)])
-    assert replayed(engine) == LetterReport(letters=3, settled=1, accepted=1, remaining=2)
+    assert replayed(engine) == DeadLetterReport(letters=3, settled=1, accepted=1, remaining=2)
 
 
 def test_a_letter_of_several_ids_is_erased_with_any_of_them(place: Place) -> None:
@@ -127,7 +127,7 @@ def test_a_long_request_of_measurements_leaves_turns_to_others(place: Place) -> 
         while not sorting.done():
             number += 1
             await asyncio.sleep(0)
-        assert len((await sorting).intake.events) == 2_000
+        assert len((await sorting).batch.events) == 2_000
         return number
 
     assert asyncio.run(turns(worker_at(place))) > 5

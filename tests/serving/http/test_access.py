@@ -15,7 +15,7 @@ from serving.access.sessions import COOKIE, open_session
 from serving.http.api_reference import scope_table
 from serving.http.route import Route
 from serving.http.routes import ROUTES
-from serving.http.sender import stranger
+from serving.http.sender import from_elsewhere
 from tests.house.tree import ROOT
 from tests.serving.conftest import NOW, Place, serve
 from tests.serving.holders import Holders
@@ -203,8 +203,8 @@ def test_without_keys_this_machine_alone_is_answered(name: str, tmp_path: Path, 
 
 def test_without_keys_an_old_protocol_is_a_proxys() -> None:
     scope = {"client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2), "headers": [(b"host", b"localhost")]}
-    assert stranger({**scope, "http_version": "1.1"}, ()) is None
-    assert "HTTP/1.0" in (stranger({**scope, "http_version": "1.0"}, ()) or "")
+    assert from_elsewhere({**scope, "http_version": "1.1"}, ()) is None
+    assert "HTTP/1.0" in (from_elsewhere({**scope, "http_version": "1.0"}, ()) or "")
 
 
 def test_without_keys_allowed_pages_may_send_and_nothing_else(tmp_path: Path, place: Place) -> None:

@@ -1,4 +1,4 @@
-"""The doors: every route opens to the keys of its scope and to no others, and what stands before them."""
+"""Who may ask: every route opens to the keys of its scope and to no others, and what stands before them."""
 
 from __future__ import annotations
 

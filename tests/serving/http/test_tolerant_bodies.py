@@ -17,8 +17,8 @@ from pydantic_core import from_json
 from features.journey import JOURNEY
 from features.sources.fields.privacy import DEFAULT
 from features.sources.readers.broken_json import parts
-from serving.engine.batch import Intake, Taken
-from serving.engine.dead_letters import LetterReport, Replay
+from serving.engine.batch import Batch, BatchResult
+from serving.engine.dead_letters import DeadLetterReport, Replay
 from serving.http.app import application
 from serving.http.routes import ROUTES
 from serving.process.worker import Worker
@@ -116,12 +116,12 @@ def test_of_fifty_messages_one_of_which_is_broken_all_others_go_in(
     shape = SHAPES[name]
     good = [written(shape, number) for number in range(NUMBER)]
     neighbours = {own(shape, number) for number in range(1, NUMBER)}
-    taken: list[Intake] = []
+    taken: list[Batch] = []
     kept = read = 0
 
-    async def record(worker: Worker, intake: Intake) -> Taken:
-        taken.append(intake)
-        return Taken(["accepted"] * len(intake.events), 0)
+    async def record(worker: Worker, batch: Batch) -> BatchResult:
+        taken.append(batch)
+        return BatchResult(["accepted"] * len(batch.events), 0)
 
     async def run() -> None:
         nonlocal kept, read
@@ -132,15 +132,15 @@ def test_of_fifty_messages_one_of_which_is_broken_all_others_go_in(
             body = body_of(shape, [*good[1 : at + 1], broken, *good[at + 1 :]])
             status, answer = await post(app, ROUTE[shape.path], body, b"identity")
             assert status == ROUTE[shape.path].success, (broken, answer)
-            intake = taken.pop()
-            judge(intake, broken, answer)
-            kept, read = kept + len(intake.letters), read + (not intake.letters)
+            batch = taken.pop()
+            judge(batch, broken, answer)
+            kept, read = kept + len(batch.letters), read + (not batch.letters)
 
-    def judge(intake: Intake, broken: bytes, answer: bytes) -> None:
-        found = {name for event in intake.events for name in (event.message_id, event.order_id)}
+    def judge(batch: Batch, broken: bytes, answer: bytes) -> None:
+        found = {name for event in batch.events for name in (event.message_id, event.order_id)}
         assert neighbours <= found, (broken, neighbours - found)
-        assert len(intake.letters) <= 1, (broken, [letter.raw for letter in intake.letters])
-        for letter in intake.letters:
+        assert len(batch.letters) <= 1, (broken, [letter.raw for letter in batch.letters])
+        for letter in batch.letters:
             assert is_json(broken) or broken.strip() in letter.raw or letter.raw in broken
             assert letter.reason
             if answer:
@@ -180,7 +180,7 @@ def test_a_letter_has_the_bytes_that_came_and_becomes_events_once_it_is_mended(p
         log.reject([replace(letter, raw=letter.raw.replace(b"{{price}}", b"12.5"))])
         report = Replay(engine, NOW, DEFAULT).run()
         assert (report.settled, report.remaining) == (1, 0) and report.accepted
-        assert Replay(engine, NOW, DEFAULT).run() == LetterReport()
+        assert Replay(engine, NOW, DEFAULT).run() == DeadLetterReport()
     finally:
         engine.states.close()
 

@@ -16,7 +16,7 @@ from features.events import OUTBOUND, Event, Kind
 from features.journey import JOURNEY
 from models.bundle.loaded import Champions
 from models.decisions.policy import Decision, Policy
-from serving.engine.batch import Intake
+from serving.engine.batch import Batch
 from serving.engine.decisions import DecisionConflict
 from serving.engine.engine import Engine
 from serving.engine.state import open_states
@@ -61,7 +61,7 @@ async def _decide(worker: Worker, number: int, barrier: Barrier) -> None:
             ids = (f"{number}-{turn}-{who}-a", f"{number}-{turn}-{who}-b", f"all-{turn}-{who}")
             asked += [worker.decide(who, each, NOW) for each in ids]
             view = Event(f"e-{number}-{turn}-{who}", who, Kind.PAGE_VIEW, NOW, NOW)
-            asked.append(worker.record(Intake([view])))
+            asked.append(worker.record(Batch([view])))
         await asyncio.gather(*asked)
     await worker.close()
 

@@ -14,25 +14,25 @@ import pytest
 
 from features.events import Event, Kind
 from features.log.contract import DeadLetter, LogBusy, LogError
-from serving.engine.batch import Intake, Taken
+from serving.engine.batch import Batch, BatchResult
 from serving.engine.engine import Engine
 from serving.http.app import problem_of
 from serving.process import group_commit
-from serving.process.group_commit import Overloaded, Writer
+from serving.process.group_commit import GroupCommit, Overloaded
 from tests.serving.conftest import NOW, Place
 
 
-def intake(*names: str, who: str = "anna", letters: int = 0) -> Intake:
+def batch(*names: str, who: str = "anna", letters: int = 0) -> Batch:
     """An intake of page views with these message ids."""
     events = [Event(name, who, Kind.PAGE_VIEW, NOW, NOW) for name in names]
-    return Intake(events, [DeadLetter("api", place, "", names[0], b"{}", NOW) for place in range(letters)])
+    return Batch(events, [DeadLetter("api", place, "", names[0], b"{}", NOW) for place in range(letters)])
 
 
-def run(place: Place, work: Callable[[Writer], Coroutine[Any, Any, Any]], patience: float = 30.0) -> Any:
+def run(place: Place, work: Callable[[GroupCommit], Coroutine[Any, Any, Any]], patience: float = 30.0) -> Any:
     """What `work` gives, with a writer over the place."""
 
     async def main() -> Any:
-        writer = Writer(place.engine, patience)
+        writer = GroupCommit(place.engine, patience)
         try:
             return await work(writer)
         finally:
@@ -41,7 +41,7 @@ def run(place: Place, work: Callable[[Writer], Coroutine[Any, Any, Any]], patien
     return asyncio.run(main())
 
 
-async def behind(writer: Writer, *others: Coroutine[Any, Any, Any]) -> list[Any]:
+async def behind(writer: GroupCommit, *others: Coroutine[Any, Any, Any]) -> list[Any]:
     """What becomes of `others` when all of them wait behind one slow write."""
     gate = threading.Event()
     slow = asyncio.ensure_future(writer.ask(lambda engine: gate.wait(10)))
@@ -57,14 +57,14 @@ def test_what_waits_is_written_together_and_each_is_told_its_own(place: Place, m
     sizes: list[int] = []
     take = Engine.take
 
-    def counted(engine: Engine, intakes: Any) -> list[Taken]:
-        sizes.append(len(intakes))
-        return take(engine, intakes)
+    def counted(engine: Engine, batches: Any) -> list[BatchResult]:
+        sizes.append(len(batches))
+        return take(engine, batches)
 
     monkeypatch.setattr(Engine, "take", counted)
 
-    async def work(writer: Writer) -> list[Any]:
-        asked = [writer.take(intake(f"m-{number}", f"m-{number - 1}")) for number in range(1, 101)]
+    async def work(writer: GroupCommit) -> list[Any]:
+        asked = [writer.take(batch(f"m-{number}", f"m-{number - 1}")) for number in range(1, 101)]
         return await behind(writer, *asked)
 
     answers = run(place, work)
@@ -75,16 +75,14 @@ def test_what_waits_is_written_together_and_each_is_told_its_own(place: Place, m
 
 def test_only_the_guilty_fails(place: Place) -> None:
     def fails(engine: Engine) -> None:
-        engine.take([intake("undone")])
+        engine.take([batch("undone")])
         raise LookupError("a sentence of its own")
 
-    async def work(writer: Writer) -> list[Any]:
-        broken = intake("half \ud800 a character")
+    async def work(writer: GroupCommit) -> list[Any]:
+        broken = batch("half \ud800 a character")
         shared = writer.ask(fails, alone=False)
-        good = writer.ask(lambda engine: engine.take([intake("undone")])[0].outcomes, alone=False)
-        return await behind(
-            writer, writer.take(intake("a")), writer.take(broken), shared, writer.take(intake("b")), good
-        )
+        good = writer.ask(lambda engine: engine.take([batch("undone")])[0].outcomes, alone=False)
+        return await behind(writer, writer.take(batch("a")), writer.take(broken), shared, writer.take(batch("b")), good)
 
     first, guilty, sentence, last, good = run(place, work)
     assert first.outcomes == last.outcomes == ["accepted"]
@@ -93,13 +91,13 @@ def test_only_the_guilty_fails(place: Place) -> None:
 
 
 def test_a_failing_store_fails_all_and_is_asked_again(place: Place) -> None:
-    async def work(writer: Writer) -> list[Any]:
-        await writer.take(intake("first"))
+    async def work(writer: GroupCommit) -> list[Any]:
+        await writer.take(batch("first"))
         with closing(sqlite3.connect(place.folder / "waypost.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            failed = await behind(writer, *(writer.take(intake(f"m-{number}", letters=1)) for number in range(5)))
+            failed = await behind(writer, *(writer.take(batch(f"m-{number}", letters=1)) for number in range(5)))
             other.execute("ROLLBACK")
-        again = [await writer.take(intake(f"m-{number}", letters=1)) for number in range(5)]
+        again = [await writer.take(batch(f"m-{number}", letters=1)) for number in range(5)]
         return [failed, again]
 
     failed, again = run(place, work)
@@ -112,28 +110,28 @@ def test_what_waits_is_bounded(place: Place, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(group_commit, "MOST_EVENTS_WAITING", 5)
     monkeypatch.setattr(group_commit, "MOST_BYTES_WAITING", 1000)
 
-    async def by_requests(writer: Writer) -> list[Any]:
-        return await behind(writer, *(writer.take(intake(f"m-{number}")) for number in range(5)))
+    async def by_requests(writer: GroupCommit) -> list[Any]:
+        return await behind(writer, *(writer.take(batch(f"m-{number}")) for number in range(5)))
 
-    async def by_events(writer: Writer) -> list[Any]:
-        return await behind(writer, writer.take(intake("a", "b", letters=2)), writer.take(intake("c", "d")))
+    async def by_events(writer: GroupCommit) -> list[Any]:
+        return await behind(writer, writer.take(batch("a", "b", letters=2)), writer.take(batch("c", "d")))
 
-    async def by_bytes(writer: Writer) -> list[Any]:
-        large = Intake(intake("e").events, size=999)
-        return await behind(writer, writer.take(large), writer.take(Intake(intake("f").events, size=2)))
+    async def by_bytes(writer: GroupCommit) -> list[Any]:
+        large = Batch(batch("e").events, size=999)
+        return await behind(writer, writer.take(large), writer.take(Batch(batch("f").events, size=2)))
 
     for work in (by_requests, by_events, by_bytes):
         *kept, refused = run(place, work)
-        kept = [each for each in kept if isinstance(each, Taken)]
+        kept = [each for each in kept if isinstance(each, BatchResult)]
         assert kept and isinstance(refused, Overloaded)
         problem = problem_of(refused)
         assert (problem.code, problem.headers["Retry-After"]) == ("overloaded", "2")
     # A single request is never too large for an empty queue, and what was answered makes room again.
-    assert run(place, lambda writer: writer.take(intake(*(f"n-{number}" for number in range(9))))).outcomes
+    assert run(place, lambda writer: writer.take(batch(*(f"n-{number}" for number in range(9))))).outcomes
 
 
 def test_what_waited_too_long_is_refused_at_once(place: Place) -> None:
-    async def work(writer: Writer) -> list[Any]:
+    async def work(writer: GroupCommit) -> list[Any]:
         slow = [writer.ask(lambda engine: time.sleep(0.25)) for _ in range(20)]
         return list(await asyncio.gather(*slow, return_exceptions=True))
 
@@ -145,11 +143,11 @@ def test_what_waited_too_long_is_refused_at_once(place: Place) -> None:
 
 def test_closing_writes_what_waits_and_takes_no_more(place: Place) -> None:
     async def main() -> tuple[list[Any], Any]:
-        writer = Writer(place.engine)
-        asked = [asyncio.ensure_future(writer.take(intake(f"m-{number}"))) for number in range(150)]
+        writer = GroupCommit(place.engine)
+        asked = [asyncio.ensure_future(writer.take(batch(f"m-{number}"))) for number in range(150)]
         await asyncio.sleep(0)
         await writer.close()
-        late = await asyncio.gather(writer.take(intake("late")), return_exceptions=True)
+        late = await asyncio.gather(writer.take(batch("late")), return_exceptions=True)
         return await asyncio.gather(*asked), late[0]
 
     answers, late = asyncio.run(main())
@@ -160,10 +158,10 @@ def test_closing_writes_what_waits_and_takes_no_more(place: Place) -> None:
 
 
 def test_whoever_left_is_written_all_the_same(place: Place) -> None:
-    async def work(writer: Writer) -> list[Any]:
-        gone = asyncio.ensure_future(writer.take(intake("gone")))
+    async def work(writer: GroupCommit) -> list[Any]:
+        gone = asyncio.ensure_future(writer.take(batch("gone")))
         await asyncio.sleep(0)
         gone.cancel()
-        return [await writer.take(intake("gone", "here"))]
+        return [await writer.take(batch("gone", "here"))]
 
     assert run(place, work)[0].outcomes == ["duplicate", "accepted"]

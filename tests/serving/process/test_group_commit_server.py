@@ -14,7 +14,7 @@ from features.events import SECOND, Event, Kind
 from features.journey import JOURNEY
 from features.replay.audit import Oracle, audit, everyone
 from models.bundle.loaded import Champions
-from serving.engine.batch import Intake, Taken
+from serving.engine.batch import Batch, BatchResult
 from serving.engine.engine import Engine
 from serving.engine.state import open_states
 from serving.process.worker import Worker
@@ -57,9 +57,9 @@ def test_together_is_as_one_by_one(groups: list[list[list[Event]]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         together, single = (open_engine(Path(folder), name) for name in ("together", "single"))
         for group in groups:
-            intakes = [Intake(events) for events in group]
-            taken = together.take(intakes)
-            assert taken == [single.take([intake])[0] for intake in intakes]
+            batches = [Batch(events) for events in group]
+            taken = together.take(batches)
+            assert taken == [single.take([batch])[0] for batch in batches]
         for name in everyone(single.states.log.customers):
             one, other = together.states.load(name), single.states.load(name)
             assert one.states.tobytes() == other.states.tobytes()
@@ -88,14 +88,14 @@ def test_what_becomes_of_events_is_counted(place: Place) -> None:
         Event("4", "visitor", Kind.PAGE_VIEW, NOW, NOW),
     ]
 
-    async def main() -> Taken:
+    async def main() -> BatchResult:
         await worker.open()
         try:
-            return await worker.record(Intake(sent))
+            return await worker.record(Batch(sent))
         finally:
             await worker.close()
 
-    assert asyncio.run(main()) == Taken(["accepted", "accepted", "accepted", "withheld"], 1)
+    assert asyncio.run(main()) == BatchResult(["accepted", "accepted", "accepted", "withheld"], 1)
     assert [counted(name) - was for name, was in zip(names, before, strict=True)] == [1, 1, 1]
     assert counted("waypost_identity_merges_total", outcome="merged") - merged == 1
     assert counted("waypost_identity_merges_total", outcome="unchanged") - unchanged == 1

@@ -1,4 +1,4 @@
-"""The upkeep: states rebuilt in the background, customers audited, and every worker told how far it is."""
+"""Maintenance: states rebuilt in the background, customers audited, and every worker told how far it is."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import pytest
 from features.events import Event, Kind
 from features.journey import JOURNEY
 from serving.http import schemas
-from serving.process.maintenance import REPORT, Stopped, Upkeep
+from serving.process.maintenance import REPORT, Maintenance, Stopped
 from tests.serving.answers import ok
 from tests.serving.conftest import NOW, Place, serve
 from tests.serving.shop import customer
 
 
-def upkeep_of(place: Place, audit_seconds: float = 1e-9, seed: int = 1) -> Upkeep:
-    """An upkeep beside the scoreboard of a place."""
-    return Upkeep(place.folder / "scoreboard", JOURNEY, audit_seconds, seed)
+def upkeep_of(place: Place, audit_seconds: float = 1e-9, seed: int = 1) -> Maintenance:
+    """Maintenance beside the scoreboard of a place."""
+    return Maintenance(place.folder / "scoreboard", JOURNEY, audit_seconds, seed)
 
 
 def spoil(place: Place, who: str) -> int:
@@ -35,11 +35,11 @@ def spoil(place: Place, who: str) -> int:
     return int(code)
 
 
-def rounds(upkeep: Upkeep, place: Place, number: int) -> None:
+def rounds(maintenance: Maintenance, place: Place, number: int) -> None:
     """So many rounds."""
     engine = place.engine()
     for _ in range(number):
-        upkeep.round(engine)
+        maintenance.round(engine)
     engine.states.close()
 
 
@@ -59,7 +59,7 @@ def test_the_first_round_rebuilds_and_all_are_told(place: Place) -> None:
 
 
 def test_a_large_shop_says_how_far_it_is(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    upkeep = upkeep_of(place)
+    maintenance = upkeep_of(place)
     told: list[dict[str, Any]] = []
     monkeypatch.setattr("serving.process.maintenance.TOLD_SECONDS", 0.0)
     engine = place.engine()
@@ -71,59 +71,59 @@ def test_a_large_shop_says_how_far_it_is(place: Place, monkeypatch: pytest.Monke
         return 200
 
     monkeypatch.setattr(engine.states, "heal", heal)
-    upkeep.round(engine)
+    maintenance.round(engine)
     assert [(each["rebuilt"], each["done"], each["total"]) for each in told] == [
         (False, 50, 200),
         (False, 100, 200),
         (False, 200, 200),
     ]
-    assert upkeep.report().rebuilt
+    assert maintenance.report().rebuilt
     engine.states.close()
-    upkeep.release()
+    maintenance.release()
 
 
 def test_a_rebuild_is_broken_off_when_the_server_stops(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    upkeep, engine = upkeep_of(place), place.engine()
+    maintenance, engine = upkeep_of(place), place.engine()
     monkeypatch.setattr(engine.states, "heal", lambda progress: progress(1, 2))
-    upkeep.stop()
+    maintenance.stop()
     with pytest.raises(Stopped):
-        upkeep.round(engine)
-    assert not upkeep.report().rebuilt
+        maintenance.round(engine)
+    assert not maintenance.report().rebuilt
     engine.states.close()
-    upkeep.release()
+    maintenance.release()
 
 
 def test_a_wrong_state_is_found_and_told_until_it_is_repaired(place: Place) -> None:
-    upkeep = upkeep_of(place)
-    rounds(upkeep, place, 1)
-    assert not upkeep.report().mismatched
+    maintenance = upkeep_of(place)
+    rounds(maintenance, place, 1)
+    assert not maintenance.report().mismatched
     codes = tuple(sorted(spoil(place, customer(number)) for number in range(0, 200)))
-    rounds(upkeep, place, 4)
-    found = upkeep.report()
+    rounds(maintenance, place, 4)
+    found = maintenance.report()
     assert found.audited >= 4 and 1 <= len(found.mismatched) <= 4 and set(found.mismatched) <= set(codes)
     engine = place.engine()
     engine.states.rebuild()
     engine.states.close()
-    rounds(upkeep, place, 1)
-    assert not upkeep.report().mismatched
-    upkeep.release()
+    rounds(maintenance, place, 1)
+    assert not maintenance.report().mismatched
+    maintenance.release()
 
 
 def test_every_customer_is_drawn_some_time(place: Place) -> None:
-    upkeep = upkeep_of(place)
+    maintenance = upkeep_of(place)
     engine = place.engine()
-    drawn = {upkeep._draw(engine.states.log.customers) for _ in range(4000)}
+    drawn = {maintenance._draw(engine.states.log.customers) for _ in range(4000)}
     assert drawn - {None} == set(engine.states.log.customers.names())
     engine.states.close()
 
 
 def test_a_report_of_another_fold_or_none_is_not_taken(place: Place) -> None:
-    upkeep = upkeep_of(place)
+    maintenance = upkeep_of(place)
     folder = place.folder / "scoreboard"
     folder.mkdir()
     for text in ("", "{", "[]", '{"fingerprint": "0000", "rebuilt": true, "mismatched": []}', '{"mismatched": 3}'):
         (folder / REPORT).write_text(text)
-        assert not upkeep.report().rebuilt
+        assert not maintenance.report().rebuilt
 
 
 def test_readiness_tells_of_rebuild_audit_and_disk(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +147,7 @@ def test_readiness_tells_of_rebuild_audit_and_disk(place: Place, monkeypatch: py
 
 def test_a_rebuild_under_way_is_not_ready_but_answers(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("serving.process.worker.PROMPT_SECONDS", 0.01)
-    monkeypatch.setattr(Upkeep, "round", lambda self, engine: 60.0)
+    monkeypatch.setattr(Maintenance, "round", lambda self, engine: 60.0)
     with serve(place) as client:
         answer = client.get("/readyz")
         assert answer.status_code == 503
@@ -157,9 +157,9 @@ def test_a_rebuild_under_way_is_not_ready_but_answers(place: Place, monkeypatch:
 
 
 def test_what_is_written_while_auditing_is_no_mismatch(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    upkeep = upkeep_of(place)
+    maintenance = upkeep_of(place)
     engine, other = place.engine(), place.engine()
-    upkeep.round(engine)
+    maintenance.round(engine)
     load = engine.states.load
     written = iter(range(20))
 
@@ -171,15 +171,15 @@ def test_what_is_written_while_auditing_is_no_mismatch(place: Place, monkeypatch
         return found
 
     monkeypatch.setattr(engine.states, "load", busy)
-    upkeep.round(engine)
-    assert upkeep.report().audited == 1 and not upkeep.report().mismatched
+    maintenance.round(engine)
+    assert maintenance.report().audited == 1 and not maintenance.report().mismatched
     engine.states.close()
     other.states.close()
-    upkeep.release()
+    maintenance.release()
 
 
 def test_the_folder_holds_nothing_of_customers(place: Place) -> None:
-    upkeep = upkeep_of(place)
-    rounds(upkeep, place, 3)
+    maintenance = upkeep_of(place)
+    rounds(maintenance, place, 3)
     assert "household" not in Path(place.folder / "scoreboard" / REPORT).read_text()
-    upkeep.release()
+    maintenance.release()

@@ -1,4 +1,4 @@
-"""One process of the server: desks that do not wait for ever, a champion noticed soon, faults told once."""
+"""One process of the server: threads that do not wait for ever, a champion noticed soon, faults told once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from features.journey import JOURNEY
 from features.log.contract import LogBusy, LogError
-from serving.process.engine_threads import MOST_WAITING, Desk
+from serving.process.engine_threads import MOST_WAITING, EngineThread
 from serving.process.worker import Worker
 from serving.settings import read_settings
 from tests.serving.conftest import Place, serve
@@ -26,12 +26,12 @@ def worker_at(place: Place) -> Worker:
 
 
 def test_what_waited_too_long_is_refused_at_once(place: Place) -> None:
-    desk = Desk("test", place.engine, patience=0.1)
+    engine_thread = EngineThread("test", place.engine, patience=0.1)
 
     async def ask() -> list[object]:
-        asked = [desk.ask(lambda engine: time.sleep(0.25)) for _ in range(20)]
+        asked = [engine_thread.ask(lambda engine: time.sleep(0.25)) for _ in range(20)]
         answers = await asyncio.gather(*asked, return_exceptions=True)
-        await desk.close()
+        await engine_thread.close()
         return list(answers)
 
     begun = time.monotonic()
@@ -40,17 +40,19 @@ def test_what_waited_too_long_is_refused_at_once(place: Place) -> None:
     assert time.monotonic() - begun < 3
 
 
-def test_no_more_than_so_many_wait_at_a_desk(place: Place) -> None:
-    desk, gate = Desk("test", place.engine), threading.Event()
+def test_no_more_than_so_many_wait_for_a_thread(place: Place) -> None:
+    engine_thread, gate = EngineThread("test", place.engine), threading.Event()
 
     async def ask() -> list[object]:
-        asked = [asyncio.ensure_future(desk.ask(lambda engine: gate.wait(10))) for _ in range(MOST_WAITING + 5)]
+        asked = [
+            asyncio.ensure_future(engine_thread.ask(lambda engine: gate.wait(10))) for _ in range(MOST_WAITING + 5)
+        ]
         done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
         assert len(done) == 5
         gate.set()
         answers = await asyncio.gather(*asked, return_exceptions=True)
-        assert await desk.ask(lambda engine: 1) == 1
-        await desk.close()
+        assert await engine_thread.ask(lambda engine: 1) == 1
+        await engine_thread.close()
         return list(answers)
 
     answers = asyncio.run(ask())
