@@ -22,10 +22,16 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 MOST_TERMS = 20_000
-"""Most terms of a hypergeometric series; at the last of them what is left out is below a millionth."""
+"""Most terms of a hypergeometric series; one that goes on after them is not summed, but integrated."""
+
+LOST = 1e-8
+"""Share of the expected orders that rounding may take from a sum whose terms cancel out; more is integrated."""
 
 _TINY = 1e-15
 _FLAT = 1e-9
+_HUGE = 1e100
+_NEAR, _FAR, _FURTHEST = 9.0, 40.0, 600.0
+_NODES, _AT_ONCE = 481, 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,9 @@ class Buying:
         """The number of orders expected in the next `days`, float64[n].
 
         Equation 10 of the paper after Euler's transformation of its hypergeometric function, which takes the powers
-        that overflow out of it, and with the pole at a = 1, which is none, divided out.
+        that overflow out of it, and with the pole at a = 1, which is none, divided out. Where customers are so much
+        alike that the parameters are very large, the terms of the series are too, and cancel out: there the chances
+        to leave are integrated over instead.
         """
         ahead = np.broadcast_to(np.asarray(days, np.float64), known.age.shape)
         share = ahead / (self.alpha + known.age + ahead)
@@ -86,8 +94,38 @@ class Buying:
         rest = np.log1p(-share)
         power = self.a - 1.0
         direct = -rest if abs(power) < _FLAT else -np.expm1(power * rest) / power
-        series = _series(self.a + self.b - 1.0 - self.r, self.a, above, share)
-        return self.alive(known) * ((above - 1.0) * direct - np.exp(power * rest) * series)
+        series, largest = _series(self.a + self.b - 1.0 - self.r, self.a, above, share)
+        weight = np.exp(power * rest)
+        staying = (above - 1.0) * direct - weight * series
+        unsure = (largest > _HUGE) | (weight * np.minimum(largest, _HUGE) * _TINY > LOST * staying)
+        if unsure.any():
+            hard = Record(*(each[unsure] for each in (known.repeats, known.span, known.age, known.basket)))
+            staying[unsure] = self._integrated(hard, ahead[unsure])
+        return self.alive(known) * staying
+
+    def _integrated(self, known: Record, ahead: Floats) -> Floats:
+        """The orders expected of customers who are there, float64[n]: the mean over their chances to leave.
+
+        Trapezoids over the log-odds of the chance, about their mode, wider the further out: smooth in every bend, and
+        as good for chances that are all the same as for those that are near 0 and 1.
+        """
+        step = np.linspace(-1.0, 1.0, _NODES)
+        found = np.empty(len(ahead))
+        for start in range(0, len(ahead), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            after, shape = self.b + known.repeats[part, None], self.r + known.repeats[part, None]
+            spread = np.sqrt(1.0 / self.a + 1.0 / after)
+            place = np.arcsinh(_NEAR + _FAR * spread) * step
+            odds = np.log(self.a / after) + spread * np.sinh(place)
+            # The logarithms of the chance to leave and of the chance to stay.
+            leaves, stays = -np.logaddexp(0.0, -odds), -np.logaddexp(0.0, odds)
+            density = self.a * leaves + after * stays + np.log(np.cosh(place))
+            density = np.exp(density - density.max(axis=1, keepdims=True))
+            chance = np.exp(np.maximum(leaves, -_FURTHEST))
+            grown = shape * np.log1p(chance * (ahead[part, None] / (self.alpha + known.age[part, None])))
+            orders = -np.expm1(-grown) / chance
+            found[part] = (density * orders).sum(axis=1) / density.sum(axis=1)
+        return found
 
     def _odds_of_absence(self, known: Record) -> Floats:
         """Logarithm of the odds that a customer has left; minus infinity without a repeat order."""
@@ -164,19 +202,25 @@ FADING = ("purchases_fading_14d", "purchases_fading_28d", "purchases_fading_56d"
 _FADED = 0.05
 
 
-def _series(first: float, second: float, third: Floats, share: Floats) -> Floats:
-    """The sum over k from 1 of (first)_k (second)_(k-1) share^k / ((third)_(k-1) k!), float64[n]; shares are below 1.
+def _series(first: float, second: float, third: Floats, share: Floats) -> tuple[Floats, Floats]:
+    """The sum over k from 1 of (first)_k (second)_(k-1) share^k / ((third)_(k-1) k!), float64[n], and its largest term.
 
-    (second - 1) / (third - 1) times it is what 2F1(first, second - 1; third - 1; share) has beyond its 1.
+    Shares are below 1. (second - 1) / (third - 1) times it is what 2F1(first, second - 1; third - 1; share) has beyond
+    its 1. The largest term is infinite where the sum has no end within reach, and the sum is nothing then.
     """
     term = first * share
     total = term.copy()
-    going = np.abs(term) > 0.0
+    largest = np.abs(term)
+    going = largest > 0.0
     for k in range(1, MOST_TERMS):
         if not going.any():
             break
-        term = term * ((first + k) * (second + k - 1.0) / ((third + (k - 1.0)) * (k + 1.0)) * share)
         # A customer's sum ends with its own last term, so that it is the same bits alone and among others.
-        total += np.where(going, term, 0.0)
-        going &= np.abs(term) > _TINY * np.abs(total)
-    return total
+        term = np.where(going, term, 0.0)
+        term = term * ((first + k) * (second + k - 1.0) / ((third + (k - 1.0)) * (k + 1.0)) * share)
+        total += term
+        size = np.abs(term)
+        largest = np.maximum(largest, size)
+        going &= (size > _TINY * np.abs(total)) & (size < _HUGE)
+    endless = going | (largest >= _HUGE)
+    return np.where(endless, 0.0, total), np.where(endless, np.inf, largest)

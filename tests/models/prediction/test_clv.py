@@ -42,21 +42,43 @@ def test_without_a_repeat_order_nobody_can_have_left() -> None:
     assert CDNOW.alive(customer(0, 0, 500))[0] == 1.0
 
 
+def integrated(model: Buying, repeats: int, age: float, ahead: float) -> float:
+    """Orders expected of who is there: the rate and the chance to leave have known distributions; integrate them."""
+
+    def orders(leaving: float) -> float:
+        return float(-np.expm1(-(model.r + repeats) * np.log1p(leaving * ahead / (model.alpha + age))) / leaving)
+
+    chance = beta(model.a, model.b + repeats)
+    whole = quad(lambda share: orders(max(float(chance.ppf(share)), 1e-300)), 0.0, 1.0, limit=400, epsabs=0.0)
+    return float(whole[0])
+
+
 @settings(deadline=None, max_examples=15)
 @given(*[POSITIVE] * 4, st.integers(0, 60), st.floats(0, 1), st.floats(0, 60), st.floats(0.1, 40))
 def test_expected_orders_are_those_of_the_definition(
     r: float, alpha: float, a: float, b: float, repeats: int, part: float, age: float, ahead: float
 ) -> None:
-    """Given that the customer is alive, the rate and the chance to leave have known distributions: integrate them."""
-    known = customer(repeats, age * part if repeats else 0.0, age)
+    known, model = customer(repeats, age * part if repeats else 0.0, age), Buying(r, alpha, a, b)
+    expected = integrated(model, repeats, age, ahead) * model.alive(known)[0]
+    assert model.orders_within(known, ahead)[0] == pytest.approx(expected, rel=2e-3)
 
-    def orders(leaving: float) -> float:
-        return float(-np.expm1(-(r + repeats) * np.log1p(leaving * ahead / (alpha + age))) / leaving)
 
-    chance = beta(a, b + repeats)
-    expected = quad(lambda share: orders(max(float(chance.ppf(share)), 1e-300)), 0.0, 1.0, limit=200)[0]
-    model = Buying(r, alpha, a, b)
-    assert model.orders_within(known, ahead)[0] == pytest.approx(expected * model.alive(known)[0], rel=2e-3)
+@pytest.mark.parametrize(
+    ("model", "repeats", "age"),
+    [
+        (Buying(6.05e4, 10.7, 263.0, 6.22), 21, 101.0),  # terms beyond what a number holds
+        (Buying(702.0, 2.85, 0.0921, 0.0638), 5, 274.0),  # terms of both signs that cancel out
+        (Buying(0.186, 18.7, 2.44e4, 59.4), 11, 274.0),  # more terms than are summed
+        (Buying(1.6e5, 1.6e5, 1.6e5, 1.6e5), 3, 1.0),
+        (Buying(0.05, 1e-3, 1.6e5, 6e-6), 0, 0.0),
+    ],
+)
+def test_customers_who_are_all_alike_are_no_sum_that_overflows(model: Buying, repeats: int, age: float) -> None:
+    known = customer(repeats, age if repeats else 0.0, age)
+    expected = integrated(model, repeats, age, 60.0) * model.alive(known)[0]
+    assert model.orders_within(known, 60.0)[0] == pytest.approx(expected, rel=1e-6)
+    many = Record(*(np.repeat(each, 5_000) for each in (known.repeats, known.span, known.age, known.basket)))
+    assert set(model.orders_within(many, 60.0).tolist()) == set(model.orders_within(known, 60.0).tolist())
 
 
 def test_the_series_is_scipys_hypergeometric_function() -> None:
