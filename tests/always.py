@@ -29,7 +29,10 @@ from training.run.result import TrainingResult
 from training.targets import targets
 from training.tracking import Recorded
 
-TIERS = {"probability": list(RUNGS), "amount": list(AMOUNT_RUNGS), "stage": list(STAGE_RUNGS)}
+FLOOR = "base_rate"
+TIERS = {
+    form: [FLOOR, *tiers] for form, tiers in (("probability", RUNGS), ("amount", AMOUNT_RUNGS), ("stage", STAGE_RUNGS))
+}
 
 
 @contextmanager
@@ -87,8 +90,9 @@ def faults(asked: Asked, folder: Path, now: int) -> list[str]:
         wanted = expected(own, TIERS[card.form], asked.before.manifest.targets[name].rung if asked.before else "")
         if wanted and card.rung not in wanted:
             found.append(f"{name} is answered by {card.rung}, expected {' or '.join(wanted)}")
-        if card.held_back and not own:
-            found.append(f"{name} says that it was held back, and no gate does")
+        if set(card.held_back) != (lost := {gate["tier"] for gate in judged_alone(own) if holds(gate)}):
+            found.append(f"{name} says that {set(card.held_back)} were held back, the gates say {lost}")
+        found += [f"{name} is answered by a base rate worse than itself: {gate}" for gate in worse_than_itself(own)]
     tier = bundle.manifest.recommender_tier
     judged = [gate for gate in gates if gate["subject"] == "recommender"]
     if tier not in recommender(judged, bundle):
@@ -106,15 +110,26 @@ def holds(gate: Mapping[str, Any]) -> bool:
 
 def expected(gates: Sequence[Mapping[str, Any]], tiers: list[str], before: str) -> list[str]:
     """The tiers that may answer by these gates: the highest that passed, the champion's where it is better; of what
-    was not judged, any."""
-    own = [gate for gate in gates if "champion" not in gate["condition"]]
+    was not judged, any. Under the base rate of the latest period, the answer is of the tier `prior`."""
+    own = judged_alone(gates)
     if not own:
         return []
     judged = {gate["tier"] for gate in own}
     passing = [tier for tier in judged if not any(holds(gate) for gate in own if gate["tier"] == tier)]
-    highest = max(passing, key=tiers.index, default="")
+    highest = max(passing, key=tiers.index, default="").replace(FLOOR, "prior")
     worse = any(holds(gate) for gate in gates if "champion" in gate["condition"])
     return [highest, before] if worse else [highest]
+
+
+def judged_alone(gates: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The gates that do not compare with the champion."""
+    return [gate for gate in gates if "champion" not in gate["condition"]]
+
+
+def worse_than_itself(gates: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The gates by which the base rate, where it answers, is surely further from the truth than the base rate."""
+    floor = [gate for gate in gates if gate["tier"] == FLOOR and "lower end" in gate["condition"] and gate["at_most"]]
+    return [gate for gate in floor if gate["value"] > gate["threshold"]]
 
 
 def recommender(gates: Sequence[Mapping[str, Any]], bundle: Bundle) -> str:

@@ -33,9 +33,10 @@ class TargetCard:
     it had not seen; `needed` the counts from which a rung is tried, by rung; `missing` says what keeps the target from
     being tested, and is empty otherwise. `reliability` parts the test rows by a feature (`stage`, `latest_channel`) and
     its value: `rows` and `customers`, the mean probability `given`, and the `share` of yes with `low` and `high`, which
-    hold the true share with a chance of 95 %. `held_back` says, of each tier that a gate held back, which one and by
-    how much; `goes_on` why the champion's model goes on answering, and is empty for a model that is new. `seen` counts
-    the customers of the rows learnt from, by the same features and values as `reliability`.
+    hold the true share with a chance of 95 %. `held_back` says, of each tier that a gate of this training held back,
+    which one and by how much, also of `rung` where the base rate of the latest period answers in its place; `goes_on`
+    why the champion's model goes on answering, and is empty for a model that is new. `seen` counts the customers of
+    the rows learnt from, by the same features and values as `reliability`.
     """
 
     definition: str

@@ -101,7 +101,8 @@ def why_not_higher(card: TargetCard) -> str:
     if card.goes_on:
         return card.goes_on
     if card.held_back:
-        return " ".join(f"{tier} was held back: {found}." for tier, found in card.held_back.items())
+        told = " ".join(f"{tier} was held back: {found}." for tier, found in card.held_back.items())
+        return f"{told} The base rate of the latest period answers." if card.rung in card.held_back else told
     above = _above(card)
     tried = [tier for tier in above if tier in card.losses]
     if tried and card.rung in card.losses:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 
 from features.events import DAY
-from tests.always import expected, faults, trainings, unrecorded
+from tests.always import expected, faults, trainings, unrecorded, worse_than_itself
 from tests.odd_shops import Plan, plans
 from training.fitting import candidates
 
@@ -56,7 +56,7 @@ def gate(tier: str, value: float, condition: str = "calibration error") -> dict[
 
 
 def test_what_should_answer_is_the_highest_tier_that_passed_or_the_better_champion() -> None:
-    tiers = ["prior", "stage_rate", "logistic", "lightgbm"]
+    tiers = ["base_rate", "prior", "stage_rate", "logistic", "lightgbm"]
     fell = [gate("lightgbm", 0.2), gate("stage_rate", 0.05)]
     assert expected(fell, tiers, "") == ["stage_rate"] and expected([], tiers, "") == []
     assert expected([*fell, gate("lightgbm", 0.0)], tiers, "") == ["stage_rate"]
@@ -64,3 +64,6 @@ def test_what_should_answer_is_the_highest_tier_that_passed_or_the_better_champi
     beside = gate("stage_rate", 0.2, "log loss over the champion, lower end of the interval")
     assert expected([*fell, beside], tiers, "logistic") == ["stage_rate", "logistic"]
     assert expected([gate("lightgbm", float("nan")), gate("prior", 0.0)], tiers, "") == ["prior"]
+    floor = {**gate("base_rate", 0.2), "holds": False}
+    assert expected([gate("prior", 0.2), floor], tiers, "") == ["prior"] and not worse_than_itself([floor])
+    assert worse_than_itself([gate("base_rate", 0.2, "log loss over the base rate, lower end of the interval")])

@@ -1,8 +1,9 @@
 """Gates: what a model has to pass before it may answer. A gate is a number and the line it must cross.
 
 Some gates *hold back*: a model that fails one does not answer, and the tier below is tried in its place
-(`training.run.promotion`). The lowest tier of a target, the rate or mean of everybody, is held back by nothing, so that
-there always is an answer. The other gates have to be *earned*: they decide the evidence that an answer is given with.
+(`training.run.promotion`). Below the last tier is what they compare with, the base rate of the latest period
+(`training.fitting.base_rate`): it is held back by nothing, so that there always is an answer. The other gates have to
+be *earned*: they decide the evidence that an answer is given with.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ digit, or of a model and the same trained anew, one is surely worse by next to n
 SLOWER = 2.0
 """How many times as long as the champion's one score may take. Time is in proportion to the trees."""
 
-LOWEST = "prior"
-"""The tier that is held back by nothing: the rate, the mean or the shares of everybody."""
+LOWEST = "base_rate"
+"""What is held back by nothing, under the tier of this name: the rate, the mean or the shares of the latest period."""
 
 FITS = "log loss over the base rate, upper end of the interval"
 NO_WORSE = "log loss over the base rate, lower end of the interval"

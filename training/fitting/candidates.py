@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import lightgbm
+import numpy as np
 
 from models.prediction.tiers import Rung, Trees
 from training.fitting.calibration import PATIENCE, ROUNDS, constraints, log_loss, settings
@@ -27,20 +28,29 @@ class Way:
 
 def _prior_way(data: Dataset, seed: int, studied: Mapping[str, float]) -> Way:
     target = data.target
-
-    def fit(rows: Slice) -> Rung:
-        return fit_prior(rows, data.names, target.horizon, target.prior)
-
-    return Way(fit, fit(data.purged_fit), {})
+    return _remembered(lambda rows: fit_prior(rows, data.names, target.horizon, target.prior), data)
 
 
 def _stage_way(data: Dataset, seed: int, studied: Mapping[str, float]) -> Way:
     target = data.target
+    return _remembered(lambda rows: fit_stage_rates(rows, data.names, target.horizon, target.prior), data)
 
-    def fit(rows: Slice) -> Rung:
-        return fit_stage_rates(rows, data.names, target.horizon, target.prior)
 
-    return Way(fit, fit(data.purged_fit), {})
+def _remembered(fit: Fit, data: Dataset) -> Way:
+    """A rate of all rows, or of the latest period alone, as long as the stop rows are: they say which is nearer.
+
+    Where the share moves as fast as the shop changes who is asked, every row of before tells of another shop.
+    """
+    span = int(np.ptp(data.stop.cutoff))
+
+    def latest(rows: Slice) -> Rung:
+        return fit(rows.where(rows.cutoff >= rows.cutoff.max() - span))
+
+    whole, newest = fit(data.purged_fit), latest(data.purged_fit)
+    losses = [log_loss(each.raw_many(data.stop.features), data.stop.labels) for each in (whole, newest)]
+    if losses[1] < losses[0]:
+        return Way(latest, newest, {"rate": "of the latest period"})
+    return Way(fit, whole, {"rate": "of all rows"})
 
 
 def _logistic_way(data: Dataset, seed: int, studied: Mapping[str, float]) -> Way:

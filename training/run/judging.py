@@ -75,23 +75,26 @@ def fit(question: Question, tiers: tuple[str, ...]) -> Fitted:
     return climb(found, seed, tiers, question.studied, question.trees)
 
 
-def judge(question: Question, fitted: Fitted, rival: Model | None) -> Trained:
-    """What the test finds of it, also beside a rival; without gates where there is no test yet."""
+def judge(question: Question, fitted: Fitted, rival: Model | None, tier: str = "") -> Trained:
+    """What the test finds of it, also beside a rival; without gates where there is no test yet.
+
+    The gates name the `tier`, by default that of the model.
+    """
     found, target = question.found, question.target
-    tested = found.split is not None
+    tier, tested = tier or fitted.scorer.rung.name, found.split is not None
     if isinstance(fitted, FittedScorer):
         if not tested:
             return UntestedTarget(target, found.counts, fitted, found.missing)
-        return _judged_scorer(question, fitted, rival if isinstance(rival, Scorer) else None)
+        return _judged_scorer(question, fitted, tier, rival if isinstance(rival, Scorer) else None)
     if isinstance(fitted, FittedAmount):
-        return _judged_amount(question, fitted, rival if isinstance(rival, AmountScorer) else None)
-    return _judged_stage(question, fitted, rival if isinstance(rival, StageScorer) else None)
+        return _judged_amount(question, fitted, tier, rival if isinstance(rival, AmountScorer) else None)
+    return _judged_stage(question, fitted, tier, rival if isinstance(rival, StageScorer) else None)
 
 
-def _judged_scorer(question: Question, fitted: FittedScorer, rival: Scorer | None) -> TrainedTarget:
+def _judged_scorer(question: Question, fitted: FittedScorer, tier: str, rival: Scorer | None) -> TrainedTarget:
     found, seed, name = question.found, question.seed, question.target.name
     data, scorer = found.dataset, fitted.judged or fitted.scorer
-    test, tier = data.test, scorer.rung.name
+    test = data.test
     predictions = {"model": scorer.score_many(test.features), **baselines(data)}
     if rival is not None:
         predictions[CHAMPION] = rival.score_many(test.features)
@@ -104,23 +107,23 @@ def _judged_scorer(question: Question, fitted: FittedScorer, rival: Scorer | Non
     )  # fmt: skip
 
 
-def _judged_amount(question: Question, fitted: FittedAmount, rival: AmountScorer | None) -> AmountTarget:
+def _judged_amount(question: Question, fitted: FittedAmount, tier: str, rival: AmountScorer | None) -> AmountTarget:
     found, target = question.found, question.target
     if found.split is None:
         return AmountTarget(target, found.counts, fitted, found.missing, None, {})
     rung = fitted.scorer.rung
     test = judge_amount(rung, found.dataset, question.seed, None if rival is None else rival.rung)
-    gates = amount_gates(target.name, rung.name, test.over)
+    gates = amount_gates(target.name, tier, test.over)
     return AmountTarget(target, found.counts, fitted, found.missing, test, described(found.dataset), gates)
 
 
-def _judged_stage(question: Question, fitted: FittedStage, rival: StageScorer | None) -> StageTarget:
+def _judged_stage(question: Question, fitted: FittedStage, tier: str, rival: StageScorer | None) -> StageTarget:
     found, target = question.found, question.target
     if found.split is None:
         return StageTarget(target, found.counts, fitted, found.missing, None, {})
     rung = fitted.scorer.rung
     test = judge_stage(rung, found.dataset, None if rival is None else rival.rung)
-    gates = stage_gates(target.name, rung.name, test.worse)
+    gates = stage_gates(target.name, tier, test.worse)
     return StageTarget(target, found.counts, fitted, found.missing, test, described(found.dataset), gates)
 
 

@@ -1,13 +1,16 @@
 """Which model answers a target: the best that no gate holds back, or the champion's where that is better.
 
-    the best tier -> the best of those below -> ... -> prior, which nothing holds back
+    the best tier -> the best of those below -> ... -> the base rate of the latest period, which nothing holds back
+
+The base rate is what the gates of all tiers compare with, so that no tier is replaced by what is worse than it. They
+judge on the rows of the test, whose figures are those of what was chosen: what a card says was held back says so.
 
 A target is chosen for by itself: what another target's model is worth says nothing of this one's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +19,8 @@ from features.events import DAY
 from models.bundle.bundle import Bundle, Model, TargetCard
 from models.bundle.manifest import KINDS
 from models.prediction.scorer import Scorer
-from training.evaluation.gates import Gate, held_back, passed
+from training.evaluation.gates import LOWEST, Gate, held_back, passed
+from training.fitting.base_rate import floor
 from training.fitting.levels import level_at
 from training.rows.dataset import Counts, Gathered, Slice
 from training.rows.shop import Shop
@@ -52,24 +56,30 @@ def select(question: Question, champion: Bundle | None, *, until: int = 0, yield
     if rival is not None and champion is not None and _new_to(question.found, champion.manifest.now, until):
         asked = _as_of_test(rival, question.found)
     trained, lost = _first_that_passes(question, asked)
-    gates = (*lost, *trained.gates)
-    reasons = {gate.tier: gate.sentence for gate in reversed(held_back(lost))}
-    new = replace(trained.card, held_back=reasons, seen=_seen(question.found))
+    gates, new = (*lost, *trained.gates), replace(trained.card, seen=_seen(question.found))
     if rival is None or champion is None:
-        return Selected(described_further(trained, question), gates, trained.model, new)
+        return _answered(described_further(trained, question), gates, trained.model, new)
     before = champion.manifest.targets[question.target.name]
     if not trained.gates and before.metrics and not yields:
         why = f"The model before was tested, and a new one cannot be yet. {missing_of(trained)}"
-        return Selected(trained, gates, rival, replace(before, goes_on=why))
+        return _answered(trained, gates, rival, replace(before, goes_on=why))
     compared = beside(trained, asked) if asked is not None else []
-    gates = (*gates, *compared)
     if (worse := held_back(compared)) and not yields:
         again = judge(question, as_fitted(_as_of_end(rival, question.found), trained.fitted, asked), None)
         if passed(again.gates):
             why = f"The model before is better than the new {trained.model.rung.name}: {worse[0].sentence}."
-            card = replace(again.card, held_back=reasons, goes_on=why, seen=before.seen, losses=before.losses)
-            return Selected(again, gates, again.model, card)
-    return Selected(described_further(trained, question), gates, trained.model, new)
+            card = replace(again.card, goes_on=why, seen=before.seen, losses=before.losses)
+            return _answered(again, gates, again.model, card, compared)
+    return _answered(described_further(trained, question), gates, trained.model, new, compared)
+
+
+def _answered(
+    trained: Trained, gates: Sequence[Gate], model: Model, card: TargetCard, compared: Sequence[Gate] = ()
+) -> Selected:
+    """What answers. Its card says what the `gates` of this run held back, and nothing of those of a run before; what
+    was `compared` with the champion holds no tier back."""
+    reasons = {gate.tier: gate.sentence for gate in reversed(held_back(gates))}
+    return Selected(trained, (*gates, *compared), model, replace(card, held_back=reasons))
 
 
 def _new_to(found: Gathered, now: int, until: int) -> bool:
@@ -115,10 +125,13 @@ def rival_of(target: Target, champion: Bundle | None) -> Model | None:
 
 
 def _first_that_passes(question: Question, rival: Model | None) -> tuple[Trained, list[Gate]]:
-    """The best tier; where it is held back the best of those below; and the gates of those that were held back."""
+    """The best tier; where it is held back the best of those below; and the gates of those that were held back.
+
+    Where every tier is held back, it is the base rate that they were held back by.
+    """
     tiers, lost = TIERS[question.target.form], list[Gate]()
     losses: Mapping[str, float] = {}
-    while True:
+    while tiers:
         fitted = fit(question, tiers)
         losses = {**fitted.losses, **losses}
         trained = judge(question, replace(fitted, losses=losses), rival)
@@ -126,6 +139,7 @@ def _first_that_passes(question: Question, rival: Model | None) -> tuple[Trained
             return trained, lost
         lost += trained.gates
         tiers = tiers[: tiers.index(trained.model.rung.name)]
+    return judge(question, replace(floor(question.found), losses=losses), rival, LOWEST), lost
 
 
 def _seen(found: Gathered) -> dict[str, dict[str, float]]:

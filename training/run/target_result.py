@@ -16,10 +16,11 @@ from models.prediction.estimate import evidence_of
 from models.prediction.interval import INTERVAL
 from models.prediction.next_stage import StageScorer
 from models.prediction.scorer import Scorer
+from models.prediction.tiers import Prior
 from training.evaluation.amounts import AmountTest
 from training.evaluation.curves import Curve, Drift
 from training.evaluation.evaluation import Evaluation, Figure, plain_figures
-from training.evaluation.gates import CALIBRATED, CHAMPION, FITS, LOWEST, NEARER, Gate, earned
+from training.evaluation.gates import CALIBRATED, CHAMPION, FITS, NEARER, Gate, earned
 from training.evaluation.money_at_stake import stake_metrics
 from training.evaluation.next_stage import StageTest
 from training.evaluation.reliability import Reliability, reliability_by_part
@@ -232,7 +233,9 @@ def card_of(target: Target, counts: Counts, fitted: FittedScorer | FittedAmount 
 def _evidence(tier: str, gates: Sequence[Gate], calibrated: bool) -> str:
     """The letter that the gates of a test earned; without gates there was no test."""
     fits = earned(gates, [FITS, NEARER])
-    return evidence_of(tested=bool(gates), ranks=earned(gates), fits=fits, calibrated=calibrated, learnt=tier != LOWEST)
+    return evidence_of(
+        tested=bool(gates), ranks=earned(gates), fits=fits, calibrated=calibrated, learnt=tier != Prior.name
+    )
 
 
 def moment(at: int) -> str:

@@ -13,6 +13,7 @@ from training.evaluation.evaluation import Evaluation, Figure, evaluate, plain_f
 from training.evaluation.gates import (
     CALIBRATED,
     FITS,
+    LOWEST,
     NO_WORSE,
     Gate,
     calibration_threshold,
@@ -48,11 +49,11 @@ def test_a_good_scorer_passes_every_gate() -> None:
     assert {(gate.subject, gate.tier) for gate in gates} == {("conversion_7d", "lightgbm")}
 
 
-def test_a_scorer_that_does_not_mean_its_numbers_is_held_back_and_a_rate_that_does_not_is_not() -> None:
+def test_a_scorer_that_does_not_mean_its_numbers_is_held_back_and_the_base_rate_is_not() -> None:
     off = judged(1.0, shift=0.1)
     failed = [gate for gate in scorer_gates("conversion_7d", "lightgbm", off) if not gate.passed]
     assert [gate.condition for gate in failed] == [CALIBRATED, "calibration error beside the base rate's"]
-    assert held_back(failed) == failed[1:] and passed(scorer_gates("conversion_7d", "prior", off))
+    assert held_back(failed) == failed[1:] and passed(scorer_gates("conversion_7d", LOWEST, off))
     assert failed[1].sentence.startswith("calibration error beside the base rate's was 0.0")
 
 
@@ -76,8 +77,8 @@ def test_an_interval_that_holds_too_few_groups_is_not_earned() -> None:
 
 def test_shares_of_stages_are_held_back_by_nothing_and_trees_by_better_shares() -> None:
     worse, better = Figure(0.1, 0.05, 0.15), Figure(-0.1, -0.15, -0.05)
-    assert passed(stage_gates("t", "prior", worse)) and not passed(stage_gates("t", "lightgbm", worse))
-    assert earned(stage_gates("t", "lightgbm", better), [FITS]) and not earned(stage_gates("t", "prior", worse))
+    assert passed(stage_gates("t", LOWEST, worse)) and not passed(stage_gates("t", "lightgbm", worse))
+    assert earned(stage_gates("t", "lightgbm", better), [FITS]) and not earned(stage_gates("t", LOWEST, worse))
     assert not passed(stage_champion_gates("t", "lightgbm", worse))
     assert passed(stage_champion_gates("t", "prior", better))
 

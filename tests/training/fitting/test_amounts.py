@@ -13,7 +13,7 @@ from features.outcomes import STAYS
 from models.prediction.amount import MeanAmount
 from tests.training.shop import found
 from training.evaluation.amounts import judge_amount
-from training.evaluation.gates import amount_champion_gates, amount_gates, passed
+from training.evaluation.gates import LOWEST, amount_champion_gates, amount_gates, passed
 from training.evaluation.next_stage import judge_stage
 from training.fitting.amounts import fit_amount, mean_amount
 from training.fitting.clv_amounts import best_share, deviance, own_amount, said_of, shared
@@ -54,7 +54,7 @@ def test_the_mean_of_everybody_is_held_back_by_nothing_and_what_is_worse_than_it
     data = gathered.dataset
     far = MeanAmount(50.0 * float(data.test.labels.mean()), 0.0, 1e6, data.names)
     over = judge_amount(far, data, 1).over
-    assert passed(amount_gates("spend", "prior", over)) and not passed(amount_gates("spend", "buyers", over))
+    assert passed(amount_gates("spend", LOWEST, over)) and not passed(amount_gates("spend", "buyers", over))
 
 
 def test_the_deviance_is_least_for_the_mean_and_zero_for_what_is_right() -> None:

@@ -9,6 +9,9 @@ import numpy as np
 from features.events import DAY
 from features.journey import JOURNEY
 from features.outcomes import STAYS
+from models.prediction.next_stage import StageShares
+from training.evaluation.next_stage import judge_stage
+from training.fitting.base_rate import floor
 from training.fitting.next_stage import fit_stage
 from training.rows.dataset import Counts, Gathered, Slice
 from training.rows.schedule import Split
@@ -35,3 +38,11 @@ def test_the_test_changes_nothing_of_what_is_fitted() -> None:
     first, second = fit_stage(told, seed=1), fit_stage(turned, seed=1)
     assert first.rate == second.rate and first.losses == second.losses
     assert first.scorer.rung.to_bytes() == second.scorer.rung.to_bytes()
+
+
+def test_the_base_rate_of_stages_is_the_shares_that_their_gates_compare_with() -> None:
+    labels = np.random.default_rng(3).choice(np.array([2, 3, STAYS], np.int8), 1_600)
+    told = gathered(labels, np.arange(1_600) % 16 * 30 * DAY)
+    found = floor(told).scorer.rung
+    assert isinstance(found, StageShares)
+    assert judge_stage(found, told.dataset).worse.value == 0.0

@@ -18,10 +18,11 @@ from models.prediction.scorer import Scorer
 from models.prediction.tiers import RUNGS
 from tests.training.shop import found, rows, world
 from training.fitting.calibration import ROUNDS, constraints, log_loss
+from training.fitting.candidates import WAYS
 from training.fitting.intervals import coverage, fit_spread, groups
 from training.fitting.tier_selection import LEAST, FittedScorer, climb, needed
 from training.fitting.tiers import believed, fit_prior, fit_stage_rates, weights
-from training.rows.dataset import Counts, Dataset, Gathered, Slice
+from training.rows.dataset import Counts, Dataset, Gathered, Slice, joined
 from training.targets import TARGETS
 
 
@@ -164,6 +165,24 @@ def test_rates_are_shrunk_to_the_shop_and_the_shop_to_the_prior() -> None:
     rates = fit_stage_rates(many, JOURNEY.names, DAY, 0.1)
     assert rates.rates[0] == pytest.approx(0.1, abs=0.01) and rates.rates[3] == pytest.approx(0.9, abs=0.01)
     assert rates.rates[1] == rates.rate == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize(("before", "rate"), [(0.9, "of the latest period"), (0.3, "of all rows")])
+def test_a_rate_forgets_what_was_before_the_latest_period_where_that_is_nearer(before: float, rate: str) -> None:
+    draw = np.random.default_rng(2)
+    shares = {0: before, 6: before, 12: before, 18: 0.35, 24: 0.3, 36: 0.3, 60: 0.3}
+
+    def of(*moments: int) -> Slice:
+        each = [counted(round(100 * shares[day] * draw.uniform(0.99, 1.01)), 100, stage=3) for day in moments]
+        parts = [replace(one, cutoff=one.cutoff + day * DAY) for one, day in zip(each, moments, strict=True)]
+        return joined(parts)
+
+    fit, stop = of(0, 6, 12, 18), of(36)
+    data = Dataset(TARGETS["conversion_7d"], JOURNEY.names, fit, stop, of(60), of(60), of(0, 6, 12, 18, 36, 60))
+    for name in ("prior", "stage_rate"):
+        way = WAYS[name](data, 1, {})
+        assert way.parameters == {"rate": rate}
+        assert way.fit(data.every).raw_many(data.test.features)[0] == pytest.approx(0.3, abs=0.06)
 
 
 def test_rows_whose_horizons_overlap_count_as_one_and_old_ones_for_less() -> None:

@@ -23,6 +23,7 @@ from training.fitting import candidates
 from training.run import judging
 from training.run.judging import Question
 from training.run.promotion import Selected, rival_of, select
+from training.run.target_result import AmountTarget, TrainedTarget
 
 TARGET = "conversion_7d"
 
@@ -76,14 +77,47 @@ def test_where_a_gate_holds_a_tier_back_the_best_below_answers(monkeypatch: pyte
     assert selected.card.losses == first.losses, "what was tried first is told as well"
 
 
-def test_the_rate_of_everybody_is_held_back_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    strict(monkeypatch, "lightgbm", "logistic", "stage_rate")
+def test_the_base_rate_of_the_latest_period_is_held_back_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    strict(monkeypatch, "lightgbm", "logistic", "stage_rate", "prior")
     selected = select(question(), None)
-    assert selected.card.rung == "prior" and "prior" not in selected.card.held_back
+    assert selected.card.rung == "prior" and set(selected.card.held_back) >= {"prior"}
+    data, trained = question().found.dataset, selected.trained
+    assert isinstance(trained, TrainedTarget) and isinstance(selected.model, Scorer)
+    assert np.ptp(trained.predictions["model"]) == 0.0
+    assert trained.predictions["model"] == pytest.approx(trained.predictions["base_rate"])
+    served_rate = selected.model.score_many(data.test.features[:1])[0]
+    assert served_rate == pytest.approx(float(data.test.labels.mean())), "that of the newest answers that are known"
+    said = selected.model.estimate(data.test.features[0])
+    assert said.low < served_rate < said.high
     made = bundle(selected).manifest
     told = served(made)
-    assert told[TARGET].startswith("prior, evidence ") and "was held back: patience" in told[TARGET]
+    assert told[TARGET].startswith("prior, evidence ") and "prior was held back: patience" in told[TARGET]
+    assert told[TARGET].endswith("The base rate of the latest period answers.")
     assert readiness(made)[0].why == why_not_higher(selected.card) and readiness(made)[0].rung == "prior"
+
+
+def test_an_amount_has_a_base_rate_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(target: str, tier: str, over: object) -> list[Gate]:
+        return [Gate(target, tier, "patience", 2.0, 1.0, at_most=True, holds=tier != gates.LOWEST)]
+
+    monkeypatch.setattr(judging, "amount_gates", never)
+    selected = select(Question(found("lifetime_value_90d", 150, 520), 1), None)
+    assert selected.card.rung == "prior" and "prior" in selected.card.held_back
+    assert selected.gates[-1].tier == gates.LOWEST
+    assert isinstance(selected.trained, AmountTarget) and selected.trained.test is not None
+    assert selected.trained.test.over[gates.MEAN]["deviance"].value == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_model_that_goes_on_untested_says_nothing_of_what_a_training_before_held_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    strict(monkeypatch, select(question(), None).card.rung)
+    before = select(question(), None)
+    assert before.card.held_back
+    short = Question(replace(question().found, split=None, missing="The log is short."), 1)
+    selected = select(short, bundle(before))
+    assert selected.card.goes_on.startswith("The model before was tested") and selected.model is before.model
+    assert not selected.gates and not selected.card.held_back
 
 
 def test_a_better_model_of_the_champion_goes_on_and_yields_where_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
