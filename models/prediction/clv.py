@@ -31,7 +31,7 @@ _TINY = 1e-15
 _FLAT = 1e-9
 _HUGE = 1e100
 _NEAR, _FAR, _FURTHEST = 9.0, 40.0, 600.0
-_NODES, _AT_ONCE = 481, 4_096
+_NODES, _AT_ONCE = 201, 4_096
 
 
 @dataclass(frozen=True, slots=True)
