@@ -9,16 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from features.events import DAY
 from features.journey import JOURNEY
 from features.log import open_log
 from features.log.contract import MERGE, EventLog
+from features.outcomes import STAYS
 from features.replay.replay import Histories
 from features.replay.snapshots import Past, past_of, replay_profiles
 from tests.worlds import World, shop
 from training.fitting import candidates
-from training.rows.dataset import Dataset, Gathered, dataset, gathered
-from training.rows.schedule import split
+from training.rows.dataset import Counts, Dataset, Gathered, Slice, dataset, gathered
+from training.rows.schedule import Split, split
 from training.targets import TARGETS
 from training.tracking import store
 
@@ -72,3 +75,14 @@ def found(target: str, customers: int = 500, days: int = 280, seed: int = 1) -> 
     small = shop(customers, days, seed)
     log = past_of([small.events], np.empty(0, MERGE))
     return gathered(TARGETS[target], JOURNEY, log, int(small.events["received"].min()), small.end, seed=1)
+
+
+def stages_found(labels: NDArray[np.int8], cutoff: NDArray[np.int64]) -> Gathered:
+    """Rows of a next stage whose features tell nothing, with these answers at these cutoffs, of which there are 16."""
+    features = np.zeros((len(labels), len(JOURNEY.names)), np.float32)
+    days = np.where(labels == STAYS, np.nan, 3.0).astype(np.float32)
+    rows = Slice(features, labels, np.arange(len(labels), dtype=np.int32), cutoff, days)
+    cutoffs = np.unique(cutoff)
+    split = Split(cutoffs[:10], cutoffs[10:12], cutoffs[12:14], cutoffs[14:])
+    counts = Counts(len(rows), len(rows), int((labels != STAYS).sum()), 480.0)
+    return Gathered(TARGETS["next_stage_28d"], JOURNEY.names, rows, split, "", counts, 17 * 30 * DAY)

@@ -126,7 +126,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
         log = open_log(made.store)
         result = train(log, started=TRAINED, seed=5, folder=made.champion, cause=Cause("train", "the first"))
         log.close()
-        assert result.promoted and set(result.targets) == set(ASKED)
+        assert result.promoted and set(result.section("targets")) == set(ASKED)
         yield made
 
 

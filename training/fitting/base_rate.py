@@ -25,22 +25,32 @@ from training.fitting.tiers import fit_prior
 from training.rows.dataset import Gathered, Slice
 
 
-def floor(found: Gathered) -> FittedScorer | FittedAmount | FittedStage:
-    """The base rate of the latest period. Raises `NotEnoughHistory` where the rows cannot be parted by time."""
-    if found.target.form == "amount":
-        return _mean(found)
-    if found.target.form == "stage":
-        return _shares(found)
-    return _rate(found)
+def rate_floor(found: Gathered) -> FittedScorer:
+    """The rate of the latest period. Raises `NotEnoughHistory` where the rows cannot be parted by time.
 
-
-def _rate(found: Gathered) -> FittedScorer:
-    """Judged is the rate of the newest rows that were known before the test, served that of the rows of the test."""
+    Judged is the rate of the newest rows that were known before the test, served that of the rows of the test.
+    """
     data, target = found.dataset, found.target
     judged = _of_rows(found, data.calibrate, data.upto(data.calibrate), int(data.test.cutoff.min()))
     served = _of_rows(found, data.test, data.every, found.end)
     rate = fit_prior(found.rows, found.names, target.horizon, target.prior).rate
     return FittedScorer(served, rate, judged=judged)
+
+
+def mean_floor(found: Gathered) -> FittedAmount:
+    """The mean of the latest period. Raises `NotEnoughHistory` where the rows cannot be parted by time."""
+    rows, target = found.dataset.calibrate, found.target
+    mean = float(rows.labels.mean())
+    rung = mean_amount(rows, found.names, mean)
+    scorer = AmountScorer(target.name, rung, Ranks.of(np.full(len(rows), rung.mean)))
+    return FittedAmount(scorer, mean_amount(found.rows, found.names, target.prior).mean)
+
+
+def shares_floor(found: Gathered) -> FittedStage:
+    """The shares of the latest period. Raises `NotEnoughHistory` where the rows cannot be parted by time."""
+    target = found.target
+    shares = stage_shares(found.dataset.calibrate, found.names, target.prior, target.horizon / DAY)
+    return FittedStage(StageScorer(target.name, shares), 1.0 - shares.shares[STAYS])
 
 
 def _of_rows(found: Gathered, rows: Slice, known: Slice, now: int) -> Scorer:
@@ -51,17 +61,3 @@ def _of_rows(found: Gathered, rows: Slice, known: Slice, now: int) -> Scorer:
     scorer = Scorer(found.target.name, Prior(rate, found.names), Calibration.identity(), within)
     scorer = scorer.at(Level(0.0, level_at(scorer, known, found, now).deviation))
     return scorer.ranked(Ranks.of(scorer.score_many(np.ascontiguousarray(rows.features))))
-
-
-def _mean(found: Gathered) -> FittedAmount:
-    rows, target = found.dataset.calibrate, found.target
-    mean = float(rows.labels.mean())
-    rung = mean_amount(rows, found.names, mean)
-    scorer = AmountScorer(target.name, rung, Ranks.of(np.full(len(rows), rung.mean)))
-    return FittedAmount(scorer, mean_amount(found.rows, found.names, target.prior).mean)
-
-
-def _shares(found: Gathered) -> FittedStage:
-    target = found.target
-    shares = stage_shares(found.dataset.calibrate, found.names, target.prior, target.horizon / DAY)
-    return FittedStage(StageScorer(target.name, shares), 1.0 - shares.shares[STAYS])

@@ -15,8 +15,9 @@ from models.prediction.next_stage import StageScorer
 from training.monitoring import reference_of
 from training.recommenders.selection import TrainedRecommender
 from training.rows.shop import Shop
+from training.run.figures import flat
+from training.run.moment import moment
 from training.run.promotion import Selected, rival_of, untrained
-from training.run.target_result import flat, moment
 from training.targets import targets
 
 

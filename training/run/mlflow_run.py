@@ -10,25 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.bundle import Bundle, TargetCard
-from models.bundle.manifest import KINDS, Manifest
-from training.evaluation.curves import partial_dependence
-from training.evaluation.evaluation import Evaluation, Figure
+from models.bundle.manifest import Manifest
 from training.evaluation.gates import Gate
 from training.recommenders.evaluation import RankingEvaluation
 from training.recommenders.selection import TrainedRecommender
 from training.rows.shop import Shop
-from training.run.cards import Findings, model_card, summary
-from training.run.plots import calibration_picture, drift_picture, importance_picture, learning_picture, lift_picture
-from training.run.target_result import AmountTarget, Trained, TrainedTarget, UntestedTarget, flat, moment
+from training.run.cards import model_card, summary
+from training.run.figures import compared, flat
+from training.run.forms.contract import AnyResult
+from training.run.moment import moment
 from training.tracking import Run, TargetRun
 
-EXAMPLES = 5
 SHOWN = ("roc_auc", "pr_auc", "log_loss", "calibration_error", "mae", "accuracy")
 """The figures of a target that are shown in the run as a whole; the rest stands in the target's own."""
 
 
 def run_of(
-    shop: Shop, trained: Mapping[str, Trained], recommended: TrainedRecommender, bundle: Bundle,
+    shop: Shop, trained: Mapping[str, AnyResult], recommended: TrainedRecommender, bundle: Bundle,
     gates: Sequence[Gate], *, promoted: bool, started: int,
 ) -> Run:  # fmt: skip
     """The record of a run, and under it that of each target."""
@@ -60,17 +58,10 @@ def run_of(
     )
 
 
-def _target_run(each: Trained, bundle: Bundle, tags: Mapping[str, str], example: NDArray[np.float32]) -> TargetRun:
+def _target_run(each: AnyResult, bundle: Bundle, tags: Mapping[str, str], example: NDArray[np.float32]) -> TargetRun:
     """The record of one target."""
     name, manifest = each.target.name, bundle.manifest
     card = manifest.targets[name]
-    tested, files = None, {}
-    if isinstance(each, TrainedTarget):
-        tested = Findings(each.evaluation.figures, {part: rows.rows for part, rows in each.slices.items()})
-        files = _pictures(each, manifest.seed) | {"importance.json": _json(dict(each.fitted.importance))}
-        example = np.ascontiguousarray(each.test.features[:EXAMPLES])
-    elif isinstance(each, AmountTarget) and each.test is not None:
-        tested = Findings(each.test.figures)
     parameters = {"seed": manifest.seed, "rung": card.rung, "calibration": card.calibration, "scope": card.scope}
     return TargetRun(
         doc=card.doc,
@@ -78,42 +69,16 @@ def _target_run(each: Trained, bundle: Bundle, tags: Mapping[str, str], example:
         parameters={**parameters, "trees": each.fitted.rounds, **each.fitted.parameters},
         metrics=_metrics(each, card),
         tags={**tags, "evidence": card.evidence, "form": card.form, "missing": card.missing},
-        slices={} if isinstance(each, UntestedTarget) else each.slices,
-        files=files | {"card.md": model_card(name, card, manifest, tested).encode()},
-        example=example,
+        slices=each.slices,
+        files=each.files(manifest.seed) | {"card.md": model_card(name, card, manifest, each.findings).encode()},
+        example=example if each.examples is None else each.examples,
     )
 
 
-def _parts(each: TrainedTarget) -> dict[str, dict[str, NDArray[np.bool_]]]:
-    """The rows of the test by stage and by channel, where there are such features."""
-    found: dict[str, dict[str, NDArray[np.bool_]]] = {}
-    for feature, values in KINDS.items():
-        if feature in each.names:
-            column = each.test.features[:, each.names.index(feature)]
-            found[feature] = {value.name.lower(): column == float(value) for value in values}
-    return found
-
-
-def _pictures(each: TrainedTarget, seed: int) -> dict[str, bytes]:
-    """The pictures of a tested target by file name."""
-    name, test, importance = each.target.name, each.test, each.fitted.importance
-    drawn = {
-        "calibration": calibration_picture(name, each.predictions, test.labels, _parts(each)),
-        "lift": lift_picture(name, each.predictions, test.labels),
-        "drift": drift_picture(name, each.drifts),
-    }
-    if any(importance.values()):
-        dependences = partial_dependence(each.model, test.features, importance, seed)
-        drawn["importance"] = importance_picture(name, importance, dependences)
-    if each.curve is not None:
-        drawn["learning_curve"] = learning_picture(name, each.curve)
-    return {f"plots/{kind}.png": content for kind, content in drawn.items()}
-
-
-def _example(trained: Mapping[str, Trained], shop: Shop) -> NDArray[np.float32]:
+def _example(trained: Mapping[str, AnyResult], shop: Shop) -> NDArray[np.float32]:
     """A few rows of features; one of which nothing is known where no target has a test."""
-    rows = (each.test.features for each in trained.values() if isinstance(each, TrainedTarget))
-    return np.ascontiguousarray(next(rows, np.full((1, len(shop.fold.names)), np.nan, np.float32))[:EXAMPLES])
+    found = (each.examples for each in trained.values())
+    return next((rows for rows in found if rows is not None), np.full((1, len(shop.fold.names)), np.nan, np.float32))
 
 
 def _parameters(shop: Shop, recommended: TrainedRecommender, manifest: Manifest) -> dict[str, object]:
@@ -143,43 +108,19 @@ def _whole(cards: Mapping[str, TargetCard], ranking: RankingEvaluation | None) -
         if key.removesuffix("_low").removesuffix("_high") in SHOWN
     }
     if ranking is not None:
-        told = flat({"ratio_to_popularity": ranking.ratio}) | _beside(ranking)
+        told = flat({"ratio_to_popularity": ranking.ratio}) | compared(ranking.figures, ranking.over)
         metrics |= {f"recommender/{name}": value for name, value in told.items()}
     return metrics
 
 
-def _metrics(each: Trained, card: TargetCard) -> dict[str, float]:
+def _metrics(each: AnyResult, card: TargetCard) -> dict[str, float]:
     """Every figure of a target by name, such as `rfm_logistic/roc_auc_low`, the model's own without its name."""
     metrics = {"base_rate": card.base_rate, "trees": float(each.fitted.rounds), **card.metrics}
     metrics |= {f"held_out/{rung}": loss for rung, loss in card.losses.items()}
     metrics |= {f"counts/{what}": float(number) for what, number in card.counts.items()}
     if card.coverage is not None:
         metrics["coverage"] = card.coverage
-    if isinstance(each, TrainedTarget):
-        metrics |= _beside(each.evaluation)
-        for cutoff, by_model in list(each.at_each_cutoff().items())[-1:]:
-            metrics |= {f"newest_cutoff/{metric}": value for metric, value in by_model["model"].items()}
-            metrics["newest_cutoff/at"] = cutoff / 1e6
-    elif isinstance(each, AmountTarget) and each.test is not None:
-        metrics |= _compared(each.test.figures, each.test.over)
-    return metrics
-
-
-def _beside(test: Evaluation | RankingEvaluation) -> dict[str, float]:
-    return _compared(test.figures, test.over)
-
-
-def _compared(
-    figures: Mapping[str, Mapping[str, Figure]], over: Mapping[str, Mapping[str, Figure]]
-) -> dict[str, float]:
-    """The figures of the first model by name, of the others after their model, and how far it is from each of them."""
-    own, *_ = figures
-    metrics: dict[str, float] = {}
-    for model, found in figures.items():
-        metrics |= {name if model == own else f"{model}/{name}": value for name, value in flat(found).items()}
-    for baseline, found in over.items():
-        metrics |= {f"over_{baseline}/{name}": value for name, value in flat(found).items()}
-    return metrics
+    return metrics | each.metrics()
 
 
 def _json(value: object) -> bytes:

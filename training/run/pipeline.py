@@ -20,7 +20,7 @@ from training.rows.dataset import Gathered, gathered
 from training.rows.schedule import Schedule
 from training.rows.shop import Shop, read_shop
 from training.run.bundle_builder import bundle_of, champion_of
-from training.run.judging import Question
+from training.run.forms.contract import Question
 from training.run.mlflow_run import run_of
 from training.run.promotion import Selected, select
 from training.run.result import TrainingResult

@@ -18,14 +18,11 @@ import numpy as np
 from features.events import DAY
 from models.bundle.bundle import Bundle, Model, TargetCard
 from models.bundle.manifest import KINDS
-from models.prediction.scorer import Scorer
 from training.evaluation.gates import LOWEST, Gate, held_back, passed
-from training.fitting.base_rate import floor
-from training.fitting.levels import level_at
 from training.rows.dataset import Counts, Gathered, Slice
 from training.rows.shop import Shop
-from training.run.judging import TIERS, Question, as_fitted, beside, described_further, fit, judge
-from training.run.target_result import Trained, missing_of
+from training.run.forms.catalogue import FORMS
+from training.run.forms.contract import AnyResult, Question
 from training.targets import Target
 
 
@@ -36,7 +33,7 @@ class Selected:
     `trained` is what the run made of the target. The model is the champion's where the card says why it goes on.
     """
 
-    trained: Trained
+    trained: AnyResult
     gates: tuple[Gate, ...]
     model: Model
     card: TargetCard
@@ -51,30 +48,29 @@ def select(question: Question, champion: Bundle | None, *, until: int = 0, yield
     Nor is one that has learnt from answers of this test. It is compared at the level that was known when the test
     began, as the new one is, and goes on at that of today.
     """
-    rival = rival_of(question.target, champion)
-    asked = None
-    if rival is not None and champion is not None and _new_to(question.found, champion.manifest.now, until):
-        asked = _as_of_test(rival, question.found)
+    form, rival, asked = FORMS[question.target.form], rival_of(question.target, champion), None
+    if rival is not None and champion is not None and form.new_to(question.found, champion.manifest.now, until):
+        asked = form.as_of_test(rival, question.found)
     trained, lost = _first_that_passes(question, asked)
     gates, new = (*lost, *trained.gates), replace(trained.card, seen=_seen(question.found))
     if rival is None or champion is None:
-        return _answered(described_further(trained, question), gates, trained.model, new)
+        return _answered(trained.described_further(question), gates, trained.model, new)
     before = champion.manifest.targets[question.target.name]
     if not trained.gates and before.metrics and not yields:
-        why = f"The model before was tested, and a new one cannot be yet. {missing_of(trained)}"
+        why = f"The model before was tested, and a new one cannot be yet. {trained.missing}"
         return _answered(trained, gates, rival, replace(before, goes_on=why))
-    compared = beside(trained, asked) if asked is not None else []
+    compared = trained.gates_beside(asked) if asked is not None else []
     if (worse := held_back(compared)) and not yields:
-        again = judge(question, as_fitted(_as_of_end(rival, question.found), trained.fitted, asked), None)
+        again = form.judge(question, form.adopted(form.as_of_end(rival, question.found), trained.fitted, asked), None)
         if passed(again.gates):
             why = f"The model before is better than the new {trained.model.rung.name}: {worse[0].sentence}."
             card = replace(again.card, goes_on=why, seen=before.seen, losses=before.losses)
             return _answered(again, gates, again.model, card, compared)
-    return _answered(described_further(trained, question), gates, trained.model, new, compared)
+    return _answered(trained.described_further(question), gates, trained.model, new, compared)
 
 
 def _answered(
-    trained: Trained, gates: Sequence[Gate], model: Model, card: TargetCard, compared: Sequence[Gate] = ()
+    trained: AnyResult, gates: Sequence[Gate], model: Model, card: TargetCard, compared: Sequence[Gate] = ()
 ) -> Selected:
     """What answers. Its card says what the `gates` of this run held back, and nothing of those of a run before; what
     was `compared` with the champion holds no tier back."""
@@ -82,34 +78,10 @@ def _answered(
     return Selected(trained, (*gates, *compared), model, replace(card, held_back=reasons))
 
 
-def _new_to(found: Gathered, now: int, until: int) -> bool:
-    """Whether a model of the log up to `now` is asked about nothing it has learnt from.
-
-    A probability is served by a model of every row whose answer was known, the newest included.
-    """
-    if found.target.form != "probability" or found.split is None:
-        return now <= until
-    return now <= int(found.split.test[0])
-
-
-def _as_of_test(model: Model, found: Gathered) -> Model:
-    """The model at the level that was known when the test began: one recalibrated since knows what came in it."""
-    if found.split is None or not isinstance(model, Scorer):
-        return model
-    data = found.dataset
-    return model.at(level_at(model, data.upto(data.calibrate), found, int(data.test.cutoff.min())))
-
-
-def _as_of_end(model: Model, found: Gathered) -> Model:
-    """The model at the level that is known today, as `waypost recalibrate` would have it."""
-    return model.at(level_at(model, found.rows, found, found.end)) if isinstance(model, Scorer) else model
-
-
 def untrained(target: Target, shop: Shop) -> Selected:
     """The answer to a target that was never trained: what is believed without data."""
     features = np.empty((0, len(shop.fold.names)), np.float32)
-    labels = np.empty(0, np.float32 if target.form == "amount" else np.int8)
-    rows = Slice(features, labels, np.empty(0, np.int32), np.empty(0, np.int64))
+    rows = Slice(features, np.empty(0, FORMS[target.form].answers), np.empty(0, np.int32), np.empty(0, np.int64))
     why = f"It was not trained yet; `waypost train {target.name}` does that."
     counts = Counts(0, 0, 0, (shop.end - shop.start) / DAY)
     return select(Question(Gathered(target, shop.fold.names, rows, None, why, counts, shop.end), 0), None)
@@ -124,32 +96,28 @@ def rival_of(target: Target, champion: Bundle | None) -> Model | None:
     return champion.models[target.name] if same else None
 
 
-def _first_that_passes(question: Question, rival: Model | None) -> tuple[Trained, list[Gate]]:
+def _first_that_passes(question: Question, rival: Model | None) -> tuple[AnyResult, list[Gate]]:
     """The best tier; where it is held back the best of those below; and the gates of those that were held back.
 
     Where every tier is held back, it is the base rate that they were held back by.
     """
-    tiers, lost = TIERS[question.target.form], list[Gate]()
+    form, lost = FORMS[question.target.form], list[Gate]()
+    tiers = form.tiers
     losses: Mapping[str, float] = {}
     while tiers:
-        fitted = fit(question, tiers)
+        fitted = form.fit(question, tiers)
         losses = {**fitted.losses, **losses}
-        trained = judge(question, replace(fitted, losses=losses), rival)
+        trained = form.judge(question, replace(fitted, losses=losses), rival)
         if passed(trained.gates):
             return trained, lost
         lost += trained.gates
         tiers = tiers[: tiers.index(trained.model.rung.name)]
-    return judge(question, replace(floor(question.found), losses=losses), rival, LOWEST), lost
+    return form.judge(question, replace(form.floor(question), losses=losses), rival, LOWEST), lost
 
 
 def _seen(found: Gathered) -> dict[str, dict[str, float]]:
-    """How many customers of each stage and channel the rows learnt from hold, by feature and name of its value.
-
-    What answers with a probability has learnt from the rows of the test as well.
-    """
-    rows = found.rows
-    if found.split is not None and found.target.form != "probability":
-        rows = rows.where(rows.cutoff < found.split.test[0])
+    """How many customers of each stage and channel the rows learnt from hold, by feature and name of its value."""
+    rows = FORMS[found.target.form].learnt_from(found)
     counted: dict[str, dict[str, float]] = {}
     for feature, values in KINDS.items():
         if feature in found.names:

@@ -13,16 +13,16 @@ from pathlib import Path
 from features.fold.fold import Fold
 from features.journey import JOURNEY
 from features.log.contract import EventLog, Training
-from models.bundle.bundle import Bundle, Model
+from models.bundle.bundle import Bundle
 from models.bundle.governance import Governance
 from models.bundle.promotion_log import Cause
 from models.prediction.level import Level
 from models.prediction.scorer import Scorer
-from training.fitting.levels import level_at
 from training.rows.dataset import gathered
 from training.rows.shop import Shop, read_shop
+from training.run.forms.probability import ProbabilityResult
+from training.run.moment import moment
 from training.run.promotion import rival_of
-from training.run.target_result import moment
 from training.targets import targets
 
 WORTH = 0.02
@@ -61,15 +61,13 @@ def recalibrate(
     """
     shop = read_shop(log, now, started, fold)
     fold.compile()
-    models = {name: _levelled(name, model, champion, shop, seed) for name, model in champion.models.items()}
-    before, after = ({name: each.level for name, each in some.items() if isinstance(each, Scorer)} for some in (
-        champion.models, models
-    ))  # fmt: skip
+    scorers = {name: _levelled(name, scorer, champion, shop, seed) for name, scorer in champion.scorers.items()}
+    before, after = ({name: each.level for name, each in some.items()} for some in (champion.scorers, scorers))
     found = Recalibrated(before, after)
     if not any(_distance(before[name], after[name]) > WORTH for name in after):
         return found
     manifest = replace(champion.manifest, created=moment(started), log_offset=shop.offset)
-    bundle = champion.changed(manifest, models)
+    bundle = champion.changed(manifest, {**champion.models, **scorers})
     # Before there is a bundle to be served: an erasure names every model that has seen the customer.
     log.trained(Training(bundle.version, shop.end, started))
     governance = Governance(folder, fold, clock or (lambda: started))
@@ -77,13 +75,13 @@ def recalibrate(
     return replace(found, version=bundle.version)
 
 
-def _levelled(name: str, model: Model, champion: Bundle, shop: Shop, seed: int) -> Model:
-    """The model at the level of today, if it answers with a probability and still means the same."""
+def _levelled(name: str, scorer: Scorer, champion: Bundle, shop: Shop, seed: int) -> Scorer:
+    """The scorer at the level of today, if it still means the same."""
     target = targets().get(name)
-    if target is None or not isinstance(model, Scorer) or rival_of(target, champion) is None:
-        return model
+    if target is None or rival_of(target, champion) is None:
+        return scorer
     found = gathered(target, shop.fold, shop.past, shop.start, shop.end, seed=seed)
-    return model.at(level_at(model, found.rows, found, shop.end))
+    return ProbabilityResult.as_of_end(scorer, found)
 
 
 def _distance(before: Level, after: Level) -> float:

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from models.bundle.bundle import Bundle, TargetCard
+from models.bundle.bundle import Bundle
 from models.bundle.readiness import served
-from training.evaluation.evaluation import Figure
 from training.evaluation.gates import Gate
 from training.recommenders.evaluation import RankingEvaluation
 from training.recommenders.selection import TrainedRecommender
+from training.run.figures import figures_json
+from training.run.forms.contract import AnyResult
 from training.run.promotion import Selected
 from training.run.tables import (
     Table,
-    amount_table,
-    cutoff_table,
     figures_table,
     gate_table,
     ladder_table,
     ranking_table,
-    reliability_table,
     served_table,
-    target_table,
 )
-from training.run.target_result import AmountTarget, Others, TrainedTarget, UntestedTarget, missing_of, moment, parted
 from training.tracking import Recorded
 
 RECOMMENDER = "recommender"
+
+SECTIONS = ("targets", "untested", "others")
+"""Of the report in JSON: probabilities that were tested, those that were not yet, amounts and stages."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,24 +47,9 @@ class TrainingResult:
     recorded: Recorded
     folder: Path
 
-    @cached_property
-    def _parted(self) -> tuple[dict[str, TrainedTarget], dict[str, UntestedTarget], dict[str, Others]]:
-        return parted({name: each.trained for name, each in self.selected.items()})
-
-    @property
-    def targets(self) -> Mapping[str, TrainedTarget]:
-        """The targets of a probability that were tested."""
-        return self._parted[0]
-
-    @property
-    def untested(self) -> Mapping[str, UntestedTarget]:
-        """The targets of a probability for which there is too little history."""
-        return self._parted[1]
-
-    @property
-    def others(self) -> Mapping[str, Others]:
-        """The targets that answer with an amount or a stage."""
-        return self._parted[2]
+    def section(self, name: str) -> dict[str, AnyResult]:
+        """What the run made of the targets of one section of the report, by name: one of `SECTIONS`."""
+        return {target: each.trained for target, each in self.selected.items() if each.trained.section == name}
 
     @property
     def ranking(self) -> RankingEvaluation | None:
@@ -76,7 +59,7 @@ class TrainingResult:
     @property
     def skipped(self) -> dict[str, str]:
         """Why something has no test, the recommender included."""
-        found = {name: missing_of(each.trained) for name, each in self.selected.items()}
+        found = {name: each.trained.missing for name, each in self.selected.items()}
         return {name: why for name, why in {**found, RECOMMENDER: self.recommended.unjudged}.items() if why}
 
     @property
@@ -96,9 +79,10 @@ class TrainingResult:
             "seed": manifest.seed,
             "log_offset": manifest.log_offset,
             "git_commit": manifest.git_commit,
-            "targets": {name: _target_json(each, cards[name]) for name, each in self.targets.items()},
-            "untested": {name: cards[name].to_fields() for name in self.untested},
-            "others": {name: cards[name].to_fields() for name in self.others},
+            **{
+                section: {name: each.to_json(cards[name]) for name, each in self.section(section).items()}
+                for section in SECTIONS
+            },
             "recommender": _ranking_json(self.ranking),
             "gates": [{**asdict(gate), "passed": gate.passed} for gate in self.gates],
             "skipped": self.skipped,
@@ -108,16 +92,15 @@ class TrainingResult:
     def summary(self) -> list[Table]:
         """The report on a page: what answers each target and how well, the recommender, and what may be better."""
         manifest = self.bundle.manifest
+        tested = {name: each.figures for name, each in self.section("targets").items()}
         ranked = [] if self.ranking is None else [ranking_table(self.ranking)]
-        return [figures_table(manifest, self.targets), *ranked, served_table(manifest)]
+        return [figures_table(manifest, tested), *ranked, served_table(manifest)]
 
     def tables(self) -> list[Table]:
         """The whole report: a table of figures for each target and the recommender, the gates, and what is served."""
-        each_of = (target_table, cutoff_table, reliability_table)
-        reports = [table(name, each) for name, each in self.targets.items() for table in each_of]
-        reports = [report for report in reports if report.rows]
-        reports.insert(0, ladder_table(self.bundle.manifest.targets))
-        reports += [amount_table(name, each) for name, each in self.others.items() if isinstance(each, AmountTarget)]
+        reports = [ladder_table(self.bundle.manifest.targets)]
+        for section in SECTIONS:
+            reports += [table for each in self.section(section).values() for table in each.tables()]
         if self.ranking is not None:
             reports.append(ranking_table(self.ranking))
         reports.append(gate_table(self.gates))
@@ -125,29 +108,6 @@ class TrainingResult:
             reports.append(Table("not tested", ("what", "why"), list(self.skipped.items())))
         reports.append(served_table(self.bundle.manifest))
         return reports
-
-
-def _target_json(trained: TrainedTarget, card: TargetCard) -> dict[str, Any]:
-    test = trained.evaluation
-    return {
-        "definition": card.definition,
-        "scope": card.scope,
-        "horizon_days": card.horizon_days,
-        "base_rate": card.base_rate,
-        "rung": card.rung,
-        "evidence": card.evidence,
-        "losses": dict(card.losses),
-        "coverage": card.coverage,
-        "reliability": card.to_fields()["reliability"],
-        "counts": dict(card.counts),
-        "rows": {part: rows.rows for part, rows in trained.slices.items()},
-        "test_cutoffs": {moment(cutoff): figures for cutoff, figures in trained.at_each_cutoff().items()},
-        "trees": trained.fitted.rounds,
-        "calibration": card.calibration,
-        "figures": _figures_json(test.figures),
-        "over": _figures_json(test.over),
-        "importance": dict(sorted(trained.fitted.importance.items(), key=lambda pair: -pair[1])[:20]),
-    }
 
 
 def _ranking_json(ranking: RankingEvaluation | None) -> dict[str, Any] | None:
@@ -158,11 +118,7 @@ def _ranking_json(ranking: RankingEvaluation | None) -> dict[str, Any] | None:
         "items": ranking.items,
         "cutoff": ranking.cutoff,
         "taste": asdict(ranking.taste),
-        "figures": _figures_json(ranking.figures),
-        "over": _figures_json(ranking.over),
+        "figures": figures_json(ranking.figures),
+        "over": figures_json(ranking.over),
         "ratio_to_popularity": asdict(ranking.ratio),
     }
-
-
-def _figures_json(figures: Mapping[str, Mapping[str, Figure]]) -> dict[str, dict[str, dict[str, float]]]:
-    return {model: {name: asdict(figure) for name, figure in by.items()} for model, by in figures.items()}

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from features.grammar import duration_text
 from models.bundle.manifest import Manifest, TargetCard
 from models.bundle.readiness import why_not_higher
-from training.evaluation.evaluation import Figure
 from training.evaluation.gates import Gate
-from training.evaluation.metrics import TITLES
 from training.recommenders.evaluation import RankingEvaluation
-from training.run.target_result import AT_CUTOFFS, AmountTarget, TrainedTarget, moment
+from training.run.figures import Figures
 
 CLASSIC = "rfm_logistic"
 """The baseline that is shown beside the model at each cutoff."""
@@ -27,20 +24,6 @@ class Table(NamedTuple):
     title: str
     columns: tuple[str, ...]
     rows: list[tuple[str | int, ...]]
-
-
-def target_table(name: str, trained: TrainedTarget) -> Table:
-    """The figures of a target's model and of the baselines."""
-    target, test = trained.target, trained.evaluation
-    title = (
-        f"{name}: {target.definition}, asked of {target.scope_text}; base rate {test.base_rate:.1%}; "
-        f"{test.rows:,} rows of {test.customers:,} customers, horizon {duration_text(target.horizon)}"
-    )
-    metrics = list(next(iter(test.figures.values())))
-    rows: list[tuple[str | int, ...]] = [
-        (model, *(str(figures[metric]) for metric in metrics)) for model, figures in test.figures.items()
-    ]
-    return Table(title, ("model", *(TITLES[metric] for metric in metrics)), rows)
 
 
 def ladder_table(cards: Mapping[str, TargetCard]) -> Table:
@@ -65,46 +48,6 @@ def ladder_table(cards: Mapping[str, TargetCard]) -> Table:
     return Table("the ladder: the rung of least log loss on rows it had not seen", columns, rows)
 
 
-def amount_table(name: str, trained: AmountTarget) -> Table:
-    """The errors of an amount, of the model and of the baselines."""
-    test = trained.test
-    if test is None:
-        return Table(f"{name}: not tested", ("why",), [(trained.missing,)])
-    title = (
-        f"{name}: {trained.target.definition}, asked of {trained.target.scope_text}; mean {test.mean:.2f}; "
-        f"{test.rows:,} rows; foretold {test.total:.1%} of the total; {test.coverage:.1%} inside the 90 % interval"
-    )
-    rows: list[tuple[str | int, ...]] = [
-        (model, str(figures["mae"]), str(figures["rmse"]), str(figures["total"]))
-        for model, figures in test.figures.items()
-    ]
-    return Table(title, ("model", "mean absolute error", "root mean squared error", "foretold of the total"), rows)
-
-
-def cutoff_table(name: str, trained: TrainedTarget) -> Table:
-    """Ranking at each cutoff of the test, of the model and of the classic baseline."""
-    rows: list[tuple[str | int, ...]] = []
-    for cutoff, by_model in trained.at_each_cutoff().items():
-        shown = [f"{by_model[model][metric]:.3f}" for model in ("model", CLASSIC) for metric in AT_CUTOFFS]
-        rows.append((moment(cutoff), int((trained.test.cutoff == cutoff).sum()), *shown))
-    columns = ("cutoff", "rows", "ROC-AUC", "PR-AUC", f"ROC-AUC {CLASSIC}", f"PR-AUC {CLASSIC}")
-    return Table(f"{name} at each cutoff of the test", columns, rows)
-
-
-def reliability_table(name: str, trained: TrainedTarget) -> Table:
-    """Whether the probabilities hold in each stage and channel."""
-    rows: list[tuple[str | int, ...]] = [
-        (
-            f"{feature} {value}", found.rows, found.customers, f"{found.given:.1%}",
-            str(Figure(found.share, found.low, found.high)), "" if found.holds else "off",
-        )
-        for feature, parts in trained.reliability.items()
-        for value, found in parts.items()
-    ]  # fmt: skip
-    columns = ("part", "rows", "customers", "mean probability", "share of yes", "")
-    return Table(f"{name} by stage and channel: mean probability beside what came, with a 95 % interval", columns, rows)
-
-
 def ranking_table(ranking: RankingEvaluation) -> Table:
     """The figures of the recommender."""
     title = (
@@ -127,11 +70,14 @@ def gate_table(gates: Sequence[Gate]) -> Table:
     return Table("gates", ("model", "condition", "found", "wanted", ""), rows)
 
 
-def figures_table(manifest: Manifest, tested: Mapping[str, TrainedTarget]) -> Table:
-    """What answers each target and how well, a line each; the classic baseline beside it."""
+def figures_table(manifest: Manifest, tested: Mapping[str, Figures]) -> Table:
+    """What answers each target and how well, a line each; the classic baseline beside it.
+
+    `tested` are the figures of probabilities by target.
+    """
     rows: list[tuple[str | int, ...]] = []
     for name, card in manifest.targets.items():
-        figures = tested[name].evaluation.figures if name in tested else {}
+        figures = tested.get(name, {})
         own = next(iter(figures.values()), None)
         beside = figures.get(CLASSIC)
         rows.append((

@@ -20,6 +20,7 @@ from models.bundle import answers as estimates
 from models.bundle.promotion_log import Move
 from tests.training.shop import log_of
 from tests.worlds import OPENING, shop
+from training.evaluation.probabilities import ProbabilityTest
 from training.rows.slices import SLICES, digest_of
 from training.run.cards import summary
 from training.run.pipeline import train
@@ -55,9 +56,15 @@ def frame(rows: np.ndarray[Any, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows.astype(np.float64), columns=list(JOURNEY.names))
 
 
+def probability(recorded: Recorded, name: str) -> ProbabilityTest:
+    """The test of a target that answers with a probability."""
+    test = recorded.result.section("targets")[name].test
+    assert isinstance(test, ProbabilityTest)
+    return test
+
+
 def rows_of(recorded: Recorded) -> np.ndarray[Any, Any]:
-    rows: np.ndarray[Any, Any] = np.ascontiguousarray(recorded.result.targets["churn_28d"].test.features[:40])
-    return rows
+    return np.ascontiguousarray(probability(recorded, "churn_28d").rows.features[:40])
 
 
 def test_every_registered_model_says_what_the_server_says(recorded: Recorded) -> None:
@@ -123,12 +130,12 @@ def test_the_rows_are_inputs_with_a_digest_for_every_slice(recorded: Recorded) -
         parted = not recorded.result.bundle.manifest.targets[name].missing
         assert set(digests) == (set(SLICES) if parted else set()) and len(set(digests.values())) == len(digests)
         if name == "churn_28d":
-            assert digests["test"] == digest_of(recorded.result.targets[name].test)
+            assert digests["test"] == digest_of(probability(recorded, name).rows)
 
 
 def test_every_figure_is_there_with_its_interval(recorded: Recorded) -> None:
     run = recorded.client.get_run(recorded.result.recorded.targets["churn_28d"])
-    evaluation = recorded.result.targets["churn_28d"].evaluation
+    evaluation = probability(recorded, "churn_28d").evaluation
     for model, figures in evaluation.figures.items():
         for metric, figure in figures.items():
             prefix = metric if model == "model" else f"{model}/{metric}"

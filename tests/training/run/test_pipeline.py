@@ -23,6 +23,7 @@ from models.bundle.promotion_log import Promotions
 from models.prediction.tiers import RUNGS
 from tests.training.shop import log_of
 from tests.worlds import OPENING, shop
+from training.evaluation.probabilities import ProbabilityTest
 from training.fitting import candidates
 from training.recommenders import selection
 from training.recommenders.item_item import Taste
@@ -63,25 +64,28 @@ def test_the_champion_is_made_as_what_was_judged(trained: Trained) -> None:
     assert result.promoted and result.folder == Path("data/champion"), [g for g in result.gates if not g.passed]
     loaded = Bundle.load(result.folder, JOURNEY.fingerprint, JOURNEY.names)
     assert loaded.version == result.bundle.version
-    for name, target in result.targets.items():
-        judged, scores = target.fitted.judged, loaded.scorers[name].score_many(target.test.features)
-        assert scores.tobytes() == target.fitted.scorer.score_many(target.test.features).tobytes()
+    for name, target in result.section("targets").items():
+        test = target.test
+        assert isinstance(test, ProbabilityTest)
+        rows, said = test.rows, test.predictions["model"]
+        judged, scores = target.fitted.judged, loaded.scorers[name].score_many(rows.features)
+        assert scores.tobytes() == target.model.score_many(rows.features).tobytes()
         # The champion has learnt from the test as well; what was judged had not, and is otherwise made the same way.
         assert judged is not None and judged.rung.name == loaded.scorers[name].rung.name
-        assert judged.score_many(target.test.features).tobytes() == target.predictions["model"].tobytes()
-        assert scores.tobytes() != target.predictions["model"].tobytes()
+        assert judged.score_many(rows.features).tobytes() == said.tobytes()
+        assert scores.tobytes() != said.tobytes()
         card = loaded.manifest.targets[name]
-        assert card.metrics["roc_auc"] == target.evaluation.figures["model"]["roc_auc"].value
+        assert card.metrics["roc_auc"] == target.figures["model"]["roc_auc"].value
         assert 0 < card.base_rate < 1 and card.scope == target.target.scope_text
         assert (card.rung, card.form, card.evidence) == ("lightgbm", "probability", "A")
-        assert card.coverage == target.coverage > 0.8 and set(card.losses) == set(RUNGS)
+        assert card.coverage == test.coverage > 0.8 and set(card.losses) == set(RUNGS)
         assert card.counts["customers"] > 200 and not card.missing
         parts = card.reliability["stage"]
-        assert sum(part["rows"] for part in parts.values()) <= target.evaluation.rows and parts.keys() <= set(STAGES)
+        assert sum(part["rows"] for part in parts.values()) <= test.evaluation.rows and parts.keys() <= set(STAGES)
         assert all(part["low"] <= part["share"] <= part["high"] for part in parts.values()) and parts
         assert result.to_json()["targets"][name]["reliability"]["stage"] == parts
     titles = [table.title for table in result.tables()]
-    assert sum("by stage and channel" in title for title in titles) == len(result.targets)
+    assert sum("by stage and channel" in title for title in titles) == len(result.section("targets"))
     assert loaded.recommender.items and loaded.manifest.recommender["ndcg_at_20"] > 0
     assert loaded.manifest.log_offset == trained.log.offset() and loaded.manifest.seed == 5
 
@@ -187,7 +191,7 @@ def test_a_target_that_cannot_be_tested_yet_is_answered_on_the_rung_it_has(
     monkeypatch.setattr(pipeline, "record", lambda run: Recorded("nowhere", "none", "0", "none"))
     early = OPENING + 120 * DAY
     result = train(trained.log, TARGETS, started=STARTED, now=early, folder=Path("data/early/champion"))
-    assert set(result.targets) == {"conversion_7d"} and set(result.untested) == {"churn_28d"}
+    assert set(result.section("targets")) == {"conversion_7d"} and set(result.section("untested")) == {"churn_28d"}
     card = result.bundle.manifest.targets["churn_28d"]
     assert "192 days" in card.missing == result.skipped["churn_28d"] and card.coverage is None
     assert card.evidence in {"C", "D"} and card.rung in {"logistic", "stage_rate"}
@@ -207,7 +211,7 @@ def test_an_empty_shop_has_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     log = open_log(str(tmp_path / "empty.db"))
     result = train(log, started=STARTED, folder=tmp_path / "champion")
     log.close()
-    assert result.promoted and not result.targets
+    assert result.promoted and not result.section("targets")
     loaded = Bundle.load(tmp_path / "champion", JOURNEY.fingerprint, JOURNEY.names)
     row = np.full(len(JOURNEY.names), np.nan, np.float32)
     for name, scorer in loaded.scorers.items():

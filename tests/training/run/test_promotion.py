@@ -20,10 +20,10 @@ from training.evaluation import gates
 from training.evaluation.evaluation import Evaluation
 from training.evaluation.gates import Gate
 from training.fitting import candidates
-from training.run import judging
-from training.run.judging import Question
+from training.run.forms import amount, probability
+from training.run.forms.contract import Question
+from training.run.forms.probability import ProbabilityResult
 from training.run.promotion import Selected, rival_of, select
-from training.run.target_result import AmountTarget, TrainedTarget
 
 TARGET = "conversion_7d"
 
@@ -53,7 +53,7 @@ def strict(monkeypatch: pytest.MonkeyPatch, *tiers: str) -> None:
         never = [Gate(target, tier, "patience", 2.0, 1.0, at_most=True)] if tier in tiers else []
         return [*never, *usual(target, tier, test)]
 
-    monkeypatch.setattr(judging, "scorer_gates", judge)
+    monkeypatch.setattr(probability, "scorer_gates", judge)
 
 
 def test_the_best_tier_answers_where_nothing_holds_it_back() -> None:
@@ -68,7 +68,7 @@ def test_the_best_tier_answers_where_nothing_holds_it_back() -> None:
 def test_where_a_gate_holds_a_tier_back_the_best_below_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     first = select(question(), None).card
     top = first.rung
-    below = [tier for tier in judging.TIERS["probability"] if tier != top]
+    below = [tier for tier in ProbabilityResult.tiers if tier != top]
     strict(monkeypatch, top)
     selected = select(question(), None)
     assert selected.card.rung in below and set(selected.card.held_back) == {top}
@@ -82,9 +82,9 @@ def test_the_base_rate_of_the_latest_period_is_held_back_by_nothing(monkeypatch:
     selected = select(question(), None)
     assert selected.card.rung == "prior" and set(selected.card.held_back) >= {"prior"}
     data, trained = question().found.dataset, selected.trained
-    assert isinstance(trained, TrainedTarget) and isinstance(selected.model, Scorer)
-    assert np.ptp(trained.predictions["model"]) == 0.0
-    assert trained.predictions["model"] == pytest.approx(trained.predictions["base_rate"])
+    assert trained.test is not None and isinstance(selected.model, Scorer)
+    said = trained.test.predictions
+    assert np.ptp(said["model"]) == 0.0 and said["model"] == pytest.approx(said["base_rate"])
     served_rate = selected.model.score_many(data.test.features[:1])[0]
     assert served_rate == pytest.approx(float(data.test.labels.mean())), "that of the newest answers that are known"
     said = selected.model.estimate(data.test.features[0])
@@ -100,11 +100,11 @@ def test_an_amount_has_a_base_rate_too(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(target: str, tier: str, over: object) -> list[Gate]:
         return [Gate(target, tier, "patience", 2.0, 1.0, at_most=True, holds=tier != gates.LOWEST)]
 
-    monkeypatch.setattr(judging, "amount_gates", never)
+    monkeypatch.setattr(amount, "amount_gates", never)
     selected = select(Question(found("lifetime_value_90d", 150, 520), 1), None)
     assert selected.card.rung == "prior" and "prior" in selected.card.held_back
     assert selected.gates[-1].tier == gates.LOWEST
-    assert isinstance(selected.trained, AmountTarget) and selected.trained.test is not None
+    assert selected.trained.test is not None
     assert selected.trained.test.over[gates.MEAN]["deviance"].value == pytest.approx(0.0, abs=1e-9)
 
 
@@ -122,7 +122,7 @@ def test_a_model_that_goes_on_untested_says_nothing_of_what_a_training_before_he
 
 def test_a_better_model_of_the_champion_goes_on_and_yields_where_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     champion = bundle(select(question(), None))
-    monkeypatch.setitem(judging.TIERS, "probability", ("prior",))
+    monkeypatch.setattr(ProbabilityResult, "tiers", ("prior",))
     selected = select(question(), champion)
     before = champion.scorers[TARGET]
     assert isinstance(selected.model, Scorer) and selected.card.rung == champion.manifest.targets[TARGET].rung
