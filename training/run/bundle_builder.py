@@ -66,7 +66,7 @@ def _figures(recommended: TrainedRecommender) -> dict[str, float]:
     """What was measured of what answers."""
     if recommended.ranking is None:
         return {}
-    return flat(recommended.ranking.figures["recommender" if recommended.tier == "neighbours" else "popularity"])
+    return flat(recommended.ranking.figures["popularity" if recommended.tier == "popularity" else "recommender"])
 
 
 def champion_of(fold: Fold, folder: Path) -> Bundle | None:

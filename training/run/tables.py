@@ -98,7 +98,7 @@ def served_table(manifest: Manifest) -> Table:
         for name, card in manifest.targets.items()
         if (why := why_not_higher(card))
     ]
-    if manifest.recommender_tier != "neighbours":
+    if manifest.recommender_why:
         rows.append(("recommender", manifest.recommender_tier, manifest.recommender_why, MORE))
     title = "what a higher tier may answer yet; after an import, run `waypost train` again"
     return Table(title, ("target", "tier", "why nothing higher", "next"), rows)
