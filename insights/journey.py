@@ -12,87 +12,68 @@ Definitions, for a stage `s` and over all customers:
 - `median_stay_days` = median over customers of their latest completed stay;
 - `median_days_so_far` = median age of the open stays.
 
-A share without a denominator and a median of nothing are NaN, in JSON `null`, never 0.
+A share without a denominator and a median of nothing are not known: `null`, never 0.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from features.events import DAY, SECOND, Stage
+from insights.insight import Insight, Schema, Shop
+from insights.key_figures import KeyFigure, key_figures
+from insights.numbers import known, median, share
+from insights.words import StageName
 
 Array = npt.NDArray[Any]
 STAGES = len(Stage)
 
 
-@dataclass(frozen=True, slots=True)
-class StageReport:
-    """One stage of the journey. Shares are between 0 and 1, times in days; see the module for definitions.
+class JourneyStage(Schema):
+    """One stage of the journey. Shares are between 0 and 1, times in days."""
 
-    `share` is of all customers; `lapsing` and `lapsing_share` count those in this stage who have been silent
-    for longer than their own rhythm suggests.
+    stage: StageName
+    customers: int
+    share: float | None = Field(description="Of all customers.")
+    lapsing: int = Field(description="Customers of the stage who are silent for longer than their own rhythm suggests.")
+    lapsing_share: float | None
+    stays_completed: int = Field(description="Stays in this stage that have ended.")
+    advanced: int = Field(description="Completed stays that ended in a later stage.")
+    fell_back: int = Field(description="Completed stays that ended in an earlier stage.")
+    conversion: float | None = Field(description="Stays that advanced, of all stays begun.")
+    advanced_share: float | None = Field(description="Of the completed stays.")
+    fell_back_share: float | None = Field(description="Of the completed stays.")
+    median_stay_days: float | None = Field(description="Median over customers of their latest completed stay.")
+    median_days_so_far: float | None = Field(description="Median age of the stays that have not ended.")
+
+
+class Journey(Schema):
+    """All customers on one page, as they stood at the last sweep.
+
+    How many are at each stage, how they move between the stages, how long they stay, and the shop's key figures.
     """
 
-    stage: str
     customers: int
-    share: float
-    lapsing: int
-    lapsing_share: float
-    stays_completed: int
-    advanced: int
-    fell_back: int
-    conversion: float
-    advanced_share: float
-    fell_back_share: float
-    median_stay_days: float
-    median_days_so_far: float
+    stages: list[JourneyStage]
+    transitions: list[list[int]] = Field(description="How often a customer went from stage (row) to stage (column).")
+    transition_shares: list[list[float | None]] = Field(description="The same, each row divided by its sum.")
+    figures: list[KeyFigure]
 
 
-@dataclass(frozen=True, slots=True)
-class JourneyReport:
-    """All customers on one page, as they stood at `as_of` (microseconds UTC).
-
-    `transitions[i][j]` is how often any customer went from stage `i` to stage `j` (the diagonal is 0);
-    `transition_shares` is the same with every row divided by its sum, NaN where nobody left the stage.
-    """
-
-    as_of: int
-    customers: int
-    stages: tuple[StageReport, ...]
-    transitions: tuple[tuple[int, ...], ...]
-    transition_shares: tuple[tuple[float, ...], ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as plain JSON values; NaN becomes None."""
-        return {
-            "as_of": self.as_of,
-            "customers": self.customers,
-            "stages": [{name: json_value(value) for name, value in asdict(stage).items()} for stage in self.stages],
-            "transitions": [list(row) for row in self.transitions],
-            "transition_shares": [[json_value(share) for share in row] for row in self.transition_shares],
-        }
-
-
-def json_value(value: Any) -> Any:
-    """`value` as JSON can carry it: a number that is not finite becomes None."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def journey_report(columns: Mapping[str, Array], stays: Mapping[str, Array], as_of: int) -> JourneyReport:
+def journey(shop: Shop) -> Journey:
     """Report on all customers of a scoreboard.
 
-    `columns` holds, one value per customer, `stage`, `previous_stage`, `days_in_stage` and `lapsing`; `stays` holds
-    what the stage aggregate remembers: `transitions` uint16[n, 25] (entry `from * 5 + to`) and `stay_days`
-    float32[n, 5] (the latest completed stay per stage, NaN if none), both as of the latest event. With `stage` and
-    `entered` (the stage at the latest event and the second it was entered), stays that ended by themselves since
-    then, as an abandoned cart does, count as completed. Raises ValueError when the lengths disagree.
+    Of the columns it reads `stage`, `previous_stage`, `days_in_stage` and `lapsing`, and those of the key figures; of
+    what the stage aggregate remembers `transitions` uint16[n, 25] (entry `from * 5 + to`) and `stay_days` float32[n, 5]
+    (the latest completed stay per stage, NaN if none), both as of the latest event. With `stage` and `entered` (the
+    stage at the latest event and the second it was entered), stays that ended by themselves since then, as an abandoned
+    cart does, count as completed. Raises ValueError when the lengths disagree.
     """
+    columns, stays = shop.columns, shop.stays
     stage = np.asarray(columns["stage"]).astype(np.int64)
     counts = _transition_counts(stays["transitions"], len(stage))
     stay_days = np.array(stays["stay_days"], dtype=np.float64)
@@ -101,18 +82,15 @@ def journey_report(columns: Mapping[str, Array], stays: Mapping[str, Array], as_
             f"stay_days has shape {stay_days.shape}; expected ({len(stage)}, {STAGES}), one row a customer"
         )
     if "stage" in stays:
-        _complete_ended_stays(counts, stay_days, columns, stays, as_of)
+        _complete_ended_stays(counts, stay_days, shop)
     lapsing = np.asarray(columns["lapsing"]) > 0
     days_in_stage = np.asarray(columns["days_in_stage"], dtype=np.float64)
-    reports = tuple(
-        _stage_report(each, counts, stage == each, lapsing, days_in_stage, stay_days[:, each]) for each in Stage
-    )
-    return JourneyReport(
-        as_of=as_of,
+    return Journey(
         customers=len(stage),
-        stages=reports,
-        transitions=tuple(tuple(row) for row in counts.tolist()),
-        transition_shares=tuple(tuple(share(number, sum(row)) for number in row) for row in counts.tolist()),
+        stages=[_stage(each, counts, stage == each, lapsing, days_in_stage, stay_days[:, each]) for each in Stage],
+        transitions=counts.tolist(),
+        transition_shares=[[known(share(number, sum(row))) for number in row] for row in counts.tolist()],
+        figures=key_figures(columns),
     )
 
 
@@ -125,13 +103,12 @@ def _transition_counts(transitions: Array, customers: int) -> npt.NDArray[np.int
     return counts
 
 
-def _complete_ended_stays(
-    counts: Array, stay_days: Array, columns: Mapping[str, Array], stays: Mapping[str, Array], as_of: int
-) -> None:
+def _complete_ended_stays(counts: Array, stay_days: Array, shop: Shop) -> None:
     """Add the stays that ended without an event since the latest one, in place.
 
     A live cart may end in advocacy, which may end in turn; how long each of the two lasted is then not known.
     """
+    columns, stays = shop.columns, shop.stays
     stage, before = np.asarray(columns["stage"]).astype(np.int64), np.asarray(stays["stage"]).astype(np.int64)
     moved = np.flatnonzero(stage != before)
     previous = np.asarray(columns["previous_stage"])[moved].astype(np.int64)
@@ -140,41 +117,39 @@ def _complete_ended_stays(
     np.add.at(counts, (previous, end), 1)
     direct = previous == start
     entered = np.asarray(stays["entered"], dtype=np.float64)[moved] * SECOND / DAY
-    left = as_of / DAY - np.asarray(columns["days_in_stage"], dtype=np.float64)[moved]
+    left = shop.as_of / DAY - np.asarray(columns["days_in_stage"], dtype=np.float64)[moved]
     stay_days[moved[direct], start[direct]] = (left - entered)[direct]
 
 
-def _stage_report(
+def _stage(
     stage: Stage, counts: Array, here: Array, lapsing: Array, days_in_stage: Array, stay_days: Array
-) -> StageReport:
+) -> JourneyStage:
     present = int(here.sum())
     silent = int((here & lapsing).sum())
     advanced = int(counts[stage, stage + 1 :].sum())
     fell_back = int(counts[stage, :stage].sum())
     completed = advanced + fell_back
-    return StageReport(
+    return JourneyStage(
         stage=stage.name.lower(),
         customers=present,
-        share=share(present, len(here)),
+        share=known(share(present, len(here))),
         lapsing=silent,
-        lapsing_share=share(silent, present),
+        lapsing_share=known(share(silent, present)),
         stays_completed=completed,
         advanced=advanced,
         fell_back=fell_back,
-        conversion=share(advanced, completed + present),
-        advanced_share=share(advanced, completed),
-        fell_back_share=share(fell_back, completed),
-        median_stay_days=median(stay_days),
-        median_days_so_far=median(days_in_stage[here]),
+        conversion=known(share(advanced, completed + present)),
+        advanced_share=known(share(advanced, completed)),
+        fell_back_share=known(share(fell_back, completed)),
+        median_stay_days=known(median(stay_days)),
+        median_days_so_far=known(median(days_in_stage[here])),
     )
 
 
-def share(part: float, whole: float) -> float:
-    """`part / whole`; NaN when there is no whole."""
-    return part / whole if whole else math.nan
-
-
-def median(values: Array) -> float:
-    """The median of the values that are known; NaN when none is."""
-    known = values[~np.isnan(values)]
-    return float(np.median(known)) if len(known) else math.nan
+INSIGHT = Insight(
+    name="journey",
+    question="Where do customers stand, and how do they move on?",
+    compute=journey,
+    schema=Journey,
+    template="insights/journey.html",
+)

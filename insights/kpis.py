@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from insights.journey import json_value, share
+from insights.numbers import share
 from models.prediction.money_at_stake import AT_STAKE
 
 Columns = Mapping[str, npt.NDArray[Any]]
@@ -289,26 +289,6 @@ KPIS: dict[str, Kpi] = {
     )
 }
 """Every key figure by name, in the order of reading."""
-
-
-def key_figures(columns: Columns) -> dict[str, float]:
-    """All key figures of a scoreboard; NaN where a figure cannot be known."""
-    return {name: kpi.value(columns) for name, kpi in KPIS.items()}
-
-
-def to_json(figures: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Key figures with their titles, units and definitions, as plain JSON values; NaN becomes None, with the reason."""
-    return [
-        {
-            "name": name,
-            "title": KPIS[name].title,
-            "unit": KPIS[name].unit,
-            "definition": KPIS[name].doc,
-            "value": json_value(value),
-            "missing": KPIS[name].seen.reason if math.isnan(value) else None,
-        }
-        for name, value in figures.items()
-    ]
 
 
 def markdown() -> str:

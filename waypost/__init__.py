@@ -17,6 +17,7 @@ from waypost import (
     events,
     feature_table,
     identity,
+    insights,
     keys,
     learning,
     log,
@@ -57,6 +58,7 @@ app.command("demo")(demonstration.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(log.app, name="log")
 app.add_typer(models.app, name="models")
+app.add_typer(insights.app, name="insights")
 app.add_typer(segments.app, name="segments")
 app.add_typer(keys.app, name="keys")
 app.add_typer(deadletters.app, name="deadletters")

@@ -121,7 +121,7 @@ def report_shop(url: str, ended: int) -> None:
         generation = sweep(engine, Scoreboard(settings().scoreboard, engine.fold.fingerprint), ended)
     finally:
         engine.states.close()
-    journey, found = generation.report["journey"], generation.report["segments"]
+    journey, found = generation.report["insights"]["journey"], generation.report["segments"]
     stages = [
         (each["stage"], each["customers"], f"{each['share']:.1%}", f"{each['lapsing_share'] or 0:.1%}")
         for each in journey["stages"]

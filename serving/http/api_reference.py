@@ -41,7 +41,8 @@ def markdown() -> str:
 
 
 def _route(route: Route) -> Iterable[str]:
-    yield from (f"**`{route.method} {route.path}`** {route.summary}. {route.description}{_scope(route)}", "")
+    stop = "" if route.summary.endswith("?") else "."
+    yield from (f"**`{route.method} {route.path}`** {route.summary}{stop} {route.description}{_scope(route)}", "")
     if route.examples:
         example = json.dumps(next(iter(route.examples.values())), ensure_ascii=False)
         key = "" if route.scope == "open" else '-u "$KEY:" '

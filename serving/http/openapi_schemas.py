@@ -15,9 +15,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from insights.words import NAME
 from serving.http.route import Route
 from serving.http.schemas import ProblemAnswer
-from serving.http.schemas.words import NAME
 
 Json = dict[str, Any]
 PREFIX = "#/components/schemas/"

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from markupsafe import Markup, escape
 
+from insights import numbers
 from serving.engine.times import moment
 
 UNKNOWN = "\N{EN DASH}"
@@ -52,6 +53,11 @@ def figure(value: float | None, unit: str) -> str:
     return whole(value) if unit == "customers" or abs(value) >= 1000 or value == round(value) else f"{value:,.2f}"
 
 
+def cell(value: object) -> str:
+    """A cell of a table of an insight."""
+    return numbers.shown(value) or UNKNOWN
+
+
 def metric(value: float | None) -> str:
     """A metric of a model, with three decimals."""
     return UNKNOWN if value is None else f"{value:.3f}"
@@ -72,5 +78,5 @@ def prose(text: str) -> Markup:
     )
 
 
-FILTERS = {each.__name__: each for each in (whole, percent, duration, figure, metric, stamp, prose)}
+FILTERS = {each.__name__: each for each in (whole, percent, duration, figure, cell, metric, stamp, prose)}
 """The same by name: what templates call them."""

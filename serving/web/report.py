@@ -1,4 +1,4 @@
-"""The journey report as a page: the five stages, the key figures, the segments, the model, the API."""
+"""The journey report as a page: the insights, the segments, the model, the API."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from insights.catalogue import INSIGHTS
 from insights.segments import SEGMENTS, Segment
 from models.bundle.manifest import Manifest
 from models.prediction.money_at_stake import AT_STAKE, TARGET, Yield
@@ -65,8 +66,8 @@ def report_page(generation: Generation, manifest: Manifest | None, routes: Seque
         as_of=generation.as_of,
         count=generation.count,
         notice=staleness(generation),
-        journey=report["journey"],
-        figures=report["figures"],
+        insights=INSIGHTS.values(),
+        answers=report["insights"],
         segments=_segments(generation, manifest),
         manifest=manifest,
         **_model(manifest),

@@ -1,6 +1,5 @@
 """Key figures of customers one can add up by hand."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from features.journey import Journey
-from insights.kpis import KPIS, TARGETS, key_figures, markdown, to_json
+from insights.key_figures import key_figures
+from insights.kpis import KPIS, TARGETS, markdown
 
 NAN = float("nan")
 
@@ -82,7 +82,8 @@ def test_a_figure_of_four_customers(name: str) -> None:
 
 
 def test_without_customers_all_but_their_number_is_unknown() -> None:
-    for name, value in key_figures(board(0)).items():
+    for name, kpi in KPIS.items():
+        value = kpi.value(board(0))
         assert value == 0 if name in COUNTED_WITHOUT_CUSTOMERS else math.isnan(value), name
 
 
@@ -103,14 +104,14 @@ NEVER = {
 @pytest.mark.parametrize("column", NEVER)
 def test_what_was_never_measured_is_not_zero(column: str) -> None:
     reason, names = NEVER[column]
-    figures = to_json(key_figures({**SHOP, column: np.zeros(4, np.float32)}))
-    assert {each["name"] for each in figures if each["value"] is None} >= set(names)
-    assert {each["missing"] for each in figures if each["name"] in names} == {reason}
-    assert all(each["missing"] is None for each in to_json(key_figures(SHOP)))
+    figures = key_figures({**SHOP, column: np.zeros(4, np.float32)})
+    assert {each.name for each in figures if each.value is None} >= set(names)
+    assert {each.missing for each in figures if each.name in names} == {reason}
+    assert all(each.missing is None for each in key_figures(SHOP))
 
 
 def test_figures_are_plain_json_with_their_definitions() -> None:
-    figures = json.loads(json.dumps(to_json(key_figures(board(0))), allow_nan=False))
+    figures = [each.model_dump() for each in key_figures(board(0))]
     assert [figure["name"] for figure in figures] == list(KPIS)
     score = next(figure for figure in figures if figure["name"] == "net_promoter_score")
     assert score == {

@@ -1,6 +1,6 @@
 """A generation of the scoreboard on disk: one sweep of all customers, and what was refreshed since.
 
-    report.json             when and by what it was made, the journey report, the key figures
+    report.json             when and by what it was made, the insights
     revision-N.json         since the N-th refresh: up to which event, how many rows and customers, the segments
     customers.npy           int32[capacity], the customers' codes in the log
     columns.npy             float32[columns, capacity], features and probabilities, in the order the report names them
@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.files import replace
+from insights.catalogue import INSIGHTS
 from insights.segments import SEGMENTS
 
 REPORT = "report.json"
@@ -48,9 +49,13 @@ SPARE, LEAST_SPARE = 1 / 4, 4096
 
 
 def catalogue_digest() -> str:
-    """What tells this release's segments from those of another: their names, rules and orderings, hashed."""
-    told = [(each.name, str(each.rule), str(each.order_by), each.ordering, each.size) for each in SEGMENTS.values()]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+    """What tells this release's segments and insights from those of another, hashed.
+
+    Of a segment its name, rule and ordering; of an insight its name and the schema of its answer.
+    """
+    segments = [(each.name, str(each.rule), str(each.order_by), each.ordering, each.size) for each in SEGMENTS.values()]
+    answers = [(each.name, each.schema.model_json_schema()) for each in INSIGHTS.values()]
+    return hashlib.sha256(json.dumps([segments, answers]).encode()).hexdigest()[:16]
 
 
 Reasons = dict[str, dict[int, list[dict[str, Any]]]]

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from insights.journey import journey_report
-from insights.kpis import key_figures
-from insights.kpis import to_json as key_figures_json
+from insights.catalogue import INSIGHTS
+from insights.insight import Shop
 from insights.segments import SEGMENTS, candidates
 from models.bundle.loaded import Champion
 from serving.engine.engine import Engine
@@ -67,8 +66,7 @@ def _write(
         "targets": targets_of(champion),
         "amounts": tuple(champion.bundle.amounts) if champion else (),
         "stages": tuple(champion.bundle.stages) if champion else (),
-        "journey": journey_report(columns, stays, now).to_json(),
-        "figures": key_figures_json(key_figures(columns)),
+        "insights": _answered(Shop(columns, stays, now)),
     }
     for name in stays:
         (folder / STAYS.format(name)).unlink()
@@ -76,6 +74,11 @@ def _write(
     write_json(
         folder / REVISION.format(0), revision(0, 0, now, offset, customers, customers, found, dict.fromkeys(found, 0))
     )
+
+
+def _answered(shop: Shop) -> dict[str, Any]:
+    """Every insight by name, as JSON values."""
+    return {name: insight.compute(shop).model_dump(mode="json") for name, insight in INSIGHTS.items()}
 
 
 def _gather(

@@ -1,12 +1,10 @@
-"""What is known of one customer, of the segments, and of all: the last two as of the latest sweep."""
+"""What is known of one customer, and of the segments as of the latest sweep."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import partial
 
 import numpy as np
@@ -26,15 +24,14 @@ from serving.engine.customer import number, position, segments_of, target_scores
 from serving.engine.engine import Engine
 from serving.engine.scoreboard import Generation, member_columns, member_reasons, member_rows
 from serving.engine.scoreboard.members import MOST_EXPLAINED, SHOWN, csv_values, shown, valued
-from serving.engine.staleness import staleness
 from serving.engine.times import moment
 from serving.http.endpoints.shapes import event_answer, past_yield, stamp, version_of
+from serving.http.endpoints.tables import csv_headers, csv_text, wants_csv
 from serving.http.messages import parse_query, reply
 from serving.http.problems import Problem
 from serving.http.schemas import (
     CustomerAnswer,
     CustomerQuery,
-    JourneyAnswer,
     LikelyStage,
     ProblemError,
     SegmentAnswer,
@@ -142,7 +139,7 @@ async def get_segment(worker: Worker, request: HttpRequest) -> Response:
     if name not in SEGMENTS:
         raise Problem("unknown_segment", f"There is no segment {name[:60]!r}; there are {', '.join(SEGMENTS)}.")
     query = parse_query(SegmentQuery, request.query_params)
-    if query.format == "csv" or (query.format is None and "text/csv" in request.headers.get("accept", "")):
+    if wants_csv(query.format, request):
         return await _csv(worker, name, size_of(query.size))
     generation, start = _place(worker, query.cursor)
     try:
@@ -251,12 +248,7 @@ async def _csv(worker: Worker, name: str, size: float | None) -> Response:
     return StreamingResponse(
         _csv_parts(worker, generation, name, places),
         media_type="text/csv; charset=utf-8",
-        headers={
-            "Content-Disposition": f'attachment; filename="{name}.csv"',
-            "X-As-Of": moment(generation.as_of).isoformat(),
-            "X-Model-Version": generation.report["model_version"] or "none",
-            "X-Fingerprint": worker.fold.fingerprint,
-        },
+        headers=csv_headers(name, generation),
     )
 
 
@@ -264,7 +256,7 @@ async def _csv_parts(
     worker: Worker, generation: Generation, name: str, places: NDArray[np.int32]
 ) -> AsyncIterator[str]:
     """The lines of a segment, some at a time, read beside the event loop."""
-    yield _csv_text([("customer", *member_columns(generation), "reasons")])
+    yield csv_text([("customer", *member_columns(generation), "reasons")])
     for start in range(0, len(places), ROWS):
         part, explained = places[start : start + ROWS], start < MOST_EXPLAINED
         yield await worker.read(partial(_csv_rows, generation=generation, name=name, places=part, explained=explained))
@@ -273,24 +265,7 @@ async def _csv_parts(
 def _csv_rows(engine: Engine, generation: Generation, name: str, places: NDArray[np.int32], explained: bool) -> str:
     code_of = engine.states.log.customers.code
     reasons = member_reasons(generation, name, places, engine.champions.current) if explained else {}
-    return _csv_text(
+    return csv_text(
         (customer, *csv_values(shown(generation, values)), reasons.get(code_of(customer), ""))
         for customer, values in _listed(engine, generation, places)
     )
-
-
-def _csv_text(rows: Iterable[Iterable[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue()
-
-
-async def get_journey(worker: Worker, request: HttpRequest) -> Response:
-    """Report on the journey of all customers."""
-    generation = worker.generation()
-    journey = dict(generation.report["journey"])
-    as_of = moment(journey.pop("as_of"))
-    stamped = stamp(worker, generation.report["model_version"])
-    figures = generation.report["figures"]
-    told = {"as_of": as_of, "model": stamped, "notice": staleness(generation) or None, **journey, "figures": figures}
-    return reply(JourneyAnswer.model_validate(told))

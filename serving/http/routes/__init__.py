@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from serving.http.route import Route
-from serving.http.routes import answers, browsers, customers, events, operations, pages
+from serving.http.routes import answers, browsers, customers, events, insights, operations, pages
 
-ROUTES: tuple[Route, ...] = (
-    *events.ROUTES,
-    *browsers.ROUTES,
-    *answers.ROUTES,
-    *customers.ROUTES,
-    *operations.ROUTES,
-    *pages.ROUTES,
-)
+
+def all_routes() -> tuple[Route, ...]:
+    """The routes, those of the insights made from the catalogue as it is now."""
+    return (
+        *events.ROUTES,
+        *browsers.ROUTES,
+        *answers.ROUTES,
+        *customers.ROUTES,
+        *insights.routes(),
+        *operations.ROUTES,
+        *pages.ROUTES,
+    )
+
+
+ROUTES: tuple[Route, ...] = all_routes()

@@ -1,4 +1,4 @@
-"""What is known of customers, one by one and all together."""
+"""What is known of customers, one by one and by segment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from serving.http.schemas import (
     CustomerAnswer,
     CustomerQuery,
     ErasureAnswer,
-    JourneyAnswer,
     SegmentAnswer,
     SegmentQuery,
     SegmentsAnswer,
@@ -113,18 +112,5 @@ ROUTES: tuple[Route, ...] = (
         problems=("unknown_segment", "cursor_expired", "invalid_request", "scoreboard_missing", *READ),
         path_parameters={"segment": ("Name of a saved segment.", "at-risk")},
         also_answers={"text/csv": examples.SEGMENT_CSV},
-    ),
-    Route(
-        name="getJourney",
-        scope="read",
-        method="GET",
-        path="/v1/journey",
-        endpoint=customers.get_journey,
-        tag="customers",
-        summary="Report on the journey of all customers",
-        doc="Customers per stage, how they move between the stages, how long they stay, and the shop's key figures.",
-        answer=JourneyAnswer,
-        answer_doc="The report of the latest sweep.",
-        problems=SWEPT,
     ),
 )

@@ -1,6 +1,6 @@
 """What clients send (`requests`) and what they get (`answers`): the shapes behind the OpenAPI document."""
 
-from serving.http.schemas.answer import Answer, ModelStamp, StageName, UnreadValue
+from serving.http.schemas.answer import Answer, ModelStamp, UnreadValue
 from serving.http.schemas.answers import (
     ActionReason,
     ConsideredAction,
@@ -8,8 +8,6 @@ from serving.http.schemas.answers import (
     DecisionAnswer,
     EventAnswer,
     EventsAnswer,
-    JourneyAnswer,
-    JourneyStage,
     LikelyStage,
     PastYield,
     RecommendationsAnswer,
@@ -32,6 +30,7 @@ from serving.http.schemas.browsers import (
     StatsCollection,
 )
 from serving.http.schemas.identity import ErasedHistory, ErasureAnswer, UnmergeAnswer
+from serving.http.schemas.insights import InsightAnswer, answer_of
 from serving.http.schemas.operations import LiveAnswer, ProblemAnswer, ProblemError, ReadyAnswer, ReadyCheck
 from serving.http.schemas.protocols import (
     AliasMessage,
@@ -52,6 +51,7 @@ from serving.http.schemas.requests import (
     DecisionRequest,
     EventRequest,
     EventsRequest,
+    InsightQuery,
     RecommendationsRequest,
     Request,
     RewardRequest,
@@ -82,8 +82,8 @@ __all__ = [
     "GroupMessage",
     "HitQuery",
     "IdentifyMessage",
-    "JourneyAnswer",
-    "JourneyStage",
+    "InsightAnswer",
+    "InsightQuery",
     "LikelyStage",
     "LiveAnswer",
     "MeasurementQuery",
@@ -118,7 +118,6 @@ __all__ = [
     "SourceAnswer",
     "SourceConfigAnswer",
     "SourceConfigQuery",
-    "StageName",
     "StatsCollection",
     "TargetReadiness",
     "TrackMessage",
@@ -127,4 +126,5 @@ __all__ = [
     "UnreadValue",
     "ValidationAnswer",
     "ValidationMessage",
+    "answer_of",
 ]

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
-
-from features.events import Stage
-from serving.http.schemas.words import one_of
-
-StageName = Annotated[str, one_of("StageName", [stage.name.lower() for stage in Stage])]
 
 
 class Answer(BaseModel):

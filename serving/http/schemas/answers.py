@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from serving.http.schemas.answer import Answer, StageName, Stamped, Told
+from insights.words import StageName, one_of
+from serving.http.schemas.answer import Answer, Stamped, Told
 from serving.http.schemas.scores import Interval, ScoreReason, TargetScore
-from serving.http.schemas.words import Properties, named, one_of
+from serving.http.schemas.words import Properties, named
 
 ReasonKind = Annotated[Literal["stage", "channel", "condition", "frequency", "value"], named("ReasonKind")]
 DecisionMode = Annotated[str, one_of("DecisionMode", ("exploit", "explore"))]
@@ -209,43 +210,3 @@ class SegmentAnswer(Stamped):
     past: PastYield | None = Field(description="What it would have found at its own size, where that was measured.")
     members: list[SegmentMember]
     next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last page.")
-
-
-class JourneyStage(Answer):
-    """One stage of the journey. Shares are between 0 and 1, times in days."""
-
-    stage: StageName
-    customers: int
-    share: float | None = Field(description="Of all customers.")
-    lapsing: int = Field(description="Customers of the stage who are silent for longer than their own rhythm suggests.")
-    lapsing_share: float | None
-    stays_completed: int = Field(description="Stays in this stage that have ended.")
-    advanced: int = Field(description="Completed stays that ended in a later stage.")
-    fell_back: int = Field(description="Completed stays that ended in an earlier stage.")
-    conversion: float | None = Field(description="Stays that advanced, of all stays begun.")
-    advanced_share: float | None = Field(description="Of the completed stays.")
-    fell_back_share: float | None = Field(description="Of the completed stays.")
-    median_stay_days: float | None = Field(description="Median over customers of their latest completed stay.")
-    median_days_so_far: float | None = Field(description="Median age of the stays that have not ended.")
-
-
-class KeyFigure(Answer):
-    """One figure about the shop."""
-
-    name: str
-    title: str
-    unit: str = Field(description="What is counted; `share` is between 0 and 1, `currency` the shop's.")
-    definition: str
-    value: float | None
-    missing: str | None = Field(description="Why there is no value: what it counts has never come.")
-
-
-class JourneyAnswer(Stamped):
-    """All customers on one page, as they stood at the last sweep."""
-
-    notice: str | None = Field(description="What is wrong with the clock: the log ended longer ago than any horizon.")
-    customers: int
-    stages: list[JourneyStage]
-    transitions: list[list[int]] = Field(description="How often a customer went from stage (row) to stage (column).")
-    transition_shares: list[list[float | None]] = Field(description="The same, each row divided by its sum.")
-    figures: list[KeyFigure]

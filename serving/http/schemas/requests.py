@@ -20,7 +20,8 @@ from features.events import Channel
 from features.sources.contract import BadRecord
 from features.sources.fields import fields
 from features.sources.fields.fields import KINDS
-from serving.http.schemas.words import Properties, one_of
+from insights.words import one_of
+from serving.http.schemas.words import Properties
 
 MOST_CUSTOMERS = 1000
 MOST_EXPLAINED = 20
@@ -184,6 +185,16 @@ class CustomerQuery(Request):
     model_config = ConfigDict(extra="forbid", strict=False, frozen=True)
 
     events: Annotated[int, Field(ge=0, le=500)] = Field(20, description="How many of the newest events to include.")
+
+
+class InsightQuery(Request):
+    """How to give an insight."""
+
+    model_config = ConfigDict(extra="forbid", strict=False, frozen=True)
+
+    format: Literal["json", "csv"] | None = Field(
+        None, description="`csv` gives the table alone; when absent, the `Accept` header decides."
+    )
 
 
 class SegmentQuery(Request):

@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from features.events import Stage
+from insights.words import StageName, one_of
 from models.prediction.estimate import BANDS, EVIDENCE
-from serving.http.schemas.answer import Answer, StageName, Stamped
-from serving.http.schemas.words import named, one_of
+from serving.http.schemas.answer import Answer, Stamped
+from serving.http.schemas.words import named
 
 Rate = Annotated[float, Field(ge=0.0, le=1.0)]
 EvidenceLetter = Annotated[str, one_of("EvidenceLetter", EVIDENCE)]

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from features.events import DAY
 from features.journey import JOURNEY
+from insights.catalogue import INSIGHTS
 from serving.engine.scoreboard import Scoreboard, sweep
 from serving.http import schemas
 from serving.http.routes import ROUTES
@@ -223,7 +224,7 @@ def test_a_segment_holds_the_customers_who_say_they_are_in_it(swept: TestClient)
 
 
 def test_the_journey_counts_every_customer_once(swept: TestClient) -> None:
-    journey = ok(swept.get("/v1/journey"), schemas.JourneyAnswer)
+    journey = ok(swept.get("/v1/journey"), schemas.answer_of(INSIGHTS["journey"]))
     assert sum(each["customers"] for each in journey["stages"]) == journey["customers"] == 200
     assert [each["stage"] for each in journey["stages"]] == [
         "awareness",

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from insights.catalogue import INSIGHTS
 from serving.http import schemas
 from serving.service import keep_control_inside
 from tests.outside import Outside
@@ -99,7 +100,7 @@ def test_segments_and_report_come_from_a_sweep(http: httpx2.Client) -> None:
             break
         time.sleep(0.1)
     assert ok(http.get("/v1/segments"), schemas.SegmentsAnswer)["customers"] >= 200
-    ok(http.get("/v1/journey"), schemas.JourneyAnswer)
+    ok(http.get("/v1/journey"), schemas.answer_of(INSIGHTS["journey"]))
     assert "on their journey" in http.get("/").text
     assert http.get("/v1/segments/new?format=csv").text.startswith("customer,")
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route
 
 from features.events import Event
@@ -20,6 +19,7 @@ from serving.http.routes import ROUTES
 from serving.web.monitor import monitor_page
 from serving.web.page import POLICY, STYLE
 from serving.web.report import report_page, waiting_page
+from tests.browser import violations
 from tests.serving.conftest import NOW, Place, serve
 from tests.serving.shop import customer, shop
 from tests.training.monitoring.reports import everything_wrong
@@ -136,12 +136,6 @@ def test_a_figure_without_a_value_is_named_with_the_reason(page: Page) -> None:
     titles = [title for titles in found.values() for title in titles.split(" · ")]
     assert "Average order value, gross" in found["No order with an amount has come"].split(" · ")
     assert sorted(figures + titles) == sorted(each.title for each in KPIS.values() if each.name != "customers")
-
-
-def violations(page: Page) -> list[str]:
-    """What axe-core objects to: its rule and the element."""
-    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    return [f"{rule['id']}: {node['html'][:120]}" for rule in found for node in rule["nodes"]]
 
 
 def test_axe_sees_what_it_is_for(page: Page) -> None:
