@@ -230,7 +230,7 @@ def no_room() -> Iterator[None]:
 def test_a_fault_of_the_server_is_a_problem_and_the_log_names_nobody(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(self: object, customers: list[str], now: int, wanted: object) -> None:
+    def broken(self: object, customers: list[str], now: int, wanted: object, **others: object) -> None:
         raise RuntimeError(f"cannot score {customers}")
 
     monkeypatch.setattr("serving.engine.engine.Engine.score_many", broken)
