@@ -97,7 +97,7 @@ def test_the_report_has_a_section_that_all_can_read(client: TestClient, browser:
     page.set_content(client.get("/").text)
     assert page.get_by_role("heading", name="Order bands").is_visible()
     assert TOY.question in page.inner_text("main")
-    assert page.get_by_role("cell", name="one or more").is_visible()
+    assert page.get_by_role("rowheader", name="one or more").is_visible()
     assert violations(page) == []
     page.close()
 
