@@ -31,8 +31,8 @@ serve: $(call at_least,server) ## serve the champion in data/champion (PORT=3000
 test: $(call at_least,dev) ## run the whole suite (ARGS="tests/house -x" narrows it)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-quick: $(call at_least,dev) ## run the tests that start no server, training, notebook, browser or fuzzing
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(ARGS)
+quick: $(call at_least,dev) ## run the tests that start no process, training or fuzzing, laws with fewer examples
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" --hypothesis-profile quick $(ARGS)
 
 lint: $(call at_least,dev) ## check style, types and the floors of the house
 	$(BIN)/ruff check .

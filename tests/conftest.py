@@ -6,11 +6,14 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser
 
-from tests.browser import launched
+from tests.examples import register_profiles
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 SLOW_FIXTURES = {"browser", "postgres", "running", "shop"}
 """Fixtures that start a browser, a database or a server."""
@@ -18,14 +21,26 @@ SLOW_FIXTURES = {"browser", "postgres", "running", "shop"}
 SLOW_IMPORTS = (
     "playwright", "nbclient", "schemathesis", "distributed", "dask",
     "tests.serving.server_process", "tests.serving.clients", "tests.postgres", "tests.worlds", "tests.training",
-    "benchmarks", "training.run.pipeline", "training.run.tuning", "waypost.learning",
+    "tests.always", "benchmarks", "training.run.pipeline", "training.run.tuning", "waypost.learning",
+    "subprocess", "multiprocessing",
 )  # fmt: skip
-"""What a module imports that starts browsers, notebooks, fuzzing, servers or trainings: all of its tests are slow."""
+"""What a module imports that starts browsers, notebooks, fuzzing, servers, trainings or any process: all of its tests
+are slow, as they are where it says `pytestmark = pytest.mark.slow`."""
 
 _IMPORT = re.compile(rf"^(?:from|import) +({'|'.join(map(re.escape, SLOW_IMPORTS))})\b", re.MULTILINE)
 _FROM_A_ROOM = re.compile(
     r"^from +(?:training\.run|waypost) +import +.*\b(?:pipeline|learning|demonstration)\b", re.MULTILINE
 )
+_MARKED = re.compile(r"^pytestmark = pytest\.mark\.slow$", re.MULTILINE)
+
+register_profiles()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave a slow file out before it is imported where no slow test is asked for: its imports take their time, too."""
+    if config.option.markexpr != "not slow" or not collection_path.match("test_*.py"):
+        return None
+    return _is_slow(collection_path) or None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,7 +59,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @cache
 def _is_slow(path: Path) -> bool:
     text = path.read_text(encoding="utf-8")
-    return bool(_IMPORT.search(text) or _FROM_A_ROOM.search(text))
+    return any(found.search(text) for found in (_IMPORT, _FROM_A_ROOM, _MARKED))
 
 
 # Playwright keeps an event loop running in this thread, in which `asyncio.run` of a later test would fail: the browser
@@ -52,5 +67,7 @@ def _is_slow(path: Path) -> bool:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, the same for all tests of a module; each takes a page of its own with `browser.new_page()`."""
+    from tests.browser import launched
+
     with launched() as opened:
         yield opened

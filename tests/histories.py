@@ -14,35 +14,60 @@ from features.events import DAY, EVENT, NO_CODE, SECOND, Channel, Kind
 START = 1_700_000_000 * SECOND
 """The first moment at which a random event may be received."""
 
-_PAUSES = st.one_of(
-    st.sampled_from([0, 0, 1, SECOND, 7 * DAY, 365 * DAY]),
-    st.integers(0, 3_600 * SECOND),
-    st.integers(0, 10 * DAY),
-    st.integers(0, 500 * DAY),
+_MARKS = (0, 0, 1, SECOND, 7 * DAY, 365 * DAY)
+_PAUSES = (256, SECOND, 3_600 * SECOND, 10 * DAY, 10 * DAY, 500 * DAY)
+_DELAYS = (0, 0, 256, 3_600 * SECOND, 60 * DAY)
+_QUANTITIES = (1.0, 2.0, 3.0, 0.5)
+_KINDS, _CHANNELS = tuple(Kind), tuple(Channel)
+_CHOICES = np.dtype(
+    [(name, np.uint8) for name in ("pause", "delay", "customer", "kind", "channel", "priced", "counted", "scored")]
+    + [("paused", np.uint32), ("delayed", np.uint32), ("amount", np.uint32), ("item", np.uint16)]
+    + [("category", np.uint16), ("quantity", np.uint8), ("score", np.uint8)]
 )
-_DELAYS = st.one_of(st.just(0), st.integers(0, 3_600 * SECOND), st.integers(0, 60 * DAY))
-_MONEY = st.one_of(st.just(float("nan")), st.floats(0, 10_000, width=32).map(lambda value: round(value, 2)))
-_QUANTITIES = st.one_of(st.just(float("nan")), st.sampled_from([1.0, 2.0, 3.0, 0.5]))
-_SCORES = st.one_of(st.just(float("nan")), st.integers(0, 10).map(float))
-_CODES = st.one_of(st.integers(NO_CODE, 2), st.integers(NO_CODE, 30))
+"""What is drawn for an event. Zeros are the plainest one, which a failing history is shrunk to."""
+_BYTES = st.binary(min_size=_CHOICES.itemsize, max_size=_CHOICES.itemsize)
 
 
 @st.composite
 def histories_of(draw: st.DrawFn, *, customers: int = 4, longest: int = 40) -> NDArray[np.void]:
-    """An EVENT array in log order: `received` never falls, `at` is never later than `received`."""
+    """An EVENT array in log order: `received` never falls, `at` is never later than `received`.
+
+    An event is one draw of a few bytes: a draw for each of its fields takes Hypothesis many times as long.
+    """
     size = draw(st.integers(0, longest))
     events = np.zeros(size, EVENT)
+    drawn = np.frombuffer(b"".join(draw(_BYTES) for _ in range(size)), _CHOICES)
     received = START
-    for event in events:
-        received += draw(_PAUSES)
+    for event, choices in zip(events, drawn, strict=True):
+        chosen = dict(zip(_CHOICES.names or (), choices.tolist(), strict=True))
+        received += _pause(chosen["pause"], chosen["paused"])
         event["received"] = received
-        event["at"] = received - draw(_DELAYS)
-        event["customer"] = draw(st.integers(0, customers - 1))
-        event["kind"] = draw(st.sampled_from(Kind))
-        event["channel"] = draw(st.sampled_from(Channel))
-        event["item"], event["category"] = draw(_CODES), draw(_CODES)
-        event["amount"], event["quantity"], event["score"] = draw(_MONEY), draw(_QUANTITIES), draw(_SCORES)
+        event["at"] = received - _part_of(_DELAYS[chosen["delay"] % len(_DELAYS)], chosen["delayed"])
+        event["customer"] = chosen["customer"] % customers
+        event["kind"] = _KINDS[chosen["kind"] % len(_KINDS)]
+        event["channel"] = _CHANNELS[chosen["channel"] % len(_CHANNELS)]
+        event["item"], event["category"] = _code(chosen["item"]), _code(chosen["category"])
+        event["amount"] = chosen["amount"] % 1_000_001 / 100 if chosen["priced"] % 2 else np.nan
+        event["quantity"] = _QUANTITIES[chosen["quantity"] % 4] if chosen["counted"] % 2 else np.nan
+        event["score"] = chosen["score"] % 11 if chosen["scored"] % 2 else np.nan
     return events
+
+
+def _pause(which: int, drawn: int) -> int:
+    """A pause of a marked length, in one of four, or of any length up to one of the spans."""
+    if which % 4 == 0:
+        return _MARKS[drawn % len(_MARKS)]
+    return _part_of(_PAUSES[which // 4 % len(_PAUSES)], drawn)
+
+
+def _part_of(span: int, drawn: int) -> int:
+    """What 32 random bits come to in a span."""
+    return span * drawn >> 32
+
+
+def _code(drawn: int) -> int:
+    """Every second code is one of four, so that codes repeat, the others one of 32."""
+    return NO_CODE + (drawn // 2) % (4 if drawn % 2 == 0 else 32)
 
 
 def rows_of(events: NDArray[np.void]) -> list[Row]:

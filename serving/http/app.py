@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -22,7 +21,7 @@ from serving import metrics
 from serving.http.auth import Auth
 from serving.http.cors import Origins, refused_page
 from serving.http.messages import check_query, request_id
-from serving.http.openapi import document
+from serving.http.openapi import served as served_document
 from serving.http.problems import Problem, store_problem
 from serving.http.route import ROUTE, Endpoint, Route
 from serving.process.failures import note_failure
@@ -78,7 +77,7 @@ def application(worker: Worker, routes: Sequence[Route], framework: ASGIApp | No
         exception_handlers={404: _not_found, 405: _wrong_method},
     )
     app.router.redirect_slashes = False
-    app.state.openapi = json.dumps(document(routes), ensure_ascii=False).encode()
+    app.state.openapi = served_document(tuple(routes))
     app.state.routes = routes
     app.state.auth = auth
     direct = {

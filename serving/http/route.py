@@ -37,7 +37,7 @@ AT_THE_DOOR = (
 """Problems of every route that is not open."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Route:
     """One method of one path. `name` is the operation's id, `problems` are keys of `problems.FAILURES`.
 

@@ -13,6 +13,7 @@ from features.events import DAY, EVENT, HOUR, Channel, Event, Kind
 from features.journey import JOURNEY
 from features.log.sqlite import SqliteLog
 from features.replay.audit import Mismatch, Oracle, audit, everyone, sample
+from tests.examples import examples
 from tests.histories import START, histories_of
 
 ORACLE = Oracle(JOURNEY)
@@ -26,7 +27,7 @@ def compiled(events: NDArray[np.void]) -> NDArray[np.void]:
 
 
 @given(histories_of(customers=1, longest=60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_plain_python_gives_the_bytes_of_the_machine_code(events: NDArray[np.void]) -> None:
     assert ORACLE.differences(compiled(events), events) == ()
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from features.conditions import UnreadableCondition, is_condition, read_condition
 from features.grammar import Column, Expr, lift, maximum, minimum
+from tests.examples import examples
 
 NAMES = ("age", "gap", "spend")
 numbers: st.SearchStrategy[Expr] = st.recursive(
@@ -42,7 +43,7 @@ ROWS = {
 }
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.one_of(expressions, numbers))
 def test_an_expression_is_read_back_from_its_words(expr: Expr) -> None:
     read = read_condition(str(expr))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from features.events import EVENT
 from features.replay.parquet import BATCH, BadHistory, read_histories
 from features.replay.replay import histories
+from tests.examples import examples
 from tests.histories import START, histories_of
 
 COLUMNS = [name for name in EVENT.names or () if name != "_reserved"]
@@ -35,7 +36,7 @@ def write(path: Path, events: NDArray[np.void], *, nulls: bool = False, group: i
 
 
 @given(histories_of(customers=5), st.booleans(), st.integers(1, 3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_equals_the_general_way(
     tmp_path_factory: pytest.TempPathFactory, events: NDArray[np.void], nulls: bool, threads: int
 ) -> None:
@@ -48,7 +49,7 @@ def test_equals_the_general_way(
 
 
 @given(histories_of(customers=5))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_a_file_by_customer_is_read_as_well(tmp_path_factory: pytest.TempPathFactory, events: NDArray[np.void]) -> None:
     by_customer = events[np.argsort(events["customer"], kind="stable")]
     found = read_histories(write(tmp_path_factory.mktemp("log") / "events.parquet", by_customer))

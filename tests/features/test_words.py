@@ -17,6 +17,7 @@ from features.events import DAY, PURCHASE, SEARCH, TOUCHPOINTS, Channel, Kind, S
 from features.fold.feature_set import FeatureSet
 from features.fold.fold import Fold
 from features.journey import JOURNEY
+from tests.examples import examples
 
 SPEAKER = Speaker(JOURNEY)
 KINDS = set(Kind.__members__)
@@ -117,7 +118,7 @@ def said(name: str, value: float) -> str:
 
 
 @given(VALUES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_every_feature_speaks_in_ordinary_words(value: float) -> None:
     for name in JOURNEY.names:
         words = said(name, value)

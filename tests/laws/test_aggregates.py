@@ -23,6 +23,7 @@ from features.events import DAY, EVENT, MINUTE
 from features.fold.feature_set import Declarations, FeatureSet
 from features.fold.fold import Fold
 from features.journey import Journey
+from tests.examples import examples
 from tests.histories import START, histories_of, of_kinds, rows_of
 
 
@@ -66,7 +67,7 @@ def test_every_aggregate_is_used_by_the_journey(kind: type[Aggregate]) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in AGGREGATES if BY_CLASS[kind]], ids=lambda kind: kind.__name__)
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_equals_its_meaning_at_every_prefix(kind: type[Aggregate], data: st.DataObject) -> None:
     aggregate = data.draw(st.sampled_from(BY_CLASS[kind]))
     events = of_kinds(data.draw(histories_of(customers=1)), aggregate.selection.kinds)
@@ -90,6 +91,7 @@ def test_equals_its_meaning_at_every_prefix(kind: type[Aggregate], data: st.Data
 SATURATING = (Count, CountWithin, DaysWithin, Moments, Gaps, Rhythm, Sessions, Visit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "aggregate", [each for each in Journey.aggregates() if isinstance(each, SATURATING)], ids=lambda each: each.name
 )
@@ -115,7 +117,7 @@ COMMUTING = [each for each in Journey.aggregates() if each.commutes]
 
 
 @given(histories_of(customers=1), st.randoms(use_true_random=False), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_what_commutes_gives_the_same_in_any_order(events: NDArray[np.void], random: Any, data: st.DataObject) -> None:
     aggregate = data.draw(st.sampled_from(COMMUTING))
     events = of_kinds(events, aggregate.selection.kinds)

@@ -16,6 +16,7 @@ from models.prediction.amount import AMOUNT_RUNGS, AmountRung, AmountScorer, Amo
 from models.prediction.clv import COLUMNS, Buying, Spending
 from models.prediction.clv_amount import PACE, BuyingAmount
 from models.prediction.next_stage import ANSWERS, STAGE_RUNGS, StageRung, StageScorer, StageShares, StageTrees
+from tests.examples import examples
 
 NAMES = (*COLUMNS, PACE, "stage")
 WEIGHED = ((4.0, 0.6, 0.3), (1.2, 60.0, 70.0), (0.2, 2.5), 12.0)
@@ -84,7 +85,7 @@ def test_an_amount_in_a_batch_is_the_amount(name: str) -> None:
 scales = st.floats(0.05, 50.0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.builds(Buying, scales, scales, scales, scales), st.builds(Spending, scales, st.floats(1.1, 50.0), scales))
 def test_a_closed_form_in_a_batch_is_that_of_its_rows(buying: Buying, spending: Spending) -> None:
     rung = BuyingAmount(buying, spending, 90.0, *WEIGHED, NAMES)

@@ -16,6 +16,7 @@ from serving.engine.batch import Batch
 from serving.engine.decisions import Judged
 from serving.engine.engine import Engine
 from serving.engine.state import open_states
+from tests.examples import examples
 from tests.serving.conftest import NOW
 from tests.serving.deciding import EAGER, wrong_decisions
 from tests.serving.shop import save_bundle
@@ -46,7 +47,7 @@ def champions(tmp_path_factory: pytest.TempPathFactory) -> Champions:
 
 
 @given(steps=STEPS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_every_decision_is_what_judging_at_its_place_in_the_log_gives(
     champions: Champions, steps: list[tuple[str, str | int, Kind]]
 ) -> None:

@@ -14,9 +14,10 @@ from features.events import DAY, EVENT
 from features.fold.fold import STATE_LIMIT, FingerprintMismatch
 from features.journey import JOURNEY
 from features.replay.replay import final_states, histories, replay
+from tests.examples import examples
 from tests.histories import START, histories_of
 
-EXAMPLES = settings(max_examples=60, deadline=None)
+EXAMPLES = settings(max_examples=examples(60), deadline=None)
 
 
 def stepped(events: NDArray[np.void], customer: int, cutoff: int | None = None) -> NDArray[np.void]:
@@ -38,9 +39,9 @@ def test_replay_equals_step_byte_for_byte(events: NDArray[np.void], offsets: lis
     expected_rows = 0
     for customer in np.unique(events["customer"]):
         for cutoff in np.unique(cutoffs):
+            if not ((events["customer"] == customer) & (events["received"] <= cutoff)).any():
+                continue  # who has events has a row, even one that leaves no trace in a state
             states = stepped(events, customer, cutoff)
-            if states.tobytes() == JOURNEY.empty().tobytes():
-                continue
             expected_rows += 1
             row = np.flatnonzero((snapshots.customer == customer) & (snapshots.cutoff == cutoff))
             assert len(row) == 1

@@ -15,12 +15,13 @@ from models.prediction.interval import Spread
 from models.prediction.level import UNMOVED, Level
 from models.prediction.scorer import Scorer
 from models.prediction.tiers import Prior
+from tests.examples import examples
 from tests.histories import START
 from tests.laws.test_scorers import calibrations, probabilities
 from training.rows.residuals import SHORT, Residuals, ahead, level_of, residuals_of, shift_of, steepness
 
 NAMES = ("stage", "days_since_last", "spend_90d")
-EXAMPLES = settings(max_examples=20, deadline=None)
+EXAMPLES = settings(max_examples=examples(20), deadline=None)
 NOTHING = Residuals(np.empty(0, np.int64), np.empty(0), np.empty(0), days(28))
 
 shifts = st.floats(-1.0, 1.0)

@@ -16,13 +16,14 @@ from features.journey import JOURNEY
 from features.log.contract import MERGE
 from features.replay.replay import Histories, Moments, Snapshots, histories, replay_at
 from features.replay.snapshots import past_of, replay_moments
+from tests.examples import examples
 from tests.histories import START, histories_of
 from tests.laws.test_outcomes import busy
 from tests.laws.test_profiles import by_hand, logs, membership, rows_of
 from training.rows.schedule import NotEnoughHistory, Schedule, ripe, split, visit_moments
 from training.targets import TARGETS, InVisit
 
-EXAMPLES = settings(max_examples=25, deadline=None)
+EXAMPLES = settings(max_examples=examples(25), deadline=None)
 Records = NDArray[np.void]
 ALWAYS = InVisit(tuple(range(1, 40)))
 EVER = (0, 2**62)

@@ -33,12 +33,13 @@ from features.log.contract import MERGE
 from features.outcomes import STAYS, Happens, HappensInVisit, NextStage, Outcome, Spends, SpendsNet, VisitEnds, happens
 from features.replay.replay import Snapshots
 from features.replay.snapshots import past_of
+from tests.examples import examples
 from tests.histories import START, histories_of, of_kinds, rows_of
 from tests.laws.test_profiles import logs, membership
 from training.rows.labels import OUT_OF_SCOPE, UNKNOWN, answers
 from training.targets import InVisit, Target
 
-EXAMPLES = settings(max_examples=30, deadline=None)
+EXAMPLES = settings(max_examples=examples(30), deadline=None)
 Records = NDArray[np.void]
 KINDS = [Kind.PURCHASE, Kind.ITEM_VIEW, Kind.SURVEY_NPS, Kind.CART_ADD, Kind.REVIEW, Kind.SUPPORT_OPEN]
 NOBODY = np.empty(0, MERGE)

@@ -10,11 +10,12 @@ from features.events import Channel, Stage
 from models.decisions.actions import ACTIONS, DO_NOTHING, Action
 from models.decisions.actions.action import CONTACTABLE, OFFERABLE
 from models.decisions.policy import Decision, Policy
+from tests.examples import examples
 from tests.models.customers import NOW, customer, customers, recent_actions
 
 POLICIES = (Policy(), Policy(temperature=0.01, floor=0.001), Policy(temperature=50.0, floor=0.04))
 policies = st.sampled_from(POLICIES)
-quickly = settings(max_examples=50, deadline=None)
+quickly = settings(max_examples=examples(50), deadline=None)
 BY_NAME = {action.name: action for action in ACTIONS}
 
 

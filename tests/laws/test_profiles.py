@@ -21,9 +21,10 @@ from features.log.contract import MERGE
 from features.log.sqlite import SqliteLog
 from features.replay.replay import Snapshots, final_states, histories, replay
 from features.replay.snapshots import known_at, past_of, read_past, replay_log, replay_profiles
+from tests.examples import examples
 from tests.histories import START, histories_of
 
-EXAMPLES = settings(max_examples=60, deadline=None)
+EXAMPLES = settings(max_examples=examples(60), deadline=None)
 IDS = 6
 Records = NDArray[np.void]
 cutoff_lists = st.lists(st.integers(0, 2_000 * DAY).map(lambda after: START + after), min_size=1, max_size=4)
@@ -200,7 +201,7 @@ def stored(events: Records, merges: Records) -> Iterator[SqliteLog]:
 
 
 @given(logs(), cutoff_lists, st.integers(1, 30), st.integers(1, 3))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_parts_and_threads_do_not_matter(
     log: tuple[Records, Records], cutoffs: list[int], most: int, threads: int
 ) -> None:
@@ -226,7 +227,7 @@ steps = st.lists(
 
 
 @given(steps)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_a_log_serves_what_its_replay_says(todo: list[tuple[str, int, int, int]]) -> None:
     """A profile's history in a database, stepped event by event, is the row of its replay after the last merge."""
     with TemporaryDirectory() as folder, closing(SqliteLog(Path(folder) / "log.db")) as log:

@@ -17,6 +17,7 @@ from models.prediction.estimate import BANDS
 from models.prediction.interval import Ranks, Spread
 from models.prediction.scorer import Scorer
 from models.prediction.tiers import RUNGS, Logistic, Prior, Rung, StageRates, Term, Trees, read_rung
+from tests.examples import examples
 
 NAMES = ("stage", "days_since_last", "spend_net_90d")
 
@@ -55,7 +56,7 @@ every_rung = pytest.mark.parametrize("name", RUNGS)
 
 
 @every_rung
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(data=st.data(), rows=matrices)
 def test_a_batch_is_its_rows(name: str, data: st.DataObject, rows: NDArray[np.float32]) -> None:
     rung = data.draw(RULES[name])
@@ -65,7 +66,7 @@ def test_a_batch_is_its_rows(name: str, data: st.DataObject, rows: NDArray[np.fl
 
 
 @every_rung
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(data=st.data(), rows=matrices)
 def test_contributions_sum_to_the_log_odds(name: str, data: st.DataObject, rows: NDArray[np.float32]) -> None:
     rung = data.draw(RULES[name])
@@ -77,7 +78,7 @@ def test_contributions_sum_to_the_log_odds(name: str, data: st.DataObject, rows:
 
 
 @every_rung
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(data=st.data(), rows=matrices)
 def test_bytes_keep_every_bit(name: str, data: st.DataObject, rows: NDArray[np.float32]) -> None:
     rung = data.draw(RULES[name])

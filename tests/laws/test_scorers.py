@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.prediction.calibration import HIGHEST, LOWEST, Calibration
 from models.prediction.scorer import Scorer
+from tests.examples import examples
 
 NAMES = ("recency", "frequency", "spend")
 
@@ -76,7 +77,7 @@ def test_calibration_text_keeps_every_bit(calibration: Calibration) -> None:
     assert Calibration.from_fields(json.loads(json.dumps(calibration.to_fields()))) == calibration
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(calibration=calibrations, rows=matrices, threads=st.integers(1, 2))
 def test_a_scored_batch_equals_its_rows(
     text: str, calibration: Calibration, rows: NDArray[np.float32], threads: int

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from features.grammar import Binary, Column, Constant, Expr, Unary
 from features.journey import Journey
 from insights.segments import SEGMENTS, Segment, candidates, members
+from tests.examples import examples
 from training.targets import TARGETS
 
 VALUES = (math.nan, 0.0, 0.1, 0.2, 0.5, 0.51, 0.9, 1.0, 2.0, 4.0, 5.0, 9.0, 29.0, 30.0, 56.0, 57.0, 200.0, 336.0, 1e6)
@@ -59,7 +60,7 @@ every_segment = pytest.mark.parametrize("segment", SEGMENTS.values(), ids=lambda
 
 
 @every_segment
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(columns=scoreboards())
 def test_members_are_those_of_the_naive_answer_in_its_order(
     segment: Segment, columns: dict[str, NDArray[np.float32]]

@@ -18,6 +18,7 @@ from features.log.contract import MERGE
 from features.outcomes import Happens
 from features.replay.replay import Histories, Snapshots, histories
 from features.replay.snapshots import Past, known_at, past_of
+from tests.examples import examples
 from tests.histories import START, histories_of, of_kinds
 from training.rows.labels import OUT_OF_SCOPE, UNKNOWN, label
 from training.rows.schedule import Schedule, purged, split
@@ -71,7 +72,7 @@ def answer(event: Happens, log: NDArray[np.void], customer: int, cutoff: int, en
     return int(not event.expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(histories_of(longest=25), questions, moments)
 def test_a_label_is_what_a_reader_of_the_log_says(log: NDArray[np.void], event: Happens, cutoffs: list[int]) -> None:
     log = of_kinds(log, [Kind.PURCHASE, Kind.ITEM_VIEW, Kind.SEARCH])
@@ -82,7 +83,7 @@ def test_a_label_is_what_a_reader_of_the_log_says(log: NDArray[np.void], event: 
     assert found.tolist() == [answer(event, log, customer, cutoff, end) for customer, cutoff in pairs]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(histories_of(longest=25), questions, moments, st.randoms(use_true_random=False))
 def test_only_events_in_the_window_matter(
     log: NDArray[np.void], event: Happens, cutoffs: list[int], draw: Random
@@ -134,7 +135,7 @@ def test_slices_are_a_horizon_apart_and_complete(length: int, number: int, every
     assert found.fit.min() >= START + plan.warm_up
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(histories_of(longest=25), moments)
 def test_what_was_known_at_a_cutoff_is_the_log_up_to_it(log: NDArray[np.void], cutoffs: list[int]) -> None:
     def same(left: Histories, right: Histories) -> bool:

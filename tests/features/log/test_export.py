@@ -28,6 +28,7 @@ from features.log.parquet.exported import ExportedLog, partition_file
 from features.log.parquet.partitioning import Partitioning, hashed
 from features.log.sqlite import log as sqlite
 from features.replay.snapshots import past_of, read_past, replay_profiles
+from tests.examples import examples
 from tests.features.log.samples import START, event, identify, shop
 from tests.features.log.test_laws import Batch, batches
 
@@ -58,7 +59,7 @@ def whole(exported: ExportedLog) -> Records:
     return np.concatenate(events)[order]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(batches, st.integers(1, 5), st.integers(1, 9))
 def test_partitions_are_the_log_cut_between_customers(given: list[Batch], number: int, block: int) -> None:
     with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch:

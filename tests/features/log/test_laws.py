@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from features import files
 from features.events import MINUTE, Event, Kind
 from features.log.contract import EventLog
+from tests.examples import examples
 from tests.features.log.samples import (
     START,
     Ledger,
@@ -58,7 +59,7 @@ events = plain | joins
 batches = st.lists(st.tuples(st.lists(events, max_size=8), st.booleans()), max_size=6)
 
 every_store = pytest.mark.parametrize("open_store", STORES.values(), ids=STORES)
-few = settings(max_examples=15, deadline=None)
+few = settings(max_examples=examples(15), deadline=None)
 
 
 @pytest.fixture(autouse=True, scope="module")

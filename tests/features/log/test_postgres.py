@@ -32,6 +32,7 @@ from features.log.postgres.errors import LogUnavailable
 from features.log.postgres.schema import VERSION
 from features.log.sqlite import SqliteLog
 from tests import postgres
+from tests.examples import examples
 from tests.features.log.samples import event, gathered, identify, spelled_batches
 from tests.features.log.suite import EventLogSuite
 from tests.features.log.test_laws import events as any_event
@@ -96,7 +97,7 @@ draws = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(steps=draws)
 def test_it_holds_the_same_bytes_as_sqlite(
     steps: list[tuple[str, list[Event]]], tmp_path_factory: pytest.TempPathFactory

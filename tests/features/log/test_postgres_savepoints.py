@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from features.log.postgres import PostgresLog
 from features.log.postgres.session import Session, Statement
 from tests import postgres
+from tests.examples import examples
 from tests.features.log.samples import event
 
 Act = Any
@@ -64,7 +65,7 @@ def carry_out(log: PostgresLog, acts: list[Act], names: Iterator[int]) -> list[s
     return there
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(150))
 @given(acts=st.lists(ACTS, max_size=6))
 def test_what_fails_undoes_itself_and_nothing_else(log: PostgresLog, acts: list[Act]) -> None:
     log.session.run("DELETE FROM trainings")

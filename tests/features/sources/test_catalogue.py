@@ -14,6 +14,7 @@ from features.catalogues.sources import page
 from features.events import SCALES, Event
 from features.sources import SOURCES, BadRecord, Source, load_mapping
 from features.sources.fields.fields import EARLIEST
+from tests.examples import examples
 from tests.features.sources.ledger import NOW, take
 
 ROOT = Path(__file__).parents[3]
@@ -109,7 +110,9 @@ def record(draw: st.DrawFn, source: Source) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "source", [source for source in EVERY.values() if source.sample.is_file()], ids=lambda s: s.name
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow]
+)
 @given(data=st.data(), history=st.booleans())
 def test_whatever_a_record_holds_it_is_refused_or_sound(source: Source, data: st.DataObject, history: bool) -> None:
     """For sources whose records come from a sender, and not from a join of tables (a folder)."""

@@ -15,6 +15,8 @@ from features.sources.fields.times import iso
 from features.sources.formats import complete_journey_tables
 from tests.features.sources.ledger import NOW, take
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = SOURCES["complete_journey"].sample
 
 

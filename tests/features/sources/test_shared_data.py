@@ -11,6 +11,8 @@ from features.events import Kind
 from tests.features.sources.ledger import take
 from tests.features.sources.real_data import shared
 
+pytestmark = pytest.mark.slow
+
 MAPPINGS = Path(__file__).parents[3] / "mappings"
 
 EXPECTED = [

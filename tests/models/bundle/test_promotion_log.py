@@ -21,6 +21,7 @@ from models.bundle.promotion_log import (
     live_at,
     named,
 )
+from tests.examples import examples
 
 WRONG = '{"at":1,"alias":"champion","version":"a","previous":"","by":"train","reason":"","targets":[]}'
 versions = st.sampled_from(["a1", "b2", "c3", "d4"])
@@ -50,7 +51,7 @@ def written(path: Path, wanted: list[Move]) -> list[Move]:
     return done
 
 
-@settings(max_examples=30, deadline=None)  # each waits for the disk
+@settings(max_examples=examples(30), deadline=None)  # each waits for the disk
 @given(st.lists(moves, max_size=12), st.integers(-1, 61), st.sampled_from(ALIASES))
 def test_what_was_live_is_what_the_moves_up_to_then_leave(made: list[Move], at: int, alias: Alias) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -68,7 +69,7 @@ def test_what_was_live_is_what_the_moves_up_to_then_leave(made: list[Move], at: 
     assert named(log) == {each: move.version for each, move in newest.items() if move}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.lists(moves, min_size=1, max_size=4), st.data())
 def test_a_line_that_was_never_finished_is_no_move(made: list[Move], data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:

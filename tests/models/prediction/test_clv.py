@@ -11,6 +11,7 @@ from scipy.special import hyp2f1
 from scipy.stats import beta
 
 from models.prediction.clv import COLUMNS, FADING, Buying, Orders, Record, Spending, regressors
+from tests.examples import examples
 
 CDNOW = Buying(0.243, 4.414, 0.793, 2.426)
 """The parameters of Fader, Hardie and Lee (2005), in weeks."""
@@ -53,7 +54,7 @@ def integrated(model: Buying, repeats: int, age: float, ahead: float) -> float:
     return float(whole[0])
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=examples(15))
 @given(*[POSITIVE] * 4, st.integers(0, 60), st.floats(0, 1), st.floats(0, 60), st.floats(0.1, 40))
 def test_expected_orders_are_those_of_the_definition(
     r: float, alpha: float, a: float, b: float, repeats: int, part: float, age: float, ahead: float
@@ -108,7 +109,7 @@ def test_there_is_no_pole_where_a_is_one(a: float) -> None:
     assert Buying(0.5, 5.0, a, 2.0).orders_within(known, 20)[0] == pytest.approx(near, rel=1e-3)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(POSITIVE, POSITIVE, POSITIVE, POSITIVE, st.integers(0, 500), st.floats(0, 1), st.floats(0, 1000))
 def test_more_time_brings_more_orders_and_more_silence_less_hope(
     r: float, alpha: float, a: float, b: float, repeats: int, part: float, age: float

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.prediction.forest import MOST_LEAVES, Forest, UnsuitableForest
 from models.prediction.lightgbm_library import Booster
+from tests.examples import examples
 
 FEATURES = 6
 EDGES = np.array(
@@ -50,7 +51,7 @@ def model(seed: int, leaves: int, trees: int, edges: float, **more: Any) -> str:
     return lightgbm.train(parameters, data, trees).model_to_string()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     seed=st.integers(0, 2**16),
     leaves=st.sampled_from([2, 3, 7, 31, 32, 33, 63, 64]),

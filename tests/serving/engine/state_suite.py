@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from features.events import DAY, Event, Kind
 from features.journey import JOURNEY
 from serving.engine.state import StateStore
+from tests.examples import examples
 from tests.serving.conftest import NOW
 
 KINDS = (Kind.ITEM_VIEW, Kind.CART_ADD, Kind.PURCHASE, Kind.REVIEW, Kind.PAGE_VIEW)
@@ -275,7 +276,7 @@ class StateStoreSuite(ABC):
         assert store.record([event(1, "visitor"), event(9, "anna", at=NOW + 1)]).accepted == [False, True]
         assert state(store, "anna") == replayed(store, "anna")
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=examples(40), deadline=None)
     @given(data=st.data())
     def test_a_state_is_the_fold_of_the_log_whatever_happens(
         self, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

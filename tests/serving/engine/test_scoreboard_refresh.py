@@ -28,6 +28,7 @@ from serving.engine.scoreboard.top_reasons import TOP
 from serving.engine.state import open_states
 from serving.engine.state.contract import StateChunk
 from tests import postgres
+from tests.examples import examples
 from tests.serving.conftest import NOW, Place
 from tests.serving.shop import shop
 
@@ -114,7 +115,7 @@ def healed(stocked: Path, champion: Path, tmp_path_factory: pytest.TempPathFacto
 STORY = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, PEOPLE), st.integers(0, PEOPLE)), max_size=12)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(steps=STORY)
 def test_a_refreshed_board_is_a_swept_one(
     steps: list[Step], healed: Path, champion: Path, tmp_path_factory: pytest.TempPathFactory

@@ -19,6 +19,7 @@ from features.log.postgres.session import Session
 from serving.engine.state import StateStore, open_states
 from serving.engine.state.postgres import PostgresStateStore
 from tests import postgres
+from tests.examples import examples
 from tests.serving.conftest import NOW
 from tests.serving.engine.state_suite import StateStoreSuite, event, replayed, state
 
@@ -49,7 +50,7 @@ class TestPostgres(StateStoreSuite):
             store.log.session.run("UPDATE states SET fingerprint = 'another', state = decode('00', 'hex')")
 
     # Fewer examples: each makes a schema, and each erasure writes its tables anew.
-    test_a_state_is_the_fold_of_the_log_whatever_happens = settings(max_examples=12, deadline=None)(
+    test_a_state_is_the_fold_of_the_log_whatever_happens = settings(max_examples=examples(12), deadline=None)(
         given(data=st.data())(
             StateStoreSuite.test_a_state_is_the_fold_of_the_log_whatever_happens.hypothesis.inner_test  # type: ignore[attr-defined]
         )

@@ -22,6 +22,7 @@ from serving.http.route import Route
 from serving.http.routes import ROUTES
 from serving.process.worker import Worker
 from serving.settings import read_settings
+from tests.examples import examples
 from tests.serving.conftest import Place
 
 INTAKE = [route for route in ROUTES if route.tag in ("events", "segment", "measurement")]
@@ -138,7 +139,7 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=anything, route=st.sampled_from(INTAKE))
 def test_any_json_is_taken_or_refused(client: TestClient, body: Any, route: Route) -> None:
     response = client.post(route.path, content=json.dumps(body), headers={"content-type": "application/json"})

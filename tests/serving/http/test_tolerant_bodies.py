@@ -23,6 +23,7 @@ from serving.http.app import application
 from serving.http.routes import ROUTES
 from serving.process.worker import Worker
 from serving.settings import read_settings
+from tests.examples import examples
 from tests.serving.answers import fails
 from tests.serving.breaks import some
 from tests.serving.conftest import NOW, Place, serve
@@ -235,7 +236,7 @@ def test_what_a_body_says_for_all_of_its_records_is_not_kept_many_times(place: P
 messages = st.lists(st.dictionaries(st.text(max_size=4), st.integers() | st.text(max_size=6)), max_size=5)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(values=messages, data=st.data())
 def test_what_is_whole_is_read_as_it_is(values: list[Any], data: st.DataObject) -> None:
     """Taken apart, a body that is JSON gives what the parser gives; cut anywhere, nothing but the last is lost."""

@@ -20,6 +20,7 @@ from serving.http import schemas
 from serving.http.endpoints.events import _hint
 from serving.http.route import Route
 from serving.http.routes import ROUTES
+from tests.examples import examples
 from tests.serving.answers import fails, ok
 from tests.serving.conftest import Place, serve
 
@@ -190,7 +191,7 @@ VALUES = st.recursive(
 FIELDS = sorted({"events", *(name for each in ROUTES if each.request for name in each.request.model_fields), *COLUMNS})
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     path=st.sampled_from(
         [each.path for each in ROUTES if each.method == "POST" and "text/html" not in each.also_answers]

@@ -19,6 +19,7 @@ from serving.engine.engine import Engine
 from serving.engine.state import open_states
 from serving.process.worker import Worker
 from serving.settings import read_settings
+from tests.examples import examples
 from tests.serving.conftest import NOW, Place
 
 WHO = ("anna", "ben", "visitor-1", "visitor-2")
@@ -52,7 +53,7 @@ def open_engine(folder: Path, name: str) -> Engine:
 
 
 @given(GROUPS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_together_is_as_one_by_one(groups: list[list[list[Event]]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         together, single = (open_engine(Path(folder), name) for name in ("together", "single"))

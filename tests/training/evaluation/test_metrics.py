@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
+from tests.examples import examples
 from training.evaluation.metrics import METRICS, Ranked, calibration_error, lift_at_10
 
 Rows = list[tuple[float, int]]
@@ -55,7 +56,7 @@ def test_metrics_mean_what_they_say(rows: Rows) -> None:
     assert figure("log_loss", rows) == pytest.approx(surprise(rows))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(rows_of_both_answers, st.data())
 def test_a_weight_is_a_number_of_copies(rows: Rows, data: st.DataObject) -> None:
     copies = data.draw(st.lists(st.integers(0, 3), min_size=len(rows), max_size=len(rows)))
