@@ -80,7 +80,7 @@ class Sketch:
         return float(points[np.searchsorted(np.cumsum(shares), 0.5 - 1e-12)]) if len(points) else float("nan")
 
     @property
-    def spread(self) -> float:
+    def scale(self) -> float:
         """The mean distance of the values, each taken for the mean of its cell, to the median."""
         points, shares = self._points()
         return float(shares @ np.abs(points - self.median)) if len(points) else float("nan")
@@ -179,7 +179,7 @@ def _steps(reference: Sketch, live: Sketch) -> tuple[NDArray[np.float64], NDArra
 
 
 def _in_spreads(distance: float, reference: Sketch) -> float:
-    spread = reference.spread
+    spread = reference.scale
     if distance == 0.0:
         return 0.0
     return distance / spread if spread > 0.0 else float("nan")

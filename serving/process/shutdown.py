@@ -76,19 +76,19 @@ class GentleStop:
         loop.call_later(self._drain_seconds, self._finish, loop, number, stop)
 
     def _finish(self, loop: asyncio.AbstractEventLoop, number: int, stop: Stop) -> None:
-        loop.set_exception_handler(_without_closed_doors)
+        loop.set_exception_handler(_without_closed_sockets)
         # The framework's handler is a method of the server, which knows its listening sockets.
         servers = getattr(getattr(stop, "__self__", None), "servers", [])
-        auth = [socket.socket(fileno=os.dup(each.fileno())) for server in servers for each in server.sockets]
+        sockets = [socket.socket(fileno=os.dup(each.fileno())) for server in servers for each in server.sockets]
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:  # another worker listens on: it takes who comes
             stop(number, None)
             return
         fcntl.flock(self._lock, fcntl.LOCK_UN)
-        for door in auth:
-            _hold(door)
-        loop.call_later(SETTLE_SECONDS, _shut, auth, number, stop)
+        for listening in sockets:
+            _hold(listening)
+        loop.call_later(SETTLE_SECONDS, _shut, sockets, number, stop)
 
 
 def _supervises(process: int) -> bool:
@@ -99,23 +99,23 @@ def _supervises(process: int) -> bool:
         return True
 
 
-def _hold(door: socket.socket) -> None:
+def _hold(listening: socket.socket) -> None:
     """Let nobody in any more, while those who are in the queue are still taken: to shut a queue cuts off who waits."""
     instruction = ctypes.create_string_buffer(struct.pack("HBBI", _RETURN_CONSTANT, 0, 0, 0))
     program = struct.pack("HP", 1, ctypes.addressof(instruction))
     with suppress(OSError):  # not on this system: then whoever is in the queue at that instant is cut off
-        door.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
+        listening.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
 
 
-def _shut(auth: Sequence[socket.socket], number: int, stop: Stop) -> None:
+def _shut(sockets: Sequence[socket.socket], number: int, stop: Stop) -> None:
     """Refuse connections from now on, in every process that shares the sockets; then finish."""
-    for door in auth:
-        with door, suppress(OSError):
-            door.shutdown(socket.SHUT_RDWR)
+    for listening in sockets:
+        with listening, suppress(OSError):
+            listening.shutdown(socket.SHUT_RDWR)
     stop(number, None)
 
 
-def _without_closed_doors(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def _without_closed_sockets(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Another worker shut the socket first: that is no failure."""
     error = context.get("exception")
     if not (isinstance(error, OSError) and error.errno == errno.EINVAL):

@@ -127,7 +127,7 @@ def _written(log: EventLog, home: Path, head: _Head, number: int, told: Callable
     files = home / f"export-{head.generation:08}"
     files.mkdir()
     write(files / "merges.parquet", table_of(merges.tolist(), MERGES))
-    spread = _Spread(files, Partitioning(merges, number))
+    spread = _Partitions(files, Partitioning(merges, number))
     with spread:
         for block in blocks(log.scan(until=head.until), BLOCK):
             spread.add(block)
@@ -178,7 +178,7 @@ class _Part:
         self.events += len(records)
 
 
-class _Spread(ExitStack):
+class _Partitions(ExitStack):
     """The partitions that are being written; when the block ends without an error, they are on the disk."""
 
     def __init__(self, files: Path, partitioning: Partitioning) -> None:
