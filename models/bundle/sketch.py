@@ -7,8 +7,8 @@ merged by adding, whatever was in them and in whichever order, so that parts of 
 Two distances tell a live sketch from the reference. The *population stability index* (PSI; Siddiqi, 2006), the
 symmetrised relative entropy of the cells, sees any change of shape, in or out of NaN. The *Wasserstein distance* (the
 mean way that values must go to turn one distribution into the other; Vallender, 1974) sees how far they went. It is
-given in *spreads*: one spread is the mean distance of the reference to its own median, so that whatever a constant is
-put in place of a feature, it is at least one spread away.
+given in *mean deviations*: one is the mean distance of the reference to its own median, so that whatever a constant is
+put in place of a feature, it is at least one away.
 
 What a sketch cannot tell is whether all values of a cell are the same; `sameness` asks the values.
 
@@ -80,7 +80,7 @@ class Sketch:
         return float(points[np.searchsorted(np.cumsum(shares), 0.5 - 1e-12)]) if len(points) else float("nan")
 
     @property
-    def scale(self) -> float:
+    def mean_deviation(self) -> float:
         """The mean distance of the values, each taken for the mean of its cell, to the median."""
         points, shares = self._points()
         return float(shares @ np.abs(points - self.median)) if len(points) else float("nan")
@@ -136,24 +136,24 @@ def psi_noise(reference: Sketch, live: Sketch, deviations: float) -> float:
 
 
 def wasserstein(reference: Sketch, live: Sketch) -> float:
-    """The distance between what is a number in both, in spreads of the reference; 0 when one of them has none.
+    """The distance between what is a number in both, in mean deviations of the reference; 0 when one of them has none.
 
-    NaN when the reference is a constant and has no spread: then the index alone tells. ValueError for other cells.
+    NaN when the reference is a constant and has none: then the index alone tells. ValueError for other cells.
     """
     _check_same_cells(reference, live)
     widths, before, after = _steps(reference, live)
-    return _in_spreads(float(widths @ np.abs(before - after)), reference)
+    return _in_mean_deviations(float(widths @ np.abs(before - after)), reference)
 
 
 def wasserstein_noise(reference: Sketch, live: Sketch, deviations: float) -> float:
-    """What the distance may be by chance, in spreads: at every place so many standard deviations of the difference of
-    the two shares below it, were both drawn from one distribution."""
+    """What the distance may be by chance, in mean deviations: at every place so many standard deviations of the
+    difference of the two shares below it, were both drawn from one distribution."""
     widths, before, after = _steps(reference, live)
     n, m = int(reference.counts[:-1].sum()), int(live.counts[:-1].sum())
     if not len(widths):
         return 0.0
     below = (n * before + m * after) / (n + m)
-    return _in_spreads(deviations * float(widths @ np.sqrt(below * (1.0 - below) * _noise_of(n, m))), reference)
+    return _in_mean_deviations(deviations * float(widths @ np.sqrt(below * (1.0 - below) * _noise_of(n, m))), reference)
 
 
 def _held(reference: Sketch, live: Sketch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -178,11 +178,11 @@ def _steps(reference: Sketch, live: Sketch) -> tuple[NDArray[np.float64], NDArra
     return np.diff(points[order]), below[0], below[1]
 
 
-def _in_spreads(distance: float, reference: Sketch) -> float:
-    spread = reference.scale
+def _in_mean_deviations(distance: float, reference: Sketch) -> float:
+    scale = reference.mean_deviation
     if distance == 0.0:
         return 0.0
-    return distance / spread if spread > 0.0 else float("nan")
+    return distance / scale if scale > 0.0 else float("nan")
 
 
 def _noise_of(n: int, m: int) -> float:

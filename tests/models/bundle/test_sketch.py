@@ -82,7 +82,7 @@ def distance(one: list[float], other: list[float]) -> float:
 def test_the_distance_is_right_but_for_what_cells_hide(one: list[float], other: list[float]) -> None:
     reference = Sketch.reference(one)
     live = Sketch.of(other, reference.edges)
-    assume(reference.scale > 0)
+    assume(reference.mean_deviation > 0)
 
     def hidden(values: list[float]) -> float:
         """The mean distance of values to the mean of their cell."""
@@ -90,14 +90,14 @@ def test_the_distance_is_right_but_for_what_cells_hide(one: list[float], other: 
         means = {cell: fmean(v for v, place in zip(values, cells, strict=True) if place == cell) for cell in cells}
         return fmean(abs(value - means[cell]) for value, cell in zip(values, cells, strict=True))
 
-    error = abs(wasserstein(reference, live) * reference.scale - distance(one, other))
+    error = abs(wasserstein(reference, live) * reference.mean_deviation - distance(one, other))
     assert error <= hidden(one) + hidden(other) + 1e-6 * (1 + max(map(abs, one + other)))
 
 
 @given(DEFINED, st.floats(-1e6, 1e6, width=32), st.integers(1, 50))
 def test_a_constant_is_at_least_one_spread_away(values: list[float], constant: float, number: int) -> None:
     reference = Sketch.reference(values)
-    assume(reference.scale > 1e-3)
+    assume(reference.mean_deviation > 1e-3)
     assert wasserstein(reference, Sketch.of([constant] * number, reference.edges)) >= 1.0 - 1e-6
 
 
