@@ -60,7 +60,7 @@ def features_of(events: np.ndarray, now: int) -> dict[str, float]:
 )
 def test_golden(name: str, text: str) -> None:
     golden = GOLDEN / name
-    assert golden.read_text() == text, f"the fold changed; if that is meant: python -m tests.golden.write {name}"
+    assert golden.read_text() == text, "the fold changed; if that is meant: python -m tests.golden.write fold"
 
 
 def test_the_page_is_true() -> None:
