@@ -77,7 +77,7 @@ def shop(plan: Plan, rounds: int, *, recorded: bool) -> Shown:
                 number += 1
                 wrong += faults(asked, Path(name), plan.end + DAY)
                 for card in asked.result.bundle.manifest.targets.values():
-                    tiers[card.rung] = tiers.get(card.rung, 0) + 1
+                    tiers[card.tier] = tiers.get(card.tier, 0) + 1
         except Exception:  # any error of any shop is what is looked for, and the other shops go on
             wrong.append(traceback.format_exc())
     return Shown(plan, number, wrong, tiers, time.perf_counter() - began)

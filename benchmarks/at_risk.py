@@ -21,7 +21,7 @@ from features.events import days
 from features.journey import JOURNEY
 from models.prediction.money_at_stake import TARGET, Yield
 from training.evaluation.money_at_stake import stake_yield
-from training.fitting.tier_selection import climb
+from training.fitting.tier_selection import select_tier
 from training.rows.dataset import gathered
 from training.targets import TARGETS
 
@@ -34,7 +34,7 @@ COLUMNS = ("cutoff", "named", "of", "left", "money", "its interval", "random", "
 def yields(shop: Shop, earlier: int, seed: int) -> list[Yield]:
     """The yield at each cutoff of the test that ends so many days before the log, oldest first."""
     rows = gathered(TARGETS[TARGET], JOURNEY, shop.past, shop.start, shop.end - days(earlier), seed=seed)
-    judged = climb(rows, seed).judged if rows.split is not None else None
+    judged = select_tier(rows, seed).judged if rows.split is not None else None
     if judged is None:
         return []
     data = rows.dataset

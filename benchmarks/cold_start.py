@@ -1,9 +1,9 @@
-"""From 50 customers to all: the log loss of each rung alone, and of the ladder that chooses among them.
+"""From 50 customers to all: the log loss of each tier alone, and of the selection among them.
 
     python -m benchmarks.cold_start [--sizes 50 100 200 400 800] [--draws 3] [--targets churn_28d conversion_7d]
 
 Customers of Complete Journey are parted once: some of one half are learnt from, at every size as many as it says, and
-all of the other half test. The ladder sees no more than the rungs do. Differences have 95 % intervals of a bootstrap
+all of the other half test. The selection sees no more than the tiers do. Differences have 95 % intervals of a bootstrap
 over the customers tested.
 """
 
@@ -17,17 +17,17 @@ from numpy.typing import NDArray
 from benchmarks.quality_data import Shop, complete_journey, interval
 from benchmarks.report import print_claims, print_table
 from features.journey import JOURNEY
-from models.prediction.tiers import RUNGS
+from models.prediction.tiers import TIERS
 from training.evaluation.evaluation import resamplings
 from training.fitting.calibration import row_losses
-from training.fitting.tier_selection import climb
+from training.fitting.tier_selection import select_tier
 from training.rows.dataset import Slice, gathered
 from training.targets import TARGETS, Target
 
 Floats = NDArray[np.float64]
 
 SIZES = (50, 100, 200, 400, 800)
-LADDER = "ladder"
+SELECTED = "selected"
 REPLICATES = 500
 
 
@@ -55,33 +55,33 @@ def measured(target: Target, shop: Shop, sizes: list[int], draws: int) -> dict[s
     for size in [*(each for each in sizes if each < len(learners)), len(learners)]:
         taken = draws if size < len(learners) else 1
         losses, chosen = curve_point(target, shop, learners, test, size, taken)
-        alone = {name: each for name, each in losses.items() if name != LADDER}
-        worse = losses[LADDER] - min(alone.values(), key=lambda each: float(each.mean()))
+        alone = {name: each for name, each in losses.items() if name != SELECTED}
+        worse = losses[SELECTED] - min(alone.values(), key=lambda each: float(each.mean()))
         low, high = _interval(worse, test, size)
         worst, failed = max(worst, float(worse.mean())), failed + (low > 0.0)
-        shown = [f"{losses[name].mean():.4f}" if name in losses else "" for name in (*RUNGS, LADDER)]
+        shown = [f"{losses[name].mean():.4f}" if name in losses else "" for name in (*TIERS, SELECTED)]
         rows.append([f"{size:,}", *shown, ", ".join(chosen), f"{worse.mean():+.4f} [{low:+.4f}, {high:+.4f}]"])
-    columns = ("customers", *RUNGS, LADDER, "chosen", "ladder - best rung")
+    columns = ("customers", *TIERS, SELECTED, "chosen", "selected - best tier")
     print_table(f"{target.name}: log loss on {len(test):,} rows of other customers", columns, rows)
-    return {f"{target.name}_ladder_over_best_rung": worst, f"{target.name}_sizes_worse": float(failed)}
+    return {f"{target.name}_selected_over_best_tier": worst, f"{target.name}_sizes_worse": float(failed)}
 
 
 def curve_point(
     target: Target, shop: Shop, learners: NDArray[np.int32], test: Slice, size: int, draws: int
 ) -> tuple[dict[str, Floats], list[str]]:
-    """The log loss of each test row by each rung alone and by the ladder, mean over `draws` of so many customers, and
-    the rungs that the ladder chose. A rung that some draw does not allow is left out."""
+    """The log loss of each test row by each tier alone and by the selected, mean over `draws` of so many customers, and
+    the tiers that were selected. A tier that some draw does not allow is left out."""
     losses: dict[str, list[Floats]] = {}
     chosen = []
     for seed in range(draws):
         drawn = np.random.default_rng(seed).choice(learners, size, replace=False)
         found = gathered(target, JOURNEY, shop.only(drawn).past, shop.start, shop.end, seed=seed)
-        for name in (*RUNGS, LADDER):
-            fitted = climb(found, seed, tuple(RUNGS) if name == LADDER else (name,))
+        for name in (*TIERS, SELECTED):
+            fitted = select_tier(found, seed, tuple(TIERS) if name == SELECTED else (name,))
             scorer = fitted.judged or fitted.scorer
-            if name == LADDER:
-                chosen.append(scorer.rung.name)
-            elif scorer.rung.name != name:
+            if name == SELECTED:
+                chosen.append(scorer.tier.name)
+            elif scorer.tier.name != name:
                 continue
             losses.setdefault(name, []).append(row_losses(scorer.score_many(test.features), test.labels))
     whole = {name: np.mean(each, axis=0) for name, each in losses.items() if len(each) == draws}

@@ -28,7 +28,7 @@ from training.fitting.amounts import fit_amount
 from training.fitting.calibration import fit_calibration, settings
 from training.fitting.clv import fit_buying
 from training.fitting.intervals import coverage
-from training.fitting.tier_selection import climb
+from training.fitting.tier_selection import select_tier
 from training.rows.dataset import Dataset, Gathered, Slice, gathered, joined
 from training.targets import TARGETS, Calendar, Target
 
@@ -61,7 +61,7 @@ class Test:
     predictions: Mapping[str, Floats]
     labels: NDArray[np.int8]
     customer: NDArray[np.int32]
-    rung: str
+    tier: str
     coverage: float
 
 
@@ -74,7 +74,7 @@ def claims(seed: int, targets: tuple[Target, ...] = ASKED) -> dict[str, float]:
         for earlier, test in tests.items():
             judged = evaluate(test.predictions, test.labels, test.customer, seed)
             name = _name(target, earlier)
-            _print(f"{name}, by {test.rung}; {test.coverage:.1%} inside", judged)
+            _print(f"{name}, by {test.tier}; {test.coverage:.1%} inside", judged)
             found |= _claims(name, judged) | {f"{name}_interval_coverage": test.coverage}
         if len(tests) > 1:
             name = f"{target.name}_all_ends"
@@ -104,7 +104,7 @@ def _tested(target: Target, shop: Shop, earlier: int, seed: int) -> Test | None:
     if rows is None or rows.split is None:
         return None
     data = rows.dataset
-    scorer = climb(rows, seed).judged
+    scorer = select_tier(rows, seed).judged
     if scorer is None:
         return None
     own = scorer.score_many(data.test.features)
@@ -114,8 +114,8 @@ def _tested(target: Target, shop: Shop, earlier: int, seed: int) -> Test | None:
         "bg_nbd": _buying(data, shop, int(rows.split.calibrate[-1])),
         "plain_counts": _counted(data, seed),
     }
-    covered = coverage(own, data.test.labels, scorer.spread, seed)
-    return Test(predictions, data.test.labels, data.test.customer, scorer.rung.name, covered)
+    covered = coverage(own, data.test.labels, scorer.intervals, seed)
+    return Test(predictions, data.test.labels, data.test.customer, scorer.tier.name, covered)
 
 
 def _together(tests: Sequence[Test], seed: int) -> tuple[Evaluation, float]:
@@ -134,10 +134,10 @@ def _spending(shop: Shop, seed: int) -> dict[str, float]:
         name, found = _name(SPEND, earlier), _rows(SPEND, shop, earlier, seed)
         if found is None:
             continue
-        rung = fit_amount(found, seed).scorer.rung
-        test = judge_amount(rung, found.dataset, seed)
+        tier = fit_amount(found, seed).scorer.tier
+        test = judge_amount(tier, found.dataset, seed)
         rows = [[model, *(str(each[kind]) for kind in ("total", *ERRORS))] for model, each in test.figures.items()]
-        title = f"{name}, by {rung.name}: {test.rows:,} rows, {test.mean:.2f} in the mean; {test.coverage:.1%} inside"
+        title = f"{name}, by {tier.name}: {test.rows:,} rows, {test.mean:.2f} in the mean; {test.coverage:.1%} inside"
         print_table(title, ("model", "total / actual", "mean absolute error", "root mean squared error"), rows)
         claims |= _spend_claims(name, test)
     return claims

@@ -1,7 +1,7 @@
 """Taobao: after the 3rd, 5th and 10th act of a visit, will the visit still end in an order?
 
 929 shoppers, nine days, visits parted by 30 minutes of silence. Each of the last days is foretold by what was learnt
-before it: by our features, which know the visit and the customer's past, in LightGBM and in the ladder's logistic rung
+before it: by our features, which know the visit and the customer's past, in LightGBM and in the logistic tier
 (the mean of their log-odds); and by LightGBM with the same settings on plain counts of each kind of act: in the visit
 so far, and in the visit and ever. Settings and features were chosen on the days before those that are foretold.
 """

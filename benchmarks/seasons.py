@@ -47,7 +47,7 @@ from training.evaluation.evaluation import plain_figures
 from training.evaluation.metrics import BINS
 from training.fitting.calibration import row_losses
 from training.fitting.intervals import coverage
-from training.fitting.tier_selection import climb
+from training.fitting.tier_selection import select_tier
 from training.monitoring.recalibration import mean_of
 from training.rows.dataset import Gathered, Slice, gathered, rows_at
 from training.targets import TARGETS, InVisit, Target
@@ -228,15 +228,15 @@ def _told(name: str, shop: Shop, seed: int, asked: tuple[Target, int]) -> Served
     found = gathered(target, JOURNEY, shop.past, shop.start, now, seed=seed)
     if not len(found.rows):
         return None
-    scorer = climb(found, seed).scorer
+    scorer = select_tier(found, seed).scorer
     said, day = scorer.score_many(rows.features), (now - shop.start) / DAY
     perfect = np.array(list(_perfect(said, seed)))
     own = row_losses(said, rows.labels)
     return Served(
-        name, target.name, day, scorer.rung.name, len(rows), float(said.mean()), float(rows.labels.mean()),
+        name, target.name, day, scorer.tier.name, len(rows), float(said.mean()), float(rows.labels.mean()),
         scorer.level.shift, scorer.level.deviation, _error(said, rows.labels), _beyond(said, rows.labels),
         float(perfect.mean()), float((perfect <= CALIBRATED).mean()), float(np.quantile(perfect, 0.95)),
-        *_of_truth(name, seed, target, now, rows, found.names), coverage(said, rows.labels, scorer.spread, seed),
+        *_of_truth(name, seed, target, now, rows, found.names), coverage(said, rows.labels, scorer.intervals, seed),
         _over(own, _newest_rate(found), rows), _over(own, _small(found, rows, seed), rows),
     )  # fmt: skip
 

@@ -16,9 +16,9 @@ from features.log import open_log
 from features.sources import import_file
 from models.bundle.bundle import Bundle
 from models.bundle.loaded import Champions
-from models.prediction.amount import AMOUNT_RUNGS
-from models.prediction.next_stage import STAGE_RUNGS
-from models.prediction.tiers import RUNGS
+from models.prediction.amount import AMOUNT_TIERS
+from models.prediction.next_stage import STAGE_TIERS
+from models.prediction.tiers import TIERS
 from serving.engine.customer import target_scores
 from serving.engine.engine import Engine
 from serving.engine.state import open_states
@@ -30,8 +30,8 @@ from training.targets import targets
 from training.tracking import Recorded
 
 FLOOR = "base_rate"
-TIERS = {
-    form: [FLOOR, *tiers] for form, tiers in (("probability", RUNGS), ("amount", AMOUNT_RUNGS), ("stage", STAGE_RUNGS))
+BY_FORM = {
+    form: [FLOOR, *tiers] for form, tiers in (("probability", TIERS), ("amount", AMOUNT_TIERS), ("stage", STAGE_TIERS))
 }
 
 
@@ -87,9 +87,9 @@ def faults(asked: Asked, folder: Path, now: int) -> list[str]:
     gates = result.to_json()["gates"]
     for name, card in bundle.manifest.targets.items():
         own = [gate for gate in gates if gate["subject"] == name]
-        wanted = expected(own, TIERS[card.form], asked.before.manifest.targets[name].rung if asked.before else "")
-        if wanted and card.rung not in wanted:
-            found.append(f"{name} is answered by {card.rung}, expected {' or '.join(wanted)}")
+        wanted = expected(own, BY_FORM[card.form], asked.before.manifest.targets[name].tier if asked.before else "")
+        if wanted and card.tier not in wanted:
+            found.append(f"{name} is answered by {card.tier}, expected {' or '.join(wanted)}")
         if set(card.held_back) != (lost := {gate["tier"] for gate in judged_alone(own) if holds(gate)}):
             found.append(f"{name} says that {set(card.held_back)} were held back, the gates say {lost}")
         found += [f"{name} is answered by a base rate worse than itself: {gate}" for gate in worse_than_itself(own)]

@@ -97,7 +97,7 @@ def report_champion(made: Manifest) -> None:
     rows = [
         (
             name,
-            card.rung,
+            card.tier,
             card.evidence,
             f"{card.base_rate:,.2f}" if card.form == "amount" else f"{card.base_rate:.1%}",
             *(f"{card.metrics[figure]:.3f}" if figure in card.metrics else "" for figure in figures),
@@ -105,7 +105,7 @@ def report_champion(made: Manifest) -> None:
         for name, card in made.targets.items()
     ]
     title = f"champion {made.version}, trained before; `waypost train` trains again"
-    print_table(title, ("target", "rung", "evidence", "base rate", "ROC-AUC", "PR-AUC", "log loss"), rows)
+    print_table(title, ("target", "tier", "evidence", "base rate", "ROC-AUC", "PR-AUC", "log loss"), rows)
 
 
 def report_shop(url: str, ended: int) -> None:

@@ -29,7 +29,7 @@ from waypost.console import (
 if TYPE_CHECKING:
     from features.log.contract import EventLog
     from models.bundle.loaded import Champion
-    from training.fitting.tuned import Studied
+    from training.fitting.tuned import TunedSettings
     from training.run.pipeline import Cluster
     from training.run.result import TrainingResult
 
@@ -120,7 +120,7 @@ def check_champion(folder: Path) -> None:
 
 def _study(
     log: EventLog, names: Sequence[str], minutes: float, now: int | None, seed: int, folder: Path
-) -> Sequence[Studied]:
+) -> Sequence[TunedSettings]:
     with needs("training"):
         from training.run.tuning import study_targets
     with steps() as progress:
@@ -157,7 +157,7 @@ def step_back() -> None:
         Path("/proc/self/autogroup").write_text(str(POLITENESS))
 
 
-def report_studies(found: Sequence[Studied], as_json: bool) -> None:
+def report_studies(found: Sequence[TunedSettings], as_json: bool) -> None:
     """Print what the studies came to, unless JSON alone is wanted: the training's says which settings it used."""
     rows = [
         (each.target, each.trials, each.pruned, f"{each.usual_log_loss:.4f}", f"{each.log_loss:.4f}",

@@ -72,12 +72,12 @@ def show(version: VersionArgument = "champion", as_json: JsonOption = False) -> 
         print_json({"manifest": manifest.to_fields(), "moves": [told(move) for move in moves]})
         return
     figures = [
-        (name, card.rung, card.evidence, f"{card.base_rate:.4f}", _figure(card.metrics, "roc_auc"),
+        (name, card.tier, card.evidence, f"{card.base_rate:.4f}", _figure(card.metrics, "roc_auc"),
          _figure(card.metrics, "log_loss"), _figure(card.metrics, "calibration_error"))
         for name, card in manifest.targets.items()
     ]  # fmt: skip
     title = f"bundle {chosen}, trained on the log up to {iso(manifest.now)} with features {manifest.fingerprint}"
-    print_table(title, ("target", "rung", "evidence", "base rate", "ROC-AUC", "log loss", "calibration error"), figures)
+    print_table(title, ("target", "tier", "evidence", "base rate", "ROC-AUC", "log loss", "calibration error"), figures)
     print_table("what answers, and why nothing higher does", ("target", "answered by"), list(served(manifest).items()))
     _print_moves("how it came to its aliases", moves)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from waypost.console import JsonOption, iso, print_json, print_table
 
 if TYPE_CHECKING:
-    from models.bundle.readiness import NextRung, Readiness
+    from models.bundle.readiness import NextTier, Readiness
 
 
 def show_readiness(as_json: JsonOption = False) -> None:
@@ -30,7 +30,7 @@ def show_readiness(as_json: JsonOption = False) -> None:
 
 def _row(each: Readiness) -> tuple[str | int, ...]:
     rows, yes = (int(each.counts.get(name, 0)) for name in ("rows", "yes"))
-    return each.target, each.rung, each.evidence, rows, yes, _next(each)
+    return each.target, each.tier, each.evidence, rows, yes, _next(each)
 
 
 def _next(each: Readiness) -> str:
@@ -41,11 +41,11 @@ def _next(each: Readiness) -> str:
         return each.why
     expected = _expected(each.next)
     lacking = lacking_words(each.next.lacking)
-    return f"{each.next.rung}: takes {lacking}{f', expected by {expected}' if expected else ''}"
+    return f"{each.next.tier}: takes {lacking}{f', expected by {expected}' if expected else ''}"
 
 
-def _expected(rung: NextRung) -> str:
-    return "" if rung.expected is None else iso(rung.expected)[:10]
+def _expected(tier: NextTier) -> str:
+    return "" if tier.expected is None else iso(tier.expected)[:10]
 
 
 def _fields(each: Readiness) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """What an answer says of each target: the estimate, what stands behind it, what exactly was asked, and, if wanted, why.
 
-The answer has one shape, whatever rung of the ladder gave it. A target that does not speak of a customer has no value;
+The answer has one shape, whatever tier gave it. A target that does not speak of a customer has no value;
 an unknown customer, of whom there is no event, has the base rates, which are the rate of all and no better evidence
 than that.
 """

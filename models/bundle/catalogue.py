@@ -86,7 +86,7 @@ def _model(target: str, card: TargetCard, features: tuple[str, ...], read: Read)
     if card.form not in FORMS:
         raise ValueError(f"The card of {target} says form {card.form!r}; expected one of {', '.join(FORMS)}")
     try:
-        return FORMS[card.form].from_files(target, card.rung, read, features)
+        return FORMS[card.form].from_files(target, card.tier, read, features)
     except TypeError as error:  # a text or null where a number is expected
         raise ValueError(f"The model of {target} is unreadable ({error})") from error
 

@@ -17,6 +17,7 @@ FORMAT = 4
 KINDS: dict[str, type[IntEnum]] = {"stage": Stage, "latest_channel": Channel}
 """Features that part the customers into kinds, each with the names of its values."""
 
+_TIER_BEFORE = "rung"
 _CIRCUMSTANCES = ("version", "created", "git_commit")
 
 
@@ -26,15 +27,15 @@ class TargetCard:
 
     `definition`, `scope` and `doc` are the target's own words. `base_rate` is the share of positives among the tested
     rows (of an amount, their mean); `calibration` the kind of calibration; `metrics` finite numbers by name. `form` is
-    `probability`, `amount` or `stage`; `rung` the rung of the ladder, `evidence` a letter of
+    `probability`, `amount` or `stage`; `tier` the tier that answers, `evidence` a letter of
     `models.prediction.estimate.EVIDENCE`, `prior` what was believed before there was data. `coverage` is the share of
     groups of test rows whose rate was inside the interval that should hold `interval` of them; None where there was no
-    test. `counts` are customers, rows, yes and history_days; `losses` the log loss of each rung that was tried, on rows
-    it had not seen; `needed` the counts from which a rung is tried, by rung; `missing` says what keeps the target from
+    test. `counts` are customers, rows, yes and history_days; `losses` the log loss of each tier that was tried, on rows
+    it had not seen; `needed` the counts from which a tier is tried, by tier; `missing` says what keeps the target from
     being tested, and is empty otherwise. `reliability` parts the test rows by a feature (`stage`, `latest_channel`) and
     its value: `rows` and `customers`, the mean probability `given`, and the `share` of yes with `low` and `high`, which
     hold the true share with a chance of 95 %. `held_back` says, of each tier that a gate of this training held back,
-    which one and by how much, also of `rung` where the base rate of the latest period answers in its place; `goes_on`
+    which one and by how much, also of `tier` where the base rate of the latest period answers in its place; `goes_on`
     why the champion's model goes on answering, and is empty for a model that is new. `seen` counts the customers of
     the rows learnt from, by the same features and values as `reliability`.
     """
@@ -46,7 +47,7 @@ class TargetCard:
     calibration: str
     metrics: Mapping[str, float] = field(default_factory=dict)
     form: str = "probability"
-    rung: str = "lightgbm"
+    tier: str = "lightgbm"
     evidence: str = "B"
     doc: str = ""
     prior: float = 0.5
@@ -71,7 +72,7 @@ class TargetCard:
             | mappings
             | {
                 "coverage": None if self.coverage is None else float(self.coverage),
-                "needed": {rung: _floats(counts) for rung, counts in self.needed.items()},
+                "needed": {tier: _floats(counts) for tier, counts in self.needed.items()},
                 "reliability": {
                     feature: {value: _floats(numbers) for value, numbers in parts.items()}
                     for feature, parts in self.reliability.items()
@@ -116,15 +117,25 @@ class Manifest:
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Manifest:
         """The manifest written by `to_fields`; KeyError or TypeError when `fields` is anything else."""
-        targets = {name: TargetCard(**card) for name, card in fields["targets"].items()}
+        targets = {name: TargetCard(**_renamed(card)) for name, card in fields["targets"].items()}
         values = {name: fields[name] for name in cls.__slots__}
         return cls(**values | {"features": tuple(fields["features"]), "targets": targets})
 
     def hashed(self, digests: Mapping[str, str]) -> str:
         """12 hex digits of what a bundle says and holds (`digests` of its files), not of when and by which commit."""
-        fields = {name: value for name, value in self.to_fields().items() if name not in _CIRCUMSTANCES}
-        text = json.dumps({"format": FORMAT, **fields, "files": dict(digests)}, sort_keys=True, allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return version_of(self.to_fields(), digests)
+
+
+def version_of(fields: Mapping[str, Any], digests: Mapping[str, str]) -> str:
+    """The version of a manifest as it was written, of the release before as well."""
+    said = {name: value for name, value in fields.items() if name not in _CIRCUMSTANCES}
+    text = json.dumps({**said, "format": FORMAT, "files": dict(digests)}, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _renamed(card: Mapping[str, Any]) -> dict[str, Any]:
+    """A card as it is written today: bundles of before the first release call the tier another name."""
+    return {"tier" if name == _TIER_BEFORE else name: value for name, value in card.items()}
 
 
 def _floats(numbers: Mapping[str, float]) -> dict[str, float]:

@@ -1,7 +1,7 @@
-"""How far each target has come: what stands behind its answers today, and what the next rung of the ladder takes.
+"""How far each target has come: what stands behind its answers today, and what the next tier takes.
 
-Everything is read from the cards of a bundle: what was counted when it was trained, and the counts from which each rung
-is tried. When a rung will be reached is a straight line through what the shop has gathered so far, and no promise.
+Everything is read from the cards of a bundle: what was counted when it was trained, and the counts from which each tier
+is tried. When a tier will be reached is a straight line through what the shop has gathered so far, and no promise.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ FARTHEST_DAYS = 10 * 365
 
 
 @dataclass(frozen=True, slots=True)
-class NextRung:
-    """The rung above: the counts from which it is tried, what is lacking, and when that is expected, in microseconds.
+class NextTier:
+    """The tier above: the counts from which it is tried, what is lacking, and when that is expected, in microseconds.
 
-    `lacking` is empty when the rung was tried already and does not answer, for the reason that the target gives: then
+    `lacking` is empty when the tier was tried already and does not answer, for the reason that the target gives: then
     more of the same data may help or not, and nothing is `expected`. It is None, too, when what lacks does not grow, or
     takes longer than anybody can foresee.
     """
 
-    rung: str
+    tier: str
     needed: Mapping[str, float]
     lacking: Mapping[str, float]
     expected: int | None
@@ -45,19 +45,19 @@ class NextRung:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """One target: its rung and evidence, what was counted, the rung above if there is one, and what it wants for.
+    """One target: its tier and evidence, what was counted, the tier above if there is one, and what it wants for.
 
-    `why` says why no rung above answers, and is empty at the top.
+    `why` says why no tier above answers, and is empty at the top.
     """
 
     target: str
     form: str
     definition: str
     scope: str
-    rung: str
+    tier: str
     evidence: str
     counts: Mapping[str, float]
-    next: NextRung | None
+    next: NextTier | None
     missing: str
     why: str
 
@@ -70,7 +70,7 @@ def readiness(manifest: Manifest) -> list[Readiness]:
             form=card.form,
             definition=card.definition,
             scope=card.scope,
-            rung=card.rung,
+            tier=card.tier,
             evidence=card.evidence,
             counts=card.counts,
             next=_next(card, manifest.now),
@@ -83,7 +83,7 @@ def readiness(manifest: Manifest) -> list[Readiness]:
 
 def served(manifest: Manifest) -> dict[str, str]:
     """What answers each target and recommendations, and why nothing above it does: a sentence each."""
-    told = {name: _served(card.rung, card.evidence, why_not_higher(card)) for name, card in manifest.targets.items()}
+    told = {name: _served(card.tier, card.evidence, why_not_higher(card)) for name, card in manifest.targets.items()}
     return told | {"recommender": _served(manifest.recommender_tier, "", manifest.recommender_why)}
 
 
@@ -102,17 +102,17 @@ def why_not_higher(card: TargetCard) -> str:
         return card.goes_on
     if card.held_back:
         told = " ".join(f"{tier} was held back: {found}." for tier, found in card.held_back.items())
-        return f"{told} The base rate of the latest period answers." if card.rung in card.held_back else told
+        return f"{told} The base rate of the latest period answers." if card.tier in card.held_back else told
     above = _above(card)
     tried = [tier for tier in above if tier in card.losses]
-    if tried and card.rung in card.losses:
+    if tried and card.tier in card.losses:
         best = min(tried, key=lambda tier: card.losses[tier])
         return (
             f"{best} was tried, and foretold unseen rows no better for sure: loss {card.losses[best]:.4f}, "
-            f"{card.rung} {card.losses[card.rung]:.4f}."
+            f"{card.tier} {card.losses[card.tier]:.4f}."
         )
     for tier in above:
-        if lacking := _rung(tier, card, 0).lacking:
+        if lacking := _tier(tier, card, 0).lacking:
             verb = "is" if list(lacking.values()) == [1] else "are"
             return f"{tier} is tried once there {verb} {lacking_words(lacking)}."
     return card.missing
@@ -121,16 +121,16 @@ def why_not_higher(card: TargetCard) -> str:
 def _above(card: TargetCard) -> list[str]:
     """The tiers above the one that answers, the lowest first."""
     tiers = list(card.needed)
-    return tiers[tiers.index(card.rung) + 1 :] if card.rung in tiers else tiers
+    return tiers[tiers.index(card.tier) + 1 :] if card.tier in tiers else tiers
 
 
-def _next(card: TargetCard, now: int) -> NextRung | None:
-    """The lowest rung above that lacks something, else the lowest above; None at the top."""
-    found = [_rung(name, card, now) for name in _above(card)]
+def _next(card: TargetCard, now: int) -> NextTier | None:
+    """The lowest tier above that lacks something, else the lowest above; None at the top."""
+    found = [_tier(name, card, now) for name in _above(card)]
     return next((each for each in found if each.lacking), found[0] if found else None)
 
 
-def _rung(name: str, card: TargetCard, now: int) -> NextRung:
+def _tier(name: str, card: TargetCard, now: int) -> NextTier:
     needed = card.needed[name]
     counts = {**card.counts, "no": card.counts.get("rows", 0.0) - card.counts.get("yes", 0.0)}
     lacking = {
@@ -138,7 +138,7 @@ def _rung(name: str, card: TargetCard, now: int) -> NextRung:
     }
     waits = [_wait(what, number, counts) for what, number in lacking.items()]
     longest = max(waits, default=math.inf)
-    return NextRung(name, needed, lacking, now + math.ceil(longest) * DAY if longest <= FARTHEST_DAYS else None)
+    return NextTier(name, needed, lacking, now + math.ceil(longest) * DAY if longest <= FARTHEST_DAYS else None)
 
 
 def _wait(what: str, lacking: float, counts: Mapping[str, float]) -> float:

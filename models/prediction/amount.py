@@ -21,7 +21,7 @@ from models.prediction.tiers.trees import check_header
 Floats = NDArray[np.float64]
 
 
-class AmountRung(Protocol):
+class AmountTier(Protocol):
     """From the features of a customer to an amount, what it is at least and what it is at most.
 
     Rows are float32 in the order of `names`. One row and the same row in a batch give the same bits.
@@ -29,7 +29,7 @@ class AmountRung(Protocol):
 
     @property
     def name(self) -> str:
-        """What the rung is called: `prior`, `buyers` or `lightgbm`."""
+        """What the tier is called: `prior`, `buyers` or `lightgbm`."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ class AmountRung(Protocol):
         """What each feature adds to the logarithm of the mean: float64[n, features + 1], the last column the base."""
 
     def to_bytes(self) -> bytes:
-        """The rung as JSON; reading it gives the same answers, bit for bit."""
+        """The tier as JSON; reading it gives the same answers, bit for bit."""
 
 
 class MeanAmount:
@@ -80,11 +80,11 @@ class MeanAmount:
 
 
 STARTS: dict[str, type[MeanAmount] | type[BuyingAmount]] = {each.name: each for each in (MeanAmount, BuyingAmount)}
-"""The rungs that trees can start from, by name."""
+"""The tiers that trees can start from, by name."""
 
 
 class AmountTrees:
-    """Boosted trees that correct a simpler rung, their `start`: all three of them say how many times its amount.
+    """Boosted trees that correct a simpler tier, their `start`: all three of them say how many times its amount.
 
     The mean is of the Tweedie loss, the ends of the quantile losses of 5 % and 95 %. The means are multiplied by
     `factor`, so that they add up to what customers spent; the ends are `margin` times the start further apart to either
@@ -143,20 +143,20 @@ class AmountTrees:
         return cls(target, start, fields["texts"], fields["factor"], fields["margin"], names)
 
 
-AMOUNT_RUNGS: dict[str, type[MeanAmount] | type[BuyingAmount] | type[AmountTrees]] = {
+AMOUNT_TIERS: dict[str, type[MeanAmount] | type[BuyingAmount] | type[AmountTrees]] = {
     each.name: each for each in (MeanAmount, BuyingAmount, AmountTrees)
 }
-"""The rungs of an amount by name, the simplest first."""
+"""The tiers of an amount by name, the simplest first."""
 
 
 class AmountScorer:
-    """A rung with its ranks, for one target whose answer is an amount. Safe to share between threads."""
+    """A tier with its ranks, for one target whose answer is an amount. Safe to share between threads."""
 
     form = "amount"
 
-    def __init__(self, target: str, rung: AmountRung, ranks: Ranks = EVEN) -> None:
-        self.target, self.rung, self.ranks = target, rung, ranks
-        self.names = rung.names
+    def __init__(self, target: str, tier: AmountTier, ranks: Ranks = EVEN) -> None:
+        self.target, self.tier, self.ranks = target, tier, ranks
+        self.names = tier.names
 
     def score(self, row: NDArray[np.float32]) -> float:
         """The mean amount of one row, float32[features]."""
@@ -164,39 +164,39 @@ class AmountScorer:
 
     def score_many(self, matrix: NDArray[np.float32], threads: int = 1) -> Floats:
         """The mean amounts of float32[n, features]: float64[n]."""
-        return self.rung.amounts(matrix, threads)[0]
+        return self.tier.amounts(matrix, threads)[0]
 
     def estimate(self, row: NDArray[np.float32]) -> Estimate:
         """The amount of one row with its interval and its rank."""
-        value, low, high = (float(part[0]) for part in self.rung.amounts(row.reshape(1, -1)))
+        value, low, high = (float(part[0]) for part in self.tier.amounts(row.reshape(1, -1)))
         percentile = self.ranks.percentile(value)
         return Estimate(value, low, high, percentile, band_of(percentile))
 
     def estimate_many(self, matrix: NDArray[np.float32], threads: int = 1) -> Estimates:
         """The same for float32[n, features]. The interval is of a customer's own amount; the mean may be beyond it."""
-        value, low, high = self.rung.amounts(matrix, threads)
+        value, low, high = self.tier.amounts(matrix, threads)
         return Estimates(value, low, high, self.ranks.percentile_many(value))
 
     def contributions(self, matrix: NDArray[np.float32]) -> Floats:
         """What each feature adds to the logarithm of the amount: float64[n, features + 1], the last column the base."""
-        return self.rung.contributions(matrix)
+        return self.tier.contributions(matrix)
 
     @property
     def says(self) -> Says:
         """What the target's card says of it."""
-        return {"form": (self.form,), "rung": (self.rung.name,)}
+        return {"form": (self.form,), "tier": (self.tier.name,)}
 
     def files(self) -> dict[str, bytes]:
         """What a bundle keeps of the scorer, by file name."""
         return {
-            f"{self.target}.{self.rung.name}.json": self.rung.to_bytes(),
+            f"{self.target}.{self.tier.name}.json": self.tier.to_bytes(),
             f"{self.target}.scorer.json": json.dumps({"ranks": self.ranks.quantiles}, allow_nan=False).encode(),
         }
 
     @classmethod
-    def from_files(cls, target: str, rung: str, read: Read, names: Sequence[str]) -> AmountScorer:
+    def from_files(cls, target: str, tier: str, read: Read, names: Sequence[str]) -> AmountScorer:
         """The scorer whose `files` are read by name; ValueError when they are anything else."""
-        if rung not in AMOUNT_RUNGS:
-            raise ValueError(f"The rung of {target} is {rung!r}; expected one of {', '.join(AMOUNT_RUNGS)}.")
+        if tier not in AMOUNT_TIERS:
+            raise ValueError(f"The tier of {target} is {tier!r}; expected one of {', '.join(AMOUNT_TIERS)}.")
         ranks = Ranks(tuple(fields_of(read(f"{target}.scorer.json"), target, frozenset({"ranks"}))["ranks"]))
-        return cls(target, AMOUNT_RUNGS[rung].from_bytes(read(f"{target}.{rung}.json"), target, tuple(names)), ranks)
+        return cls(target, AMOUNT_TIERS[tier].from_bytes(read(f"{target}.{tier}.json"), target, tuple(names)), ranks)

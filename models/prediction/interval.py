@@ -1,7 +1,7 @@
-"""The spread of a probability: how far the rate among its customers may be from it; and where it ranks.
+"""The intervals of a probability: how far the rate among its customers may be from it; and where it ranks.
 
 A calibrated probability is right on average. Among the customers given 0.3 the rate turns out as 0.27 one month and
-0.34 the next, because shops drift and samples are small. The spread says by how much, as a standard deviation in
+0.34 the next, because shops drift and samples are small. `Intervals` say by how much, as a standard deviation in
 log-odds that depends on the log-odds; it is fitted on slices of time that the model had not seen, by training. How far
 the level of all of them together may be off (`models.prediction.level`) comes on top.
 """
@@ -29,7 +29,7 @@ _POINTS = 241
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Intervals:
     """Standard deviations in log-odds, `deviations`, at the log-odds `places`; level beyond the first and the last.
 
     `interval` (one probability) and `interval_many` (an array) give the same bits for the same probability.
@@ -42,11 +42,11 @@ class Spread:
 
     def __post_init__(self) -> None:
         if not self.places or len(self.places) != len(self.deviations):
-            raise ValueError(f"A spread has {len(self.places)} places and {len(self.deviations)} deviations.")
+            raise ValueError(f"Intervals have {len(self.places)} places and {len(self.deviations)} deviations.")
         if not all(map(math.isfinite, self.places)) or any(after <= before for before, after in pairwise(self.places)):
-            raise ValueError("A spread's places are not finite and strictly increasing.")
+            raise ValueError("The places of intervals are not finite and strictly increasing.")
         if not all(math.isfinite(each) and each >= 0.0 for each in self.deviations):
-            raise ValueError("A spread's deviations are not finite numbers of at least zero.")
+            raise ValueError("The deviations of intervals are not finite numbers of at least zero.")
         edge = math.log(HIGHEST / (1.0 - HIGHEST))
         margins = np.linspace(-edge, edge, _POINTS)
         width = NORMAL * self.deviation(margins)
@@ -55,15 +55,15 @@ class Spread:
         object.__setattr__(self, "_ends", tuple(tuple(each.tolist()) for each in ends))
 
     @staticmethod
-    def constant(deviation: float) -> Spread:
+    def constant(deviation: float) -> Intervals:
         """The same deviation at every probability."""
-        return Spread((0.0,), (float(deviation),))
+        return Intervals((0.0,), (float(deviation),))
 
-    def widened(self, deviation: float) -> Spread:
-        """The spread with a further, independent doubt of this standard deviation at every probability."""
+    def widened(self, deviation: float) -> Intervals:
+        """The intervals with a further, independent doubt of this standard deviation at every probability."""
         if deviation == 0.0:
             return self
-        return Spread(self.places, tuple(math.hypot(each, deviation) for each in self.deviations))
+        return Intervals(self.places, tuple(math.hypot(each, deviation) for each in self.deviations))
 
     def deviation(self, margins: NDArray[np.float64]) -> NDArray[np.float64]:
         """The standard deviation at these log-odds: float64 of the same shape."""
@@ -87,12 +87,12 @@ class Spread:
         return np.minimum(low, probabilities), np.maximum(high, probabilities)
 
     def to_fields(self) -> dict[str, list[float]]:
-        """The spread as JSON values."""
+        """The intervals as JSON values."""
         return {"places": list(self.places), "deviations": list(self.deviations)}
 
 
-CERTAIN = Spread.constant(0.0)
-"""No spread: the interval is the probability alone."""
+CERTAIN = Intervals.constant(0.0)
+"""No doubt: the interval is the probability alone."""
 
 
 @dataclass(frozen=True, slots=True)

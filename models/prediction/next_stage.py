@@ -22,7 +22,7 @@ ANSWERS = STAYS + 1
 """The number of answers: each stage by its number, and `STAYS`."""
 
 
-class StageRung(Protocol):
+class StageTier(Protocol):
     """From the features of a customer to the chances of each answer, and the days until a change.
 
     Rows are float32 in the order of `names`. One row and the same row in a batch give the same bits.
@@ -30,7 +30,7 @@ class StageRung(Protocol):
 
     @property
     def name(self) -> str:
-        """What the rung is called: `prior` or `lightgbm`."""
+        """What the tier is called: `prior` or `lightgbm`."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -43,7 +43,7 @@ class StageRung(Protocol):
         """Expected days until the change, where there is one within the horizon: float64[n]."""
 
     def to_bytes(self) -> bytes:
-        """The rung as JSON; reading it gives the same answers, bit for bit."""
+        """The tier as JSON; reading it gives the same answers, bit for bit."""
 
 
 class StageShares:
@@ -112,8 +112,8 @@ class StageTrees:
         return cls(target, **fields_of(content, target, frozenset({"chances", "days"})), names=names)
 
 
-STAGE_RUNGS: dict[str, type[StageShares] | type[StageTrees]] = {each.name: each for each in (StageShares, StageTrees)}
-"""The rungs of a stage by name, the simplest first."""
+STAGE_TIERS: dict[str, type[StageShares] | type[StageTrees]] = {each.name: each for each in (StageShares, StageTrees)}
+"""The tiers of a stage by name, the simplest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,39 +125,39 @@ class StageEstimate:
 
 
 class StageScorer:
-    """A rung for one target whose answer is a stage of the journey. Safe to share between threads."""
+    """A tier for one target whose answer is a stage of the journey. Safe to share between threads."""
 
     form = "stage"
 
-    def __init__(self, target: str, rung: StageRung) -> None:
-        self.target, self.rung = target, rung
-        self.names = rung.names
+    def __init__(self, target: str, tier: StageTier) -> None:
+        self.target, self.tier = target, tier
+        self.names = tier.names
 
     def estimate(self, row: NDArray[np.float32]) -> StageEstimate:
         """The chances of one row, float32[features], and its days."""
         matrix = row.reshape(1, -1)
-        return StageEstimate(tuple(self.rung.chances(matrix)[0].tolist()), float(self.rung.days(matrix)[0]))
+        return StageEstimate(tuple(self.tier.chances(matrix)[0].tolist()), float(self.tier.days(matrix)[0]))
 
     def chances_many(self, matrix: NDArray[np.float32], threads: int = 1) -> Floats:
         """The chances of float32[n, features]: float64[n, answers], each row one in all."""
-        return self.rung.chances(matrix, threads)
+        return self.tier.chances(matrix, threads)
 
     def days_many(self, matrix: NDArray[np.float32], threads: int = 1) -> Floats:
         """Expected days until the change, where there is one: float64[n]."""
-        return self.rung.days(matrix, threads)
+        return self.tier.days(matrix, threads)
 
     @property
     def says(self) -> Says:
         """What the target's card says of it."""
-        return {"form": (self.form,), "rung": (self.rung.name,)}
+        return {"form": (self.form,), "tier": (self.tier.name,)}
 
     def files(self) -> dict[str, bytes]:
         """What a bundle keeps of the scorer, by file name."""
-        return {f"{self.target}.{self.rung.name}.json": self.rung.to_bytes()}
+        return {f"{self.target}.{self.tier.name}.json": self.tier.to_bytes()}
 
     @classmethod
-    def from_files(cls, target: str, rung: str, read: Read, names: Sequence[str]) -> StageScorer:
+    def from_files(cls, target: str, tier: str, read: Read, names: Sequence[str]) -> StageScorer:
         """The scorer whose `files` are read by name; ValueError when they are anything else."""
-        if rung not in STAGE_RUNGS:
-            raise ValueError(f"The rung of {target} is {rung!r}; expected one of {', '.join(STAGE_RUNGS)}.")
-        return cls(target, STAGE_RUNGS[rung].from_bytes(read(f"{target}.{rung}.json"), target, tuple(names)))
+        if tier not in STAGE_TIERS:
+            raise ValueError(f"The tier of {target} is {tier!r}; expected one of {', '.join(STAGE_TIERS)}.")
+        return cls(target, STAGE_TIERS[tier].from_bytes(read(f"{target}.{tier}.json"), target, tuple(names)))

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from models.parts.contract import Read, Says
 from models.prediction.calibration import Calibration
 from models.prediction.estimate import Estimate, Estimates, band_of
-from models.prediction.interval import CERTAIN, EVEN, Ranks, Spread
+from models.prediction.interval import CERTAIN, EVEN, Intervals, Ranks
 from models.prediction.level import UNMOVED, Level
-from models.prediction.tiers import SUFFIX, Rung, Trees, read_rung
+from models.prediction.tiers import SUFFIX, Tier, Trees, read_tier
 
 
 class Scorer:
-    """A rung of the ladder under a calibration and a level, with its spread and its ranks, for one target.
+    """A tier under a calibration and a level, with its intervals and its ranks, for one target.
 
-    `shape` is the curve as it was fitted and `within` the spread around it at a level that is known; `calibration` and
-    `spread` are what is served: the curve at the level, and the spread with the doubt about the level.
+    `shape` is the curve as it was fitted and `within` the intervals around it at a level that is known; `calibration`
+    and `intervals` are what is served: the curve at the level, and the intervals with the doubt about the level.
 
     Rows are float32 in the order of `names`; NaN means "not defined". One row and the same row in a batch give the
     same bits. Safe to share between threads.
@@ -29,36 +29,36 @@ class Scorer:
     form = "probability"
 
     def __init__(
-        self, target: str, rung: Rung, shape: Calibration, within: Spread = CERTAIN, ranks: Ranks = EVEN,
+        self, target: str, tier: Tier, shape: Calibration, within: Intervals = CERTAIN, ranks: Ranks = EVEN,
         level: Level = UNMOVED,
     ) -> None:  # fmt: skip
-        self.target, self.rung, self.ranks = target, rung, ranks
+        self.target, self.tier, self.ranks = target, tier, ranks
         self.shape, self.within, self.level = shape, within, level
-        self.calibration, self.spread = shape.shifted(level.shift), within.widened(level.deviation)
-        self.names = rung.names
+        self.calibration, self.intervals = shape.shifted(level.shift), within.widened(level.deviation)
+        self.names = tier.names
         self._calibrate = self.calibration.apply
-        self._predict = rung.raw
+        self._predict = tier.raw
 
     @property
     def says(self) -> Says:
         """What the target's card says of it."""
-        return {"form": (self.form,), "rung": (self.rung.name,), "calibration": (self.shape.kind,)}
+        return {"form": (self.form,), "tier": (self.tier.name,), "calibration": (self.shape.kind,)}
 
     @classmethod
     def from_text(
         cls, target: str, text: str, calibration: Calibration, names: Sequence[str],
-        spread: Spread = CERTAIN, ranks: Ranks = EVEN,
+        intervals: Intervals = CERTAIN, ranks: Ranks = EVEN,
     ) -> Scorer:  # fmt: skip
         """The scorer of a LightGBM model's text form, as `lightgbm.Booster.model_to_string()` gives it."""
-        return cls(target, Trees(target, text, tuple(names)), calibration, spread, ranks)
+        return cls(target, Trees(target, text, tuple(names)), calibration, intervals, ranks)
 
     def at(self, level: Level) -> Scorer:
         """The same scorer at another level."""
-        return Scorer(self.target, self.rung, self.shape, self.within, self.ranks, level)
+        return Scorer(self.target, self.tier, self.shape, self.within, self.ranks, level)
 
     def ranked(self, ranks: Ranks) -> Scorer:
         """The same scorer with other ranks."""
-        return Scorer(self.target, self.rung, self.shape, self.within, ranks, self.level)
+        return Scorer(self.target, self.tier, self.shape, self.within, ranks, self.level)
 
     def raw(self, row: NDArray[np.float32]) -> float:
         """Probability before calibration; of trees, `lightgbm.Booster.predict` of the same row, bit for bit."""
@@ -70,7 +70,7 @@ class Scorer:
 
     def raw_many(self, matrix: NDArray[np.float32], threads: int = 1) -> NDArray[np.float64]:
         """Probabilities before calibration: float32[n, features] -> float64[n]."""
-        return self.rung.raw_many(matrix, threads)
+        return self.tier.raw_many(matrix, threads)
 
     def score_many(self, matrix: NDArray[np.float32], threads: int = 1) -> NDArray[np.float64]:
         """Calibrated probabilities: float32[n, features] -> float64[n]."""
@@ -82,7 +82,7 @@ class Scorer:
 
     def estimate_of(self, value: float) -> Estimate:
         """What there is to say of a calibrated probability that is known already."""
-        low, high = self.spread.interval(value)
+        low, high = self.intervals.interval(value)
         percentile = self.ranks.percentile(value)
         return Estimate(value, low, high, percentile, band_of(percentile))
 
@@ -92,11 +92,11 @@ class Scorer:
 
     def estimates_of(self, values: NDArray[np.float64]) -> Estimates:
         """What there is to say of calibrated probabilities that are known already, float64[n]."""
-        return Estimates(values, *self.spread.interval_many(values), self.ranks.percentile_many(values))
+        return Estimates(values, *self.intervals.interval_many(values), self.ranks.percentile_many(values))
 
     def contributions(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """What each feature adds to the log-odds before calibration: float64[n, features + 1], the base last."""
-        return self.rung.contributions(matrix)
+        return self.tier.contributions(matrix)
 
     def reasons(self, row: NDArray[np.float32], limit: int = 5) -> list[tuple[str, float]]:
         """The features that moved this score most, strongest first, with what each added to the log-odds.
@@ -116,19 +116,19 @@ class Scorer:
             "ranks": list(self.ranks.quantiles),
         }
         return {
-            f"{self.target}.{self.rung.name}.{SUFFIX[self.rung.name]}": self.rung.to_bytes(),
+            f"{self.target}.{self.tier.name}.{SUFFIX[self.tier.name]}": self.tier.to_bytes(),
             f"{self.target}.scorer.json": json.dumps(circumstances, allow_nan=False).encode(),
         }
 
     @classmethod
-    def from_files(cls, target: str, rung: str, read: Read, names: Sequence[str]) -> Scorer:
+    def from_files(cls, target: str, tier: str, read: Read, names: Sequence[str]) -> Scorer:
         """The scorer whose `files` are read by name; ValueError when they are anything else."""
         found = json.loads(read(f"{target}.scorer.json"))
         try:
             calibration = Calibration.from_fields(found["calibration"])
-            spread = Spread(tuple(found["spread"]["places"]), tuple(found["spread"]["deviations"]))
+            intervals = Intervals(tuple(found["spread"]["places"]), tuple(found["spread"]["deviations"]))
             ranks, level = Ranks(tuple(found["ranks"])), Level.from_fields(found["level"])
         except (KeyError, TypeError) as error:
             raise ValueError(f"The scorer of {target} is unreadable ({type(error).__name__}: {error}).") from error
-        content = read(f"{target}.{rung}.{SUFFIX.get(rung, 'txt')}")
-        return cls(target, read_rung(rung, content, target, names), calibration, spread, ranks, level)
+        content = read(f"{target}.{tier}.{SUFFIX.get(tier, 'txt')}")
+        return cls(target, read_tier(tier, content, target, names), calibration, intervals, ranks, level)

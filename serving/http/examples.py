@@ -263,11 +263,11 @@ READINESS_ANSWER: dict[str, Any] = {
             "form": "probability",
             "definition": "no PURCHASE within 28 days after the moment it is asked",
             "scope": "customers with days_since_purchase <= 56",
-            "rung": "logistic",
+            "tier": "logistic",
             "evidence": "C",
             "counts": {"customers": 412.0, "rows": 2210.0, "yes": 655.0, "history_days": 140.0},
             "next": {
-                "rung": "lightgbm",
+                "tier": "lightgbm",
                 "needed": {"customers": 200.0, "rows": 1000.0, "yes": 200.0, "history_days": 192.0},
                 "lacking": {"history_days": 52.0},
                 "expected": "2027-01-12T00:00:00Z",

@@ -81,4 +81,4 @@ def test_every_claim_is_made_of_a_simulated_shop(monkeypatch: pytest.MonkeyPatch
     assert 0.0 <= claims["churn_28d_calibration_error"] < 0.5
     assert claims["spend_56d_mae_to_best"] > 0.0 and claims["spend_56d_total"] > 0.0
     curve = cold_start.measured(TARGETS["churn_28d"], simulated, [50], draws=1)
-    assert set(curve) == {"churn_28d_ladder_over_best_rung", "churn_28d_sizes_worse"}
+    assert set(curve) == {"churn_28d_selected_over_best_tier", "churn_28d_sizes_worse"}

@@ -1,4 +1,4 @@
-"""Laws of the rungs that answer with an amount or a stage: a batch is its rows, bytes keep every bit."""
+"""Laws of the tiers that answer with an amount or a stage: a batch is its rows, bytes keep every bit."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from features.outcomes import STAYS
-from models.prediction.amount import AMOUNT_RUNGS, AmountRung, AmountScorer, AmountTrees, MeanAmount
+from models.prediction.amount import AMOUNT_TIERS, AmountScorer, AmountTier, AmountTrees, MeanAmount
 from models.prediction.clv import COLUMNS, Buying, Spending
 from models.prediction.clv_amount import PACE, BuyingAmount
-from models.prediction.next_stage import ANSWERS, STAGE_RUNGS, StageRung, StageScorer, StageShares, StageTrees
+from models.prediction.next_stage import ANSWERS, STAGE_TIERS, StageScorer, StageShares, StageTier, StageTrees
 from tests.examples import examples
 
 NAMES = (*COLUMNS, PACE, "stage")
@@ -44,8 +44,8 @@ def grown(labels: NDArray[np.float64], **parameters: object) -> str:
 
 
 @cache
-def amounts() -> dict[str, AmountRung]:
-    """One of each rung of an amount."""
+def amounts() -> dict[str, AmountTier]:
+    """One of each tier of an amount."""
     spent = np.nan_to_num(rows()[:, 3].astype(np.float64)) / 50.0
     texts = [
         grown(spent, objective="tweedie"),
@@ -61,8 +61,8 @@ def amounts() -> dict[str, AmountRung]:
 
 
 @cache
-def stages() -> dict[str, StageRung]:
-    """One of each rung of a stage."""
+def stages() -> dict[str, StageTier]:
+    """One of each tier of a stage."""
     answers = (np.arange(300) % ANSWERS).astype(np.float64)
     classes, days = grown(answers, objective="multiclass", num_class=ANSWERS), grown(answers, objective="tweedie")
     return {
@@ -71,7 +71,7 @@ def stages() -> dict[str, StageRung]:
     }
 
 
-@pytest.mark.parametrize("name", AMOUNT_RUNGS)
+@pytest.mark.parametrize("name", AMOUNT_TIERS)
 def test_an_amount_in_a_batch_is_the_amount(name: str) -> None:
     scorer = AmountScorer("lifetime_value_90d", amounts()[name])
     many = scorer.estimate_many(rows())
@@ -88,23 +88,23 @@ scales = st.floats(0.05, 50.0)
 @settings(max_examples=examples(40), deadline=None)
 @given(st.builds(Buying, scales, scales, scales, scales), st.builds(Spending, scales, st.floats(1.1, 50.0), scales))
 def test_a_closed_form_in_a_batch_is_that_of_its_rows(buying: Buying, spending: Spending) -> None:
-    rung = BuyingAmount(buying, spending, 90.0, *WEIGHED, NAMES)
+    tier = BuyingAmount(buying, spending, 90.0, *WEIGHED, NAMES)
     some = rows()[10:40]
-    alone = [rung.amounts(some[[place]])[0] for place in range(len(some))]
-    assert rung.amounts(some)[0].tobytes() == np.concatenate(alone).tobytes()
+    alone = [tier.amounts(some[[place]])[0] for place in range(len(some))]
+    assert tier.amounts(some)[0].tobytes() == np.concatenate(alone).tobytes()
 
 
-@pytest.mark.parametrize("name", AMOUNT_RUNGS)
+@pytest.mark.parametrize("name", AMOUNT_TIERS)
 def test_contributions_are_the_logarithm_of_the_amount(name: str) -> None:
-    rung = amounts()[name]
-    added = rung.contributions(rows()).sum(axis=1)
-    assert np.exp(added) == pytest.approx(rung.amounts(rows())[0], rel=1e-6)
+    tier = amounts()[name]
+    added = tier.contributions(rows()).sum(axis=1)
+    assert np.exp(added) == pytest.approx(tier.amounts(rows())[0], rel=1e-6)
 
 
 def test_more_of_what_is_own_is_told_by_its_feature() -> None:
-    rung, more = amounts()[BuyingAmount.name], rows()[20:].copy()
+    tier, more = amounts()[BuyingAmount.name], rows()[20:].copy()
     more[:, NAMES.index(PACE)] += 100.0
-    told = rung.contributions(more) - rung.contributions(rows()[20:])
+    told = tier.contributions(more) - tier.contributions(rows()[20:])
     assert (told[:, NAMES.index(PACE)] > 0.0).all() and (told[:, -1] == 0.0).all()
 
 
@@ -114,7 +114,7 @@ def test_a_start_of_another_name_is_refused() -> None:
         AmountTrees.from_bytes(content, "lifetime_value_90d", NAMES)
 
 
-@pytest.mark.parametrize("name", AMOUNT_RUNGS)
+@pytest.mark.parametrize("name", AMOUNT_TIERS)
 def test_bytes_keep_every_bit_of_an_amount(name: str) -> None:
     scorer = AmountScorer("lifetime_value_90d", amounts()[name])
     again = AmountScorer.from_files("lifetime_value_90d", name, scorer.files().__getitem__, NAMES)
@@ -122,7 +122,7 @@ def test_bytes_keep_every_bit_of_an_amount(name: str) -> None:
     assert again.files() == scorer.files()
 
 
-@pytest.mark.parametrize("name", STAGE_RUNGS)
+@pytest.mark.parametrize("name", STAGE_TIERS)
 def test_chances_of_stages_are_one_in_all_and_in_a_batch_the_same(name: str) -> None:
     scorer = StageScorer("next_stage_28d", stages()[name])
     chances, days = scorer.chances_many(rows()), scorer.days_many(rows())
@@ -132,7 +132,7 @@ def test_chances_of_stages_are_one_in_all_and_in_a_batch_the_same(name: str) -> 
         assert (one.chances, one.days) == (tuple(chances[place].tolist()), days[place])
 
 
-@pytest.mark.parametrize("name", STAGE_RUNGS)
+@pytest.mark.parametrize("name", STAGE_TIERS)
 def test_bytes_keep_every_bit_of_a_stage(name: str) -> None:
     scorer = StageScorer("next_stage_28d", stages()[name])
     again = StageScorer.from_files("next_stage_28d", name, scorer.files().__getitem__, NAMES)
@@ -140,7 +140,7 @@ def test_bytes_keep_every_bit_of_a_stage(name: str) -> None:
     assert again.files() == scorer.files()
 
 
-def test_a_rung_of_another_form_is_refused() -> None:
+def test_a_tier_of_another_form_is_refused() -> None:
     with pytest.raises(ValueError, match="expected one of prior, buyers, lightgbm"):
         AmountScorer.from_files("lifetime_value_90d", "logistic", lambda name: b"", NAMES)
     with pytest.raises(ValueError, match="expected one of prior, lightgbm"):

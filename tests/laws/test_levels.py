@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from features.events import DAY, days
 from models.prediction.calibration import Calibration
-from models.prediction.interval import Spread
+from models.prediction.interval import Intervals
 from models.prediction.level import UNMOVED, Level
 from models.prediction.scorer import Scorer
 from models.prediction.tiers import Prior
@@ -104,7 +104,7 @@ def test_more_doubt_about_the_level_never_narrows_the_interval(
 ) -> None:
     less, more = sorted((less, more))
     ends = [
-        Scorer("t", Prior(rate, NAMES), Calibration.identity(), Spread.constant(within), level=Level(0.0, each))
+        Scorer("t", Prior(rate, NAMES), Calibration.identity(), Intervals.constant(within), level=Level(0.0, each))
         .estimate_of(rate)
         for each in (less, more)
     ]  # fmt: skip

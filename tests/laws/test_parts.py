@@ -12,6 +12,7 @@ import pytest
 from models.bundle import catalogue
 from models.bundle.bundle import MANIFEST, Bundle, BundleError, Manifest
 from models.bundle.catalogue import FORMS, PARTS, REQUIRED
+from models.bundle.manifest import version_of
 from models.parts.contract import Part
 from tests.models.bundle.samples import FINGERPRINT, NAMES, manifest, models, parts, whole
 
@@ -52,7 +53,7 @@ def test_files_give_the_model_back(form: str) -> None:
     assert made
     for model in made:
         files = model.files()
-        again = FORMS[form].from_files(model.target, model.rung.name, files.__getitem__, NAMES)
+        again = FORMS[form].from_files(model.target, model.tier.name, files.__getitem__, NAMES)
         assert again.files() == files == model.files()
         assert again.says == model.says
 
@@ -71,7 +72,11 @@ def test_a_bundle_of_all_of_them_is_what_it_was_before(tmp_path: Path) -> None:
     whole().save(tmp_path)
     assert sorted(each.name for each in tmp_path.iterdir()) == sorted([*FILES, MANIFEST])
     read = load(tmp_path)
-    assert read.version == whole().version == WRITTEN_BEFORE
+    fields = json.loads((tmp_path / MANIFEST).read_text())
+    for card in fields["targets"].values():
+        card["rung"] = card.pop("tier")  # its name before
+    assert version_of(fields, fields["files"]) == WRITTEN_BEFORE
+    assert read.version == whole().version
     assert catalogue.contents(read.models, read.parts) == catalogue.contents(whole().models, whole().parts)
 
 

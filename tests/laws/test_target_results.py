@@ -73,8 +73,8 @@ def test_every_form_of_a_bundle_is_trained() -> None:
 def test_the_card_tells_what_the_test_found(form: str) -> None:
     result = made(form).tested
     card = result.card
-    assert (card.form, card.rung, card.missing) == (form, result.model.rung.name, "")
-    assert card.rung in result.tiers and card.losses == result.fitted.losses
+    assert (card.form, card.tier, card.missing) == (form, result.model.tier.name, "")
+    assert card.tier in result.tiers and card.losses == result.fitted.losses
     own = (
         flat(next(iter(result.figures.values())))
         if result.figures
@@ -106,7 +106,7 @@ def test_a_bundle_takes_the_model_with_its_card(form: str) -> None:
 @every_form
 def test_gates_are_of_the_target_and_its_tier(form: str) -> None:
     question, result = made(form).question, made(form).tested
-    own = {(ASKED[form], result.model.rung.name)}
+    own = {(ASKED[form], result.model.tier.name)}
     assert {(gate.subject, gate.tier) for gate in result.gates} == own
     assert {(gate.subject, gate.tier) for gate in result.gates_beside(result.model)} == own
     again = type(result).judge(question, result.fitted, None, LOWEST)
@@ -118,7 +118,7 @@ def test_gates_are_of_the_target_and_its_tier(form: str) -> None:
 def test_the_floor_is_of_the_lowest_tier_and_held_back_by_nothing(form: str) -> None:
     question, kind = made(form).question, FORMS[form]
     floor = kind.judge(question, kind.floor(question), None, LOWEST)
-    assert floor.model.rung.name == kind.tiers[0]
+    assert floor.model.tier.name == kind.tiers[0]
     assert all(gate.passed or not gate.holds for gate in floor.gates)
 
 
@@ -128,7 +128,7 @@ def test_a_model_that_is_there_already_is_judged_as_it_is(form: str) -> None:
     kind, floor = FORMS[form], FORMS[form].floor(question).scorer
     adopted = kind.adopted(kind.as_of_end(floor, question.found), result.fitted, kind.as_of_test(floor, question.found))
     again = kind.judge(question, adopted, None)
-    assert again.model.rung is floor.rung and again.card.rung == kind.tiers[0]
+    assert again.model.tier is floor.tier and again.card.tier == kind.tiers[0]
     assert again.fitted.rate == result.fitted.rate
 
 
@@ -146,7 +146,7 @@ def test_the_report_in_json_has_a_place_for_it(form: str) -> None:
     for result in (made(form).tested, made(form).untested):
         assert result.section in SECTIONS
         told = json.loads(json.dumps(result.to_json(result.card), allow_nan=False))
-        assert told["rung"] == result.card.rung and told["base_rate"] == result.card.base_rate
+        assert told["tier"] == result.card.tier and told["base_rate"] == result.card.base_rate
 
 
 @every_form

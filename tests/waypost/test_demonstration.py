@@ -15,7 +15,7 @@ from waypost.demonstration import key_words, print_calls, report_champion
 
 def test_a_champion_that_was_trained_before_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
     made = bundle(JOURNEY).manifest
-    untested = TargetCard("d", "s", 90.0, 487.5, "identity", form="amount", rung="buyers", evidence="C")
+    untested = TargetCard("d", "s", 90.0, 487.5, "identity", form="amount", tier="buyers", evidence="C")
     report_champion(replace(made, targets={**made.targets, "lifetime_value_90d": untested}))
     told = " ".join(capsys.readouterr().out.split())
     assert made.version in told

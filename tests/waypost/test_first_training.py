@@ -88,7 +88,7 @@ def test_commands_tell_the_same_reasons(trained: tuple[Path, str], monkeypatch: 
     (move,) = Promotions(Path("data/promotions.jsonl")).moves()
     for each in shown["targets"]:
         told = move.targets[each["target"]]
-        assert told.startswith(each["rung"]) and each["why"] in told
+        assert told.startswith(each["tier"]) and each["why"] in told
         assert each["why"] or each["next"] is None
 
 
@@ -105,7 +105,7 @@ def test_a_server_answers_base_rates_where_nothing_can_be_foretold(trained: tupl
             assert told["items"] == [] and "names an item" in told["why"]
         ready = ok(client.get("/v1/readiness"), schemas.ReadinessAnswer)
     cards = read_manifest(folder / "data" / "champion").targets
-    assert {each["target"]: each["rung"] for each in ready["targets"]} == {n: c.rung for n, c in cards.items()}
+    assert {each["target"]: each["tier"] for each in ready["targets"]} == {n: c.tier for n, c in cards.items()}
 
 
 def served(folder: Path) -> TestClient:

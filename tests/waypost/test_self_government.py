@@ -30,7 +30,7 @@ from tests.serving.conftest import Place, serve
 from tests.worlds import OPENING, World, shop
 from training.fitting import candidates
 from training.fitting.intervals import log_odds
-from training.fitting.tier_selection import climb
+from training.fitting.tier_selection import select_tier
 from training.monitoring.alarms import NOTICED_ANSWERS, NOTICED_DRIFT
 from training.rows.dataset import gathered
 from training.rows.shop import read_shop
@@ -150,7 +150,7 @@ def flipped(settled: Simulated) -> Bundle:
     for name, target in ASKED.items():
         found = gathered(target, JOURNEY, known.past, known.start, known.end, seed=5)
         turned = replace(found, rows=replace(found.rows, labels=1 - found.rows.labels))
-        scorers[name] = climb(turned, 5).scorer
+        scorers[name] = select_tier(turned, 5).scorer
     return with_scorers(settled.live(), scorers)
 
 
@@ -161,14 +161,14 @@ def shifted(settled: Simulated) -> Bundle:
     scorers = {}
     for name, each in good.scorers.items():
         values = 1.0 / (1.0 + np.exp(-log_odds(each.calibration.apply_many(raw)) - 1.0))
-        scorers[name] = Scorer(name, each.rung, Calibration.isotonic(raw.tolist(), values.tolist()), each.spread)
+        scorers[name] = Scorer(name, each.tier, Calibration.isotonic(raw.tolist(), values.tolist()), each.intervals)
     return with_scorers(good, scorers)
 
 
 def with_scorers(bundle: Bundle, scorers: Mapping[str, Scorer]) -> Bundle:
     """A bundle with other scorers."""
     cards = {
-        name: replace(card, rung=scorers[name].rung.name, calibration=scorers[name].shape.kind)
+        name: replace(card, tier=scorers[name].tier.name, calibration=scorers[name].shape.kind)
         for name, card in bundle.manifest.targets.items()
     }
     return bundle.changed(replace(bundle.manifest, targets=cards), scorers)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import DAY
-from models.prediction.amount import AmountRung
+from models.prediction.amount import AmountTier
 from models.prediction.clv_amount import PACE, PACE_DAYS
 from training.evaluation.evaluation import Figure, resamplings
 from training.fitting.clv_amounts import deviances, own_amount, said_of
@@ -56,14 +56,14 @@ class AmountTest:
         return total.low <= 1.0 + OFF and total.high >= 1.0 - OFF
 
 
-def judge_amount(rung: AmountRung, data: Dataset, seed: int, champion: AmountRung | None = None) -> AmountTest:
-    """The errors on the test rows beside those of naive rules, the closed form and the champion's rung, if given.
+def judge_amount(tier: AmountTier, data: Dataset, seed: int, champion: AmountTier | None = None) -> AmountTest:
+    """The errors on the test rows beside those of naive rules, the closed form and the champion's tier, if given.
 
     Intervals are of a bootstrap over customers.
     """
     test, past, days = data.test, joined([data.fit, data.stop, data.calibrate]), data.target.horizon / DAY
     spent = test.labels.astype(np.float64)
-    mean, low, high = rung.amounts(np.ascontiguousarray(test.features))
+    mean, low, high = tier.amounts(np.ascontiguousarray(test.features))
     pace = data.column(test, PACE) * (days / PACE_DAYS)
     said = {OWN: mean, MEAN: np.full(len(test), float(data.calibrate.labels.mean())), AS_BEFORE: pace}
     closed = own_amount(past, data.names, days)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.bundle.sketch import Sketch, psi, wasserstein
 from models.prediction.scorer import Scorer
-from models.prediction.tiers import Logistic, Rung, Trees
+from models.prediction.tiers import Logistic, Tier, Trees
 from training.fitting.calibration import constraints, log_loss
 from training.fitting.tier_selection import FittedScorer
 from training.fitting.tiers import fit_logistic, fit_trees
@@ -31,7 +31,7 @@ FEATURES, VALUES, ROWS = 5, 12, 300
 class Curve:
     """Log loss in the test, before calibration, by number of rows learnt from; `base` is that of the base rate."""
 
-    rung: str
+    tier: str
     rows: tuple[int, ...]
     losses: tuple[float, ...]
     base: float
@@ -41,7 +41,7 @@ class Curve:
 class Drift:
     """How far a column of the test is from that of the rows learnt from: `SCORE`, or a feature the scorer leans on.
 
-    `psi` is the population stability index, `wasserstein` the mean way of the values in spreads (see
+    `psi` is the population stability index, `wasserstein` the mean way of the values in mean deviations (see
     `models.bundle.sketch`), NaN for a column that was constant.
     """
 
@@ -60,9 +60,9 @@ class Dependence:
 
 
 def learning_curve(data: Dataset, fitted: FittedScorer, seed: int) -> Curve | None:
-    """The rung with its settings, learnt from some of the customers; None for the rungs that are mere rates."""
-    rung, known = (fitted.judged or fitted.scorer).rung, data.upto(data.calibrate)
-    if not isinstance(rung, Trees | Logistic):
+    """The tier with its settings, learnt from some of the customers; None for the tiers that are mere rates."""
+    tier, known = (fitted.judged or fitted.scorer).tier, data.upto(data.calibrate)
+    if not isinstance(tier, Trees | Logistic):
         return None
     rows, losses = [], []
     customers = np.random.default_rng(seed).permutation(np.unique(known.customer))
@@ -72,15 +72,15 @@ def learning_curve(data: Dataset, fitted: FittedScorer, seed: int) -> Curve | No
             rows.append(len(some))
             losses.append(log_loss(_again(some, data, fitted).raw_many(data.test.features), data.test.labels))
     rows.append(len(known))
-    losses.append(log_loss(rung.raw_many(data.test.features), data.test.labels))
+    losses.append(log_loss(tier.raw_many(data.test.features), data.test.labels))
     base = np.full(len(data.test), float(known.labels.mean()))
-    return Curve(rung.name, tuple(rows), tuple(losses), log_loss(base, data.test.labels))
+    return Curve(tier.name, tuple(rows), tuple(losses), log_loss(base, data.test.labels))
 
 
-def _again(rows: Slice, data: Dataset, fitted: FittedScorer) -> Rung:
-    """The same rung with the same settings, of other rows."""
+def _again(rows: Slice, data: Dataset, fitted: FittedScorer) -> Tier:
+    """The same tier with the same settings, of other rows."""
     settings = dict(fitted.parameters)
-    if isinstance(fitted.scorer.rung, Logistic):
+    if isinstance(fitted.scorer.tier, Logistic):
         return fit_logistic(rows, data.names, float(str(settings["strength"])))
     settings.pop("rounds")
     settings |= constraints(data.target, data.names)

@@ -18,7 +18,7 @@ from scipy.stats import norm
 
 from features.events import Stage
 from models.prediction.interval import INTERVAL
-from models.prediction.tiers import Rung, Trees
+from models.prediction.tiers import Tier, Trees
 from training.evaluation.evaluation import Evaluation, Figure
 from training.evaluation.metrics import BINS
 from training.fitting.calibration import row_losses
@@ -138,11 +138,11 @@ def calibration_threshold(test: Evaluation) -> float:
     return CALIBRATION_ERROR + 2.0 * sqrt(2.0 / pi * variance * BINS / test.rows)
 
 
-def champion_gates(target: str, test: Evaluation, own: Rung, champion: Rung, stages: dict[str, float]) -> list[Gate]:
+def champion_gates(target: str, test: Evaluation, own: Tier, champion: Tier, stages: dict[str, float]) -> list[Gate]:
     """No worse than the champion's scorer on the same rows, in all and in each stage, and no slower than twice it.
 
-    `stages` are the lower ends of `worse_by_stage`. Trees are held against trees alone: what climbs from a lower rung
-    of the ladder, where a score takes next to no time, is slower by nature.
+    `stages` are the lower ends of `worse_by_stage`. Trees are held against trees alone: what follows a lower tier,
+    where a score takes next to no time, is slower by nature.
     """
     loss, before = test.over[CHAMPION]["log_loss"].low, trees(champion)
     most, tier = SLOWER * max(before, FEW_TREES), own.name
@@ -157,9 +157,9 @@ def champion_gates(target: str, test: Evaluation, own: Rung, champion: Rung, sta
     ]
 
 
-def trees(rung: Rung) -> int:
-    """The number of trees that a score takes; none below the highest rung."""
-    return rung.text.count("\nTree=") if isinstance(rung, Trees) else 0
+def trees(tier: Tier) -> int:
+    """The number of trees that a score takes; none below the highest tier."""
+    return tier.text.count("\nTree=") if isinstance(tier, Trees) else 0
 
 
 def worse_by_stage(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.events import DAY
-from models.prediction.next_stage import StageRung
+from models.prediction.next_stage import StageTier
 from training.evaluation.evaluation import Figure, clustered
 from training.fitting.next_stage import stage_losses, stage_shares
 from training.rows.dataset import Dataset
@@ -30,15 +30,15 @@ class StageTest:
     over_champion: Figure | None = None
 
 
-def judge_stage(rung: StageRung, data: Dataset, champion: StageRung | None = None) -> StageTest:
+def judge_stage(tier: StageTier, data: Dataset, champion: StageTier | None = None) -> StageTest:
     """The figures on the test rows."""
     test, target = data.test, data.target
     features = np.ascontiguousarray(test.features)
     shares = stage_shares(data.calibrate, data.names, target.prior, target.horizon / DAY)
-    own, rate = stage_losses(rung, test), stage_losses(shares, test)
-    right = rung.chances(features).argmax(axis=1) == test.labels
+    own, rate = stage_losses(tier, test), stage_losses(shares, test)
+    right = tier.chances(features).argmax(axis=1) == test.labels
     waits = np.full(len(test), np.nan) if test.days is None else test.days.astype(np.float64)
-    off = np.abs(rung.days(features) - waits)[~np.isnan(waits)]
+    off = np.abs(tier.days(features) - waits)[~np.isnan(waits)]
     return StageTest(
         len(test),
         float(own.mean()),

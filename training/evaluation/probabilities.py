@@ -67,5 +67,5 @@ def judge_probability(scorer: Scorer, data: Dataset, seed: int, champion: Scorer
     if champion is not None:
         predictions[CHAMPION] = champion.score_many(test.features)
     evaluation = evaluate(predictions, test.labels, test.customer, seed)
-    covered = coverage(predictions[OWN], test.labels, scorer.spread, seed)
+    covered = coverage(predictions[OWN], test.labels, scorer.intervals, seed)
     return ProbabilityTest(data.names, test, evaluation, predictions, covered)

@@ -1,6 +1,6 @@
 """Fitting what answers with an amount: trees that start from the customer's own orders, those orders, or the mean.
 
-Rungs are compared by the Tweedie deviance of rows ahead of them. It is least for the true mean, so that amounts add up
+Tiers are compared by the Tweedie deviance of rows ahead of them. It is least for the true mean, so that amounts add up
 to what a budget is made of; the mean absolute error would be least for the median, which of skewed amounts is far below
 the mean, and the squared error hears a few great spenders only.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import DAY
-from models.prediction.amount import AMOUNT_RUNGS, AmountRung, AmountScorer, AmountTrees, MeanAmount
+from models.prediction.amount import AMOUNT_TIERS, AmountScorer, AmountTier, AmountTrees, MeanAmount
 from models.prediction.clv_amount import BuyingAmount
 from models.prediction.interval import INTERVAL, Ranks
 from training.fitting.calibration import PATIENCE, ROUNDS, settings
@@ -53,7 +53,7 @@ ENOUGH = 40
 
 @dataclass(frozen=True, eq=False)
 class FittedAmount:
-    """An amount scorer and how it came about: trees of the mean, settings, and the deviance of each rung that was
+    """An amount scorer and how it came about: trees of the mean, settings, and the deviance of each tier that was
     tried on rows that were the future to it. `rate` is the mean amount, shrunk towards the prior."""
 
     scorer: AmountScorer
@@ -63,48 +63,48 @@ class FittedAmount:
     losses: Mapping[str, float] = field(default_factory=dict)
 
 
-def fit_amount(found: Gathered, seed: int, tiers: tuple[str, ...] = tuple(AMOUNT_RUNGS)) -> FittedAmount:
+def fit_amount(found: Gathered, seed: int, allowed: tuple[str, ...] = tuple(AMOUNT_TIERS)) -> FittedAmount:
     """Of the mean, the customer's own orders and, where there is history enough, trees: what is nearest on rows ahead.
 
-    Only of these `tiers`, and of the mean. Nearest is the least deviance on rows held back, a horizon after
+    Only of the tiers `allowed`, and of the mean. Nearest is the least deviance on rows held back, a horizon after
     those that it was fitted on; it is then fitted anew on all rows before the test. Without history enough for that,
-    the rungs are compared on the rows they are of.
+    the tiers are compared on the rows they are of.
     """
     if found.split is None:
-        rungs, losses, rounds, newest = *_untimed(found, tiers), 0, newest_rows(found.rows)
+        tiers, losses, rounds, newest = *_untimed(found, allowed), 0, newest_rows(found.rows)
     else:
         data = found.dataset
-        rungs, losses, rounds = _timed(found, data, seed, tiers)
+        tiers, losses, rounds = _timed(found, data, seed, allowed)
         newest = newest_rows(data.test)
-    best = min(rungs, key=lambda name: losses[name])
-    rung = rungs[best]
-    ranks = Ranks.of(rung.amounts(np.ascontiguousarray(newest.features))[0])
+    best = min(tiers, key=lambda name: losses[name])
+    tier = tiers[best]
+    ranks = Ranks.of(tier.amounts(np.ascontiguousarray(newest.features))[0])
     rate = mean_amount(found.rows, found.names, found.target.prior).mean
-    ordered = {name: losses[name] for name in AMOUNT_RUNGS if np.isfinite(losses.get(name, np.inf))}
-    grown = isinstance(rung, AmountTrees)
+    ordered = {name: losses[name] for name in AMOUNT_TIERS if np.isfinite(losses.get(name, np.inf))}
+    grown = isinstance(tier, AmountTrees)
     parameters = settings(len(found.rows), seed) | OBJECTIVES[0] if grown else {}
-    return FittedAmount(AmountScorer(found.target.name, rung, ranks), rate, rounds if grown else 0, parameters, ordered)
+    return FittedAmount(AmountScorer(found.target.name, tier, ranks), rate, rounds if grown else 0, parameters, ordered)
 
 
-def _untimed(found: Gathered, tiers: tuple[str, ...]) -> tuple[dict[str, AmountRung], dict[str, float]]:
-    """The rungs of rows that cannot be parted by time; the pace's share is what the newest of them say."""
+def _untimed(found: Gathered, allowed: tuple[str, ...]) -> tuple[dict[str, AmountTier], dict[str, float]]:
+    """The tiers of rows that cannot be parted by time; the pace's share is what the newest of them say."""
     rows, newest = found.rows, newest_rows(found.rows)
-    rungs: dict[str, AmountRung] = {"prior": mean_amount(rows, found.names, found.target.prior)}
-    asked = BuyingAmount.name in tiers and _many_enough(found)
+    tiers: dict[str, AmountTier] = {"prior": mean_amount(rows, found.names, found.target.prior)}
+    asked = BuyingAmount.name in allowed and _many_enough(found)
     own = own_amount(rows, found.names, found.target.horizon / DAY) if asked else None
     if own is not None:
         share = best_share([(own, newest)])
-        rungs["buyers"] = held_ends(shared(own, share), [(shared(own, share), newest)])
+        tiers["buyers"] = held_ends(shared(own, share), [(shared(own, share), newest)])
     losses = {
-        name: deviance(newest.labels, said_of(rung, newest)) if len(rows) else np.inf for name, rung in rungs.items()
+        name: deviance(newest.labels, said_of(tier, newest)) if len(rows) else np.inf for name, tier in tiers.items()
     }
-    return rungs, losses
+    return tiers, losses
 
 
 def _timed(
-    found: Gathered, data: Dataset, seed: int, tiers: tuple[str, ...]
-) -> tuple[dict[str, AmountRung], dict[str, float], int]:
-    """The final rungs, their deviance on the rows held back, and the trees of the mean.
+    found: Gathered, data: Dataset, seed: int, allowed: tuple[str, ...]
+) -> tuple[dict[str, AmountTier], dict[str, float], int]:
+    """The final tiers, their deviance on the rows held back, and the trees of the mean.
 
     `early`, `past` and `final` are of the rows up to a horizon before the stop rows, before the rows held back, and
     before the test. What each says of the slice a horizon on tells the share, the ends, the factor and the margin.
@@ -113,22 +113,22 @@ def _timed(
     spans = [data.purged_fit, past, joined([past, held])]
     means = [mean_amount(rows, found.names, found.target.prior) for rows in spans]
     starts: list[Start] = list(means)
-    asked = BuyingAmount.name in tiers and _many_enough(found)
+    asked = BuyingAmount.name in allowed and _many_enough(found)
     own = [own_amount(rows, data.names, data.target.horizon / DAY) for rows in spans if asked]
     known = [each for each in own if each is not None]
-    rungs: dict[str, AmountRung] = {"prior": means[-1]}
+    tiers: dict[str, AmountTier] = {"prior": means[-1]}
     losses = {"prior": deviance(held.labels, said_of(means[1], held))}
     if len(known) == len(spans):
         share = best_share([(known[0], data.stop)])
         early, later = shared(known[0], share), shared(known[1], share)
         final = shared(known[2], best_share([(known[0], data.stop), (known[1], held)]))
         starts = [early, later, final]
-        rungs["buyers"] = held_ends(final, [(early, data.stop), (later, held)])
+        tiers["buyers"] = held_ends(final, [(early, data.stop), (later, held)])
         losses["buyers"] = deviance(held.labels, said_of(later, held))
-    if AmountTrees.name not in tiers:
-        return rungs, losses, 0
+    if AmountTrees.name not in allowed:
+        return tiers, losses, 0
     trees, losses[AmountTrees.name], rounds = _trees(data, spans, starts, seed)
-    return rungs | {AmountTrees.name: trees}, losses, rounds
+    return tiers | {AmountTrees.name: trees}, losses, rounds
 
 
 def _many_enough(found: Gathered) -> bool:

@@ -11,7 +11,7 @@ from features.events import DAY
 from features.outcomes import STAYS
 from models.prediction.amount import AmountScorer
 from models.prediction.calibration import Calibration
-from models.prediction.interval import Ranks, Spread
+from models.prediction.interval import Intervals, Ranks
 from models.prediction.level import Level
 from models.prediction.next_stage import StageScorer
 from models.prediction.scorer import Scorer
@@ -41,8 +41,8 @@ def mean_floor(found: Gathered) -> FittedAmount:
     """The mean of the latest period. Raises `NotEnoughHistory` where the rows cannot be parted by time."""
     rows, target = found.dataset.calibrate, found.target
     mean = float(rows.labels.mean())
-    rung = mean_amount(rows, found.names, mean)
-    scorer = AmountScorer(target.name, rung, Ranks.of(np.full(len(rows), rung.mean)))
+    tier = mean_amount(rows, found.names, mean)
+    scorer = AmountScorer(target.name, tier, Ranks.of(np.full(len(rows), tier.mean)))
     return FittedAmount(scorer, mean_amount(found.rows, found.names, target.prior).mean)
 
 
@@ -57,7 +57,7 @@ def _of_rows(found: Gathered, rows: Slice, known: Slice, now: int) -> Scorer:
     """The rate of these rows, at no other level; how far the level may be off by now is what all `known` rows say."""
     rate, customers = float(rows.labels.mean()), len(np.unique(rows.customer))
     margin = log_odds(np.array([rate]))
-    within = Spread((float(margin[0]),), (float(np.sqrt(1.0 / (customers * rate * (1.0 - rate)))),))
+    within = Intervals((float(margin[0]),), (float(np.sqrt(1.0 / (customers * rate * (1.0 - rate)))),))
     scorer = Scorer(found.target.name, Prior(rate, found.names), Calibration.identity(), within)
     scorer = scorer.at(Level(0.0, level_at(scorer, known, found, now).deviation))
     return scorer.ranked(Ranks.of(scorer.score_many(np.ascontiguousarray(rows.features))))

@@ -1,4 +1,4 @@
-"""The ways up the ladder: each rung with its settings decided, on rows that the rows held back know nothing of."""
+"""The candidates: each tier with its settings decided, on rows that the rows held back know nothing of."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import lightgbm
 import numpy as np
 
-from models.prediction.tiers import Rung, Trees
+from models.prediction.tiers import Tier, Trees
 from training.fitting.calibration import PATIENCE, ROUNDS, constraints, log_loss, settings
 from training.fitting.tiers import STRENGTHS, Fit, fit_logistic, fit_prior, fit_stage_rates, fit_trees, train_set
 from training.rows.dataset import Dataset, Slice
@@ -19,19 +19,19 @@ USUAL: Mapping[str, float] = {}
 
 @dataclass(frozen=True, eq=False)
 class Way:
-    """One rung with its settings decided: how it is fitted on any rows, and `early`, fitted on the purged rows."""
+    """One tier with its settings decided: how it is fitted on any rows, and `early`, fitted on the purged rows."""
 
     fit: Fit
-    early: Rung
+    early: Tier
     parameters: Mapping[str, object]
 
 
-def _prior_way(data: Dataset, seed: int, studied: Mapping[str, float]) -> Way:
+def _prior_way(data: Dataset, seed: int, tuned: Mapping[str, float]) -> Way:
     target = data.target
     return _remembered(lambda rows: fit_prior(rows, data.names, target.horizon, target.prior), data)
 
 
-def _stage_way(data: Dataset, seed: int, studied: Mapping[str, float]) -> Way:
+def _stage_way(data: Dataset, seed: int, tuned: Mapping[str, float]) -> Way:
     target = data.target
     return _remembered(lambda rows: fit_stage_rates(rows, data.names, target.horizon, target.prior), data)
 
@@ -43,7 +43,7 @@ def _remembered(fit: Fit, data: Dataset) -> Way:
     """
     span = int(np.ptp(data.stop.cutoff))
 
-    def latest(rows: Slice) -> Rung:
+    def latest(rows: Slice) -> Tier:
         return fit(rows.where(rows.cutoff >= rows.cutoff.max() - span))
 
     whole, newest = fit(data.purged_fit), latest(data.purged_fit)
@@ -53,7 +53,7 @@ def _remembered(fit: Fit, data: Dataset) -> Way:
     return Way(fit, whole, {"rate": "of all rows"})
 
 
-def _logistic_way(data: Dataset, seed: int, studied: Mapping[str, float]) -> Way:
+def _logistic_way(data: Dataset, seed: int, tuned: Mapping[str, float]) -> Way:
     """The strength of the regularisation is heard on the stop rows."""
     past = data.purged_fit
     tried = {strength: fit_logistic(past, data.names, strength) for strength in STRENGTHS}
@@ -64,9 +64,9 @@ def _logistic_way(data: Dataset, seed: int, studied: Mapping[str, float]) -> Way
     return Way(lambda rows: fit_logistic(rows, data.names, best), tried[best], {"strength": best})
 
 
-def _trees_way(data: Dataset, seed: int, studied: Mapping[str, float]) -> Way:
+def _trees_way(data: Dataset, seed: int, tuned: Mapping[str, float]) -> Way:
     """How many trees is heard on the stop rows: `PATIENCE` more without progress end it."""
-    shown = settings(len(data.fit) + len(data.stop) + len(data.calibrate), seed) | dict(studied)
+    shown = settings(len(data.fit) + len(data.stop) + len(data.calibrate), seed) | dict(tuned)
     parameters = shown | constraints(data.target, data.names)
     grown = train_set(data.purged_fit, data.names)
     heard = train_set(data.stop, data.names, reference=grown)
@@ -86,4 +86,4 @@ WAYS: dict[str, Callable[[Dataset, int, Mapping[str, float]], Way]] = {
     "logistic": _logistic_way,
     "lightgbm": _trees_way,
 }
-"""How each rung is decided, from a target's rows, the seed and the settings that a study found."""
+"""How each tier is decided, from a target's rows, the seed and the settings that a study found."""

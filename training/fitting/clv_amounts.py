@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from models.prediction.amount import AmountRung
+from models.prediction.amount import AmountTier
 from models.prediction.clv import Record
 from models.prediction.clv_amount import BuyingAmount, buying_parts
 from models.prediction.interval import INTERVAL
@@ -46,9 +46,9 @@ def deviances(spent: Floats, said: Floats) -> Floats:
     return 2.0 * apart
 
 
-def said_of(rung: AmountRung, rows: Slice) -> Floats:
+def said_of(tier: AmountTier, rows: Slice) -> Floats:
     """The means of the rows."""
-    return rung.amounts(np.ascontiguousarray(rows.features))[0]
+    return tier.amounts(np.ascontiguousarray(rows.features))[0]
 
 
 def own_amount(rows: Slice, names: tuple[str, ...], days: float) -> BuyingAmount | None:

@@ -1,4 +1,4 @@
-"""How far off probabilities are: fitting a spread on held-out groups of customers, and measuring what it covers."""
+"""How far off probabilities are: fitting intervals on held-out groups of customers, and measuring what it covers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.special import gammaln
 from scipy.stats import binom
 
-from models.prediction.interval import INTERVAL, Spread
+from models.prediction.interval import INTERVAL, Intervals
 
 Floats = NDArray[np.float64]
 
@@ -19,7 +19,7 @@ USUAL, VAGUENESS = 0.2, 0.7
 """What is believed of a standard deviation in log-odds before there are groups, and how vaguely (log-normal)."""
 
 ENOUGH_GROUPS = 20
-"""Groups for each place at which the spread has a deviation of its own; there are at most `MOST_PLACES`."""
+"""Groups for each place at which the intervals have a deviation of its own; there are at most `MOST_PLACES`."""
 
 MOST_PLACES = 3
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
@@ -44,8 +44,8 @@ def log_odds(probabilities: Floats) -> Floats:
     return margins
 
 
-def fit_spread(margins: Floats, yes: Floats, rows: Floats) -> Spread:
-    """The spread under which these groups' numbers of yes are likeliest, given what is believed of spreads.
+def fit_intervals(margins: Floats, yes: Floats, rows: Floats) -> Intervals:
+    """The intervals under which these groups' numbers of yes are likeliest, given what is believed of them.
 
     A group's rate has normal log-odds around `margins`, its number of yes is binomial. Groups must be of rows that
     neither the model nor its calibration had seen.
@@ -66,18 +66,18 @@ def fit_spread(margins: Floats, yes: Floats, rows: Floats) -> Spread:
     found = minimize(
         unlikely, np.full(len(places), np.log(USUAL)), method="L-BFGS-B", bounds=[(-5.0, 1.5)] * len(places)
     )
-    return Spread(tuple(places.tolist()), tuple(np.exp(found.x).tolist()))
+    return Intervals(tuple(places.tolist()), tuple(np.exp(found.x).tolist()))
 
 
-def coverage(probabilities: Floats, labels: NDArray[np.int8], spread: Spread, seed: int) -> float:
+def coverage(probabilities: Floats, labels: NDArray[np.int8], intervals: Intervals, seed: int) -> float:
     """The share of groups whose number of yes is inside its predictive interval, which should be `INTERVAL`.
 
-    A group's rate has normal log-odds with the deviation of the spread, its number of yes is binomial. Numbers are
+    A group's rate has normal log-odds with the deviation of the intervals, its number of yes is binomial. Numbers are
     whole, so that an end of the interval is taken in with the chance that makes it hold exactly `INTERVAL` (the
     randomised interval).
     """
     margins, yes, rows = groups(probabilities, labels)
-    rates = 1.0 / (1.0 + np.exp(-(margins[:, None] + spread.deviation(margins)[:, None] * _NODES)))
+    rates = 1.0 / (1.0 + np.exp(-(margins[:, None] + intervals.deviation(margins)[:, None] * _NODES)))
     chances = _WEIGHTS / _WEIGHTS.sum()
     below = binom.cdf(yes[:, None] - 1, rows[:, None], rates) @ chances
     at = binom.pmf(yes[:, None], rows[:, None], rates) @ chances

@@ -43,7 +43,7 @@ def level_at(scorer: Scorer, rows: Slice, found: Gathered, now: int) -> Level:
     opened = found.end - round(found.counts.history_days * DAY)
     own = settled(own, opened)
     # A rate does not tell customers apart: that others are asked now shows in its own residuals alone.
-    if found.short is None or isinstance(scorer.rung, Prior | StageRates):
+    if found.short is None or isinstance(scorer.tier, Prior | StageRates):
         return level_of(own, None, now, width, 1.0)
     known = found.short.where(found.short.cutoff + SHORT <= now)
     short = settled(_short_residuals(known, found.names), opened)

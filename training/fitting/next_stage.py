@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from features.events import DAY
 from features.outcomes import STAYS
-from models.prediction.next_stage import ANSWERS, STAGE_RUNGS, StageRung, StageScorer, StageShares, StageTrees
+from models.prediction.next_stage import ANSWERS, STAGE_TIERS, StageScorer, StageShares, StageTier, StageTrees
 from training.fitting.calibration import PATIENCE, settings
 from training.rows.dataset import Dataset, Gathered, Slice, joined
 
@@ -28,7 +28,7 @@ _EDGE = 1e-15
 
 @dataclass(frozen=True, eq=False)
 class FittedStage:
-    """A stage scorer and how it came about: rounds of trees, settings, and the log loss of each rung that was tried on
+    """A stage scorer and how it came about: rounds of trees, settings, and the log loss of each tier that was tried on
     rows that were the future to it. `rate` is the share of rows in which another stage was entered."""
 
     scorer: StageScorer
@@ -38,7 +38,7 @@ class FittedStage:
     losses: Mapping[str, float] = field(default_factory=dict)
 
 
-def fit_stage(found: Gathered, seed: int, tiers: tuple[str, ...] = tuple(STAGE_RUNGS)) -> FittedStage:
+def fit_stage(found: Gathered, seed: int, tiers: tuple[str, ...] = tuple(STAGE_TIERS)) -> FittedStage:
     """Trees where there is history enough and they fit held rows better than the shares; else the shares.
 
     Only of these `tiers`, and of the shares.
@@ -74,14 +74,14 @@ def stage_shares(rows: Slice, names: tuple[str, ...], prior: float, horizon_days
     return StageShares((shares / shares.sum()).tolist(), max(wait, _EDGE), names)
 
 
-def stage_loss(rung: StageRung, rows: Slice) -> float:
+def stage_loss(tier: StageTier, rows: Slice) -> float:
     """The mean of `stage_losses`."""
-    return float(stage_losses(rung, rows).mean())
+    return float(stage_losses(tier, rows).mean())
 
 
-def stage_losses(rung: StageRung, rows: Slice) -> Floats:
+def stage_losses(tier: StageTier, rows: Slice) -> Floats:
     """-log(the chance given to what happened) of each row."""
-    chances = rung.chances(np.ascontiguousarray(rows.features))
+    chances = tier.chances(np.ascontiguousarray(rows.features))
     given = chances[np.arange(len(rows)), rows.labels.astype(np.int64)]
     losses: Floats = -np.log(np.maximum(given, _EDGE))
     return losses

@@ -1,9 +1,9 @@
-"""The ladder: every rung that the data allows is fitted, and the one that foretells unseen rows best is taken.
+"""Selection: every tier that the data allows is fitted, and the one that foretells unseen rows best is taken.
 
     prior -> stage_rate -> logistic -> lightgbm
 
 No target is without an answer: with too little history to part it by time, customers are parted instead; without any
-rows, what is believed without data is the answer. The answer has the same form on every rung.
+rows, what is believed without data is the answer. The answer has the same form on every tier.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import DAY
-from models.prediction.amount import AMOUNT_RUNGS
+from models.prediction.amount import AMOUNT_TIERS
 from models.prediction.calibration import Calibration
-from models.prediction.interval import Ranks, Spread
-from models.prediction.next_stage import STAGE_RUNGS
+from models.prediction.interval import Intervals, Ranks
+from models.prediction.next_stage import STAGE_TIERS
 from models.prediction.scorer import Scorer
-from models.prediction.tiers import RUNGS, Logistic, Prior, Rung, StageRates, Trees
+from models.prediction.tiers import TIERS, Logistic, Prior, StageRates, Tier, Trees
 from training.fitting.calibration import FOLDS, fit_calibration, fit_kind, row_losses
 from training.fitting.candidates import USUAL, WAYS, Way
-from training.fitting.intervals import fit_spread, groups, log_odds
+from training.fitting.intervals import fit_intervals, groups, log_odds
 from training.fitting.levels import at_level, level_at
 from training.fitting.tiers import (
     STRENGTHS,
@@ -47,12 +47,12 @@ LEAST: dict[str, dict[str, float]] = {
     "buyers": {"customers": 30, "yes": 10},
     "lightgbm": {"customers": 200, "yes": 50},
 }
-"""Counts from which a rung is tried; the trees also need history enough to be parted by time."""
+"""Counts from which a tier is tried; the trees also need history enough to be parted by time."""
 
-_OF_FORM = {"probability": tuple(RUNGS), "amount": tuple(AMOUNT_RUNGS), "stage": tuple(STAGE_RUNGS)}
+_OF_FORM = {"probability": tuple(TIERS), "amount": tuple(AMOUNT_TIERS), "stage": tuple(STAGE_TIERS)}
 
 TIE = 0.5
-"""Standard errors within which two rungs count as equally good; the simpler is taken then."""
+"""Standard errors within which two tiers count as equally good; the simpler is taken then."""
 
 CURVED = 20
 """Different probabilities from which a curve of calibration can be told: a few rates are right or wrong as they are."""
@@ -64,8 +64,8 @@ class FittedScorer:
 
     `scorer` is what is served, and has learnt from every row whose answer is known. `judged` was made the same way of
     what was known at the first moment of the test, and is what the test may judge; None where there is no test.
-    `rounds` trees (none on lower rungs), what each feature adds (`importance`, shares), the settings, the log loss of
-    each candidate calibration on customers it had not seen, and the `losses` of each rung that was tried, on rows that
+    `rounds` trees (none on lower tiers), what each feature adds (`importance`, shares), the settings, the log loss of
+    each candidate calibration on customers it had not seen, and the `losses` of each tier that was tried, on rows that
     were the future to it.
     """
 
@@ -81,16 +81,16 @@ class FittedScorer:
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """A slice that was held back from a rung: what it said as it is (`plain`), and at the level that came (`raw`)."""
+    """A slice that was held back from a tier: what it said as it is (`plain`), and at the level that came (`raw`)."""
 
     plain: NDArray[np.float64]
     raw: NDArray[np.float64]
     labels: NDArray[np.int8]
 
     @staticmethod
-    def of(rung: Rung, rows: Slice) -> Held:
-        """What this rung says of these rows."""
-        plain = rung.raw_many(rows.features)
+    def of(tier: Tier, rows: Slice) -> Held:
+        """What this tier says of these rows."""
+        plain = tier.raw_many(rows.features)
         return Held(plain, at_level(plain, rows.labels), rows.labels)
 
 
@@ -106,24 +106,24 @@ class _Tried:
     losses: NDArray[np.float64]
 
 
-def climb(
+def select_tier(
     found: Gathered,
     seed: int,
-    rungs: tuple[str, ...] = tuple(RUNGS),
-    studied: Mapping[str, float] = USUAL,
+    tiers: tuple[str, ...] = tuple(TIERS),
+    tuned: Mapping[str, float] = USUAL,
     trees: Way | None = None,
 ) -> FittedScorer:
-    """The scorer of the best of these `rungs`; those that the data does not allow are left out.
+    """The scorer of the best of these `tiers`; those that the data does not allow are left out.
 
-    `studied` are settings of the trees that a study found (`training.fitting.tuned`), in place of the usual ones;
+    `tuned` are settings of the trees that a study found (`training.fitting.tuned`), in place of the usual ones;
     `trees` is a way to grow them that is decided already, on more machines than this one.
     """
-    allowed = [name for name in rungs if _allowed(name, found)] or ["prior"]
-    return _by_customers(found, allowed) if found.split is None else _by_time(found, allowed, seed, studied, trees)
+    allowed = [name for name in tiers if _allowed(name, found)] or ["prior"]
+    return _by_customers(found, allowed) if found.split is None else _by_time(found, allowed, seed, tuned, trees)
 
 
 def needed(target: Target, schedule: Schedule | None = None) -> dict[str, dict[str, float]]:
-    """The counts from which each rung is tried: some of customers, rows, yes, no and history_days."""
+    """The counts from which each tier is tried: some of customers, rows, yes, no and history_days."""
     days = float(_history_days(target, schedule))
     both = target.form == "probability"
     return {
@@ -162,7 +162,7 @@ def _enough(counts: Counts, least: Mapping[str, float]) -> bool:
 
 
 def _by_time(
-    found: Gathered, names: list[str], seed: int, studied: Mapping[str, float], trees: Way | None
+    found: Gathered, names: list[str], seed: int, tuned: Mapping[str, float], trees: Way | None
 ) -> FittedScorer:
     """Judged on rows held back a horizon later, then fitted once more on every row whose answer is known.
 
@@ -170,27 +170,27 @@ def _by_time(
     earlier: by a scorer that knows nothing that was not known at the first moment of the test.
     """
     data = found.dataset
-    ways = {name: trees if trees and name == Trees.name else WAYS[name](data, seed, studied) for name in names}
+    ways = {name: trees if trees and name == Trees.name else WAYS[name](data, seed, tuned) for name in names}
     tried = {name: _tried(way, data) for name, way in ways.items()}
     customer = np.concatenate([data.stop.customer, data.calibrate.customer])
     chosen = tried[_best({name: each.losses for name, each in tried.items()}, customer)]
     judged = _finished(chosen, chosen.held, data.upto(data.calibrate), found, int(data.test.cutoff.min()))
-    tested = Held.of(judged.rung, data.test)
+    tested = Held.of(judged.tier, data.test)
     served = _finished(chosen, [*chosen.held, tested], data.every, found, found.end)
     ranked = served.ranked(_ranks(served, data.test))
     losses = {name: float(each.losses.mean()) for name, each in tried.items()}
     way, rounds = chosen.way, int(str(chosen.way.parameters.get("rounds", 0)))
     rate = fit_prior(found.rows, found.names, found.target.horizon, found.target.prior).rate
     return FittedScorer(
-        ranked, rate, rounds, _importance(ranked.rung), way.parameters, chosen.calibration_losses, losses,
+        ranked, rate, rounds, _importance(ranked.tier), way.parameters, chosen.calibration_losses, losses,
         judged.ranked(_ranks(judged, data.calibrate)),
     )  # fmt: skip
 
 
 def _tried(way: Way, data: Dataset) -> _Tried:
-    """Each slice that is held back is foretold by a rung that ends a horizon before it.
+    """Each slice that is held back is foretold by a tier that ends a horizon before it.
 
-    Rungs are compared as they are: one that knows of the level by itself is the better for it. The curve that is served
+    Tiers are compared as they are: one that knows of the level by itself is the better for it. The curve that is served
     is of the slices at the level that came, because the level is estimated apart.
     """
     past = way.fit(data.upto(data.stop))
@@ -204,14 +204,14 @@ def _tried(way: Way, data: Dataset) -> _Tried:
 
 
 def _finished(tried: _Tried, held: Sequence[Held], rows: Slice, found: Gathered, now: int) -> Scorer:
-    """What is decided, fitted on these rows; curve and spread are of the slices held back, the level is as of `now`."""
+    """What is decided, fitted on these rows; curve and intervals are of slices held back, the level is of `now`."""
     raw, labels = (np.concatenate([getattr(each, name) for each in held]) for name in ("raw", "labels"))
     shape = fit_kind(tried.kind, raw, labels)
-    scorer = Scorer(found.target.name, tried.way.fit(rows), shape, _spread_within(tried.kind, held))
+    scorer = Scorer(found.target.name, tried.way.fit(rows), shape, _intervals_within(tried.kind, held))
     return scorer.at(level_at(scorer, rows, found, now))
 
 
-def _spread_within(kind: str, held: Sequence[Held]) -> Spread:
+def _intervals_within(kind: str, held: Sequence[Held]) -> Intervals:
     """How far off the calibration of the other slices is in each, at the level that came there."""
     parts = []
     for place, each in enumerate(held):
@@ -219,11 +219,11 @@ def _spread_within(kind: str, held: Sequence[Held]) -> Spread:
         raw, labels = (np.concatenate([getattr(other, name) for other in others]) for name in ("raw", "labels"))
         said = at_level(fit_kind(kind, raw, labels).apply_many(each.raw), each.labels)
         parts.append(groups(said, each.labels))
-    return fit_spread(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+    return fit_intervals(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
 def _best(losses: Mapping[str, NDArray[np.float64]], customer: NDArray[np.int32]) -> str:
-    """The simplest rung that is worse than the best by less than `TIE` standard errors, customers drawn whole."""
+    """The simplest tier that is worse than the best by less than `TIE` standard errors, customers drawn whole."""
     least = min(losses, key=lambda name: float(losses[name].mean()))
     place = np.unique(customer, return_inverse=True)[1]
     for name, each in losses.items():
@@ -248,16 +248,16 @@ def _ranks(scorer: Scorer, rows: Slice) -> Ranks:
     return Ranks.of(scorer.score_many(np.ascontiguousarray(newest_rows(rows).features)))
 
 
-def _importance(rung: Rung) -> dict[str, float]:
+def _importance(tier: Tier) -> dict[str, float]:
     """Shares by feature: of the gain of trees, of the size of a logistic regression's weights."""
-    if isinstance(rung, Trees):
-        shares = lightgbm.Booster(model_str=rung.text).feature_importance("gain").astype(np.float64)
-    elif isinstance(rung, Logistic):
-        size = {term.column: abs(term.weight) for term in rung.terms}
-        shares = np.array([size.get(name, 0.0) for name in rung.names])
+    if isinstance(tier, Trees):
+        shares = lightgbm.Booster(model_str=tier.text).feature_importance("gain").astype(np.float64)
+    elif isinstance(tier, Logistic):
+        size = {term.column: abs(term.weight) for term in tier.terms}
+        shares = np.array([size.get(name, 0.0) for name in tier.names])
     else:
         return {}
-    return dict(zip(rung.names, (shares / max(shares.sum(), 1e-15)).tolist(), strict=True))
+    return dict(zip(tier.names, (shares / max(shares.sum(), 1e-15)).tolist(), strict=True))
 
 
 def _by_customers(found: Gathered, names: list[str]) -> FittedScorer:
@@ -272,7 +272,7 @@ def _by_customers(found: Gathered, names: list[str]) -> FittedScorer:
     losses = {name: row_losses(each, rows.labels) for name, each in unseen.items()}
     best = _best(losses, rows.customer) if len(rows) else "prior"
     final = ways[best](rows)
-    scorer = Scorer(target.name, final, Calibration.identity(), _spread_of_few(final, found, unseen[best]))
+    scorer = Scorer(target.name, final, Calibration.identity(), _intervals_of_few(final, found, unseen[best]))
     scorer = scorer.at(level_at(scorer, rows, found, found.end))
     scorer = scorer.ranked(_ranks(scorer, rows))
     rate = fit_prior(rows, found.names, target.horizon, target.prior).rate
@@ -281,7 +281,7 @@ def _by_customers(found: Gathered, names: list[str]) -> FittedScorer:
 
 
 def _foretold(fit: Fit, rows: Slice) -> NDArray[np.float64]:
-    """What a rung of the other customers says of each row, customers in `FOLDS` parts."""
+    """What a tier of the other customers says of each row, customers in `FOLDS` parts."""
     part = np.unique(rows.customer, return_inverse=True)[1] % FOLDS
     said = np.empty(len(rows))
     for fold in range(FOLDS):
@@ -291,12 +291,12 @@ def _foretold(fit: Fit, rows: Slice) -> NDArray[np.float64]:
     return said
 
 
-def _spread_of_few(final: Rung, found: Gathered, unseen: NDArray[np.float64]) -> Spread:
+def _intervals_of_few(final: Tier, found: Gathered, unseen: NDArray[np.float64]) -> Intervals:
     """The doubt that is left after so few answers; that about the level comes on top."""
     rows, target = found.rows, found.target
     each = weights(rows, target.horizon)
     if isinstance(final, Logistic):
-        return fit_spread(*groups(unseen, rows.labels))
+        return fit_intervals(*groups(unseen, rows.labels))
     number = np.array([float(each.sum()) + believed(target.prior)])
     rates = np.array([final.rate]) if isinstance(final, Prior | StageRates) else np.empty(0)
     if isinstance(final, StageRates):
@@ -304,4 +304,4 @@ def _spread_of_few(final: Rung, found: Gathered, unseen: NDArray[np.float64]) ->
         number = by_stage(rows, found.names, each)[1] + believed(target.prior)
     deviations = np.sqrt(1.0 / (number * rates * (1.0 - rates)))
     places, first = np.unique(log_odds(rates), return_index=True)
-    return Spread(tuple(places.tolist()), tuple(deviations[first].tolist()))
+    return Intervals(tuple(places.tolist()), tuple(deviations[first].tolist()))

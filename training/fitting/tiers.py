@@ -1,4 +1,4 @@
-"""Fitting the rungs of the ladder: from labelled rows to a prior, rates by stage, a logistic regression, or trees.
+"""Fitting the tiers: from labelled rows to a prior, rates by stage, a logistic regression, or trees.
 
 Rows of one customer whose horizons overlap share their answer, so that they are fewer than they look. `weights` says
 how many independent answers a row stands for; rates and their shrinkage count those.
@@ -15,13 +15,13 @@ from scipy.special import betaln
 from sklearn.linear_model import LogisticRegression
 
 from features.events import Stage, days
-from models.prediction.tiers import Logistic, Prior, Rung, StageRates, Term, Trees
+from models.prediction.tiers import Logistic, Prior, StageRates, Term, Tier, Trees
 from models.prediction.tiers.logistic import FURTHEST, in_logarithms
 from models.prediction.tiers.tier import log_odds
 from training.rows.dataset import Slice
 
-Fit = Callable[[Slice], Rung]
-"""A rung of rows, its settings decided."""
+Fit = Callable[[Slice], Tier]
+"""A tier of rows, its settings decided."""
 
 LONG_AGO = 3650.0
 """Days since what never was."""
@@ -53,7 +53,7 @@ FEATURES: dict[str, float] = {
     "checkout_open": 0.0,
     "messages_28d": 0.0,
 }
-"""The features of the logistic rung, each with what stands for a value that is not defined."""
+"""The features of the logistic tier, each with what stands for a value that is not defined."""
 
 HALF_LIFE = days(60)
 """Time after which an answer counts half in a rate. Shorter follows a shop sooner, and knows less of a small one."""

@@ -23,7 +23,7 @@ class BadStudy(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Studied:
+class TunedSettings:
     """What a study of one target came to: its best settings, their mean log loss over the folds, and of the usual ones.
 
     `trials` of all sittings, `pruned` of which were cut short; `digest` stands for the rows.
@@ -39,11 +39,11 @@ class Studied:
     digest: str
 
 
-def read_study(folder: Path, target: str) -> Studied | None:
+def read_study(folder: Path, target: str) -> TunedSettings | None:
     """What the last study of this target came to; None when there was none. Raises `BadStudy`."""
     place = place_of(folder, target)
     try:
-        found = Studied(**json.loads(place.read_text(encoding="utf-8")))
+        found = TunedSettings(**json.loads(place.read_text(encoding="utf-8")))
         unknown = sorted(set(found.parameters) ^ set(SPACE))
         if unknown or found.target != target:
             raise ValueError(f"target {found.target!r}, settings {', '.join(unknown)}")
@@ -57,7 +57,7 @@ def read_study(folder: Path, target: str) -> Studied | None:
     return found
 
 
-def write_study(folder: Path, found: Studied) -> None:
+def write_study(folder: Path, found: TunedSettings) -> None:
     """Leave what a study came to where the next training finds it."""
     place = place_of(folder, found.target)
     place.parent.mkdir(parents=True, exist_ok=True)

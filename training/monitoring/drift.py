@@ -55,9 +55,9 @@ class Measure(NamedTuple):
 class Drift:
     """One column at a moment: a feature, or the score of a target (`is_score`).
 
-    `psi` and `wasserstein` (in spreads) are its distances from the reference, `sameness` is the share of the most
-    frequent value; each has a limit, which is infinite while it is not known how the shop usually moves, or there are
-    too few `rows`. `mean` and `undefined` (the share of NaN) stand beside those of the reference.
+    `psi` and `wasserstein` (in mean deviations) are its distances from the reference, `sameness` is the share of the
+    most frequent value; each has a limit, which is infinite while it is not known how the shop usually moves, or there
+    are too few `rows`. `mean` and `undefined` (the share of NaN) stand beside those of the reference.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Drift:
         measures = (
             Measure("population stability index", "PSI", self.psi, self.psi_limit, self.psi / self.psi_limit),
             Measure(
-                "Wasserstein distance in spreads", "distance", self.wasserstein, self.wasserstein_limit,
+                "Wasserstein distance in mean deviations", "distance", self.wasserstein, self.wasserstein_limit,
                 _number(self.wasserstein) / self.wasserstein_limit,
             ),
             # What is off is that customers no longer differ: that share is held against the least it may be.

@@ -82,8 +82,8 @@ def _regression(
         if float(np.abs(step).max()) < 1e-9:
             break
     inverse = np.linalg.inv(curvature)
-    spread = inverse @ _clustered(design * (answers - given)[:, None], customer) @ inverse
-    return coefficients, np.sqrt(np.diag(spread))
+    covariance = inverse @ _clustered(design * (answers - given)[:, None], customer) @ inverse
+    return coefficients, np.sqrt(np.diag(covariance))
 
 
 def _clustered(contributions: Array, customer: NDArray[np.int32]) -> Array:

@@ -22,7 +22,7 @@ from models.recommenders.contract import Touched
 from models.recommenders.history import recent_items
 from models.recommenders.item_item import ItemItem
 from training.evaluation.evaluation import REPLICATES, Figure, resamplings
-from training.recommenders.item_item import Taste, fit_recommender, weighed
+from training.recommenders.item_item import NeighbourSettings, fit_recommender, weighed
 from training.rows.dataset import consenting
 
 PLACES = 20
@@ -34,7 +34,7 @@ METRICS = ("ndcg_at_20", "recall_at_20")
 
 NEARS = (0.03, 0.1, 0.3)
 PRIORS = (0.001, 0.03, 0.3)
-"""Weights of neighbours and of popularity that `best_taste` tries."""
+"""Weights of neighbours and of popularity that `best_settings` tries."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class RankingEvaluation:
     """What one test of the recommender found.
 
     `figures[model][metric]` for the recommender and its baselines; `over[baseline][metric]` is the difference, and
-    `ratio` the recommender's NDCG over that of popularity. `taste` is how it was fitted.
+    `ratio` the recommender's NDCG over that of popularity. `settings` is how it was fitted.
     """
 
     customers: int
@@ -51,7 +51,7 @@ class RankingEvaluation:
     figures: Mapping[str, Mapping[str, Figure]]
     over: Mapping[str, Mapping[str, Figure]]
     ratio: Figure
-    taste: Taste
+    settings: NeighbourSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ class _Question:
 
 
 def evaluate_recommender(
-    fold: Fold, past: Past, names: Sequence[str], end: int, seed: int, taste: Taste | None = None
+    fold: Fold, past: Past, names: Sequence[str], end: int, seed: int, settings: NeighbourSettings | None = None
 ) -> RankingEvaluation | None:
     """The recommender of a week ago beside popularity and each customer's own usual, all as of then.
 
@@ -84,7 +84,7 @@ def evaluate_recommender(
     asked = _question(fold, past, names, end, seed)
     if asked is None:
         return None
-    chosen = taste or Taste()
+    chosen = settings or NeighbourSettings()
     recommender = fit_recommender(asked.known, names, asked.cutoff, chosen)
     popular = recommender.rank_many([()], PLACES)
     rankings = {
@@ -95,15 +95,15 @@ def evaluate_recommender(
     return _judged(rankings, asked, recommender, chosen, seed)
 
 
-def best_taste(fold: Fold, past: Past, names: Sequence[str], end: int, seed: int) -> Taste:
+def best_settings(fold: Fold, past: Past, names: Sequence[str], end: int, seed: int) -> NeighbourSettings:
     """The weights of neighbours and of popularity that would have been best a week before the week that is judged.
 
     The default when nobody bought anything in that week.
     """
     asked = _question(fold, past, names, end - HORIZON, seed)
     if asked is None:
-        return Taste()
-    fitted = fit_recommender(asked.known, names, asked.cutoff, Taste(near=1.0))
+        return NeighbourSettings()
+    fitted = fit_recommender(asked.known, names, asked.cutoff, NeighbourSettings(near=1.0))
     truths = asked.truths(fitted)
 
     def ndcg(weights: tuple[float, float]) -> float:
@@ -111,7 +111,7 @@ def best_taste(fold: Fold, past: Past, names: Sequence[str], end: int, seed: int
         return float(ranking_values(ranked, truths)[0].mean())
 
     near, prior = max(product(NEARS, PRIORS), key=ndcg)
-    return Taste(near=near, prior=prior)
+    return NeighbourSettings(near=near, prior=prior)
 
 
 def _question(fold: Fold, past: Past, names: Sequence[str], end: int, seed: int) -> _Question | None:
@@ -167,7 +167,11 @@ def _usual(
 
 
 def _judged(
-    rankings: Mapping[str, NDArray[np.int32]], asked: _Question, recommender: ItemItem, taste: Taste, seed: int
+    rankings: Mapping[str, NDArray[np.int32]],
+    asked: _Question,
+    recommender: ItemItem,
+    settings: NeighbourSettings,
+    seed: int,
 ) -> RankingEvaluation:
     truths = asked.truths(recommender)
     values = {
@@ -192,7 +196,7 @@ def _judged(
         samples[model][main] / np.maximum(samples["popularity"][main], least),
     )
     size = len(recommender.items)
-    return RankingEvaluation(len(asked.customers), size, asked.cutoff, figures, over, ratio, taste)
+    return RankingEvaluation(len(asked.customers), size, asked.cutoff, figures, over, ratio, settings)
 
 
 def ranking_values(

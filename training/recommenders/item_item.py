@@ -38,14 +38,14 @@ class NoPurchases(ValueError):
 
 
 @dataclass(frozen=True)
-class Taste:
+class NeighbourSettings:
     """How the recommender is fitted.
 
     An item needs `least` customers who bought or looked at it to have neighbours; it keeps the nearest `neighbours`.
     A basket or visit counts half after `half_life`, an item's popularity after `popularity_half_life`. A visit ends
     after a pause of `pause`, and weighs `look` of a basket. `shrink` is added to the denominator of the cosine.
     Neighbours weigh `near` of their cosine, beside a nearness to oneself that is a probability, and popularity `prior`;
-    how much either should, differs from shop to shop, and is found by `training.recommenders.evaluation.best_taste`.
+    how much either should, differs from shop to shop, and is found by `training.recommenders.evaluation.best_settings`.
     """
 
     least: int = 5
@@ -70,12 +70,14 @@ class _Touches:
     group: NDArray[np.int64]
 
 
-def fit_recommender(histories: Histories, names: Sequence[str], now: int, taste: Taste | None = None) -> ItemItem:
+def fit_recommender(
+    histories: Histories, names: Sequence[str], now: int, settings: NeighbourSettings | None = None
+) -> ItemItem:
     """The recommender as of `now`, from events of `histories` alone; `names` are the items' names by code.
 
     Its catalogue is every item that was ever bought or looked at. Raises `NoPurchases` when there is none.
     """
-    chosen = taste or Taste()
+    chosen = settings or NeighbourSettings()
     bought = _baskets(histories)
     looked = _visits(histories, chosen.pause)
     codes = np.unique(np.concatenate([bought.item, looked.item]))
@@ -142,14 +144,16 @@ def _fading(at: NDArray[np.int64], now: int, half_life: int) -> NDArray[np.float
     return weights
 
 
-def _groups(touches: _Touches, place: NDArray[np.int64], now: int, weight: float, taste: Taste) -> sparse.csr_matrix:
+def _groups(
+    touches: _Touches, place: NDArray[np.int64], now: int, weight: float, settings: NeighbourSettings
+) -> sparse.csr_matrix:
     """Baskets or visits by items: the square root of what the group counts, once for each item in it."""
     number = int(touches.group[-1]) + 1 if len(touches.group) else 0
     items = place[touches.item]
     known = items >= 0
     pairs = np.unique(np.column_stack([touches.group[known], items[known]]), axis=0)
     counts = np.zeros(number)
-    counts[touches.group] = _fading(touches.at, now, taste.half_life)
+    counts[touches.group] = _fading(touches.at, now, settings.half_life)
     values = np.sqrt(weight * counts[pairs[:, 0]]).astype(np.float32)
     return sparse.csr_matrix((values, (pairs[:, 0], pairs[:, 1])), shape=(number, int(place.max()) + 1))
 
@@ -192,7 +196,7 @@ def _repeats(bought: _Touches, place: NDArray[np.int64], now: int, within: int) 
 
 
 def _neighbours(
-    groups: sparse.csc_matrix, dense: NDArray[np.bool_], repeats: NDArray[np.float64], taste: Taste
+    groups: sparse.csc_matrix, dense: NDArray[np.bool_], repeats: NDArray[np.float64], settings: NeighbourSettings
 ) -> Neighbours:
     """The nearest items of each item, and itself; the product of the matrix with itself is made in bands of rows."""
     kept = np.flatnonzero(dense)
@@ -205,8 +209,8 @@ def _neighbours(
     for start in range(0, len(kept), _BAND):
         together = (rows[start : start + _BAND] @ columns).tocoo()
         source, other = together.row + start, together.col
-        cosine = together.data / (np.sqrt(counts[source] * counts[other]) + taste.shrink)
-        nearest = _nearest(source, cosine, (source != other) & (cosine > 0), taste.neighbours)
+        cosine = together.data / (np.sqrt(counts[source] * counts[other]) + settings.shrink)
+        nearest = _nearest(source, cosine, (source != other) & (cosine > 0), settings.neighbours)
         found.append((kept[source[nearest]], kept[other[nearest]], cosine[nearest]))
     itself = np.flatnonzero(repeats > 0)
     found.append((itself, itself, repeats[itself]))

@@ -51,7 +51,7 @@ def _what(card: TargetCard) -> str:
         ("definition", card.definition),
         ("asked of", card.scope),
         ("horizon", f"{card.horizon_days:g} days"),
-        ("model", f"{card.rung}, calibration {card.calibration}"),
+        ("model", f"{card.tier}, calibration {card.calibration}"),
         ("evidence", f"{card.evidence}: {EVIDENCE[card.evidence]}"),
     ]
     return "## What it answers\n\n" + _table(("", ""), rows)
@@ -95,9 +95,9 @@ def _reliability(card: TargetCard) -> str:
 
 def _sure(card: TargetCard) -> str:
     covered = "was not measured" if card.coverage is None else f"held in {card.coverage:.1%} of the groups of the test"
-    losses = "".join(f"\n- {rung}: log loss {loss:.4f}" for rung, loss in card.losses.items())
+    losses = "".join(f"\n- {tier}: log loss {loss:.4f}" for tier, loss in card.losses.items())
     told = f"The interval is to hold the rate in {card.interval:.0%} of the cases; it {covered}."
-    return f"## How sure it is\n\n{told}" + (f" Rungs tried, on rows they had not seen:\n{losses}" if losses else "")
+    return f"## How sure it is\n\n{told}" + (f" Tiers tried, on rows they had not seen:\n{losses}" if losses else "")
 
 
 def _limits(card: TargetCard) -> str:

@@ -62,7 +62,7 @@ def _target_run(each: AnyResult, bundle: Bundle, tags: Mapping[str, str], exampl
     """The record of one target."""
     name, manifest = each.target.name, bundle.manifest
     card = manifest.targets[name]
-    parameters = {"seed": manifest.seed, "rung": card.rung, "calibration": card.calibration, "scope": card.scope}
+    parameters = {"seed": manifest.seed, "tier": card.tier, "calibration": card.calibration, "scope": card.scope}
     return TargetRun(
         doc=card.doc,
         summary=summary(card),
@@ -94,8 +94,8 @@ def _parameters(shop: Shop, recommended: TrainedRecommender, manifest: Manifest)
         "events": shop.past.count,
         "features": len(shop.fold.names),
     }
-    if recommended.taste is not None:
-        parameters |= {f"recommender.{name}": value for name, value in asdict(recommended.taste).items()}
+    if recommended.settings is not None:
+        parameters |= {f"recommender.{name}": value for name, value in asdict(recommended.settings).items()}
     return parameters
 
 
@@ -116,7 +116,7 @@ def _whole(cards: Mapping[str, TargetCard], ranking: RankingEvaluation | None) -
 def _metrics(each: AnyResult, card: TargetCard) -> dict[str, float]:
     """Every figure of a target by name, such as `rfm_logistic/roc_auc_low`, the model's own without its name."""
     metrics = {"base_rate": card.base_rate, "trees": float(each.fitted.rounds), **card.metrics}
-    metrics |= {f"held_out/{rung}": loss for rung, loss in card.losses.items()}
+    metrics |= {f"held_out/{tier}": loss for tier, loss in card.losses.items()}
     metrics |= {f"counts/{what}": float(number) for what, number in card.counts.items()}
     if card.coverage is not None:
         metrics["coverage"] = card.coverage

@@ -77,7 +77,7 @@ def lift_picture(target: str, predictions: Mapping[str, Probabilities], labels: 
 def learning_picture(target: str, curve: Curve) -> bytes:
     """Log loss in the test against the number of rows learnt from, and that of the base rate."""
     figure, (axes,) = _page(f"{target}: learning curve", 1)
-    axes.plot(curve.rows, curve.losses, color=INK, marker="o", linewidth=2.2, label=curve.rung)
+    axes.plot(curve.rows, curve.losses, color=INK, marker="o", linewidth=2.2, label=curve.tier)
     axes.axhline(curve.base, color=QUIET, linestyle=":", label="base rate")
     axes.set_xscale("log")
     _named(axes, "rows learnt from", "log loss in the test")
@@ -90,7 +90,7 @@ def drift_picture(target: str, found: Sequence[Drift]) -> bytes:
     names = [each.column for each in found][::-1]
     measured = {
         "population stability index": [each.psi for each in found],
-        "Wasserstein distance, in spreads": [each.wasserstein for each in found],
+        "Wasserstein distance, in mean deviations": [each.wasserstein for each in found],
     }
     for axes, (distance, values) in zip(panels, measured.items(), strict=True):
         _bars(axes, names, np.nan_to_num(values[::-1]), distance)

@@ -63,7 +63,7 @@ def select(question: Question, champion: Bundle | None, *, until: int = 0, yield
     if (worse := held_back(compared)) and not yields:
         again = form.judge(question, form.adopted(form.as_of_end(rival, question.found), trained.fitted, asked), None)
         if passed(again.gates):
-            why = f"The model before is better than the new {trained.model.rung.name}: {worse[0].sentence}."
+            why = f"The model before is better than the new {trained.model.tier.name}: {worse[0].sentence}."
             card = replace(again.card, goes_on=why, seen=before.seen, losses=before.losses)
             return _answered(again, gates, again.model, card, compared)
     return _answered(trained.described_further(question), gates, trained.model, new, compared)
@@ -111,7 +111,7 @@ def _first_that_passes(question: Question, rival: Model | None) -> tuple[AnyResu
         if passed(trained.gates):
             return trained, lost
         lost += trained.gates
-        tiers = tiers[: tiers.index(trained.model.rung.name)]
+        tiers = tiers[: tiers.index(trained.model.tier.name)]
     return form.judge(question, replace(form.floor(question), losses=losses), rival, LOWEST), lost
 
 

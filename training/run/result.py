@@ -19,9 +19,9 @@ from training.run.tables import (
     Table,
     figures_table,
     gate_table,
-    ladder_table,
     ranking_table,
     served_table,
+    tier_table,
 )
 from training.tracking import Recorded
 
@@ -98,7 +98,7 @@ class TrainingResult:
 
     def tables(self) -> list[Table]:
         """The whole report: a table of figures for each target and the recommender, the gates, and what is served."""
-        reports = [ladder_table(self.bundle.manifest.targets)]
+        reports = [tier_table(self.bundle.manifest.targets)]
         for section in SECTIONS:
             reports += [table for each in self.section(section).values() for table in each.tables()]
         if self.ranking is not None:
@@ -117,7 +117,7 @@ def _ranking_json(ranking: RankingEvaluation | None) -> dict[str, Any] | None:
         "customers": ranking.customers,
         "items": ranking.items,
         "cutoff": ranking.cutoff,
-        "taste": asdict(ranking.taste),
+        "settings": asdict(ranking.settings),
         "figures": figures_json(ranking.figures),
         "over": figures_json(ranking.over),
         "ratio_to_popularity": asdict(ranking.ratio),

@@ -26,18 +26,18 @@ class Table(NamedTuple):
     rows: list[tuple[str | int, ...]]
 
 
-def ladder_table(cards: Mapping[str, TargetCard]) -> Table:
-    """On which rung each target stands, and what stands behind it."""
+def tier_table(cards: Mapping[str, TargetCard]) -> Table:
+    """On which tier each target stands, and what stands behind it."""
     rows: list[tuple[str | int, ...]] = []
     for name, card in cards.items():
-        losses = ", ".join(f"{rung} {loss:.4f}" for rung, loss in card.losses.items())
+        losses = ", ".join(f"{tier} {loss:.4f}" for tier, loss in card.losses.items())
         covered = "" if card.coverage is None else f"{card.coverage:.1%}"
         counted = int(card.counts["customers"]), int(card.counts["yes"])
-        rows.append((name, card.form, card.rung, card.evidence, f"{card.base_rate:.4g}", *counted, losses, covered))
+        rows.append((name, card.form, card.tier, card.evidence, f"{card.base_rate:.4g}", *counted, losses, covered))
     columns = (
         "target",
         "answer",
-        "rung",
+        "tier",
         "evidence",
         "base rate",
         "customers",
@@ -45,7 +45,7 @@ def ladder_table(cards: Mapping[str, TargetCard]) -> Table:
         "log loss",
         "90 % interval holds",
     )
-    return Table("the ladder: the rung of least log loss on rows it had not seen", columns, rows)
+    return Table("the tier of least log loss on rows it had not seen", columns, rows)
 
 
 def ranking_table(ranking: RankingEvaluation) -> Table:
@@ -81,7 +81,7 @@ def figures_table(manifest: Manifest, tested: Mapping[str, Figures]) -> Table:
         own = next(iter(figures.values()), None)
         beside = figures.get(CLASSIC)
         rows.append((
-            name, card.rung, card.evidence,
+            name, card.tier, card.evidence,
             str(own["roc_auc"]) if own else "", f"{beside['roc_auc'].value:.3f}" if beside else "",
             f"{own['calibration_error'].value:.3f}" if own else "",
             "" if card.coverage is None else f"{card.coverage:.1%}",
@@ -94,7 +94,7 @@ def figures_table(manifest: Manifest, tested: Mapping[str, Figures]) -> Table:
 def served_table(manifest: Manifest) -> Table:
     """What is not answered by the highest tier: why, and the command that may change it."""
     rows: list[tuple[str | int, ...]] = [
-        (name, card.rung, why, _next_step(name, card))
+        (name, card.tier, why, _next_step(name, card))
         for name, card in manifest.targets.items()
         if (why := why_not_higher(card))
     ]

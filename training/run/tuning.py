@@ -25,7 +25,7 @@ from features.journey import JOURNEY
 from features.log.contract import EventLog
 from training.fitting.calibration import PATIENCE, ROUNDS, constraints, settings
 from training.fitting.tiers import train_set
-from training.fitting.tuned import SPACE, Studied, read_study, write_study
+from training.fitting.tuned import SPACE, TunedSettings, read_study, write_study
 from training.rows.dataset import Dataset, Slice, gathered, joined
 from training.rows.schedule import NotEnoughHistory, Schedule, purged
 from training.rows.shop import read_shop
@@ -47,15 +47,15 @@ Progress = Callable[[str, int, int], None]
 def study_targets(
     log: EventLog, names: Sequence[str], *, minutes: float, started: int, now: int | None = None, seed: int = 0,
     folder: Path, fold: Fold = JOURNEY, schedule: Schedule | None = None, progress: Progress | None = None,
-) -> list[Studied]:  # fmt: skip
+) -> list[TunedSettings]:  # fmt: skip
     """Study the targets of these names (when none is named, all that answer with a probability) for `minutes` in all.
 
-    The arguments are those of `training.run.pipeline.train`. A target with too little history to be studied is left
+    The arguments are those of `training.run.pipeline.train`. A target with too little history to be tuned is left
     out, unless it is named: then `NotEnoughHistory` is raised.
     """
     targets = [target for target in chosen(tuple(names)) if target.form == "probability"]
     shop = read_shop(log, now, started, fold)
-    found: list[Studied] = []
+    found: list[TunedSettings] = []
     for number, target in enumerate(targets):
 
         def tell(step: str, done: int = number) -> None:
@@ -82,7 +82,7 @@ def study(
     folder: Path,
     storage: Path = STORAGE,
     tell: Callable[[str], None] | None = None,
-) -> Studied:
+) -> TunedSettings:
     """Look for better settings, for so many minutes after the first trial, and leave the best beside `folder`.
 
     `at` is the moment that the runs in MLflow are dated, microseconds. The same rows, seed and number of trials give
@@ -183,14 +183,14 @@ def _told(trial: FrozenTrial) -> Trial:
     return Trial(trial.number, trial.params, losses, pruned=trial.state == TrialState.PRUNED)
 
 
-def _concluded(found: optuna.Study, target: str, seed: int, digest: str, usual: Mapping[str, Any]) -> Studied:
+def _concluded(found: optuna.Study, target: str, seed: int, digest: str, usual: Mapping[str, Any]) -> TunedSettings:
     """The best of the trials that came to their end; one of them was of the usual settings."""
     complete = found.get_trials(states=(TrialState.COMPLETE,))
     losses = {trial.number: float(np.mean(trial.user_attrs["losses"])) for trial in complete}
     compared = next(losses[trial.number] for trial in complete if trial.params == usual)
     pruned = len(found.get_trials(states=(TrialState.PRUNED,)))
     best = found.best_trial
-    return Studied(
+    return TunedSettings(
         target, dict(best.params), losses[best.number], compared, len(complete) + pruned, pruned, seed, digest
     )
 

@@ -117,6 +117,6 @@ def _load_pyfunc(path: str) -> Predictor:
 
 def _trees(model: Answers) -> str:
     """The text of the trees that the answer is made of, before calibration; empty where there are none."""
-    if isinstance(model.rung, Trees):
-        return model.rung.text
-    return model.rung.texts[0] if isinstance(model.rung, AmountTrees | StageTrees) else ""
+    if isinstance(model.tier, Trees):
+        return model.tier.text
+    return model.tier.texts[0] if isinstance(model.tier, AmountTrees | StageTrees) else ""

@@ -78,7 +78,7 @@ def _input(name: str, digest: str, context: str, profile: Mapping[str, int]) -> 
 
 
 def _described(run: Run) -> str:
-    """The bundle in a list: each target with its rung and evidence."""
+    """The bundle in a list: each target with its tier and evidence."""
     cards = run.bundle.manifest.targets
-    told = [f"- `{name}`: {card.rung}, evidence {card.evidence}" for name, card in cards.items()]
+    told = [f"- `{name}`: {card.tier}, evidence {card.evidence}" for name, card in cards.items()]
     return "\n".join([f"Bundle {run.bundle.version}.", "", *told])

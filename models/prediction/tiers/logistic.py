@@ -1,4 +1,4 @@
-"""The third rung: logistic regression on a few features in logarithms."""
+"""The third tier: logistic regression on a few features in logarithms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The second rung: the rate of the customer's stage on the journey."""
+"""The second tier: the rate of the customer's stage on the journey."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every rung answers."""
+"""What every tier answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Rung(Protocol):
+class Tier(Protocol):
     """From the features of a customer to a probability, before calibration.
 
     Rows are float32 in the order of `names`; NaN means "not defined". One row and the same row in a batch give the
@@ -19,7 +19,7 @@ class Rung(Protocol):
 
     @property
     def name(self) -> str:
-        """What the rung is called: `prior`, `stage_rate`, `logistic` or `lightgbm`."""
+        """What the tier is called: `prior`, `stage_rate`, `logistic` or `lightgbm`."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -38,7 +38,7 @@ class Rung(Protocol):
         """
 
     def to_bytes(self) -> bytes:
-        """The rung as text; reading it gives the same answers, bit for bit."""
+        """The tier as text; reading it gives the same answers, bit for bit."""
 
 
 def log_odds(probability: float) -> float:

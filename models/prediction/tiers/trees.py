@@ -1,4 +1,4 @@
-"""The highest rung: boosted trees on every feature."""
+"""The highest tier: boosted trees on every feature."""
 
 from __future__ import annotations
 

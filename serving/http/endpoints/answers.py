@@ -11,7 +11,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from features.events import Channel
-from models.bundle.readiness import NextRung, Readiness, readiness
+from models.bundle.readiness import NextTier, Readiness, readiness
 from models.decisions.policy import Considered
 from serving import metrics
 from serving.engine.customer import number, stage_name, target_scores
@@ -28,7 +28,7 @@ from serving.http.schemas import (
     ConsideredAction,
     DecisionAnswer,
     DecisionRequest,
-    NextRungAnswer,
+    NextTierAnswer,
     ProblemError,
     ReadinessAnswer,
     RecommendationsAnswer,
@@ -125,18 +125,18 @@ def _readiness(each: Readiness) -> TargetReadiness:
         form=each.form,
         definition=each.definition,
         scope=each.scope,
-        rung=each.rung,
+        tier=each.tier,
         evidence=each.evidence,
         counts=dict(each.counts),
-        next=None if each.next is None else _next_rung(each.next),
+        next=None if each.next is None else _next_tier(each.next),
         missing=each.missing,
         why=each.why,
     )
 
 
-def _next_rung(each: NextRung) -> NextRungAnswer:
-    return NextRungAnswer(
-        rung=each.rung,
+def _next_tier(each: NextTier) -> NextTierAnswer:
+    return NextTierAnswer(
+        tier=each.tier,
         needed=dict(each.needed),
         lacking=dict(each.lacking),
         expected=None if each.expected is None else moment(each.expected),

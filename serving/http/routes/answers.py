@@ -51,7 +51,7 @@ ROUTES: tuple[Route, ...] = (
         endpoint=answers.get_readiness,
         tag="answers",
         summary="Tell how far each target has come",
-        doc="What answers each target today and on what evidence, the counts behind it, and what the next rung takes: "
+        doc="What answers each target today and on what evidence, the counts behind it, and what the next tier takes: "
         "the counts needed, those lacking, and when they are expected. As of the latest training.",
         answer=ReadinessAnswer,
         answer_doc="Every target.",

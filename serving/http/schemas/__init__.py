@@ -59,7 +59,7 @@ from serving.http.schemas.requests import (
     ScoresRequest,
     SegmentQuery,
 )
-from serving.http.schemas.scores import CustomerScores, NextRungAnswer, ReadinessAnswer, ScoresAnswer, TargetReadiness
+from serving.http.schemas.scores import CustomerScores, NextTierAnswer, ReadinessAnswer, ScoresAnswer, TargetReadiness
 
 __all__ = [
     "ActionReason",
@@ -89,7 +89,7 @@ __all__ = [
     "MeasurementQuery",
     "MeasurementRequest",
     "ModelStamp",
-    "NextRungAnswer",
+    "NextTierAnswer",
     "PageMessage",
     "PastYield",
     "ProblemAnswer",

@@ -123,10 +123,10 @@ class ScoresAnswer(Stamped):
     results: list[CustomerScores]
 
 
-class NextRungAnswer(Answer):
-    """What the next rung of the ladder takes."""
+class NextTierAnswer(Answer):
+    """What the next tier takes."""
 
-    rung: str
+    tier: str
     needed: dict[str, float] = Field(description="The counts from which it is tried.")
     lacking: dict[str, float] = Field(
         description="What is lacking of them. Nothing when it was tried already; `why` says what came of that."
@@ -141,12 +141,12 @@ class TargetReadiness(Answer):
     form: str
     definition: str
     scope: str
-    rung: str = Field(description="What answers now.", examples=["prior", "stage_rate", "logistic", "lightgbm"])
+    tier: str = Field(description="What answers now.", examples=["prior", "stage_rate", "logistic", "lightgbm"])
     evidence: EvidenceLetter
     counts: dict[str, float] = Field(description="What was counted when the model was trained.")
-    next: NextRungAnswer | None = Field(description="Null at the top of the ladder.")
+    next: NextTierAnswer | None = Field(description="Null at the top.")
     missing: str = Field(description="What keeps the target from being tested; empty when it is.")
-    why: str = Field(description="Why nothing above it on the ladder answers; empty at the top.")
+    why: str = Field(description="Why no tier above it answers; empty at the top.")
 
 
 class ReadinessAnswer(Stamped):

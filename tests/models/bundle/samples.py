@@ -58,7 +58,7 @@ def manifest() -> Manifest:
             0.25,
             said.get("calibration", "identity"),
             form=said["form"],
-            rung=said["rung"],
+            tier=said["tier"],
         )
     return Manifest(FINGERPRINT, NAMES, cards, "2017-12-31T12:00:00Z", 1_514_721_600_000_000, 42, "0123abc", 7)
 

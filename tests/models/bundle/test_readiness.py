@@ -1,4 +1,4 @@
-"""What the next rung of each target takes, and when it is expected."""
+"""What the next tier of each target takes, and when it is expected."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ NEEDED = {
 }
 
 
-def _of(rung: str, **counts: float) -> Readiness:
-    card = TargetCard("d", "s", 7.0, 0.1, "identity", rung=rung, evidence="D", counts=counts, needed=NEEDED)
+def _of(tier: str, **counts: float) -> Readiness:
+    card = TargetCard("d", "s", 7.0, 0.1, "identity", tier=tier, evidence="D", counts=counts, needed=NEEDED)
     manifest = Manifest("f", ("a",), {"conversion_7d": card}, "2026-01-01T00:00:00Z", NOW, 0, "", 0)
     (found,) = readiness(manifest)
     return found
@@ -28,7 +28,7 @@ def _of(rung: str, **counts: float) -> Readiness:
 def test_what_is_lacking_comes_at_the_pace_of_the_history() -> None:
     found = _of("stage_rate", rows=150.0, yes=10.0, history_days=30.0)
     assert found.next is not None
-    assert found.next.rung == "logistic"
+    assert found.next.tier == "logistic"
     assert found.next.lacking == {"rows": 50.0, "yes": 30.0}
     assert found.next.expected == NOW + 90 * DAY  # 30 more at one in three days
 
@@ -36,14 +36,14 @@ def test_what_is_lacking_comes_at_the_pace_of_the_history() -> None:
 def test_history_grows_a_day_a_day() -> None:
     found = _of("logistic", rows=5000.0, yes=900.0, history_days=100.0)
     assert found.next is not None
-    assert (found.next.rung, found.next.lacking) == ("lightgbm", {"history_days": 20.0})
+    assert (found.next.tier, found.next.lacking) == ("lightgbm", {"history_days": 20.0})
     assert found.next.expected == NOW + 20 * DAY
 
 
 def test_what_does_not_grow_is_not_expected() -> None:
     found = _of("stage_rate", rows=500.0, yes=0.0, history_days=30.0)
     assert found.next is not None
-    assert (found.next.rung, found.next.expected) == ("logistic", None)
+    assert (found.next.tier, found.next.expected) == ("logistic", None)
 
 
 def test_what_takes_longer_than_anybody_can_foresee_is_not_expected() -> None:
@@ -52,10 +52,10 @@ def test_what_takes_longer_than_anybody_can_foresee_is_not_expected() -> None:
     assert (found.next.lacking, found.next.expected) == ({"yes": 39.0}, None)
 
 
-def test_a_rung_that_lost_lacks_nothing() -> None:
+def test_a_tier_that_lost_lacks_nothing() -> None:
     found = _of("logistic", rows=5000.0, yes=900.0, history_days=200.0)
     assert found.next is not None
-    assert (found.next.rung, found.next.lacking, found.next.expected) == ("lightgbm", {}, None)
+    assert (found.next.tier, found.next.lacking, found.next.expected) == ("lightgbm", {}, None)
 
 
 def test_above_the_top_is_nothing() -> None:
@@ -72,17 +72,17 @@ def test_what_is_lacking_is_said_as_people_count() -> None:
 
 
 @given(
-    rung=st.sampled_from(list(NEEDED)),
+    tier=st.sampled_from(list(NEEDED)),
     counts=st.fixed_dictionaries(
         {name: st.integers(0, 3000).map(float) for name in ("customers", "rows", "yes", "history_days")}
     ),
 )
-def test_with_what_is_lacking_the_rung_is_reached(rung: str, counts: dict[str, float]) -> None:
-    found = _of(rung, **counts).next
+def test_with_what_is_lacking_the_tier_is_reached(tier: str, counts: dict[str, float]) -> None:
+    found = _of(tier, **counts).next
     if found is None:
-        assert rung == "lightgbm"
+        assert tier == "lightgbm"
         return
-    assert list(NEEDED).index(found.rung) > list(NEEDED).index(rung)
+    assert list(NEEDED).index(found.tier) > list(NEEDED).index(tier)
     reached = {what: counts[what] + found.lacking.get(what, 0.0) for what in counts}
     assert all(reached[what] >= number for what, number in found.needed.items())
     assert all(number > 0 for number in found.lacking.values())

@@ -110,7 +110,7 @@ def test_threads_share_a_scorer_and_let_go_of_their_own_part(scorer: Scorer) -> 
 def test_a_dropped_scorer_is_freed_at_once(text: str) -> None:
     scorer = Scorer.from_text("conversion_7d", text, Calibration.identity(), NAMES)
     scorer.score(np.zeros(len(NAMES), np.float32))
-    model = weakref.ref(scorer.rung._booster._model)  # type: ignore[attr-defined]
+    model = weakref.ref(scorer.tier._booster._model)  # type: ignore[attr-defined]
     gc.disable()
     try:
         del scorer

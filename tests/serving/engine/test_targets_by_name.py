@@ -47,7 +47,7 @@ def valued(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
     told = bundle(JOURNEY)
     amount = AmountScorer("lifetime_value_90d", MeanAmount(80.0, 0.0, 240.0, JOURNEY.names), Ranks((0.0, 160.0)))
     models: dict[str, Model] = {**told.models, "lifetime_value_90d": amount}
-    card = replace(told.manifest.targets["churn_28d"], form="amount", rung="prior", base_rate=80.0, prior=80.0)
+    card = replace(told.manifest.targets["churn_28d"], form="amount", tier="prior", base_rate=80.0, prior=80.0)
     cards = {**told.manifest.targets, "lifetime_value_90d": card}
     whole = Champion.of(told.changed(replace(told.manifest, targets=cards), models))
     asking = replace(whole, policy=Policy(actions=(LOYALTY, DO_NOTHING)))

@@ -1,4 +1,4 @@
-"""Scores of every form and on every rung: one shape, what stands behind them, and why."""
+"""Scores of every form and on every tier: one shape, what stands behind them, and why."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from models.bundle.bundle import Bundle, Model
 from models.bundle.manifest import TargetCard
 from models.prediction.amount import AmountScorer, MeanAmount
 from models.prediction.calibration import Calibration
-from models.prediction.interval import Ranks, Spread
+from models.prediction.interval import Intervals, Ranks
 from models.prediction.next_stage import StageScorer, StageShares
 from models.prediction.scorer import Scorer
 from models.prediction.tiers import Prior
@@ -35,7 +35,7 @@ CARD = TargetCard(
     horizon_days=28.0,
     base_rate=0.02,
     calibration="identity",
-    rung="prior",
+    tier="prior",
     evidence="E",
     prior=0.02,
     counts={"customers": 12.0, "rows": 40.0, "yes": 1.0, "history_days": 20.0},
@@ -44,12 +44,12 @@ CARD = TargetCard(
 
 
 def _whole() -> Bundle:
-    """The shop's bundle, and a target of each other form and of a lower rung."""
+    """The shop's bundle, and a target of each other form and of a lower tier."""
     told = bundle(JOURNEY)
     models: dict[str, Model] = {
         **told.models,
         "refund_28d": Scorer(
-            "refund_28d", Prior(0.02, NAMES), Calibration.identity(), Spread.constant(0.5), Ranks((0.0, 0.1))
+            "refund_28d", Prior(0.02, NAMES), Calibration.identity(), Intervals.constant(0.5), Ranks((0.0, 0.1))
         ),
         "lifetime_value_90d": AmountScorer(
             "lifetime_value_90d", MeanAmount(80.0, 0.0, 240.0, NAMES), Ranks((0.0, 160.0))
@@ -188,12 +188,12 @@ def test_reasons_are_for_few_customers_at_once(scored: TestClient) -> None:
     fails(scored.post("/v1/scores?explain=perhaps", json={"customer": "a"}), "invalid_request")
 
 
-def test_readiness_says_what_the_next_rung_takes(scored: TestClient) -> None:
+def test_readiness_says_what_the_next_tier_takes(scored: TestClient) -> None:
     answer = ok(scored.get("/v1/readiness"), schemas.ReadinessAnswer)
     found = {each["target"]: each for each in answer["targets"]}
     refund = found["refund_28d"]
-    assert (refund["rung"], refund["evidence"], refund["counts"]) == ("prior", "E", dict(CARD.counts))
-    assert refund["next"]["rung"] == "logistic"
+    assert (refund["tier"], refund["evidence"], refund["counts"]) == ("prior", "E", dict(CARD.counts))
+    assert refund["next"]["tier"] == "logistic"
     assert refund["next"]["lacking"] == {"rows": 60.0, "yes": 4.0}
     assert refund["next"]["expected"] == moment(1_780_000_000_000_000 + 80 * DAY).isoformat().replace("+00:00", "Z")
     assert found["churn_28d"]["next"] is None

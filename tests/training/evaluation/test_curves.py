@@ -9,7 +9,7 @@ import pytest
 
 from tests.training.shop import rows
 from training.evaluation.curves import LEANT_ON, SCORE, SHARES, drifts, learning_curve, partial_dependence
-from training.fitting.tier_selection import FittedScorer, climb
+from training.fitting.tier_selection import FittedScorer, select_tier
 from training.rows.dataset import Counts, Gathered, joined
 from training.rows.schedule import Split
 
@@ -21,7 +21,7 @@ def fitted() -> FittedScorer:
     moments = Split(*(np.unique(part.cutoff) for part in parts))
     every = joined(list(parts))
     counts = Counts(len(np.unique(every.customer)), len(every), int(every.labels.sum()), 280.0)
-    return climb(
+    return select_tier(
         Gathered(
             data.target, data.names, every, moments, "", counts, int(data.test.cutoff.max()) + data.target.horizon
         ),
@@ -31,7 +31,7 @@ def fitted() -> FittedScorer:
 
 def test_more_rows_learn_more(fitted: FittedScorer) -> None:
     curve = learning_curve(rows("churn_28d"), fitted, seed=1)
-    assert curve is not None and curve.rung == fitted.scorer.rung.name
+    assert curve is not None and curve.tier == fitted.scorer.tier.name
     assert len(curve.rows) == len(SHARES) + 1 and list(curve.rows) == sorted(curve.rows)
     assert curve.losses[-1] < curve.losses[0] and curve.losses[-1] < curve.base
     assert curve == learning_curve(rows("churn_28d"), fitted, seed=1)

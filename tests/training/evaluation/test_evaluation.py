@@ -29,8 +29,8 @@ def test_an_interval_is_as_wide_as_theory_says() -> None:
     labels = (draw.random(number) < 0.5).astype(np.int8)
     found = evaluate({"model": np.full(number, 0.4)}, labels, np.arange(number, dtype=np.int32), seed=1)
     brier = found.figures["model"]["brier"]
-    spread = np.std((0.4 - labels) ** 2) / np.sqrt(number)
-    assert brier.high - brier.low == pytest.approx(2 * 1.96 * spread, rel=0.15)
+    deviation = np.std((0.4 - labels) ** 2) / np.sqrt(number)
+    assert brier.high - brier.low == pytest.approx(2 * 1.96 * deviation, rel=0.15)
     assert brier.low < brier.value < brier.high
 
 

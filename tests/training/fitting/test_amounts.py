@@ -26,9 +26,9 @@ from training.targets import TARGETS
 def test_the_amount_of_a_long_log_is_nearer_than_the_mean_and_adds_up() -> None:
     gathered = found("lifetime_value_90d", 150, 520)
     fitted = fit_amount(gathered, seed=1)
-    test = judge_amount(fitted.scorer.rung, gathered.dataset, seed=1)
+    test = judge_amount(fitted.scorer.tier, gathered.dataset, seed=1)
     assert list(fitted.losses) == ["prior", "buyers", "lightgbm"]
-    assert fitted.scorer.rung.name == min(fitted.losses, key=fitted.losses.__getitem__) != "prior"
+    assert fitted.scorer.tier.name == min(fitted.losses, key=fitted.losses.__getitem__) != "prior"
     assert test.over["mean"]["mae"].high < 0.0 and test.over["mean"]["rmse"].high < 0.0
     assert test.total == pytest.approx(1.0, abs=0.1) and test.coverage == pytest.approx(0.9, abs=0.06)
 
@@ -80,7 +80,7 @@ def test_a_pace_that_tells_everything_has_the_greatest_share_and_one_that_tells_
 def test_a_log_too_short_to_be_parted_is_answered_in_closed_form() -> None:
     gathered = found("lifetime_value_90d", 150, 200)
     fitted = fit_amount(gathered, seed=1)
-    assert gathered.split is None and fitted.scorer.rung.name == "buyers"
+    assert gathered.split is None and fitted.scorer.tier.name == "buyers"
     assert fitted.losses["buyers"] < 0.8 * fitted.losses["prior"]
     said = fitted.scorer.estimate_many(gathered.rows.features)
     assert ((said.low <= said.high) & (said.value > 0.0)).all() and set(said.rank_band.tolist()) > {
@@ -124,8 +124,8 @@ def test_stages_that_follow_from_a_feature_are_foretold() -> None:
         target, JOURNEY.names, rows, split, "", Counts(4_000, 4_000, 2_600, 480.0), int(rows.cutoff.max())
     )
     fitted = fit_stage(gathered, seed=1)
-    test = judge_stage(fitted.scorer.rung, gathered.dataset)
-    assert fitted.scorer.rung.name == "lightgbm" and fitted.losses["lightgbm"] < 0.7 * fitted.losses["prior"]
+    test = judge_stage(fitted.scorer.tier, gathered.dataset)
+    assert fitted.scorer.tier.name == "lightgbm" and fitted.losses["lightgbm"] < 0.7 * fitted.losses["prior"]
     assert test.accuracy > 0.85 and test.log_loss < 0.7 * test.log_loss_of_shares and test.days_off < 0.5
 
 

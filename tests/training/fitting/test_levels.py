@@ -15,7 +15,7 @@ from features.replay.snapshots import Past, past_of
 from models.prediction.level import UNMOVED, Level
 from tests.worlds import OPENING, shop
 from training.fitting.levels import settled
-from training.fitting.tier_selection import climb
+from training.fitting.tier_selection import select_tier
 from training.rows.dataset import gathered, rows_at, short_question
 from training.rows.residuals import SHORT, Residuals, _mean_within, ahead, level_of
 from training.rows.schedule import Schedule
@@ -45,14 +45,14 @@ def test_the_level_follows_a_jump_before_a_horizon_of_it_is_known(factor: float)
     past, end = jumped(factor)
     found = gathered(target, JOURNEY, past, OPENING, NOW, seed=1)
     assert found.rows.cutoff.max() < JUMP and found.short is not None and found.short.cutoff.max() > JUMP
-    scorer = climb(found, seed=1, rungs=("logistic",)).scorer
+    scorer = select_tier(found, seed=1, tiers=("logistic",)).scorer
     asked = rows_at(target, JOURNEY, past, np.array([NOW]), end)
     came, said = asked.labels.mean(), scorer.score_many(asked.features).mean()
     unmoved = scorer.at(UNMOVED).score_many(asked.features).mean()
     assert scorer.level.shift * np.log(factor) > 0.0
     assert abs(said - came) < 0.75 * abs(unmoved - came)
     assert scorer.level.deviation > 0.1
-    judged = climb(found, seed=1, rungs=("logistic",)).judged
+    judged = select_tier(found, seed=1, tiers=("logistic",)).judged
     assert judged is not None and judged.level != scorer.level
 
 

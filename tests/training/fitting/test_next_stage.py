@@ -23,12 +23,12 @@ def test_the_test_changes_nothing_of_what_is_fitted() -> None:
     turned = replace(told, rows=replace(told.rows, labels=np.where(tested, 2, labels).astype(np.int8)))
     first, second = fit_stage(told, seed=1), fit_stage(turned, seed=1)
     assert first.rate == second.rate and first.losses == second.losses
-    assert first.scorer.rung.to_bytes() == second.scorer.rung.to_bytes()
+    assert first.scorer.tier.to_bytes() == second.scorer.tier.to_bytes()
 
 
 def test_the_base_rate_of_stages_is_the_shares_that_their_gates_compare_with() -> None:
     labels = np.random.default_rng(3).choice(np.array([2, 3, STAYS], np.int8), 1_600)
     told = stages_found(labels, np.arange(1_600) % 16 * 30 * DAY)
-    found = shares_floor(told).scorer.rung
+    found = shares_floor(told).scorer.tier
     assert isinstance(found, StageShares)
     assert judge_stage(found, told.dataset).worse.value == 0.0

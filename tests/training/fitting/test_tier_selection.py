@@ -1,4 +1,4 @@
-"""The ladder at every size, held to worlds whose probabilities are known."""
+"""The selection at every size, held to worlds whose probabilities are known."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from features.events import DAY
 from features.journey import JOURNEY, Journey
-from models.prediction.interval import Spread
+from models.prediction.interval import Intervals
 from models.prediction.scorer import Scorer
-from models.prediction.tiers import RUNGS
+from models.prediction.tiers import TIERS
 from tests.training.shop import found, rows, world
 from training.fitting.calibration import ROUNDS, constraints, log_loss
 from training.fitting.candidates import WAYS
-from training.fitting.intervals import coverage, fit_spread, groups
-from training.fitting.tier_selection import LEAST, FittedScorer, climb, needed
+from training.fitting.intervals import coverage, fit_intervals, groups
+from training.fitting.tier_selection import LEAST, FittedScorer, needed, select_tier
 from training.fitting.tiers import believed, fit_prior, fit_stage_rates, weights
 from training.rows.dataset import Counts, Dataset, Gathered, Slice, joined
 from training.targets import TARGETS
@@ -28,12 +28,12 @@ from training.targets import TARGETS
 
 @cache
 def fitted(target: str) -> FittedScorer:
-    return climb(found(target), seed=3)
+    return select_tier(found(target), seed=3)
 
 
-def judged(found: Gathered, rungs: tuple[str, ...] = tuple(RUNGS)) -> Scorer:
+def judged(found: Gathered, tiers: tuple[str, ...] = tuple(TIERS)) -> Scorer:
     """What the test may judge; what is served, where there is no test."""
-    one = climb(found, seed=1, rungs=rungs)
+    one = select_tier(found, seed=1, tiers=tiers)
     return one.judged or one.scorer
 
 
@@ -64,28 +64,28 @@ def test_a_scorer_comes_near_the_truth(target: str) -> None:
 
 
 def test_the_same_seed_gives_the_same_scorer() -> None:
-    assert climb(found("churn_28d"), seed=3).scorer.files() == fitted("churn_28d").scorer.files()
+    assert select_tier(found("churn_28d"), seed=3).scorer.files() == fitted("churn_28d").scorer.files()
 
 
 def test_a_scorer_is_small_and_says_how_it_came_about() -> None:
     one = fitted("conversion_7d")
-    assert one.scorer.rung.name == "lightgbm" and 1 <= one.rounds <= ROUNDS
+    assert one.scorer.tier.name == "lightgbm" and 1 <= one.rounds <= ROUNDS
     assert one.importance.keys() == set(JOURNEY.names)
     assert sum(one.importance.values()) == pytest.approx(1.0)
     assert one.scorer.shape.kind == min(one.calibration_losses, key=one.calibration_losses.__getitem__)
-    assert list(one.losses) == list(RUNGS)
+    assert list(one.losses) == list(TIERS)
 
 
 @pytest.mark.parametrize("target", ["conversion_7d", "churn_28d"])
 @given(data=st.data())
 def test_more_engagement_alone_never_counts_against_a_customer(target: str, data: st.DataObject) -> None:
-    rung, test = fitted(target).scorer.rung, rows(target).test
+    tier, test = fitted(target).scorer.tier, rows(target).test
     place = data.draw(st.integers(0, len(test) - 1))
     name = data.draw(st.sampled_from(sorted(Journey.engaging)))
     values = np.sort(np.array(data.draw(st.lists(st.floats(0.0, 60.0, width=32), min_size=2, max_size=20)), np.float32))
     same = np.repeat(test.features[[place]], len(values), axis=0)
     same[:, JOURNEY.index[name]] = values
-    assert (np.diff(rung.raw_many(same)) * TARGETS[target].engagement >= 0.0).all()
+    assert (np.diff(tier.raw_many(same)) * TARGETS[target].engagement >= 0.0).all()
 
 
 def test_a_target_says_which_way_engagement_works_or_is_left_free() -> None:
@@ -99,11 +99,11 @@ def test_a_target_says_which_way_engagement_works_or_is_left_free() -> None:
 
 
 @pytest.mark.parametrize("customers", [5, 60, 200])
-def test_at_every_size_the_ladder_is_as_good_as_the_best_rung_within_noise(customers: int) -> None:
+def test_at_every_size_the_selected_is_as_good_as_the_best_tier_within_noise(customers: int) -> None:
     gathered = found("conversion_7d", customers)
     test = gathered.dataset.test if gathered.split is not None else gathered.rows
     taken = judged(gathered)
-    losses = {name: log_loss(judged(gathered, (name,)).score_many(test.features), test.labels) for name in RUNGS}
+    losses = {name: log_loss(judged(gathered, (name,)).score_many(test.features), test.labels) for name in TIERS}
     assert log_loss(taken.score_many(test.features), test.labels) < min(losses.values()) + 0.02
 
 
@@ -111,7 +111,7 @@ def test_at_every_size_the_ladder_is_as_good_as_the_best_rung_within_noise(custo
 @pytest.mark.parametrize("target", ["conversion_7d", "churn_28d", "repeat_purchase_60d", "unsubscribe_30d"])
 def test_every_target_has_an_answer_of_the_same_form(target: str, customers: int, days: int) -> None:
     gathered = found(target, customers, days)
-    one = climb(gathered, seed=1)
+    one = select_tier(gathered, seed=1)
     features = np.vstack([gathered.rows.features[:20], np.full((1, len(JOURNEY.names)), np.nan, np.float32)])
     said = one.scorer.estimate_many(features)
     assert ((said.low > 0.0) & (said.low < said.value) & (said.value < said.high) & (said.high < 1.0)).all()
@@ -130,15 +130,15 @@ def test_without_rows_the_prior_is_the_answer() -> None:
         np.empty(0, np.int32),
         np.empty(0, np.int64),
     )
-    one = climb(Gathered(target, JOURNEY.names, nothing, None, "nobody came", Counts(0, 0, 0, 0.0), 0), seed=1)
+    one = select_tier(Gathered(target, JOURNEY.names, nothing, None, "nobody came", Counts(0, 0, 0, 0.0), 0), seed=1)
     said = one.scorer.estimate(np.full(len(JOURNEY.names), np.nan, np.float32))
     assert [said.value, one.rate] == pytest.approx([target.prior, target.prior]) and not one.losses
     assert said.low < 0.5 * target.prior and said.high > 1.0 - 0.5 * (1.0 - target.prior)
 
 
-def test_what_a_rung_needs_grows_with_the_horizon() -> None:
+def test_what_a_tier_needs_grows_with_the_horizon() -> None:
     week, month = needed(TARGETS["conversion_7d"]), needed(TARGETS["conversion_30d"])
-    assert list(week) == list(RUNGS) and set(week) < set(LEAST)
+    assert list(week) == list(TIERS) and set(week) < set(LEAST)
     assert week["lightgbm"]["history_days"] < month["lightgbm"]["history_days"]
     assert found("conversion_7d", 60, int(week["lightgbm"]["history_days"]) - 41).split is None
 
@@ -203,12 +203,12 @@ def drifting(deviation: float, number: int, seed: int) -> tuple[NDArray[np.float
 
 @pytest.mark.parametrize("deviation", [0.1, 0.4, 0.8])
 def test_a_spread_is_found_and_covers_what_it_should(deviation: float) -> None:
-    spread = fit_spread(*groups(*drifting(deviation, 400, seed=1)))
-    assert spread.deviation(np.array([-2.0, 0.0])) == pytest.approx(deviation, rel=0.3, abs=0.06)
-    assert coverage(*drifting(deviation, 2_000, seed=2), spread, seed=3) == pytest.approx(0.9, abs=0.03)
+    intervals = fit_intervals(*groups(*drifting(deviation, 400, seed=1)))
+    assert intervals.deviation(np.array([-2.0, 0.0])) == pytest.approx(deviation, rel=0.3, abs=0.06)
+    assert coverage(*drifting(deviation, 2_000, seed=2), intervals, seed=3) == pytest.approx(0.9, abs=0.03)
 
 
 def test_certainty_that_is_not_there_covers_too_little() -> None:
-    assert coverage(*drifting(0.6, 1_000, seed=2), Spread.constant(0.0), seed=3) < 0.7
-    assert coverage(*drifting(0.0, 2_000, seed=2), Spread.constant(0.0), seed=3) == pytest.approx(0.9, abs=0.02)
-    assert coverage(*drifting(0.2, 1_000, seed=2), Spread.constant(1.5), seed=3) > 0.97
+    assert coverage(*drifting(0.6, 1_000, seed=2), Intervals.constant(0.0), seed=3) < 0.7
+    assert coverage(*drifting(0.0, 2_000, seed=2), Intervals.constant(0.0), seed=3) == pytest.approx(0.9, abs=0.02)
+    assert coverage(*drifting(0.2, 1_000, seed=2), Intervals.constant(1.5), seed=3) > 0.97

@@ -15,8 +15,8 @@ from features.replay.replay import histories
 from features.replay.snapshots import known_at
 from tests.training.shop import past, world
 from training.recommenders import evaluation
-from training.recommenders.evaluation import NEARS, PRIORS, best_taste, evaluate_recommender, ranking_values
-from training.recommenders.item_item import Taste
+from training.recommenders.evaluation import NEARS, PRIORS, best_settings, evaluate_recommender, ranking_values
+from training.recommenders.item_item import NeighbourSettings
 
 lists = st.lists(st.integers(0, 9), min_size=5, max_size=5, unique=True)
 wanted = st.sets(st.integers(-3, 9), min_size=1, max_size=8)
@@ -66,12 +66,14 @@ def test_a_silent_week_cannot_be_judged() -> None:
 
 def test_the_best_taste_is_the_best_of_those_tried_a_week_before() -> None:
     items, end = world().items, world().end
-    chosen = best_taste(JOURNEY, past(), items, end, seed=1)
+    chosen = best_settings(JOURNEY, past(), items, end, seed=1)
 
     def ndcg(near: float, prior: float) -> float:
-        found = evaluate_recommender(JOURNEY, past(), items, end - days(7), 1, Taste(near=near, prior=prior))
+        found = evaluate_recommender(
+            JOURNEY, past(), items, end - days(7), 1, NeighbourSettings(near=near, prior=prior)
+        )
         assert found is not None
         return found.figures["recommender"]["ndcg_at_20"].value
 
     assert ndcg(chosen.near, chosen.prior) == max(ndcg(near, prior) for near in NEARS for prior in PRIORS)
-    assert best_taste(JOURNEY, past(), items, end + 60 * DAY, seed=1) == Taste()
+    assert best_settings(JOURNEY, past(), items, end + 60 * DAY, seed=1) == NeighbourSettings()

@@ -14,7 +14,7 @@ from features.replay.replay import histories
 from models.recommenders.item_item import ItemItem
 from tests.training.shop import known, world
 from tests.worlds import OPENING
-from training.recommenders.item_item import NoPurchases, Taste, fit_recommender
+from training.recommenders.item_item import NeighbourSettings, NoPurchases, fit_recommender
 
 NOW = OPENING + 100 * DAY
 NAMES = ["milk", "bread", "wine", "cheese", "soap"]
@@ -56,8 +56,8 @@ def test_neighbours_are_shrunk_cosines_of_fading_baskets() -> None:
         (*basket, Kind.PURCHASED_ITEM, 0), (*basket, Kind.PURCHASED_ITEM, 1), (*basket, Kind.PURCHASED_ITEM, 0),
         (*other, Kind.PURCHASED_ITEM, 0), (*other, Kind.PURCHASED_ITEM, 2),
     )  # fmt: skip
-    taste = Taste(least=1, shrink=0.5, near=1.0, half_life=days(30))
-    found = fit_recommender(histories([log]), NAMES, NOW, taste)
+    settings = NeighbourSettings(least=1, shrink=0.5, near=1.0, half_life=days(30))
+    found = fit_recommender(histories([log]), NAMES, NOW, settings)
     first, second = 0.5 ** (90 / 30), 0.5 ** (30 / 30)
     assert weight(found, "milk", "bread") == pytest.approx(first / (math.sqrt((first + second) * first) + 0.5))
     assert weight(found, "wine", "milk") == pytest.approx(second / (math.sqrt((first + second) * second) + 0.5))
@@ -78,7 +78,7 @@ def test_a_visit_ends_with_a_pause() -> None:
         (0, 5.0, Kind.ITEM_VIEW, 0), (0, 5.001, Kind.ITEM_VIEW, 1), (0, 5.001 + pause, Kind.CART_ADD, 2),
         (1, 5.0, Kind.ITEM_VIEW, 3),
     )  # fmt: skip
-    found = fit_recommender(histories([log]), NAMES, NOW, Taste(least=1, shrink=0.01))
+    found = fit_recommender(histories([log]), NAMES, NOW, NeighbourSettings(least=1, shrink=0.01))
     assert weight(found, "milk", "bread") > 0
     assert weight(found, "bread", "wine") == weight(found, "milk", "cheese") == 0.0
 
@@ -96,13 +96,13 @@ def test_an_item_is_as_near_to_itself_as_it_is_bought_again() -> None:
 def test_rare_items_have_no_neighbours_but_themselves() -> None:
     rows = [(customer, 3.0, Kind.PURCHASED_ITEM, item) for customer in range(4) for item in (0, 1)]
     rows += [(0, 10.0, Kind.PURCHASED_ITEM, 0), (0, 10.0, Kind.PURCHASED_ITEM, 2)]
-    found = fit_recommender(histories([events(*rows)]), NAMES, NOW, Taste(least=3))
+    found = fit_recommender(histories([events(*rows)]), NAMES, NOW, NeighbourSettings(least=3))
     assert weight(found, "milk", "bread") > 0 and weight(found, "milk", "wine") == 0.0
     assert weight(found, "wine", "milk") == 0.0 and "wine" in found.items
 
 
 def test_only_the_nearest_are_kept() -> None:
-    found = fit_recommender(known(), world().items, world().end, Taste(neighbours=3))
+    found = fit_recommender(known(), world().items, world().end, NeighbourSettings(neighbours=3))
     assert np.diff(found.neighbours.starts).max() <= 3 + 1
 
 
@@ -120,4 +120,4 @@ def test_without_items_there_is_nothing_to_recommend() -> None:
 
 def test_erased_names_are_left_out() -> None:
     log = events((0, 1.0, Kind.PURCHASED_ITEM, 0), (0, 1.0, Kind.PURCHASED_ITEM, 1))
-    assert fit_recommender(histories([log]), ["", "bread"], NOW, Taste(least=1)).items == ["bread"]
+    assert fit_recommender(histories([log]), ["", "bread"], NOW, NeighbourSettings(least=1)).items == ["bread"]

@@ -120,7 +120,7 @@ def test_the_runs_of_the_targets_are_nested_in_experiments_of_their_own(recorded
         assert own is not None and run.info.experiment_id == own.experiment_id
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert run.data.tags["bundle"] == recorded.result.bundle.version
-        assert run.data.params["rung"] == recorded.result.bundle.manifest.targets[name].rung
+        assert run.data.params["tier"] == recorded.result.bundle.manifest.targets[name].tier
 
 
 def test_the_rows_are_inputs_with_a_digest_for_every_slice(recorded: Recorded) -> None:

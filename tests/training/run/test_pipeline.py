@@ -20,13 +20,13 @@ from features.log.contract import EventLog
 from insights.segments import SEGMENTS
 from models.bundle.bundle import Bundle, read_manifest
 from models.bundle.promotion_log import Promotions
-from models.prediction.tiers import RUNGS
+from models.prediction.tiers import TIERS
 from tests.training.shop import log_of
 from tests.worlds import OPENING, shop
 from training.evaluation.probabilities import ProbabilityTest
 from training.fitting import candidates
 from training.recommenders import selection
-from training.recommenders.item_item import Taste
+from training.recommenders.item_item import NeighbourSettings
 from training.run import pipeline
 from training.run.pipeline import train
 from training.run.result import TrainingResult
@@ -71,14 +71,14 @@ def test_the_champion_is_made_as_what_was_judged(trained: Trained) -> None:
         judged, scores = target.fitted.judged, loaded.scorers[name].score_many(rows.features)
         assert scores.tobytes() == target.model.score_many(rows.features).tobytes()
         # The champion has learnt from the test as well; what was judged had not, and is otherwise made the same way.
-        assert judged is not None and judged.rung.name == loaded.scorers[name].rung.name
+        assert judged is not None and judged.tier.name == loaded.scorers[name].tier.name
         assert judged.score_many(rows.features).tobytes() == said.tobytes()
         assert scores.tobytes() != said.tobytes()
         card = loaded.manifest.targets[name]
         assert card.metrics["roc_auc"] == target.figures["model"]["roc_auc"].value
         assert 0 < card.base_rate < 1 and card.scope == target.target.scope_text
-        assert (card.rung, card.form, card.evidence) == ("lightgbm", "probability", "A")
-        assert card.coverage == test.coverage > 0.8 and set(card.losses) == set(RUNGS)
+        assert (card.tier, card.form, card.evidence) == ("lightgbm", "probability", "A")
+        assert card.coverage == test.coverage > 0.8 and set(card.losses) == set(TIERS)
         assert card.counts["customers"] > 200 and not card.missing
         parts = card.reliability["stage"]
         assert sum(part["rows"] for part in parts.values()) <= test.evaluation.rows and parts.keys() <= set(STAGES)
@@ -107,7 +107,7 @@ def test_the_run_is_in_mlflow(trained: Trained) -> None:
     assert result.ranking is not None
     run = MlflowClient(result.recorded.store).get_run(result.recorded.run_id)
     assert run.data.metrics["recommender/ratio_to_popularity"] == pytest.approx(result.ranking.ratio.value)
-    assert run.data.params["recommender.near"] == str(result.ranking.taste.near)
+    assert run.data.params["recommender.near"] == str(result.ranking.settings.near)
     assert len(run.data.params) > store.PARAMETERS_AT_ONCE
     assert run.data.params["seed"] == "5" and run.data.params["fingerprint"] == JOURNEY.fingerprint
     assert run.data.tags["log_offset"] == str(trained.log.offset()) and "mlflow.source.git.commit" in run.data.tags
@@ -185,7 +185,7 @@ def test_one_target_is_trained_and_the_other_kept(trained: Trained) -> None:
     assert MlflowClient().get_model_version_by_alias("waypost", "champion").tags["bundle"] == champion.version
 
 
-def test_a_target_that_cannot_be_tested_yet_is_answered_on_the_rung_it_has(
+def test_a_target_that_cannot_be_tested_yet_is_answered_on_the_tier_it_has(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "record", lambda run: Recorded("nowhere", "none", "0", "none"))
@@ -194,7 +194,7 @@ def test_a_target_that_cannot_be_tested_yet_is_answered_on_the_rung_it_has(
     assert set(result.section("targets")) == {"conversion_7d"} and set(result.section("untested")) == {"churn_28d"}
     card = result.bundle.manifest.targets["churn_28d"]
     assert "192 days" in card.missing == result.skipped["churn_28d"] and card.coverage is None
-    assert card.evidence in {"C", "D"} and card.rung in {"logistic", "stage_rate"}
+    assert card.evidence in {"C", "D"} and card.tier in {"logistic", "stage_rate"}
     assert result.tables()[-2].title == "not tested" and json.loads(json.dumps(result.to_json(), allow_nan=False))
     # What was tested is not replaced by what cannot be.
     beside = train(trained.log, TARGETS, started=STARTED, now=early + DAY, folder=Path("data/early/champion"))
@@ -245,10 +245,10 @@ def test_what_came_after_now_changes_nothing(tmp_path: Path, monkeypatch: pytest
 def test_a_bundle_is_on_disk_before_it_is_registered(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And the taste that was tuned is recorded although there was nothing to judge it by."""
+    """And the settings that was tuned is recorded although there was nothing to judge it by."""
     monkeypatch.setattr(candidates, "ROUNDS", 5)
-    taste = Taste(near=0.7, prior=0.2)
-    monkeypatch.setattr(selection, "best_taste", lambda *asked: taste)
+    settings = NeighbourSettings(near=0.7, prior=0.2)
+    monkeypatch.setattr(selection, "best_settings", lambda *asked: settings)
     monkeypatch.setattr(selection, "evaluate_recommender", lambda *asked: None)
 
     def refuse(run: Run) -> Recorded:

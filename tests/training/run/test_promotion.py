@@ -59,7 +59,7 @@ def strict(monkeypatch: pytest.MonkeyPatch, *tiers: str) -> None:
 def test_the_best_tier_answers_where_nothing_holds_it_back() -> None:
     selected = select(question(), None)
     assert selected.model is selected.trained.model and not selected.card.held_back and not selected.card.goes_on
-    assert {gate.tier for gate in selected.gates} == {selected.card.rung}
+    assert {gate.tier for gate in selected.gates} == {selected.card.tier}
     seen, rows = selected.card.seen, question().found.rows
     assert set(seen) == set(KINDS) and max(seen["stage"].values()) <= len(np.unique(rows.customer))
     assert seen["latest_channel"]["store"] > 100 and seen["latest_channel"]["web"] == 0
@@ -67,20 +67,20 @@ def test_the_best_tier_answers_where_nothing_holds_it_back() -> None:
 
 def test_where_a_gate_holds_a_tier_back_the_best_below_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     first = select(question(), None).card
-    top = first.rung
+    top = first.tier
     below = [tier for tier in ProbabilityResult.tiers if tier != top]
     strict(monkeypatch, top)
     selected = select(question(), None)
-    assert selected.card.rung in below and set(selected.card.held_back) == {top}
+    assert selected.card.tier in below and set(selected.card.held_back) == {top}
     assert "patience was 2, at most 1 was expected" in why_not_higher(selected.card)
-    assert {gate.tier for gate in selected.gates} == {top, selected.card.rung}
+    assert {gate.tier for gate in selected.gates} == {top, selected.card.tier}
     assert selected.card.losses == first.losses, "what was tried first is told as well"
 
 
 def test_the_base_rate_of_the_latest_period_is_held_back_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     strict(monkeypatch, "lightgbm", "logistic", "stage_rate", "prior")
     selected = select(question(), None)
-    assert selected.card.rung == "prior" and set(selected.card.held_back) >= {"prior"}
+    assert selected.card.tier == "prior" and set(selected.card.held_back) >= {"prior"}
     data, trained = question().found.dataset, selected.trained
     assert trained.test is not None and isinstance(selected.model, Scorer)
     said = trained.test.predictions
@@ -93,7 +93,7 @@ def test_the_base_rate_of_the_latest_period_is_held_back_by_nothing(monkeypatch:
     told = served(made)
     assert told[TARGET].startswith("prior, evidence ") and "prior was held back: patience" in told[TARGET]
     assert told[TARGET].endswith("The base rate of the latest period answers.")
-    assert readiness(made)[0].why == why_not_higher(selected.card) and readiness(made)[0].rung == "prior"
+    assert readiness(made)[0].why == why_not_higher(selected.card) and readiness(made)[0].tier == "prior"
 
 
 def test_an_amount_has_a_base_rate_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_an_amount_has_a_base_rate_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(amount, "amount_gates", never)
     selected = select(Question(found("lifetime_value_90d", 150, 520), 1), None)
-    assert selected.card.rung == "prior" and "prior" in selected.card.held_back
+    assert selected.card.tier == "prior" and "prior" in selected.card.held_back
     assert selected.gates[-1].tier == gates.LOWEST
     assert selected.trained.test is not None
     assert selected.trained.test.over[gates.MEAN]["deviance"].value == pytest.approx(0.0, abs=1e-9)
@@ -111,7 +111,7 @@ def test_an_amount_has_a_base_rate_too(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_model_that_goes_on_untested_says_nothing_of_what_a_training_before_held_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    strict(monkeypatch, select(question(), None).card.rung)
+    strict(monkeypatch, select(question(), None).card.tier)
     before = select(question(), None)
     assert before.card.held_back
     short = Question(replace(question().found, split=None, missing="The log is short."), 1)
@@ -125,17 +125,17 @@ def test_a_better_model_of_the_champion_goes_on_and_yields_where_that_is_asked(m
     monkeypatch.setattr(ProbabilityResult, "tiers", ("prior",))
     selected = select(question(), champion)
     before = champion.scorers[TARGET]
-    assert isinstance(selected.model, Scorer) and selected.card.rung == champion.manifest.targets[TARGET].rung
-    assert selected.model.rung is before.rung and selected.model.shape is before.shape
+    assert isinstance(selected.model, Scorer) and selected.card.tier == champion.manifest.targets[TARGET].tier
+    assert selected.model.tier is before.tier and selected.model.shape is before.shape
     assert selected.model.level == before.level, "of the same log"
     assert selected.card.goes_on.startswith("The model before is better than the new prior: log loss over the champion")
     assert why_not_higher(selected.card) == selected.card.goes_on and selected.card.metrics["log_loss"] > 0.0
-    assert select(question(), champion, yields=True).card.rung == "prior"
+    assert select(question(), champion, yields=True).card.tier == "prior"
     split = question().found.split
     assert split is not None
     again = Selected(selected.trained, (), champion.models[TARGET], champion.manifest.targets[TARGET])
     future = bundle(again, now=int(split.test[0]) + 1)
-    assert select(question(), future).card.rung == "prior", "it is not asked about its own past"
+    assert select(question(), future).card.tier == "prior", "it is not asked about its own past"
 
 
 def test_a_champion_is_compared_at_the_level_that_was_known_when_the_test_began() -> None:
@@ -154,17 +154,17 @@ def test_a_champion_that_is_held_back_today_does_not_go_on(monkeypatch: pytest.M
     good = select(question(), None)
     assert isinstance(good.model, Scorer)
     champion = bundle(good)
-    strict(monkeypatch, good.card.rung)
+    strict(monkeypatch, good.card.tier)
     selected = select(question(), champion)
-    assert selected.card.rung != good.card.rung and not selected.card.goes_on
+    assert selected.card.tier != good.card.tier and not selected.card.goes_on
 
 
 def test_a_worse_champion_is_replaced() -> None:
     first = select(question(), None)
     wrong = Scorer(TARGET, Prior(0.97, first.model.names), Calibration.identity())
-    card = replace(first.card, rung="prior", calibration="identity")
+    card = replace(first.card, tier="prior", calibration="identity")
     selected = select(question(), bundle(Selected(first.trained, (), wrong, card)))
-    assert selected.card.rung == first.card.rung and not selected.card.goes_on
+    assert selected.card.tier == first.card.tier and not selected.card.goes_on
     assert any("champion" in gate.condition and gate.passed for gate in selected.gates)
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.training.shop import rows
 from training.fitting import tuned
 from training.fitting.calibration import settings
-from training.fitting.tuned import SPACE, BadStudy, Studied, place_of, read_study
+from training.fitting.tuned import SPACE, BadStudy, TunedSettings, place_of, read_study
 from training.rows.dataset import Dataset, joined
 from training.rows.schedule import NotEnoughHistory
 from training.run import tuning
@@ -54,7 +54,7 @@ def data() -> Dataset:
     return rows("conversion_7d")
 
 
-def sitting(data: Dataset, seed: int = 1, folder: Path = CHAMPION) -> Studied:
+def sitting(data: Dataset, seed: int = 1, folder: Path = CHAMPION) -> TunedSettings:
     """One trial."""
     return study(data, minutes=0.0, seed=seed, at=AT, folder=folder, storage=folder.with_name("studies.db"))
 
@@ -105,7 +105,7 @@ def test_a_study_goes_on_where_it_stopped_and_the_seed_decides(data: Dataset, tm
 @pytest.mark.usefixtures("silent")
 def test_a_study_of_new_rows_begins_with_the_best_before(data: Dataset) -> None:
     usual = {name: settings(1, 1)[name] for name in SPACE}
-    before = Studied("conversion_7d", {**usual, "num_leaves": 4}, 0.5, 0.6, 9, 2, 1, "other rows")  # type: ignore[dict-item]
+    before = TunedSettings("conversion_7d", {**usual, "num_leaves": 4}, 0.5, 0.6, 9, 2, 1, "other rows")  # type: ignore[dict-item]
     tuned.write_study(CHAMPION, before)
     sitting(data)
     second = sitting(data)

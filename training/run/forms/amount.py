@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from models.bundle.manifest import TargetCard
-from models.prediction.amount import AMOUNT_RUNGS, AmountScorer
+from models.prediction.amount import AMOUNT_TIERS, AmountScorer
 from training.evaluation.amounts import OWN, AmountTest, judge_amount
 from training.evaluation.gates import Gate, amount_champion_gates, amount_gates
 from training.fitting.amounts import FittedAmount, fit_amount
@@ -23,7 +23,7 @@ class AmountResult(TargetResult[FittedAmount, AmountScorer, AmountTest]):
     """An amount: how far it is off, and whether the amounts add up."""
 
     form: ClassVar[str] = AmountScorer.form
-    tiers: ClassVar[tuple[str, ...]] = tuple(AMOUNT_RUNGS)
+    tiers: ClassVar[tuple[str, ...]] = tuple(AMOUNT_TIERS)
     answers: ClassVar[type[np.generic]] = np.float32
 
     @classmethod
@@ -44,8 +44,8 @@ class AmountResult(TargetResult[FittedAmount, AmountScorer, AmountTest]):
     @classmethod
     def tested(cls, question: Question, fitted: FittedAmount, rival: AmountScorer | None) -> AmountTest:
         """The errors on the rows of the test."""
-        champion = None if rival is None else rival.rung
-        return judge_amount(fitted.scorer.rung, question.found.dataset, question.seed, champion)
+        champion = None if rival is None else rival.tier
+        return judge_amount(fitted.scorer.tier, question.found.dataset, question.seed, champion)
 
     @classmethod
     def gates_of(cls, target: str, tier: str, test: AmountTest) -> list[Gate]:
@@ -56,7 +56,7 @@ class AmountResult(TargetResult[FittedAmount, AmountScorer, AmountTest]):
         """The gates beside the champion's model."""
         if self.test is None:
             return []
-        return amount_champion_gates(self.target.name, self.model.rung.name, self.test.over)
+        return amount_champion_gates(self.target.name, self.model.tier.name, self.test.over)
 
     @property
     def model(self) -> AmountScorer:

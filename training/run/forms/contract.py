@@ -44,7 +44,7 @@ class Question:
 
     found: Gathered
     seed: int
-    studied: Mapping[str, float] = field(default_factory=dict)
+    tuned: Mapping[str, float] = field(default_factory=dict)
     trees: Way | None = None
 
     @property
@@ -129,7 +129,7 @@ class TargetResult(ABC, Generic[F, M, T]):
         if found.split is None:
             return cls(target, found.counts, fitted, found.missing, {}, None, ())
         test = cls.tested(question, fitted, rival)
-        gates = cls.gates_of(target.name, tier or fitted.scorer.rung.name, test)
+        gates = cls.gates_of(target.name, tier or fitted.scorer.tier.name, test)
         return cls(target, found.counts, fitted, "", described(found.dataset), test, gates)
 
     @classmethod
@@ -210,7 +210,7 @@ class TargetResult(ABC, Generic[F, M, T]):
 
     def evidence(self, gates: Sequence[Gate], *, calibrated: bool) -> str:
         """The letter that the gates of a test earned; without gates there was no test."""
-        fits, learnt = earned(gates, [FITS, NEARER]), self.model.rung.name != Prior.name
+        fits, learnt = earned(gates, [FITS, NEARER]), self.model.tier.name != Prior.name
         return evidence_of(tested=bool(gates), ranks=earned(gates), fits=fits, calibrated=calibrated, learnt=learnt)
 
 
@@ -228,7 +228,7 @@ def _untested(result: AnyResult) -> TargetCard:
         base_rate=fitted.rate,
         calibration=result.calibration,
         form=target.form,
-        rung=result.model.rung.name,
+        tier=result.model.tier.name,
         evidence=result.evidence((), calibrated=False),
         doc=target.doc,
         prior=target.prior,

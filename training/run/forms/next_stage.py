@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from models.bundle.manifest import TargetCard
-from models.prediction.next_stage import STAGE_RUNGS, StageScorer
+from models.prediction.next_stage import STAGE_TIERS, StageScorer
 from training.evaluation.gates import Gate, stage_champion_gates, stage_gates
 from training.evaluation.next_stage import StageTest, judge_stage
 from training.fitting.base_rate import shares_floor
@@ -22,7 +22,7 @@ class StageResult(TargetResult[FittedStage, StageScorer, StageTest]):
     """A stage: how often the likeliest came, and how far the chances and the wait are off."""
 
     form: ClassVar[str] = StageScorer.form
-    tiers: ClassVar[tuple[str, ...]] = tuple(STAGE_RUNGS)
+    tiers: ClassVar[tuple[str, ...]] = tuple(STAGE_TIERS)
 
     @classmethod
     def fit(cls, question: Question, tiers: tuple[str, ...]) -> FittedStage:
@@ -42,7 +42,7 @@ class StageResult(TargetResult[FittedStage, StageScorer, StageTest]):
     @classmethod
     def tested(cls, question: Question, fitted: FittedStage, rival: StageScorer | None) -> StageTest:
         """The log loss on the rows of the test."""
-        return judge_stage(fitted.scorer.rung, question.found.dataset, None if rival is None else rival.rung)
+        return judge_stage(fitted.scorer.tier, question.found.dataset, None if rival is None else rival.tier)
 
     @classmethod
     def gates_of(cls, target: str, tier: str, test: StageTest) -> list[Gate]:
@@ -53,7 +53,7 @@ class StageResult(TargetResult[FittedStage, StageScorer, StageTest]):
         """The gates beside the champion's model."""
         if self.test is None or self.test.over_champion is None:
             return []
-        return stage_champion_gates(self.target.name, self.model.rung.name, self.test.over_champion)
+        return stage_champion_gates(self.target.name, self.model.tier.name, self.test.over_champion)
 
     @property
     def model(self) -> StageScorer:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.bundle.manifest import TargetCard
 from models.prediction.scorer import Scorer
-from models.prediction.tiers import RUNGS
+from models.prediction.tiers import TIERS
 from training.evaluation.curves import drifts, learning_curve
 from training.evaluation.gates import (
     CALIBRATED,
@@ -27,7 +27,7 @@ from training.evaluation.money_at_stake import stake_metrics
 from training.evaluation.probabilities import OWN, ProbabilityTest, judge_probability
 from training.fitting.base_rate import rate_floor
 from training.fitting.levels import level_at
-from training.fitting.tier_selection import FittedScorer, climb
+from training.fitting.tier_selection import FittedScorer, select_tier
 from training.rows.dataset import Gathered, Slice
 from training.run.cards import Findings
 from training.run.figures import Figures, compared, figures_json, flat
@@ -47,12 +47,12 @@ class ProbabilityResult(TargetResult[FittedScorer, Scorer, ProbabilityTest]):
     """A probability: how well it ranks, whether it means what it says, and whether its interval holds."""
 
     form: ClassVar[str] = Scorer.form
-    tiers: ClassVar[tuple[str, ...]] = tuple(RUNGS)
+    tiers: ClassVar[tuple[str, ...]] = tuple(TIERS)
 
     @classmethod
     def fit(cls, question: Question, tiers: tuple[str, ...]) -> FittedScorer:
         """The best of these tiers on rows it had not seen."""
-        return climb(question.found, question.seed, tiers, question.studied, question.trees)
+        return select_tier(question.found, question.seed, tiers, question.tuned, question.trees)
 
     @classmethod
     def floor(cls, question: Question) -> FittedScorer:
@@ -108,7 +108,7 @@ class ProbabilityResult(TargetResult[FittedScorer, Scorer, ProbabilityTest]):
         rows, said = self.test.rows, self.test.predictions
         stage = rows.features[:, self.test.names.index("stage")]
         stages = worse_by_stage(said[OWN], said[CHAMPION], rows.labels, rows.customer, stage)
-        return champion_gates(self.target.name, self.test.evaluation, self.model.rung, rival.rung, stages)
+        return champion_gates(self.target.name, self.test.evaluation, self.model.tier, rival.tier, stages)
 
     def described_further(self, question: Question) -> Self:
         """With the learning curve and the drift."""
@@ -216,7 +216,7 @@ class ProbabilityResult(TargetResult[FittedScorer, Scorer, ProbabilityTest]):
             "scope": card.scope,
             "horizon_days": card.horizon_days,
             "base_rate": card.base_rate,
-            "rung": card.rung,
+            "tier": card.tier,
             "evidence": card.evidence,
             "losses": dict(card.losses),
             "coverage": card.coverage,

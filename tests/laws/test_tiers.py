@@ -1,4 +1,4 @@
-"""Laws of the rungs: a batch is its rows, bytes keep every bit, contributions are the log-odds, nothing is certain."""
+"""Laws of the tiers: a batch is its rows, bytes keep every bit, contributions are the log-odds, nothing is certain."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from features.events import Stage
 from models.prediction.calibration import Calibration
 from models.prediction.estimate import BANDS
-from models.prediction.interval import Ranks, Spread
+from models.prediction.interval import Intervals, Ranks
 from models.prediction.scorer import Scorer
-from models.prediction.tiers import RUNGS, Logistic, Prior, Rung, StageRates, Term, Trees, read_rung
+from models.prediction.tiers import TIERS, Logistic, Prior, StageRates, Term, Tier, Trees, read_tier
 from tests.examples import examples
 
 NAMES = ("stage", "days_since_last", "spend_net_90d")
@@ -43,7 +43,7 @@ def trees() -> Trees:
     return Trees("churn_28d", lightgbm.train(parameters, data, 10).model_to_string(), NAMES)
 
 
-RULES: dict[str, st.SearchStrategy[Rung]] = {
+RULES: dict[str, st.SearchStrategy[Tier]] = {
     Prior.name: st.builds(Prior, rates, st.just(NAMES)),
     StageRates.name: st.builds(
         StageRates, rates, st.lists(rates, min_size=len(Stage), max_size=len(Stage)), st.just(NAMES)
@@ -52,49 +52,55 @@ RULES: dict[str, st.SearchStrategy[Rung]] = {
     Trees.name: st.builds(trees),
 }
 
-every_rung = pytest.mark.parametrize("name", RUNGS)
+every_tier = pytest.mark.parametrize("name", TIERS)
 
 
-@every_rung
+@every_tier
 @settings(max_examples=examples(25))
+@every_tier
+@settings(max_examples=25)
 @given(data=st.data(), rows=matrices)
 def test_a_batch_is_its_rows(name: str, data: st.DataObject, rows: NDArray[np.float32]) -> None:
-    rung = data.draw(RULES[name])
-    batch = rung.raw_many(rows)
-    assert batch.tobytes() == np.array([rung.raw(row) for row in rows]).tobytes()
+    tier = data.draw(RULES[name])
+    batch = tier.raw_many(rows)
+    assert batch.tobytes() == np.array([tier.raw(row) for row in rows]).tobytes()
     assert ((batch > 0.0) & (batch < 1.0)).all()
 
 
-@every_rung
+@every_tier
 @settings(max_examples=examples(25))
+@every_tier
+@settings(max_examples=25)
 @given(data=st.data(), rows=matrices)
 def test_contributions_sum_to_the_log_odds(name: str, data: st.DataObject, rows: NDArray[np.float32]) -> None:
-    rung = data.draw(RULES[name])
-    given_ = rung.raw_many(rows)
-    added = rung.contributions(rows)
+    tier = data.draw(RULES[name])
+    given_ = tier.raw_many(rows)
+    added = tier.contributions(rows)
     assert added.shape == (len(rows), len(NAMES) + 1)
     sums = np.clip(added.sum(axis=1), -30.0, 30.0)
     assert 1.0 / (1.0 + np.exp(-sums)) == pytest.approx(given_, rel=1e-6)
 
 
-@every_rung
+@every_tier
 @settings(max_examples=examples(25))
+@every_tier
+@settings(max_examples=25)
 @given(data=st.data(), rows=matrices)
 def test_bytes_keep_every_bit(name: str, data: st.DataObject, rows: NDArray[np.float32]) -> None:
-    rung = data.draw(RULES[name])
-    again = read_rung(name, rung.to_bytes(), "churn_28d", NAMES)
-    assert again.raw_many(rows).tobytes() == rung.raw_many(rows).tobytes()
-    assert again.contributions(rows).tobytes() == rung.contributions(rows).tobytes()
-    assert again.to_bytes() == rung.to_bytes()
+    tier = data.draw(RULES[name])
+    again = read_tier(name, tier.to_bytes(), "churn_28d", NAMES)
+    assert again.raw_many(rows).tobytes() == tier.raw_many(rows).tobytes()
+    assert again.contributions(rows).tobytes() == tier.contributions(rows).tobytes()
+    assert again.to_bytes() == tier.to_bytes()
 
 
-@every_rung
+@every_tier
 def test_rows_of_another_shape_are_refused(name: str) -> None:
-    rung = trees() if name == Trees.name else read_rung(name, SAMPLES[name], "churn_28d", NAMES)
+    tier = trees() if name == Trees.name else read_tier(name, SAMPLES[name], "churn_28d", NAMES)
     with pytest.raises(ValueError, match=r"shape \(2,\); expected \(3,\)"):
-        rung.raw(np.zeros(2, np.float32))
+        tier.raw(np.zeros(2, np.float32))
     with pytest.raises(ValueError, match=r"shape \(1, 2\); expected \(n, 3\)"):
-        rung.raw_many(np.zeros((1, 2), np.float32))
+        tier.raw_many(np.zeros((1, 2), np.float32))
 
 
 SAMPLES = {
@@ -108,24 +114,24 @@ SAMPLES = {
 @given(content=st.binary(max_size=40) | st.sampled_from([b"[]", b"{}", b'{"rate": 2}', b'{"rate": "x", "rates": 3}']))
 def test_anything_else_is_refused(name: str, content: bytes) -> None:
     with pytest.raises(ValueError):
-        read_rung(name, content, "churn_28d", NAMES)
+        read_tier(name, content, "churn_28d", NAMES)
 
 
 margins = st.lists(st.floats(-8, 8), min_size=1, max_size=4, unique=True).map(sorted)
 
 
 @st.composite
-def spreads(draw: st.DrawFn) -> Spread:
+def intervals_of(draw: st.DrawFn) -> Intervals:
     places = draw(margins)
-    return Spread(tuple(places), tuple(draw(st.floats(0, 3)) for _ in places))
+    return Intervals(tuple(places), tuple(draw(st.floats(0, 3)) for _ in places))
 
 
 quantiles = st.lists(st.floats(0, 1), min_size=2, max_size=12).map(lambda found: Ranks(tuple(sorted(found))))
 
 
-@given(spreads(), quantiles, st.lists(st.floats(0, 1), max_size=20))
-def test_an_estimate_in_a_batch_is_the_estimate(spread: Spread, ranks: Ranks, values: list[float]) -> None:
-    scorer = Scorer("churn_28d", Prior(0.5, NAMES), Calibration.identity(), spread, ranks)
+@given(intervals_of(), quantiles, st.lists(st.floats(0, 1), max_size=20))
+def test_an_estimate_in_a_batch_is_the_estimate(intervals: Intervals, ranks: Ranks, values: list[float]) -> None:
+    scorer = Scorer("churn_28d", Prior(0.5, NAMES), Calibration.identity(), intervals, ranks)
     many = scorer.estimates_of(np.array(values))
     for place, value in enumerate(values):
         one = scorer.estimate_of(value)
@@ -149,7 +155,7 @@ def test_more_probable_is_never_ranked_lower(ranks: Ranks, values: list[float]) 
 
 @given(st.floats(0, 3), st.floats(-6, 6))
 def test_the_interval_is_of_the_deviation_in_log_odds(deviation: float, margin: float) -> None:
-    low, high = Spread.constant(deviation).interval(float(1.0 / (1.0 + np.exp(-margin))))
+    low, high = Intervals.constant(deviation).interval(float(1.0 / (1.0 + np.exp(-margin))))
     width = 1.6448536 * deviation
     for end, expected in ((low, margin - width), (high, margin + width)):
         assert end == pytest.approx(1.0 / (1.0 + np.exp(-expected)), abs=1e-3)
