@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import cast
 
 from models.bundle.catalogue import PARTS, Model, by_role, check, contents, read_models, read_parts
-from models.bundle.manifest import FORMAT, Manifest, TargetCard, version_of
+from models.bundle.manifest import FORMAT, Manifest, TargetCard
 from models.bundle.reference import Reference
 from models.parts.contract import Part
 from models.prediction.amount import AmountScorer
@@ -192,7 +192,7 @@ def _read_manifest(place: Path) -> tuple[Manifest, dict[str, str]]:
                 f"The bundle {place} has format {found}; expected {FORMAT}. Retrain with `waypost train`."
             )
         manifest, digests = Manifest.from_fields(fields), dict(fields["files"])
-        version = version_of(fields, digests)
+        version = manifest.hashed(digests)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(place, f"{MANIFEST} is unreadable ({type(error).__name__}: {error})") from error
     if version != manifest.version:

@@ -17,7 +17,9 @@ FORMAT = 4
 KINDS: dict[str, type[IntEnum]] = {"stage": Stage, "latest_channel": Channel}
 """Features that part the customers into kinds, each with the names of its values."""
 
-_TIER_BEFORE = "rung"
+_TIER = "rung"
+"""What the tier is called on the disk: a bundle's version is a hash of these names, and earlier ones keep theirs."""
+
 _CIRCUMSTANCES = ("version", "created", "git_commit")
 
 
@@ -67,7 +69,7 @@ class TargetCard:
         numbers = {name: float(getattr(self, name)) for name in ("horizon_days", "base_rate", "prior", "interval")}
         mappings = {name: _floats(getattr(self, name)) for name in ("metrics", "counts", "losses")}
         return (
-            {name: getattr(self, name) for name in self.__slots__}
+            {_TIER if name == "tier" else name: getattr(self, name) for name in self.__slots__}
             | numbers
             | mappings
             | {
@@ -81,6 +83,11 @@ class TargetCard:
                 "seen": {feature: _floats(counts) for feature, counts in self.seen.items()},
             }
         )
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> TargetCard:
+        """The card written by `to_fields`; TypeError when `fields` is anything else."""
+        return cls(**{"tier" if name == _TIER else name: value for name, value in fields.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,25 +124,15 @@ class Manifest:
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Manifest:
         """The manifest written by `to_fields`; KeyError or TypeError when `fields` is anything else."""
-        targets = {name: TargetCard(**_renamed(card)) for name, card in fields["targets"].items()}
+        targets = {name: TargetCard.from_fields(card) for name, card in fields["targets"].items()}
         values = {name: fields[name] for name in cls.__slots__}
         return cls(**values | {"features": tuple(fields["features"]), "targets": targets})
 
     def hashed(self, digests: Mapping[str, str]) -> str:
         """12 hex digits of what a bundle says and holds (`digests` of its files), not of when and by which commit."""
-        return version_of(self.to_fields(), digests)
-
-
-def version_of(fields: Mapping[str, Any], digests: Mapping[str, str]) -> str:
-    """The version of a manifest as it was written, of the release before as well."""
-    said = {name: value for name, value in fields.items() if name not in _CIRCUMSTANCES}
-    text = json.dumps({**said, "format": FORMAT, "files": dict(digests)}, sort_keys=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _renamed(card: Mapping[str, Any]) -> dict[str, Any]:
-    """A card as it is written today: bundles of before the first release call the tier another name."""
-    return {"tier" if name == _TIER_BEFORE else name: value for name, value in card.items()}
+        fields = {name: value for name, value in self.to_fields().items() if name not in _CIRCUMSTANCES}
+        text = json.dumps({"format": FORMAT, **fields, "files": dict(digests)}, sort_keys=True, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _floats(numbers: Mapping[str, float]) -> dict[str, float]:

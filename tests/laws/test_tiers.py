@@ -57,8 +57,6 @@ every_tier = pytest.mark.parametrize("name", TIERS)
 
 @every_tier
 @settings(max_examples=examples(25))
-@every_tier
-@settings(max_examples=25)
 @given(data=st.data(), rows=matrices)
 def test_a_batch_is_its_rows(name: str, data: st.DataObject, rows: NDArray[np.float32]) -> None:
     tier = data.draw(RULES[name])
@@ -69,8 +67,6 @@ def test_a_batch_is_its_rows(name: str, data: st.DataObject, rows: NDArray[np.fl
 
 @every_tier
 @settings(max_examples=examples(25))
-@every_tier
-@settings(max_examples=25)
 @given(data=st.data(), rows=matrices)
 def test_contributions_sum_to_the_log_odds(name: str, data: st.DataObject, rows: NDArray[np.float32]) -> None:
     tier = data.draw(RULES[name])
@@ -83,8 +79,6 @@ def test_contributions_sum_to_the_log_odds(name: str, data: st.DataObject, rows:
 
 @every_tier
 @settings(max_examples=examples(25))
-@every_tier
-@settings(max_examples=25)
 @given(data=st.data(), rows=matrices)
 def test_bytes_keep_every_bit(name: str, data: st.DataObject, rows: NDArray[np.float32]) -> None:
     tier = data.draw(RULES[name])

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 
 from models.bundle.bundle import Bundle, BundleError, Manifest, StaleBundle, TargetCard, read_manifest
-from models.bundle.manifest import version_of
 from models.prediction.calibration import Calibration
 from models.prediction.scorer import Scorer
 from models.recommenders.item_item import ItemItem, Neighbours
@@ -172,20 +171,6 @@ def test_whole_files_of_the_wrong_content_are_damage(bundle: Bundle, tmp_path: P
     path.write_text(json.dumps(fields))
     with pytest.raises(BundleError, match=r"damaged: The card of churn_28d says calibration 'platt'.*`waypost train`"):
         Bundle.load(tmp_path, FINGERPRINT, NAMES)
-
-
-def test_a_bundle_of_the_release_before_opens_and_keeps_its_version(bundle: Bundle, tmp_path: Path) -> None:
-    """It calls the tier of a card a rung, and was hashed so."""
-    bundle.save(tmp_path)
-    path = tmp_path / "bundle.json"
-    fields = json.loads(path.read_text())
-    cards = {name: {**card, "rung": card["tier"]} for name, card in fields["targets"].items()}
-    fields["targets"] = {name: {k: v for k, v in card.items() if k != "tier"} for name, card in cards.items()}
-    fields["version"] = version_of(fields, fields["files"])
-    path.write_text(json.dumps(fields))
-    opened = Bundle.load(tmp_path, FINGERPRINT, NAMES)
-    assert opened.version == fields["version"] != bundle.version
-    assert {n: c.tier for n, c in opened.manifest.targets.items()} == {n: c["rung"] for n, c in cards.items()}
 
 
 def test_saving_replaces_a_bundle_and_leaves_nothing_beside_it(bundle: Bundle, text: str, tmp_path: Path) -> None:
