@@ -17,8 +17,10 @@ from typer.testing import CliRunner, Result
 from features.log import open_log
 from tests.house.tree import ROOT
 from tests.serving.shop import shop
+from tests.tracking import empty_store
 from training.fitting import candidates
 from training.targets import TARGETS, declared
+from training.tracking.store import STORE
 from waypost import app, learning
 
 NOW = 1_780_000_000_000_000
@@ -41,6 +43,7 @@ def waypost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Waypost:
     monkeypatch.setattr(learning, "step_back", lambda: None)
     monkeypatch.setattr(candidates, "ROUNDS", 20)
     (tmp_path / "data").mkdir()
+    empty_store(STORE)
     log = open_log("data/waypost.db")
     log.append(shop(NOW, customers=80), history=True)
     log.close()

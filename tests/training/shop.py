@@ -18,6 +18,7 @@ from features.log.contract import MERGE, EventLog
 from features.outcomes import STAYS
 from features.replay.replay import Histories
 from features.replay.snapshots import Past, past_of, replay_profiles
+from tests.tracking import empty_store
 from tests.worlds import World, shop
 from training.fitting import candidates
 from training.rows.dataset import Counts, Dataset, Gathered, Slice, dataset, gathered
@@ -36,6 +37,7 @@ def log_of(world: World, folder: Path, *, parameters_at_once: int) -> Iterator[E
         patch.chdir(folder)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.delenv("MLFLOW_RUN_ID", raising=False)
+        empty_store(store.STORE)
         patch.setattr(candidates, "ROUNDS", 40)
         patch.setattr(store, "PARAMETERS_AT_ONCE", parameters_at_once)
         with closing(open_log("data/shop.db")) as log:

@@ -27,6 +27,7 @@ from models.bundle.promotion_log import Cause
 from models.prediction.calibration import Calibration
 from models.prediction.scorer import Scorer
 from tests.serving.conftest import Place, serve
+from tests.tracking import empty_store
 from tests.worlds import OPENING, World, shop
 from training.fitting import candidates
 from training.fitting.intervals import log_odds
@@ -116,6 +117,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
     made = Simulated(folder, shop(customers=300, days=240))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        empty_store(folder / "mlflow.db")
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
         patch.delenv("MLFLOW_RUN_ID", raising=False)
         patch.setattr(candidates, "ROUNDS", 40)

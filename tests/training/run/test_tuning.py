@@ -9,6 +9,7 @@ import mlflow
 import numpy as np
 import pytest
 
+from tests.tracking import empty_store
 from tests.training.shop import rows
 from training.fitting import tuned
 from training.fitting.calibration import settings
@@ -18,6 +19,7 @@ from training.rows.schedule import NotEnoughHistory
 from training.run import tuning
 from training.run.tuning import folds_of, study
 from training.tracking import Trials
+from training.tracking.store import STORE
 
 AT = 1_700_000_000_000_000
 CHAMPION = Path("data/champion")
@@ -28,6 +30,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder of its own, and trials of a few trees."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    empty_store(STORE)
     monkeypatch.setattr(tuning, "ROUNDS", 5)
     return tmp_path
 
