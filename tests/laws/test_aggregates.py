@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from features.aggregates import AGGREGATES, Aggregate, Reading
+from features.aggregates import AGGREGATES, Aggregate, Reading, Row
 from features.aggregates.counts import Count, Moments
 from features.aggregates.net import Net
 from features.aggregates.rhythm import Rhythm
@@ -19,7 +20,7 @@ from features.aggregates.sessions import Sessions
 from features.aggregates.tempo import Gaps
 from features.aggregates.visit import Visit
 from features.aggregates.windows import CountWithin, DaysWithin
-from features.events import DAY, EVENT, MINUTE
+from features.events import DAY, EVENT, MINUTE, Channel, Kind
 from features.fold.feature_set import Declarations, FeatureSet
 from features.fold.fold import Fold
 from features.journey import Journey
@@ -91,22 +92,28 @@ def test_equals_its_meaning_at_every_prefix(kind: type[Aggregate], data: st.Data
 SATURATING = (Count, CountWithin, DaysWithin, Moments, Gaps, Rhythm, Sessions, Visit)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "aggregate", [each for each in Journey.aggregates() if isinstance(each, SATURATING)], ids=lambda each: each.name
-)
-def test_equals_its_meaning_when_counters_are_full(aggregate: Aggregate) -> None:
+@lru_cache(maxsize=4)  # some tens of megabytes each
+def _full(kind: Kind, channel: Channel) -> tuple[NDArray[np.float32], list[Row], int]:
+    """The features of a customer with more events of a kind than a counter holds, its events, and their last moment."""
     random = np.random.default_rng(3)
     events = np.zeros(66_500, EVENT)
-    events["kind"] = aggregate.selection.kinds[0]
-    events["channel"] = aggregate.selection.channels[0] if aggregate.selection.channels else 1
+    events["kind"], events["channel"] = kind, channel
     events["amount"], events["score"] = random.gamma(2.0, 10.0, len(events)), random.integers(1, 6, len(events))
     pauses = np.where(np.arange(len(events)) % 9 == 0, 40 * MINUTE, MINUTE)
     events["at"] = events["received"] = START + np.cumsum(pauses)
     states = FOLD.empty()
     FOLD.step(states, 0, events)
     now = int(events["received"][-1])
-    features, history = FOLD.read(states, 0, now), rows_of(events)
+    return FOLD.read(states, 0, now), rows_of(events), now
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "aggregate", [each for each in Journey.aggregates() if isinstance(each, SATURATING)], ids=lambda each: each.name
+)
+def test_equals_its_meaning_when_counters_are_full(aggregate: Aggregate) -> None:
+    channels = aggregate.selection.channels
+    features, history, now = _full(aggregate.selection.kinds[0], channels[0] if channels else Channel(1))
     for kernel in aggregate.batch_scores():
         value = float(features[FOLD.index[f"{aggregate.name}__{kernel}"]])
         expected = aggregate.meaning_of(kernel, history, now)
