@@ -246,7 +246,7 @@ def test_a_failing_disk_leaves_the_files_as_they_were(
         log.append([event(1)])
         before = log.digest()
         with monkeypatch.context() as failing:
-            failing.setattr(folder, "settle", fail)
+            failing.setattr(folder, "replace", fail)
             with pytest.raises(expected, match="then try again"):
                 log.append([event(2, "bob")])
         assert (log.digest(), log.customers.names()) == (before, ["ann"])
