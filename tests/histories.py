@@ -17,6 +17,7 @@ START = 1_700_000_000 * SECOND
 _MARKS = (0, 0, 1, SECOND, 7 * DAY, 365 * DAY)
 _PAUSES = (256, SECOND, 3_600 * SECOND, 10 * DAY, 10 * DAY, 500 * DAY)
 _DELAYS = (0, 0, 256, 3_600 * SECOND, 60 * DAY)
+_AMOUNTS = (0.0, 0.01, 9.99, 20.0, 10_000.0)
 _QUANTITIES = (1.0, 2.0, 3.0, 0.5)
 _KINDS, _CHANNELS = tuple(Kind), tuple(Channel)
 _CHOICES = np.dtype(
@@ -47,7 +48,7 @@ def histories_of(draw: st.DrawFn, *, customers: int = 4, longest: int = 40) -> N
         event["kind"] = _KINDS[chosen["kind"] % len(_KINDS)]
         event["channel"] = _CHANNELS[chosen["channel"] % len(_CHANNELS)]
         event["item"], event["category"] = _code(chosen["item"]), _code(chosen["category"])
-        event["amount"] = chosen["amount"] % 1_000_001 / 100 if chosen["priced"] % 2 else np.nan
+        event["amount"] = _amount(chosen["priced"], chosen["amount"])
         event["quantity"] = _QUANTITIES[chosen["quantity"] % 4] if chosen["counted"] % 2 else np.nan
         event["score"] = chosen["score"] % 11 if chosen["scored"] % 2 else np.nan
     return events
@@ -58,6 +59,13 @@ def _pause(which: int, drawn: int) -> int:
     if which % 4 == 0:
         return _MARKS[drawn % len(_MARKS)]
     return _part_of(_PAUSES[which // 4 % len(_PAUSES)], drawn)
+
+
+def _amount(which: int, drawn: int) -> float:
+    """No amount, any up to 10,000, or one of a few, so that amounts repeat and some are nothing."""
+    if which % 2 == 0:
+        return np.nan
+    return drawn % 1_000_001 / 100 if which % 4 == 1 else _AMOUNTS[drawn % len(_AMOUNTS)]
 
 
 def _part_of(span: int, drawn: int) -> int:
