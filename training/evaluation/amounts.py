@@ -87,11 +87,11 @@ def judge_amount(tier: AmountTier, data: Dataset, seed: int, champion: AmountTie
 
 
 def _figures(said: Floats, spent: Floats, copies: Floats) -> dict[str, Floats]:
-    """The metrics of each resampling."""
-    off, rows = said - spent, copies.sum(axis=1)
+    """The metrics of each resampling; NaN is the total of one in which nobody spent anything, which is left out."""
+    off, rows, sums = said - spent, copies.sum(axis=1), copies @ spent
     return {
         "mae": copies @ np.abs(off) / rows,
         "rmse": np.sqrt(copies @ off**2 / rows),
         "deviance": copies @ deviances(spent, said) / rows,
-        "total": copies @ said / (copies @ spent),
+        "total": np.divide(copies @ said, sums, out=np.full(len(sums), np.nan), where=sums != 0.0),
     }

@@ -57,6 +57,15 @@ def test_the_mean_of_everybody_is_held_back_by_nothing_and_what_is_worse_than_it
     assert passed(amount_gates("spend", LOWEST, over)) and not passed(amount_gates("spend", "buyers", over))
 
 
+def test_where_one_customer_spends_resamplings_without_it_have_no_total() -> None:
+    data = found("lifetime_value_90d", 150, 520).dataset
+    alone = data.test.customer == data.test.customer[np.argmax(data.test.labels)]
+    test = replace(data.test, labels=np.where(alone, data.test.labels, 0.0).astype(np.float32))
+    mean = MeanAmount(float(test.labels.mean()), 0.0, 1e6, data.names)
+    total = judge_amount(mean, replace(data, test=test), 1).figures["model"]["total"]
+    assert 0.0 < total.low <= total.value == pytest.approx(1.0) and total.value <= total.high < np.inf
+
+
 def test_the_deviance_is_least_for_the_mean_and_zero_for_what_is_right() -> None:
     spent = np.random.default_rng(1).gamma(0.5, 80.0, 2_000).astype(np.float32) * (np.arange(2_000) % 3 > 0)
     said = np.linspace(0.5, 2.0, 31) * float(spent.mean())
