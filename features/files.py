@@ -37,7 +37,7 @@ def replace(path: Path, content: str | bytes, *, mode: int = 0o666, durable: boo
     It is on the disk when this returns, unless it need not be `durable` because it can be made again. A new file has
     the permissions `mode`, less those that the umask takes.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    draft = path.with_name(f"{draft_prefix(path.name)}{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -46,6 +46,11 @@ def replace(path: Path, content: str | bytes, *, mode: int = 0o666, durable: boo
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def draft_prefix(name: str) -> str:
+    """How the names of files begin that are to replace one of this name, and that a process left that was killed."""
+    return f".{name}."
 
 
 def settle(written: Path, path: Path, *, durable: bool = True) -> None:

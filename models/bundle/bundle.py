@@ -100,7 +100,7 @@ class Bundle:
                 f"{place} exists and is not a bundle; expected a new place, or one that holds {MANIFEST}."
             )
         files = contents(self.models, self.parts)
-        fields = {"format": FORMAT, **self.manifest.to_fields(), "files": _digests(files)}
+        fields = {"format": FORMAT, **self.manifest.written(), "files": _digests(files)}
         files[MANIFEST] = (json.dumps(fields, indent=2, allow_nan=False) + "\n").encode()
         try:
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -69,7 +69,7 @@ class TargetCard:
         numbers = {name: float(getattr(self, name)) for name in ("horizon_days", "base_rate", "prior", "interval")}
         mappings = {name: _floats(getattr(self, name)) for name in ("metrics", "counts", "losses")}
         return (
-            {_TIER if name == "tier" else name: getattr(self, name) for name in self.__slots__}
+            {name: getattr(self, name) for name in self.__slots__}
             | numbers
             | mappings
             | {
@@ -86,7 +86,7 @@ class TargetCard:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> TargetCard:
-        """The card written by `to_fields`; TypeError when `fields` is anything else."""
+        """The card of `to_fields`, also as it is written; TypeError when `fields` is anything else."""
         return cls(**{"tier" if name == _TIER else name: value for name, value in fields.items()})
 
 
@@ -121,16 +121,25 @@ class Manifest:
         fields |= {"features": list(self.features), "targets": cards}
         return fields | {"recommender": _floats(self.recommender), "policy": _floats(self.policy)}
 
+    def written(self) -> dict[str, Any]:
+        """The fields as they are on the disk."""
+        fields = self.to_fields()
+        cards = {
+            target: {_TIER if name == "tier" else name: value for name, value in card.items()}
+            for target, card in fields["targets"].items()
+        }
+        return {**fields, "targets": cards}
+
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Manifest:
-        """The manifest written by `to_fields`; KeyError or TypeError when `fields` is anything else."""
+        """The manifest of `written`; KeyError or TypeError when `fields` is anything else."""
         targets = {name: TargetCard.from_fields(card) for name, card in fields["targets"].items()}
         values = {name: fields[name] for name in cls.__slots__}
         return cls(**values | {"features": tuple(fields["features"]), "targets": targets})
 
     def hashed(self, digests: Mapping[str, str]) -> str:
         """12 hex digits of what a bundle says and holds (`digests` of its files), not of when and by which commit."""
-        fields = {name: value for name, value in self.to_fields().items() if name not in _CIRCUMSTANCES}
+        fields = {name: value for name, value in self.written().items() if name not in _CIRCUMSTANCES}
         text = json.dumps({"format": FORMAT, **fields, "files": dict(digests)}, sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from features.files import settle
+from features.files import draft_prefix, settle
 from features.log.contract import EventLog, LogError, LogVersion, Records, Vocabulary
 from features.log.parquet import exported, folder
 from features.log.parquet.exported import COLUMNS, MANIFEST, Manifest, Partition, partition_file
@@ -104,8 +104,8 @@ def _claim(home: Path) -> None:
     An export was never begun without its lock: where there is none, what is called like one is somebody else's.
     """
     held = {each.name for each in home.iterdir()} if home.is_dir() else set()
-    ours = {MANIFEST, f"{MANIFEST}.tmp", LOCK}
-    strange = {name for name in held - ours if LOCK not in held or not _FILES.fullmatch(name)}
+    others = {name for name in held - {MANIFEST, LOCK} if not name.startswith(draft_prefix(MANIFEST))}
+    strange = {name for name in others if LOCK not in held or not _FILES.fullmatch(name)}
     if home.is_file() or strange:
         raise LogVersion(f"{home} holds other things than an export; name a folder that does not exist yet")
     home.mkdir(parents=True, exist_ok=True)

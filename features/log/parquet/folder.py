@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from features.files import alone, replace, synchronise
+from features.files import alone, draft_prefix, replace, synchronise
 from features.log.contract import LogBusy, LogCorrupt, LogDenied, LogError, LogFull, LogMissing, LogVersion
 
 VERSION = 2
@@ -75,7 +75,8 @@ def open_folder(folder: Path, *, create: bool, partitions: int, busy_seconds: fl
                 raise LogMissing(f"there is no event log in {folder}; make one with: waypost import FILE --source NAME")
             # Another process may be making it at this moment.
             held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-            if folder.is_file() or ("log.json" not in held and held - {"log.json.tmp", "log.lock"}):
+            others = {name for name in held if name != "log.lock" and not name.startswith(draft_prefix("log.json"))}
+            if folder.is_file() or ("log.json" not in held and others):
                 raise LogVersion(f"{folder} is not an event log and not empty; name a folder that does not exist yet")
             folder.mkdir(parents=True, exist_ok=True)
             with sole_writer(folder, busy_seconds):
