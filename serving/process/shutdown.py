@@ -22,7 +22,7 @@ from typing import Any
 
 LOCK = "LISTENING"
 
-SETTLE_SECONDS = 0.1
+SETTLE_SECONDS = 0.6
 """How long the queue of a socket that lets nobody in any more is still emptied."""
 
 ORPHAN_SECONDS = 1.0
