@@ -2,7 +2,7 @@
 
     bundle.json                    the manifest, and the SHA-256 of every other file
     TARGET.TIER.txt or .json       a target's model, of its tier
-    TARGET.scorer.json             and its calibration, spread and ranks
+    TARGET.scorer.json             and its calibration, intervals and ranks
     recommender.npz                the recommender, and what else there is of `models.bundle.catalogue`:
     reference.npz                  what features and scores were like, for the monitor; absent where nobody was known
 
@@ -23,6 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+from features.files import version
 from models.bundle.catalogue import PARTS, Model, by_role, check, contents, read_models, read_parts
 from models.bundle.manifest import FORMAT, Manifest, TargetCard
 from models.bundle.reference import Reference
@@ -122,11 +123,11 @@ class Bundle:
         """
         place = Path(directory)
         while True:
-            before = _identity(place)
+            before = version(place)
             try:
                 return cls._load(place, fold_fingerprint, tuple(names))
             except BundleError:
-                if _identity(place) == before:
+                if version(place) == before:
                     raise
 
     @classmethod
@@ -192,11 +193,11 @@ def _read_manifest(place: Path) -> tuple[Manifest, dict[str, str]]:
                 f"The bundle {place} has format {found}; expected {FORMAT}. Retrain with `waypost train`."
             )
         manifest, digests = Manifest.from_fields(fields), dict(fields["files"])
-        version = manifest.hashed(digests)
+        hashed = manifest.hashed(digests)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(place, f"{MANIFEST} is unreadable ({type(error).__name__}: {error})") from error
-    if version != manifest.version:
-        raise _damaged(place, f"{MANIFEST} says version {manifest.version}, its contents are {version}")
+    if hashed != manifest.version:
+        raise _damaged(place, f"{MANIFEST} says version {manifest.version}, its contents are {hashed}")
     return manifest, digests
 
 
@@ -212,15 +213,6 @@ def _read(place: Path, name: str, digests: Mapping[str, str]) -> bytes:
 
 def _damaged(place: Path, what: str) -> BundleError:
     return BundleError(f"The bundle {place} is damaged: {what}. Restore it, or retrain with `waypost train`.")
-
-
-def _identity(place: Path) -> tuple[int, int] | None:
-    """What tells one directory at `place` from the next; None when there is none."""
-    try:
-        status = place.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_ctime_ns
 
 
 def _write(directory: Path, contents: Mapping[str, bytes]) -> None:
