@@ -6,19 +6,18 @@ The shapes are those of https://developers.google.com/analytics/devguides/collec
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from features.events import Event, Kind
 from features.identity.rules import names_nobody
-from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Record, Source, Unread, shown
+from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Source, Unread, shown
 from features.sources.fields import fields as door
 from features.sources.fields.message_ids import content_id, of_values
 from features.sources.fields.times import instant
 from features.sources.formats import ga4
-from features.sources.readers.readers import read
+from features.sources.readers.parts import PartsReading
 
 MOST_EVENTS = 25
 """Events of one request that Google takes. More are taken here; the debug route tells of them."""
@@ -142,28 +141,6 @@ def _identified(
     return events
 
 
-class _Reading:
-    """JSON lines of requests, taken apart."""
-
-    def __init__(self, path: Path) -> None:
-        self._records = read(path)
-        self.total = self._records.total
-        self.done = self._records.done
-
-    def __iter__(self) -> Iterator[Record]:
-        for record in self._records:
-            if record.fault is not None:
-                yield record
-                continue
-            try:
-                parts = requests(record.values)
-            except BadRecord as bad:
-                yield record._replace(fault=bad)
-                continue
-            for part in parts:
-                yield Record(record.position, json.dumps(part).encode(), part)
-
-
 SOURCE = Source(
     name="measurement",
     doc="""Requests of GA4's Measurement Protocol, one JSON object a line, as `POST /mp/collect` takes them. Events
@@ -179,7 +156,7 @@ begin a visit make `first_visit` and `session_start` besides, as in the export. 
 analytics, withdraw the consent; a hit after the visitor agreed (`gcu=1`) grants it.""",
     columns=COLUMNS,
     customer=("user_id", "client_id", "app_instance_id"),
-    read=_Reading,
+    read=partial(PartsReading, apart=requests),
     parse=parse,
     sample=SAMPLES / "measurement.jsonl",
 )

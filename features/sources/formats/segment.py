@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import nan
 from typing import Any
 
@@ -33,7 +33,8 @@ from features.sources.fields.message_ids import content_id, of_values
 from features.sources.fields.names import CHANNEL_OF_NAME, SEGMENT, folded
 from features.sources.fields.orders import EMPTY, Line, basket, positive, purchased, single, total
 from features.sources.fields.times import instant
-from features.sources.formats.segment_batch import MessageReading, within
+from features.sources.formats.segment_batch import of_record, within
+from features.sources.readers.parts import PartsReading
 
 COLUMNS = (
     Column("type", "`identify`, `track`, `page`, `screen`, `group` or `alias`", required=True),
@@ -343,7 +344,7 @@ An `identify` with both ids, and an `alias`, join them. Consent to be profiled i
 It becomes an event of its own, `CONSENT_WITHDRAW` or `CONSENT_GRANT`, with the message's id and `:consent`.""",
     columns=COLUMNS,
     customer=("userId", "anonymousId"),
-    read=MessageReading,
+    read=partial(PartsReading, apart=of_record),
     parse=parse,
     sample=SAMPLES / "segment.jsonl",
 )

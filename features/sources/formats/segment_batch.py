@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from features.sources.contract import BadRecord, Record, shown
-from features.sources.readers.readers import read
+from features.sources.contract import BadRecord, shown
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -54,23 +51,6 @@ def messages(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [envelope.message(index) for index in range(len(envelope.items))]
 
 
-class MessageReading:
-    """JSON lines, with batches taken apart."""
-
-    def __init__(self, path: Path) -> None:
-        self._records = read(path)
-        self.total = self._records.total
-        self.done = self._records.done
-
-    def __iter__(self) -> Iterator[Record]:
-        for record in self._records:
-            if "batch" not in record.values:
-                yield record
-                continue
-            try:
-                each = messages(record.values)
-            except BadRecord as bad:
-                yield record._replace(fault=bad)
-                continue
-            for message in each:
-                yield Record(record.position, json.dumps(message).encode(), message)
+def of_record(record: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """The messages of a record of a file that is a batch; None for one that is a message by itself."""
+    return messages(record) if "batch" in record else None
