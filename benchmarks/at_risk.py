@@ -11,7 +11,6 @@ spent most.
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from benchmarks.quality_data import Absent, Shop, complete_journey
 from benchmarks.report import print_claims, print_table
 from features.events import days
 from features.journey import JOURNEY
+from features.times import moment
 from models.prediction.money_at_stake import TARGET, Yield
 from training.evaluation.money_at_stake import stake_yield
 from training.fitting.tier_selection import select_tier
@@ -59,7 +59,7 @@ def claims(found: list[Yield]) -> dict[str, float]:
 def line(found: Yield) -> list[str]:
     """The figures of one cutoff, as a table shows them."""
     return [
-        datetime.fromtimestamp(found.cutoff / 1e6, UTC).date().isoformat(),
+        moment(found.cutoff).date().isoformat(),
         f"{found.named:,.0f}",
         f"{found.customers:,.0f}",
         f"{found.left:.0%}",

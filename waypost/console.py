@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import io
 import json
-import math
 import os
 import sys
 import time
@@ -23,6 +22,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from features.times import micros
 from waypost import tables
 
 out = Console()
@@ -46,20 +46,15 @@ def clock() -> int:
 def parse_moment(text: str) -> int:
     """Microseconds UTC from ISO 8601; without an offset it is read as UTC. Raises UsageProblem."""
     try:
-        moment = datetime.fromisoformat(text)
+        when = datetime.fromisoformat(text)
     except ValueError:
         raise UsageProblem(
             f"{text!r} is no moment; expected ISO 8601 such as 2017-11-15 or 2017-11-15T08:00:00Z"
         ) from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    if not 1970 < moment.year < 2200:
+    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when
+    if not 1970 < when.year < 2200:
         raise UsageProblem(f"{text!r} is not in the time of any log; expected a year from 1971 to 2199")
-    return math.floor(moment.timestamp()) * 1_000_000 + moment.microsecond
-
-
-def iso(moment: int) -> str:
-    """A moment as people and machines read it: ISO 8601, UTC, to the second."""
-    return datetime.fromtimestamp(moment // 1_000_000, UTC).isoformat().replace("+00:00", "Z")
+    return micros(when)
 
 
 def print_json(value: Any) -> None:

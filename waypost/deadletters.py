@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from features.times import iso
 from waypost.console import (
     Failing,
     JsonOption,
     StoreOption,
     clock,
-    iso,
     print_json,
     print_line,
     print_table,

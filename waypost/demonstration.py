@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from features.times import iso
 from waypost.clocks import set_ends_now
-from waypost.console import StoreOption, UsageProblem, clock, iso, needs, out, print_table, progress_bar
+from waypost.console import StoreOption, UsageProblem, clock, needs, out, print_table, progress_bar
 from waypost.server import PortOption, serve
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import typer
 
-from waypost.console import JsonOption, StoreOption, clock, foreseen, iso, print_json, print_table
+from features.times import iso
+from waypost.console import JsonOption, StoreOption, clock, foreseen, print_json, print_table
 
 CROWD = 20
 """Ids that are declared one customer's, beyond which nobody is that customer."""

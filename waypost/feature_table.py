@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
+from features.times import iso
 from waypost.console import (
     JsonOption,
     StoreOption,
     UsageProblem,
-    iso,
     needs,
     out,
     parse_moment,

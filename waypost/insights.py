@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
+from features.times import iso
 from waypost.console import (
     JsonOption,
     StoreOption,
     UsageProblem,
-    iso,
     out,
     parse_moment,
     print_json,

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from features.events import days
+from features.times import iso
 from serving.access.keys import Key, KeysError, change_keys, find, issue, read_keys, rotated, told
 from serving.access.scopes import PURPOSE, SCOPES, KeyScope
 from serving.access.visitors import LONGEST_SECONDS, MOST_CHARACTERS, sign_token
-from waypost.console import Failing, JsonOption, UsageProblem, clock, iso, print_json, print_line, print_table
+from waypost.console import Failing, JsonOption, UsageProblem, clock, print_json, print_line, print_table
 from waypost.places import settings
 
 HOUR = days(1) // 24

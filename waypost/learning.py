@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from features.times import iso
 from waypost.console import (
     JsonOption,
     StoreOption,
     clock,
     err,
-    iso,
     needs,
     parse_moment,
     print_json,

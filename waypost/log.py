@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from features.times import iso
 from waypost.console import (
     Failing,
     JsonOption,
     StoreOption,
-    iso,
     needs,
     parse_moment,
     print_json,

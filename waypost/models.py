@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from features.times import iso
 from waypost.console import (
     Failing,
     JsonOption,
     UsageProblem,
     clock,
-    iso,
     needs,
     parse_moment,
     print_json,

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from features.times import iso
 from waypost.console import (
     JsonOption,
     StoreOption,
     finite,
-    iso,
     needs,
     out,
     parse_moment,

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from features.log import open_log, shown
+from features.times import iso
 from serving.settings import Settings, read_settings
-from waypost.console import UsageProblem, clock, iso
+from waypost.console import UsageProblem, clock
 
 if TYPE_CHECKING:
     from features.log.contract import EventLog

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from waypost.console import JsonOption, iso, print_json, print_table
+from features.times import iso
+from waypost.console import JsonOption, print_json, print_table
 
 if TYPE_CHECKING:
     from models.bundle.readiness import NextTier, Readiness

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from features.times import iso
 from waypost.console import (
     JsonOption,
     StoreOption,
     UsageProblem,
     data_output,
-    iso,
     out,
     parse_moment,
     print_json,

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
 
 from features.grammar import Column, Expr
 from features.journey import Journey
+from features.times import moment
 
 TARGET = "churn_28d"
 LEAVES = Column(TARGET)
@@ -66,7 +66,7 @@ class Yield:
     @property
     def words(self) -> str:
         """The figures as a sentence."""
-        day = datetime.fromtimestamp(self.cutoff / 1e6, UTC).date().isoformat()
+        day = moment(self.cutoff).date().isoformat()
         return (
             f"Of the {self.named:,.0f} customers that this list would have named on {day}, of {self.customers:,.0f}, "
             f"{self.left:.0%} left [{self.left_low:.0%} to {self.left_high:.0%}], holding {self.money:.0%} "

@@ -17,11 +17,12 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from features import files
+from features.times import micros, moment
 from serving.access.scopes import SCOPES, KeyScope
 
 LOOK_SECONDS = 1.0
@@ -195,14 +196,10 @@ _TEXTS = ("id", "name")
 
 
 def _micros(text: str) -> int:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
+    when = datetime.fromisoformat(text)
+    if when.tzinfo is None:
         raise ValueError
-    return round(moment.timestamp() * 1_000_000)
-
-
-def _iso(micros: int) -> str:
-    return datetime.fromtimestamp(micros / 1e6, UTC).isoformat()
+    return micros(when)
 
 
 def told(key: Key) -> dict[str, Any]:
@@ -211,8 +208,8 @@ def told(key: Key) -> dict[str, Any]:
         "id": key.id,
         "name": key.name,
         "scope": key.scope,
-        "created": _iso(key.created),
-        "expires": None if key.expires is None else _iso(key.expires),
+        "created": moment(key.created).isoformat(),
+        "expires": None if key.expires is None else moment(key.expires).isoformat(),
         "successor": key.successor,
     }
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from features.events import Event, Stage
 from features.fold.fold import Fold
+from features.times import moment
 from insights.segments import SEGMENTS, Segment
 from models.bundle import answers
 from models.bundle.evidence import Kind
 from models.bundle.loaded import Champion
 from serving.engine.scoreboard import Generation
 from serving.engine.scores import CustomerScores
-from serving.engine.times import moment
 
 
 def target_scores(scores: CustomerScores) -> dict[str, dict[str, Any]]:

@@ -19,9 +19,9 @@ import numpy as np
 from features.events import Kind
 from features.log import open_log
 from features.log.contract import Erased, EventStore, IdentityStore, LogBusy, Records, TrainingStore
+from features.times import moment
 from serving.engine.engine import Engine
 from serving.engine.scoreboard import Scoreboard
-from serving.engine.times import moment
 
 
 class ErasedHere(NamedTuple):

@@ -12,13 +12,13 @@ from pydantic_core import to_json
 from features.events import Event
 from features.fold.fold import Fold
 from features.log.contract import DeadLetter, DeadLetterStore, IdentityStore
+from features.times import moment
 from serving.engine.customer import event_fields, number, position, segments_of, target_scores
 from serving.engine.dead_letters import speaks_of
 from serving.engine.engine import Engine
 from serving.engine.erasure import merges_of
 from serving.engine.scoreboard import Generation
 from serving.engine.scores import CustomerScores
-from serving.engine.times import moment
 
 LETTERS = 1000
 """Dead letters looked through at once."""

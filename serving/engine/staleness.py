@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from features.events import DAY, days
-from serving.engine.scoreboard import Generation
+
+if TYPE_CHECKING:  # the command line knows the horizon without loading what sweeps
+    from serving.engine.scoreboard import Generation
 
 HORIZON = days(90)
 """The longest time that a target looks back for a sign of life, or ahead for an order."""

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from markupsafe import Markup, escape
 
+from features.times import moment
 from insights import numbers
-from serving.engine.times import moment
 
 UNKNOWN = "\N{EN DASH}"
 

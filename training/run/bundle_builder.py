@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from features.fold.fold import Fold
+from features.times import iso
 from models.bundle.bundle import Bundle, BundleError, Manifest, StaleBundle
 from models.bundle.governance import stand_in
 from models.decisions.policy import Policy
@@ -16,7 +17,6 @@ from training.monitoring import reference_of
 from training.recommenders.selection import TrainedRecommender
 from training.rows.shop import Shop
 from training.run.figures import flat
-from training.run.moment import moment
 from training.run.promotion import Selected, rival_of, untrained
 from training.targets import targets
 
@@ -46,7 +46,7 @@ def bundle_of(
         fingerprint=shop.fold.fingerprint,
         features=shop.fold.names,
         targets={name: cards[name] for name in order},
-        created=moment(started),
+        created=iso(started),
         now=shop.end,
         log_offset=shop.offset,
         git_commit=git_commit(),

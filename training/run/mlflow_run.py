@@ -9,6 +9,7 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
+from features.times import iso
 from models.bundle.bundle import Bundle, TargetCard
 from models.bundle.manifest import Manifest
 from training.evaluation.gates import Gate
@@ -18,7 +19,6 @@ from training.rows.shop import Shop
 from training.run.cards import model_card, summary
 from training.run.figures import compared, flat
 from training.run.forms.contract import AnyResult
-from training.run.moment import moment
 from training.tracking import Run, TargetRun
 
 SHOWN = ("roc_auc", "pr_auc", "log_loss", "calibration_error", "mae", "accuracy")
@@ -41,7 +41,7 @@ def run_of(
     }
     example = _example(trained, shop)
     return Run(
-        name=f"{moment(shop.end)[:10]} seed {manifest.seed}",
+        name=f"{iso(shop.end)[:10]} seed {manifest.seed}",
         parameters=_parameters(shop, recommended, manifest),
         metrics=_whole(bundle.manifest.targets, recommended.ranking),
         tags=tags,
@@ -85,7 +85,7 @@ def _parameters(shop: Shop, recommended: TrainedRecommender, manifest: Manifest)
     """The circumstances of the run by name; `mlflow run` has `targets`, `now` and `seed` in it already."""
     parameters: dict[str, object] = {
         "seed": manifest.seed,
-        "as_of": moment(shop.end),
+        "as_of": iso(shop.end),
         "fingerprint": manifest.fingerprint,
         "log_offset": shop.offset,
         "log_digest": shop.digest,

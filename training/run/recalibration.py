@@ -13,6 +13,7 @@ from pathlib import Path
 from features.fold.fold import Fold
 from features.journey import JOURNEY
 from features.log.contract import EventLog, Training
+from features.times import iso
 from models.bundle.bundle import Bundle
 from models.bundle.governance import Governance
 from models.bundle.promotion_log import Cause
@@ -21,7 +22,6 @@ from models.prediction.scorer import Scorer
 from training.rows.dataset import gathered
 from training.rows.shop import Shop, read_shop
 from training.run.forms.probability import ProbabilityResult
-from training.run.moment import moment
 from training.run.promotion import rival_of
 from training.targets import targets
 
@@ -66,7 +66,7 @@ def recalibrate(
     found = Recalibrated(before, after)
     if not any(_distance(before[name], after[name]) > WORTH for name in after):
         return found
-    manifest = replace(champion.manifest, created=moment(started), log_offset=shop.offset)
+    manifest = replace(champion.manifest, created=iso(started), log_offset=shop.offset)
     bundle = champion.changed(manifest, {**champion.models, **scorers})
     # Before there is a bundle to be served: an erasure names every model that has seen the customer.
     log.trained(Training(bundle.version, shop.end, started))

@@ -16,7 +16,7 @@ from features.identity.rules import names_nobody
 from features.log.membership import JOINS
 from features.sources.contract import BadRecord, Unread, shown
 from features.sources.fields import numbers
-from features.sources.fields.times import iso
+from features.times import iso
 
 LONGEST_NAME = 256
 """Characters of the longest name of a customer, item, category or order."""

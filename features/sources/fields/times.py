@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from features.events import DAY, SECOND
+from features.events import SECOND
 from features.sources.contract import BadRecord, shown
+from features.times import micros
 
 SCALES = {"s": SECOND, "ms": 1_000, "us": 1}
 """Microseconds of each unit in which a number can count the time since the epoch."""
 
 _SPELT = {"s": "seconds", "ms": "milliseconds", "us": "microseconds"}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def instant(value: object, field: str, unit: str = "iso", zone: tzinfo = UTC) -> int:
@@ -63,8 +63,7 @@ def _count(value: object, field: str, unit: str) -> int:
 def _micros(moment: datetime, zone: tzinfo) -> int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone)
-    since = moment - _EPOCH
-    return since.days * DAY + since.seconds * SECOND + since.microseconds
+    return micros(moment)
 
 
 def time_zone(name: str) -> tzinfo:
@@ -78,11 +77,3 @@ def time_zone(name: str) -> tzinfo:
             f"unknown time zone {name!r}; expected an IANA name such as Europe/Paris"
             " (a machine without zone data needs: pip install tzdata)"
         ) from None
-
-
-def iso(at: int) -> str:
-    """A time as people read it; the bare number where no calendar reaches."""
-    try:
-        return (_EPOCH + timedelta(microseconds=at)).isoformat(timespec="seconds").replace("+00:00", "Z")
-    except OverflowError:
-        return f"{at} us"

@@ -11,6 +11,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from features.events import Channel
+from features.times import moment
 from models.bundle.readiness import NextTier, Readiness, readiness
 from models.decisions.policy import Considered
 from serving import metrics
@@ -18,7 +19,6 @@ from serving.engine.customer import number, stage_name, target_scores
 from serving.engine.decisions import Decided, DecisionConflict
 from serving.engine.engine import Engine, UnknownDecision
 from serving.engine.scores import CustomerScores, UnknownTargets
-from serving.engine.times import moment
 from serving.http.auth import authorize_customers
 from serving.http.endpoints.shapes import recommended, stamp, version_of
 from serving.http.messages import JSON, parse, parse_query, read_body, reply

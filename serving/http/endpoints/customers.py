@@ -16,6 +16,7 @@ from features.events import Event, Kind, Stage
 from features.log.contract import EventStore
 from features.sources.contract import BadRecord
 from features.sources.fields import fields
+from features.times import moment
 from insights.segments import SEGMENTS
 from models.bundle.answers import ANSWERS
 from models.decisions.actions import DO_NOTHING
@@ -24,7 +25,6 @@ from serving.engine.customer import number, position, segments_of, target_scores
 from serving.engine.engine import Engine
 from serving.engine.scoreboard import Generation, member_columns, member_reasons, member_rows
 from serving.engine.scoreboard.members import MOST_EXPLAINED, SHOWN, csv_values, shown, valued
-from serving.engine.times import moment
 from serving.http.endpoints.shapes import event_answer, past_yield, stamp, version_of
 from serving.http.endpoints.tables import csv_headers, csv_text, wants_csv
 from serving.http.messages import parse_query, reply

@@ -18,8 +18,8 @@ from features.sources.fields.fields import KINDS
 from features.sources.formats.waypost import COLUMNS
 from features.sources.formats.waypost import parse as parse_event
 from features.sources.readers.broken_json import Part
+from features.times import moment
 from serving.engine.ingest import TURN, Fault, Ingest, new_id
-from serving.engine.times import moment
 from serving.http.bodies import Body, alone, listed, record_of
 from serving.http.endpoints.shapes import stamp, told, version_of
 from serving.http.messages import JSON, JSON_LINES, MOST_ERRORS, read_body, reply, shorten

@@ -9,9 +9,9 @@ from dataclasses import asdict
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 
+from features.times import moment
 from serving.engine.erasure import erasing, unmerge
 from serving.engine.export import held, lines
-from serving.engine.times import moment
 from serving.http.endpoints.customers import customer_of
 from serving.http.messages import JSON_LINES, reply_with
 from serving.http.schemas import ErasureAnswer, UnmergeAnswer

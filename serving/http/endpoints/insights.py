@@ -5,9 +5,9 @@ from __future__ import annotations
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
+from features.times import moment
 from insights.insight import Insight
 from serving.engine.staleness import staleness
-from serving.engine.times import moment
 from serving.http.endpoints.shapes import stamp
 from serving.http.endpoints.tables import CSV, csv_headers, csv_text, wants_csv
 from serving.http.messages import parse_query, reply

@@ -6,8 +6,8 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from features.log.contract import LogError
+from features.times import moment
 from serving.engine.staleness import staleness
-from serving.engine.times import moment
 from serving.http.auth import Auth
 from serving.http.messages import JSON, reply, reply_with
 from serving.http.schemas import LiveAnswer, ReadyAnswer, ReadyCheck

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from features.events import Event
+from features.times import moment
 from insights.segments import Segment
 from models.bundle.loaded import Champion
 from models.prediction.money_at_stake import AT_STAKE, TARGET, Yield
 from models.recommenders.contract import Recommendation
 from serving.engine.customer import event_fields
 from serving.engine.ingest import Ingest
-from serving.engine.times import moment
 from serving.http.schemas import EventAnswer, ModelStamp, PastYield, RecommendedItem, UnreadValue
 from serving.http.schemas.scores import Interval
 from serving.process.worker import Worker

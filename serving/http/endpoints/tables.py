@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 from starlette.requests import Request as HttpRequest
 
+from features.times import moment
 from serving.engine.scoreboard import Generation
-from serving.engine.times import moment
 
 CSV = "text/csv; charset=utf-8"
 

@@ -11,8 +11,8 @@ import pytest
 
 from features.events import Channel, Event, Kind
 from features.sources import SOURCES, FileUnreadable
-from features.sources.fields.times import iso
 from features.sources.formats import complete_journey_tables
+from features.times import iso
 from tests.features.sources.ledger import NOW, take
 
 pytestmark = pytest.mark.slow

@@ -9,8 +9,8 @@ import pytest
 from features.events import Channel, Event, Kind
 from features.sources import SOURCES
 from features.sources.contract import Unread
-from features.sources.fields.times import iso
 from features.sources.formats.waypost import parse
+from features.times import iso
 from tests.features.sources.ledger import NOW, refused, take
 
 

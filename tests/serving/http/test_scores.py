@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from features.catalogues.words import Speaker
 from features.events import DAY, Stage
 from features.journey import JOURNEY
+from features.times import moment
 from models.bundle.bundle import Bundle, Model
 from models.bundle.manifest import TargetCard
 from models.prediction.amount import AmountScorer, MeanAmount
@@ -22,7 +23,6 @@ from models.prediction.next_stage import StageScorer, StageShares
 from models.prediction.scorer import Scorer
 from models.prediction.tiers import Prior
 from serving.engine.customer import target_scores
-from serving.engine.times import moment
 from serving.http import schemas
 from tests.serving.answers import fails, ok
 from tests.serving.conftest import NOW, Place, serve

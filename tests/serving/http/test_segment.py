@@ -14,8 +14,8 @@ from starlette.testclient import TestClient
 
 from features.events import SECOND
 from features.log.contract import DeadLetter
+from features.times import moment
 from serving.access.keys import change_keys, issue
-from serving.engine.times import moment
 from serving.http import schemas
 from serving.http.endpoints.segment import MOST_BATCH_BYTES, MOST_MESSAGE_BYTES
 from tests.serving.answers import Response, fails, ok

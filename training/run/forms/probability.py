@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from features.times import iso
 from models.bundle.manifest import TargetCard
 from models.prediction.scorer import Scorer
 from models.prediction.tiers import TIERS
@@ -33,7 +34,6 @@ from training.run.cards import Findings
 from training.run.figures import Figures, compared, figures_json, flat
 from training.run.forms.contract import Question, TargetResult
 from training.run.forms.probability_report import cutoff_table, pictures, reliability_table, target_table
-from training.run.moment import moment
 from training.run.tables import Table
 from training.targets import InVisit
 
@@ -223,7 +223,7 @@ class ProbabilityResult(TargetResult[FittedScorer, Scorer, ProbabilityTest]):
             "reliability": card.to_fields()["reliability"],
             "counts": dict(card.counts),
             "rows": {part: rows.rows for part, rows in self.slices.items()},
-            "test_cutoffs": {moment(cutoff): figures for cutoff, figures in self.at_each_cutoff().items()},
+            "test_cutoffs": {iso(cutoff): figures for cutoff, figures in self.at_each_cutoff().items()},
             "trees": self.fitted.rounds,
             "calibration": card.calibration,
             "figures": figures_json(self.test.evaluation.figures),

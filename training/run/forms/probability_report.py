@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.grammar import duration_text
+from features.times import iso
 from models.bundle.manifest import KINDS
 from training.evaluation.curves import partial_dependence
 from training.evaluation.evaluation import Figure
 from training.evaluation.metrics import TITLES
 from training.evaluation.probabilities import AT_CUTOFFS, OWN, ProbabilityTest
 from training.fitting.tier_selection import FittedScorer
-from training.run.moment import moment
 from training.run.plots import calibration_picture, drift_picture, importance_picture, learning_picture, lift_picture
 from training.run.tables import CLASSIC, Table
 from training.targets import Target
@@ -39,7 +39,7 @@ def cutoff_table(name: str, test: ProbabilityTest, at_each: Mapping[int, Mapping
     rows: list[tuple[str | int, ...]] = []
     for cutoff, by_model in at_each.items():
         shown = [f"{by_model[model][metric]:.3f}" for model in (OWN, CLASSIC) for metric in AT_CUTOFFS]
-        rows.append((moment(cutoff), int((test.rows.cutoff == cutoff).sum()), *shown))
+        rows.append((iso(cutoff), int((test.rows.cutoff == cutoff).sum()), *shown))
     columns = ("cutoff", "rows", "ROC-AUC", "PR-AUC", f"ROC-AUC {CLASSIC}", f"PR-AUC {CLASSIC}")
     return Table(f"{name} at each cutoff of the test", columns, rows)
 
