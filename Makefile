@@ -9,6 +9,8 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_AGENT_HINT := 1
 export BENTOML_HOME := $(CURDIR)/data/bentoml
+# Where it is set, every process of the suite compiles all that it imports, and pytest rewrites every assertion, again.
+export PYTHONDONTWRITEBYTECODE :=
 
 # Sets of packages, each a superset of the one before. What is installed is only ever replaced by more,
 # so that one .venv serves every command.

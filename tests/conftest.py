@@ -21,7 +21,7 @@ SLOW_FIXTURES = {"browser", "postgres", "running", "shop"}
 SLOW_IMPORTS = (
     "playwright", "nbclient", "schemathesis", "distributed", "dask",
     "tests.serving.server_process", "tests.serving.clients", "tests.postgres", "tests.worlds", "tests.training",
-    "tests.always", "benchmarks", "training.run.pipeline", "training.run.tuning", "waypost.learning",
+    "tests.always", "benchmarks", "training.run.pipeline", "training.run.plots", "training.run.tuning", "waypost.learning",
     "subprocess", "multiprocessing",
 )  # fmt: skip
 """What a module imports that starts browsers, notebooks, fuzzing, servers, trainings or any process: all of its tests

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
-from tests.house.tree import ROOMS, ROOT, name_of, python_files
+from tests.house.tree import ROOMS, ROOT, name_of, parsed, python_files
 
 FIRST_PARTY = {*ROOMS, "waypost", "benchmarks", "tests"}
 SETS = ("server", "training", "cluster", "demo", "dev")
@@ -42,7 +42,7 @@ def declared() -> dict[str, set[str]]:
 def libraries_of(path: Path) -> set[str]:
     """Top-level names of the libraries a file imports, anywhere in it."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             names.update(alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.house.tasks import TASKS, Task
-from tests.house.tree import ROOMS, ROOT, name_of, python_files
+from tests.house.tree import ROOMS, ROOT, name_of, parsed, python_files
 
 ROW = re.compile(r"^\| ([^|]+) \| ([^|]+) \| `([^`]+)` \|$", re.MULTILINE)
 
@@ -42,7 +42,7 @@ def test_names_are_the_words_of_the_field(place: str) -> None:
     found = []
     for path in python_files(place):
         names = [path.stem]
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 names.append(node.name)
         for name in names:

@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from tests.house.tree import ROOMS, ROOT, name_of, python_files
+from tests.house.tree import ROOMS, ROOT, name_of, parsed, python_files
 
 NOWHERE = {"utils", "util", "common", "core", "helpers", "helper", "misc", "shared", "lib", "tools"}
 EMPTY_WORDS = ("Manager", "Handler", "Helper", "Util", "Utils")
@@ -22,7 +22,7 @@ def test_no_class_is_named_after_nothing() -> None:
     vague = [
         f"{name_of(path)}:{node.name}"
         for path in python_files(*ROOMS, "waypost")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.ClassDef) and node.name.endswith(EMPTY_WORDS)
     ]
     assert not vague, f"name each after what it is: {vague}"

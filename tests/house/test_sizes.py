@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from tests.house.tree import ROOMS, name_of, python_files
+from tests.house.tree import ROOMS, name_of, parsed, python_files
 
 FILE_LINES = 350
 FUNCTION_LINES = 40
@@ -30,7 +30,7 @@ def test_a_function_fits_a_page() -> None:
     long = {
         f"{name_of(path)}:{node.name}": lines
         for path in python_files(*ROOMS, "waypost", "benchmarks")
-        for node, lines in functions_of(ast.parse(path.read_text(encoding="utf-8")))
+        for node, lines in functions_of(parsed(path))
         if lines > FUNCTION_LINES
     }
     assert not long, f"more than {FUNCTION_LINES} lines; each says several things: {long}"

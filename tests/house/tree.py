@@ -1,7 +1,9 @@
 """What stands in the repository: its rooms, their Python files, and every file a clone would have."""
 
+import ast
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,12 @@ def python_files(*places: str) -> list[Path]:
         path = ROOT / place
         found.update([path] if path.is_file() else path.rglob("*.py"))
     return sorted(found)
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    """The syntax of a Python file, which several laws look at and none changes."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def name_of(path: Path) -> str:

@@ -71,10 +71,11 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def stocked(tmp_path_factory: pytest.TempPathFactory, champion: Path) -> Path:
-    """A closed store that holds the shop's history, with no state yet."""
+    """A closed store that holds the shop's history and every customer's state, so that no server makes them again."""
     place = Place(tmp_path_factory.mktemp("stocked"), champion)
     engine = place.engine()
     engine.states.log.append(shop(NOW), history=True)
+    engine.states.heal()
     engine.states.close()
     return place.folder / "waypost.db"
 

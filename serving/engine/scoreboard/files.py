@@ -21,7 +21,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from features.files import replace
 from insights.catalogue import INSIGHTS
+from insights.insight import Schema
 from insights.segments import SEGMENTS
 
 REPORT = "report.json"
@@ -54,8 +55,14 @@ def catalogue_digest() -> str:
     Of a segment its name, rule and ordering; of an insight its name and the schema of its answer.
     """
     segments = [(each.name, str(each.rule), str(each.order_by), each.ordering, each.size) for each in SEGMENTS.values()]
-    answers = [(each.name, each.schema.model_json_schema()) for each in INSIGHTS.values()]
+    answers = [(each.name, _schema(each.schema)) for each in INSIGHTS.values()]
     return hashlib.sha256(json.dumps([segments, answers]).encode()).hexdigest()[:16]
+
+
+@cache
+def _schema(answer: type[Schema]) -> dict[str, Any]:
+    """Its JSON schema, which takes milliseconds to make and is always the same."""
+    return answer.model_json_schema()
 
 
 Reasons = dict[str, dict[int, list[dict[str, Any]]]]

@@ -104,6 +104,7 @@ class EventSuite(StoreSuite):
         assert len(gathered(log.scan(until=event(4).received - 1))) == 4
         assert list(log.scan(until=START - 1)) == []
 
+    @pytest.mark.slow
     def test_chunks_are_bounded_and_in_order(self, log: EventLog) -> None:
         events = shop(CHUNK + 1000)
         log.append(events[1::2], history=True)

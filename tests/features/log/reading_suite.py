@@ -94,6 +94,7 @@ class ReadingSuite(StoreSuite):
         assert (late.received, late.at) == (event(9).received, event(1).at)
         assert repr(log.find("message-9")) == repr(event(9))
 
+    @pytest.mark.slow
     def test_memory_does_not_grow_with_the_log(self, log: EventStore) -> None:
         few, many = 2 * BATCH, 10 * BATCH
         log.append([each for number in range(few // 2) for each in decided(number)], history=True)

@@ -176,6 +176,7 @@ def test_an_erasure_that_did_not_come_about_says_so(client: TestClient, place: P
     assert ok(client.delete(f"/v1/customers/{VISITOR}"), schemas.ErasureAnswer)["events"] == 1
 
 
+@pytest.mark.slow
 def test_it_is_the_same_on_postgresql(place: Place) -> None:
     with serve(place, WAYPOST_STORE=postgres.place(place.folder), WAYPOST_BUSY_SECONDS="5") as client:
         record(client, visit(1), {"customer": WHO, "kind": "LOGIN"}, login())

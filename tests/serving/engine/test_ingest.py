@@ -41,7 +41,7 @@ def letters(place: Place) -> list[DeadLetter]:
         return log.dead_letters(100)
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def test_an_id_that_cannot_be_a_customers_joins_nothing_and_holds_nobody_up(
     place: Place, tmp_path: Path, kind: str
 ) -> None:

@@ -23,6 +23,8 @@ from tests.examples import examples
 from tests.serving.conftest import NOW
 from tests.serving.engine.state_suite import StateStoreSuite, event, replayed, state
 
+pytestmark = pytest.mark.slow
+
 _OPENED: list[StateStore] = []
 
 

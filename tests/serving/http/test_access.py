@@ -108,6 +108,7 @@ def code(response: httpx2.Response) -> str | None:
     return str(response.json()["code"])
 
 
+@pytest.mark.slow
 def test_every_route_does_what_the_table_says(client: TestClient, holders: Holders) -> None:
     wrong, probes = [], 0
     for route in ROUTES:

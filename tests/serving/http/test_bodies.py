@@ -101,6 +101,7 @@ def judge(status: int, answer: bytes, route: Route) -> None:
         assert status == route.success
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", INTAKE, ids=lambda route: route.name)
 def test_what_is_nearly_right_is_taken_or_refused(place: Place, route: Route) -> None:
     chance = random.Random(route.name)

@@ -110,6 +110,7 @@ def own(shape: Shape, number: int) -> str:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHAPES)
 def test_of_fifty_messages_one_of_which_is_broken_all_others_go_in(
     place: Place, name: str, monkeypatch: pytest.MonkeyPatch

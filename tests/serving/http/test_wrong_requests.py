@@ -192,6 +192,7 @@ FIELDS = sorted({"events", *(name for each in ROUTES if each.request for name in
 
 
 @settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
 @given(
     path=st.sampled_from(
         [each.path for each in ROUTES if each.method == "POST" and "text/html" not in each.also_answers]

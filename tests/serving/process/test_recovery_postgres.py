@@ -13,6 +13,8 @@ from tests.serving.process.test_recovery import known, quick, send, until
 
 __all__ = ["quick"]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def database() -> Iterator[postgres.Server]:

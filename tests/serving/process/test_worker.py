@@ -118,6 +118,7 @@ def test_a_store_fault_is_told_once(place: Place, caplog: pytest.LogCaptureFixtu
 
 def test_a_store_replaced_while_serving_is_not_written_and_none_is_made(place: Place) -> None:
     with serve(place) as client:
+        assert client.get("/readyz").json()["checks"]["store"]["ok"] is True
         (place.folder / "waypost.db").rename(place.folder / "away.db")
         assert client.post("/v1/events", json={"customer": "a", "kind": "LOGIN"}).status_code == 503
         assert client.get("/readyz").json()["checks"]["store"]["ok"] is False
