@@ -21,8 +21,8 @@ SLOW_FIXTURES = {"browser", "postgres", "running", "shop"}
 SLOW_IMPORTS = (
     "playwright", "nbclient", "schemathesis", "distributed", "dask",
     "tests.serving.server_process", "tests.serving.clients", "tests.postgres", "tests.worlds", "tests.training",
-    "tests.always", "benchmarks", "training.run.pipeline", "training.run.plots", "training.run.tuning", "waypost.learning",
-    "subprocess", "multiprocessing",
+    "tests.always", "benchmarks", "training.run.pipeline", "training.run.plots", "training.run.tuning",
+    "waypost.learning", "subprocess", "multiprocessing",
 )  # fmt: skip
 """What a module imports that starts browsers, notebooks, fuzzing, servers, trainings or any process: all of its tests
 are slow, as they are where it says `pytestmark = pytest.mark.slow`."""
