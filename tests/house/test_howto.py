@@ -51,6 +51,7 @@ def waypost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Waypost:
     def run(line: str) -> Result:
         # A test has no twenty minutes: the study ends after its first trial.
         words = shlex.split(re.sub(r"--study \d+", "--study 0.0001", line), comments=True)
+        words += ["--no-pictures"] * (words[1] == "train" and ">" not in words)
         file = words[words.index(">") + 1] if ">" in words else None
         result = CliRunner().invoke(app, words[1 : words.index(">") if file else None])
         if file:

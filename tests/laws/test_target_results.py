@@ -155,7 +155,7 @@ def test_without_a_test_nothing_is_told_of_one(form: str) -> None:
     assert result.test is None and not result.gates and not result.slices
     assert result.missing == result.card.missing == "The log is short."
     assert not result.card.metrics and result.card.coverage is None and result.card.evidence >= "C"
-    assert not result.figures and not result.metrics() and not result.files(1)
+    assert not result.figures and not result.metrics() and not result.files() and not result.pictures(1)
     assert result.findings is None and result.examples is None
     assert result.gates_beside(result.model) == [] and result.described_further(made(form).question) is result
 

@@ -126,7 +126,9 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
         made.champion.parent.mkdir()
         append(made.store, [event for event in made.world.rows() if event.received <= TRAINED])
         log = open_log(made.store)
-        result = train(log, started=TRAINED, seed=5, folder=made.champion, cause=Cause("train", "the first"))
+        result = train(
+            log, started=TRAINED, seed=5, folder=made.champion, cause=Cause("train", "the first"), pictures=False
+        )
         log.close()
         assert result.promoted and set(result.section("targets")) == set(ASKED)
         yield made

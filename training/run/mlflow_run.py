@@ -27,9 +27,9 @@ SHOWN = ("roc_auc", "pr_auc", "log_loss", "calibration_error", "mae", "accuracy"
 
 def run_of(
     shop: Shop, trained: Mapping[str, AnyResult], recommended: TrainedRecommender, bundle: Bundle,
-    gates: Sequence[Gate], *, promoted: bool, started: int,
+    gates: Sequence[Gate], *, promoted: bool, started: int, pictures: bool = True,
 ) -> Run:  # fmt: skip
-    """The record of a run, and under it that of each target."""
+    """The record of a run, and under it that of each target, with or without its pictures."""
     manifest = bundle.manifest
     tags = {
         "bundle": bundle.version,
@@ -52,13 +52,15 @@ def run_of(
         },
         example=example,
         bundle=bundle,
-        targets={name: _target_run(each, bundle, tags, example) for name, each in trained.items()},
+        targets={name: _target_run(each, bundle, tags, example, pictures) for name, each in trained.items()},
         champion=promoted,
         at=started,
     )
 
 
-def _target_run(each: AnyResult, bundle: Bundle, tags: Mapping[str, str], example: NDArray[np.float32]) -> TargetRun:
+def _target_run(
+    each: AnyResult, bundle: Bundle, tags: Mapping[str, str], example: NDArray[np.float32], pictures: bool
+) -> TargetRun:
     """The record of one target."""
     name, manifest = each.target.name, bundle.manifest
     card = manifest.targets[name]
@@ -70,7 +72,11 @@ def _target_run(each: AnyResult, bundle: Bundle, tags: Mapping[str, str], exampl
         metrics=_metrics(each, card),
         tags={**tags, "evidence": card.evidence, "form": card.form, "missing": card.missing},
         slices=each.slices,
-        files=each.files(manifest.seed) | {"card.md": model_card(name, card, manifest, each.findings).encode()},
+        files={
+            **(each.pictures(manifest.seed) if pictures else {}),
+            **each.files(),
+            "card.md": model_card(name, card, manifest, each.findings).encode(),
+        },
         example=example if each.examples is None else each.examples,
     )
 

@@ -43,7 +43,7 @@ def train(
     log: EventLog, names: Sequence[str] = (), *, started: int, now: int | None = None, seed: int = 0,
     folder: Path = PLACE, fold: Fold = JOURNEY, schedule: Schedule | None = None, progress: Progress | None = None,
     challenger: bool = False, cause: Cause = ASKED, clock: Callable[[], int] | None = None,
-    cluster: Cluster | None = None,
+    cluster: Cluster | None = None, pictures: bool = True,
 ) -> TrainingResult:  # fmt: skip
     """Train the targets of these names (all when none is named) and the recommender, as if it were `now`.
 
@@ -54,7 +54,8 @@ def train(
     always answers everything: it is written to `folder`, as the champion. One that is to be no more than a `challenger`
     is written beside it, whatever the champion is worth; where there is no champion yet, it becomes that. The bundle is
     archived, and its move is a line of the promotion log, with the `cause` and the time by `clock` (`started`, where
-    there is none). With a `cluster`, the trees of what it can answer are grown there. Raises `UnknownTarget`.
+    there is none). With a `cluster`, the trees of what it can answer are grown there. Without `pictures` the record has
+    none, which saves seconds. Raises `UnknownTarget`.
     """
     targets = chosen(tuple(names))
     tell = _counted(progress, len(targets) + 4)
@@ -84,7 +85,8 @@ def train(
     governance = Governance(folder, fold, clock or (lambda: started))
     place = governance.install(bundle, champion=promoted, cause=cause, targets=served(bundle.manifest))
     new = {name: each.trained for name, each in selected.items() if not each.card.goes_on}
-    recorded = record(run_of(shop, new, recommended, bundle, gates, promoted=promoted, started=started))
+    run = run_of(shop, new, recommended, bundle, gates, promoted=promoted, started=started, pictures=pictures)
+    recorded = record(run)
     tell("")
     return TrainingResult(bundle, selected, recommended, gates, promoted, recorded, place)
 

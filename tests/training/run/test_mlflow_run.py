@@ -166,7 +166,7 @@ def test_aliases_move_together_and_follow_ours(recorded: Recorded) -> None:
     recorded.client.create_registered_model("somebody_elses")
     recorded.client.create_model_version("somebody_elses", "models:/waypost/1")
     recorded.client.set_registered_model_alias("somebody_elses", "champion", "1")
-    challenger = train(recorded.log, ["churn_28d"], started=STARTED + DAY, seed=6, challenger=True)
+    challenger = train(recorded.log, ["churn_28d"], started=STARTED + DAY, seed=6, challenger=True, pictures=False)
     assert challenger.recorded.alias == "challenger" and not challenger.promoted
     assert {name: recorded.aliases(name)["champion"] for name in first} == first
     for alias in ("challenger", "shadow"):

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,6 @@ from training.fitting import candidates
 from training.recommenders import selection
 from training.recommenders.item_item import NeighbourSettings
 from training.run import pipeline
-from training.run.pipeline import train
 from training.run.result import TrainingResult
 from training.targets import TARGETS as CATALOGUE
 from training.tracking import Recorded, Run, store
@@ -40,6 +40,8 @@ from waypost.tables import table as beside
 STARTED = OPENING + 1_000 * DAY
 TARGETS = ("conversion_7d", "churn_28d")
 STAGES = [stage.name.lower() for stage in Stage]
+train = partial(pipeline.train, pictures=False)
+"""A training as any other; `test_mlflow_run.py` has the pictures."""
 
 
 @dataclass

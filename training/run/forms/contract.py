@@ -191,8 +191,12 @@ class TargetResult(ABC, Generic[F, M, T]):
         """Every figure of the test by name, such as `rfm_logistic/roc_auc_low`, the own model's without its name."""
         return {}
 
-    def files(self, seed: int) -> dict[str, bytes]:
-        """Pictures and tables of the test by file name."""
+    def files(self) -> dict[str, bytes]:
+        """Tables of the test by file name."""
+        return {}
+
+    def pictures(self, seed: int) -> dict[str, bytes]:
+        """Pictures of the test by file name; each takes a good part of a second to draw."""
         return {}
 
     def tables(self) -> list[Table]:

@@ -174,12 +174,15 @@ class ProbabilityResult(TargetResult[FittedScorer, Scorer, ProbabilityTest]):
             metrics["newest_cutoff/at"] = cutoff / 1e6
         return metrics
 
-    def files(self, seed: int) -> dict[str, bytes]:
-        """Pictures of the test, and what each feature adds."""
+    def files(self) -> dict[str, bytes]:
+        """What each feature adds."""
         if self.test is None:
             return {}
-        importance = json.dumps(dict(self.fitted.importance), indent=1).encode()
-        return pictures(self.target.name, self.fitted, self.test, seed) | {"importance.json": importance}
+        return {"importance.json": json.dumps(dict(self.fitted.importance), indent=1).encode()}
+
+    def pictures(self, seed: int) -> dict[str, bytes]:
+        """Calibration, lift, drift, importance and the learning curve."""
+        return {} if self.test is None else pictures(self.target.name, self.fitted, self.test, seed)
 
     def tables(self) -> list[Table]:
         """The figures, those at each cutoff, and how reliable it is; those that have rows."""
