@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-QUICK = "quick"
+WHOLE, QUICK = "whole", "quick"
 PART, LEAST = 10, 5
 
 
 def register_profiles() -> None:
-    """Make the profile of `make quick` known to Hypothesis; `make test` takes the default one."""
-    settings.register_profile(QUICK, max_examples=examples_of(settings().max_examples, quick=True))
+    """Make the profile of `make quick` known to Hypothesis, and begin with that of `make test`.
+
+    No example has a deadline: on a busy machine it says nothing of the law.
+    """
+    settings.register_profile(WHOLE, deadline=None)
+    settings.register_profile(QUICK, max_examples=examples_of(settings().max_examples, quick=True), deadline=None)
+    settings.load_profile(WHOLE)
 
 
 def examples(number: int) -> int:
