@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
@@ -48,6 +48,12 @@ def alone(body: bytes) -> Body:
     if part and part.reason and not body.lstrip().startswith(b"{"):
         raise malformed(part.reason)
     return Body({} if part and part.reason else content, {0: part} if part else {})
+
+
+def lined(lines: Iterable[bytes]) -> Body:
+    """The lines of a body, of which each is a record."""
+    records = [record_of(line) for line in lines]
+    return Body([content for content, _ in records], {index: part for index, (_, part) in enumerate(records) if part})
 
 
 def record_of(raw: bytes) -> tuple[Any, Part | None]:

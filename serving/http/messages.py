@@ -19,9 +19,10 @@ from starlette.types import Scope
 
 from features.sources.readers.broken_json import DEEPEST
 from serving.http.limits import too_deep
-from serving.http.problems import Problem
+from serving.http.problems import Problem, ProblemError
 from serving.http.route import ROUTE, Route
-from serving.http.schemas import Answer, ProblemError, Request
+from serving.http.schemas.answer import Answer
+from serving.http.schemas.request import Request
 
 MOST_ERRORS = 20
 BODY_SECONDS = 5.0

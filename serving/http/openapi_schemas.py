@@ -16,8 +16,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from insights.words import NAME
+from serving.http.problems import ProblemAnswer
 from serving.http.route import Route
-from serving.http.schemas import ProblemAnswer
 
 Json = dict[str, Any]
 PREFIX = "#/components/schemas/"

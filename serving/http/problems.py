@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from pydantic import Field
 from pydantic_core import to_json
 from starlette.responses import Response
 
 from features.log.contract import LogBusy, LogError, LogFull
-from serving.http.schemas import ProblemAnswer, ProblemError
+from serving.http.schemas.answer import Answer
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 2
@@ -129,6 +130,48 @@ FAILURES: dict[str, Failure] = {
         400, "Not a message", "The JSON was read, but it is no object, or its `batch` is no list. Nothing was done."
     ),
 }
+
+ALWAYS = ("internal_error",)
+READ = ("store_busy", "store_unavailable", *ALWAYS)
+WRITE = ("store_busy", "store_full", "store_unavailable", "overloaded", *ALWAYS)
+SWEPT = ("scoreboard_missing", *ALWAYS)
+UNREADABLE = (
+    "malformed_json",
+    "malformed_gzip",
+    "body_too_slow",
+    "body_too_large",
+    "unsupported_media_type",
+    "unsupported_encoding",
+)
+BODY = (*UNREADABLE, "invalid_request")
+"""Sets of failures that routes share: of every one, of those that read or write the store, of those that answer out of
+the scoreboard, and of those that read a body, as far as it is read and until it is understood."""
+
+
+class ProblemError(Answer):
+    """One fault of a request."""
+
+    pointer: str = Field(description="JSON pointer into the body, or `?name` for a query parameter.")
+    code: str
+    detail: str
+
+
+class ProblemAnswer(Answer):
+    """RFC 9457 problem details."""
+
+    type: str = Field(description="Address of the documentation of this problem.")
+    title: str
+    status: int
+    detail: str
+    instance: str = Field(description="Path of the request.")
+    code: str = Field(description="Stable word for programs to test.")
+    message: str = Field(description="The same as `detail`, where clients of Segment's protocol look for it.")
+    errors: list[ProblemError] = Field(
+        description="Each fault of the request, when there are several or they have a place."
+    )
+    request_id: str = Field(
+        description="Also in the `X-Request-Id` header, and in the server's log when the server failed."
+    )
 
 
 class Problem(Exception):

@@ -11,7 +11,8 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from serving.access.scopes import OPENS, SCOPES, KeyScope, Kind, RouteScope
-from serving.http.schemas import Answer, Request
+from serving.http.schemas.answer import Answer
+from serving.http.schemas.request import Request
 
 if TYPE_CHECKING:
     from serving.process.worker import Worker
@@ -24,6 +25,9 @@ KeyPlace = Literal["header", "body", "query", "form"]
 
 ROUTE = "waypost.route"
 """Where the scope of a request keeps its `Route`."""
+
+SMALL_BODY = 16 * 1024
+"""Bytes of a body that speaks of one customer."""
 
 AT_THE_DOOR = (
     "key_missing",

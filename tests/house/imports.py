@@ -46,8 +46,8 @@ def circle(imports: Imports) -> list[str]:
     return []
 
 
-def layers_of_contracts() -> dict[str, list[str]]:
-    """The members that the layers contract of each folder names."""
+def places_of_contracts() -> dict[str, list[str]]:
+    """The members that have a place in each folder: in a layer, or as one of which none knows another."""
     parser = ConfigParser()
     parser.read(ROOT / ".importlinter", encoding="utf-8")
     found: dict[str, list[str]] = {}
@@ -58,6 +58,9 @@ def layers_of_contracts() -> dict[str, list[str]]:
             for container in contract["containers"].split():
                 assert contract.getboolean("exhaustive"), f"the contract of {container} may leave files out"
                 found[container] = members
+        if contract.get("type") == "independence":
+            for container in (each.removesuffix(".*") for each in contract["modules"].split() if each.endswith(".*")):
+                found[container] = folders()[container]
     return found
 
 

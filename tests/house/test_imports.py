@@ -1,6 +1,6 @@
 """The shape of the house: no circles, a place for every file, and a picture that is true."""
 
-from tests.house.imports import circle, files, folders, layers_of_contracts, picture, rooms
+from tests.house.imports import circle, files, folders, picture, places_of_contracts, rooms
 from tests.house.tree import ROOT
 
 
@@ -18,9 +18,9 @@ def test_a_circle_would_be_found() -> None:
     assert set(circle({**chain, "c": frozenset({"a"})})) == {"a", "b", "c"}
 
 
-def test_every_folder_has_layers_in_which_each_of_its_files_has_a_place() -> None:
+def test_every_folder_has_a_contract_in_which_each_of_its_files_has_a_place() -> None:
     stands = {name: sorted(members) for name, members in folders().items() if len(members) > 1}
-    named = {name: sorted(members) for name, members in layers_of_contracts().items()}
+    named = {name: sorted(members) for name, members in places_of_contracts().items()}
     assert named == stands, "give what is new its place in .importlinter"
 
 

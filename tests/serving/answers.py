@@ -7,8 +7,7 @@ from typing import Any
 import httpx2
 from pydantic import BaseModel
 
-from serving.http import schemas
-from serving.http.problems import FAILURES, MEDIA_TYPE
+from serving.http.problems import FAILURES, MEDIA_TYPE, ProblemAnswer
 
 Response = httpx2.Response
 
@@ -23,7 +22,7 @@ def ok(response: Response, model: type[BaseModel]) -> Any:
 def fails(response: Response, code: str) -> Any:
     """The JSON of a problem with this code, in the one shape."""
     assert response.headers["content-type"] == MEDIA_TYPE, response.text
-    problem = schemas.ProblemAnswer.model_validate_json(response.content)
+    problem = ProblemAnswer.model_validate_json(response.content)
     assert problem.code == code, problem
     assert problem.status == response.status_code == FAILURES[code].status
     assert (problem.type, problem.title) == (f"/docs#{code}", FAILURES[code].title)

@@ -15,7 +15,9 @@ from typer.testing import CliRunner, Result
 from features.events import DAY
 from models.bundle.bundle import read_manifest
 from models.bundle.promotion_log import Promotions
-from serving.http import schemas
+from serving.http.resources.readiness import ReadinessAnswer
+from serving.http.resources.recommendations import RecommendationsAnswer
+from serving.http.resources.scores import ScoresAnswer
 from tests.always import unrecorded
 from tests.serving.answers import ok
 from tests.serving.conftest import Place, serve
@@ -96,14 +98,14 @@ def test_a_server_answers_base_rates_where_nothing_can_be_foretold(trained: tupl
     folder = trained[0]
     with served(folder) as client:
         for who, known in (("c7", True), ("nobody", False)):
-            answer = ok(client.post("/v1/scores", json={"customer": who}), schemas.ScoresAnswer)["results"][0]
+            answer = ok(client.post("/v1/scores", json={"customer": who}), ScoresAnswer)["results"][0]
             assert answer["known"] is known and set(answer["scores"]) == set(TARGETS)
             score = answer["scores"]["conversion_7d"]
             # A customer of 4 orders in 180 days orders within a week with the chance 1 - (1 - 7 / 180)^4 = 0.147.
             assert score["probability"] == pytest.approx(0.147, abs=0.09)
-            told = ok(client.post("/v1/recommendations", json={"customer": who}), schemas.RecommendationsAnswer)
+            told = ok(client.post("/v1/recommendations", json={"customer": who}), RecommendationsAnswer)
             assert told["items"] == [] and "names an item" in told["why"]
-        ready = ok(client.get("/v1/readiness"), schemas.ReadinessAnswer)
+        ready = ok(client.get("/v1/readiness"), ReadinessAnswer)
     cards = read_manifest(folder / "data" / "champion").targets
     assert {each["target"]: each["tier"] for each in ready["targets"]} == {n: c.tier for n, c in cards.items()}
 

@@ -21,7 +21,9 @@ from features.journey import JOURNEY
 from features.log import open_log
 from features.log.contract import Training
 from serving.engine.scoreboard import Scoreboard, sweep
-from serving.http import schemas
+from serving.http.resources.customers import CustomerAnswer
+from serving.http.resources.merges import UnmergeAnswer
+from serving.http.resources.personal_data import ErasureAnswer
 from tests import postgres
 from tests.serving.answers import fails, ok
 from tests.serving.conftest import NOW, Place, serve
@@ -48,18 +50,18 @@ def login(who: str = WHO, visitor: str = VISITOR) -> dict[str, Any]:
 
 def features(client: TestClient, who: str) -> dict[str, Any]:
     """A customer's features."""
-    told: dict[str, Any] = ok(client.get(f"/v1/customers/{quote(who)}"), schemas.CustomerAnswer)["features"]
+    told: dict[str, Any] = ok(client.get(f"/v1/customers/{quote(who)}"), CustomerAnswer)["features"]
     return told
 
 
 def test_a_visitor_who_logs_in_is_one_customer_under_either_id(client: TestClient) -> None:
     record(client, visit(1), visit(2))
     before = features(client, WHO)
-    alone = ok(client.get(f"/v1/customers/{VISITOR}"), schemas.CustomerAnswer)
+    alone = ok(client.get(f"/v1/customers/{VISITOR}"), CustomerAnswer)
     assert (alone["ids"], alone["merged_into"]) == ([VISITOR], None)
     record(client, login())
-    whole = ok(client.get(f"/v1/customers/{WHO}"), schemas.CustomerAnswer)
-    same = ok(client.get(f"/v1/customers/{VISITOR}"), schemas.CustomerAnswer)
+    whole = ok(client.get(f"/v1/customers/{WHO}"), CustomerAnswer)
+    same = ok(client.get(f"/v1/customers/{VISITOR}"), CustomerAnswer)
     assert (whole["ids"], whole["merged_into"]) == ([WHO, VISITOR], None)
     assert (same["ids"], same["merged_into"]) == ([WHO, VISITOR], WHO)
     assert whole["features"] == same["features"] and whole["scores"] == same["scores"]
@@ -71,7 +73,7 @@ def test_taken_apart_everybody_is_as_if_they_had_never_been_merged(client: TestC
     record(client, visit(1), {**login(), "properties": {}}, visit(2))
     never = features(client, WHO), features(client, VISITOR)
     record(client, {**login("ann"), "message_id": "ann-1"}, visit(3))
-    answer = ok(client.post("/v1/customers/ann/unmerge"), schemas.UnmergeAnswer)
+    answer = ok(client.post("/v1/customers/ann/unmerge"), UnmergeAnswer)
     assert (answer["separated"], answer["profiles"]) == ([VISITOR], [["ann"], [VISITOR]])
     assert features(client, WHO) == never[0]
     assert features(client, VISITOR)["item_views_7d"] == never[1]["item_views_7d"] + 1
@@ -82,13 +84,13 @@ def test_taken_apart_everybody_is_as_if_they_had_never_been_merged(client: TestC
     found = np.array([np.nan if value is None else value for value in features(client, VISITOR).values()], np.float32)
     assert np.array_equal(found, read, equal_nan=True)
     record(client, {**login("ann"), "message_id": "ann-2"})
-    assert ok(client.get("/v1/customers/ann"), schemas.CustomerAnswer)["ids"] == ["ann"]
-    assert ok(client.post("/v1/customers/nobody/unmerge"), schemas.UnmergeAnswer)["profiles"] == []
+    assert ok(client.get("/v1/customers/ann"), CustomerAnswer)["ids"] == ["ann"]
+    assert ok(client.post("/v1/customers/nobody/unmerge"), UnmergeAnswer)["profiles"] == []
 
 
 def test_a_member_is_taken_out_and_the_others_stay(client: TestClient) -> None:
     record(client, visit(1), login(), {**login(WHO, "phone"), "message_id": "phone-1"})
-    answer = ok(client.post(f"/v1/customers/{VISITOR}/unmerge"), schemas.UnmergeAnswer)
+    answer = ok(client.post(f"/v1/customers/{VISITOR}/unmerge"), UnmergeAnswer)
     assert answer["separated"] == [VISITOR]
     assert sorted(answer["profiles"]) == sorted([[WHO, "phone"], [VISITOR]])
 
@@ -132,7 +134,7 @@ def test_the_receipt_counts_what_was_removed_and_names_the_models(client: TestCl
     engine = place.engine()
     sweep(engine, Scoreboard(place.folder / "scoreboard", JOURNEY.fingerprint), NOW)
     engine.states.close()
-    receipt = ok(client.delete(f"/v1/customers/{VISITOR}"), schemas.ErasureAnswer)
+    receipt = ok(client.delete(f"/v1/customers/{VISITOR}"), ErasureAnswer)
     assert {name: receipt[name] for name in COUNTED} == {
         "erased": True, "customer_ids": 2, "events": len(events), "decisions": 1, "states": 1, "merges": 1,
         "dead_letters": 1, "scoreboard_rows": 1, "history": None, "models": ["late", "later"],
@@ -140,8 +142,8 @@ def test_the_receipt_counts_what_was_removed_and_names_the_models(client: TestCl
     assert receipt["as_of"] == "2026-05-28T20:26:40Z" and receipt["tombstone"] is True
     assert not any(name in json.dumps(receipt) for name in (WHO, VISITOR))
     for who in (WHO, VISITOR):
-        assert ok(client.get(f"/v1/customers/{who}"), schemas.CustomerAnswer)["known"] is False
-    again = ok(client.delete(f"/v1/customers/{VISITOR}"), schemas.ErasureAnswer)
+        assert ok(client.get(f"/v1/customers/{who}"), CustomerAnswer)["known"] is False
+    again = ok(client.delete(f"/v1/customers/{VISITOR}"), ErasureAnswer)
     assert (again["erased"], again["events"], again["models"]) == (False, 0, [])
     assert again["receipt_id"] != receipt["receipt_id"]
 
@@ -159,10 +161,10 @@ def test_while_another_reads_the_receipt_says_that_pages_are_left(client: TestCl
         closing(reader.execute("SELECT message_id FROM events")) as scan,
     ):
         scan.fetchone()
-        receipt = ok(client.delete(f"/v1/customers/{VISITOR}"), schemas.ErasureAnswer)
+        receipt = ok(client.delete(f"/v1/customers/{VISITOR}"), ErasureAnswer)
         assert (receipt["erased"], receipt["events"], receipt["complete"]) == (True, 1, False)
-        assert ok(client.get(f"/v1/customers/{VISITOR}"), schemas.CustomerAnswer)["known"] is False
-    again = ok(client.delete(f"/v1/customers/{VISITOR}"), schemas.ErasureAnswer)
+        assert ok(client.get(f"/v1/customers/{VISITOR}"), CustomerAnswer)["known"] is False
+    again = ok(client.delete(f"/v1/customers/{VISITOR}"), ErasureAnswer)
     assert (again["erased"], again["complete"]) == (False, True)
     assert found(place.folder, [VISITOR.encode()]) == set()
 
@@ -172,21 +174,21 @@ def test_an_erasure_that_did_not_come_about_says_so(client: TestClient, place: P
     with closing(sqlite3.connect(place.folder / "waypost.db", isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         fails(client.delete(f"/v1/customers/{VISITOR}"), "store_busy")
-    assert ok(client.get(f"/v1/customers/{VISITOR}"), schemas.CustomerAnswer)["known"] is True
-    assert ok(client.delete(f"/v1/customers/{VISITOR}"), schemas.ErasureAnswer)["events"] == 1
+    assert ok(client.get(f"/v1/customers/{VISITOR}"), CustomerAnswer)["known"] is True
+    assert ok(client.delete(f"/v1/customers/{VISITOR}"), ErasureAnswer)["events"] == 1
 
 
 @pytest.mark.slow
 def test_it_is_the_same_on_postgresql(place: Place) -> None:
     with serve(place, WAYPOST_STORE=postgres.place(place.folder), WAYPOST_BUSY_SECONDS="5") as client:
         record(client, visit(1), {"customer": WHO, "kind": "LOGIN"}, login())
-        assert ok(client.get(f"/v1/customers/{VISITOR}"), schemas.CustomerAnswer)["ids"] == [WHO, VISITOR]
+        assert ok(client.get(f"/v1/customers/{VISITOR}"), CustomerAnswer)["ids"] == [WHO, VISITOR]
         assert len(client.get(f"/v1/customers/{VISITOR}/export").text.splitlines()) == 5
-        answer = ok(client.post(f"/v1/customers/{VISITOR}/unmerge"), schemas.UnmergeAnswer)
+        answer = ok(client.post(f"/v1/customers/{VISITOR}/unmerge"), UnmergeAnswer)
         assert answer["profiles"] == [[WHO], [VISITOR]]
-        receipt = ok(client.delete(f"/v1/customers/{VISITOR}"), schemas.ErasureAnswer)
+        receipt = ok(client.delete(f"/v1/customers/{VISITOR}"), ErasureAnswer)
         assert (receipt["customer_ids"], receipt["events"], receipt["merges"]) == (1, 1, 2)
-        receipt = ok(client.delete(f"/v1/customers/{WHO}"), schemas.ErasureAnswer)
+        receipt = ok(client.delete(f"/v1/customers/{WHO}"), ErasureAnswer)
         assert (receipt["customer_ids"], receipt["events"], receipt["complete"]) == (1, 2, True)
 
 
@@ -195,11 +197,11 @@ def test_whom_an_erased_id_was_once_joined_with_is_swept_anew(client: TestClient
     engine, board = place.engine(), Scoreboard(place.folder / "scoreboard", JOURNEY.fingerprint)
     joined = sweep(engine, board, NOW)
     row = joined.customers.tolist().index(engine.states.log.customers.code(WHO))
-    ok(client.post(f"/v1/customers/{VISITOR}/unmerge"), schemas.UnmergeAnswer)
+    ok(client.post(f"/v1/customers/{VISITOR}/unmerge"), UnmergeAnswer)
     assert not np.isnan(joined.columns["days_since_last"][row])
-    ok(client.delete(f"/v1/customers/{VISITOR}"), schemas.ErasureAnswer)
+    ok(client.delete(f"/v1/customers/{VISITOR}"), ErasureAnswer)
     assert np.isnan(joined.columns["days_since_last"][row])
-    assert ok(client.get(f"/v1/customers/{WHO}"), schemas.CustomerAnswer)["known"] is True
+    assert ok(client.get(f"/v1/customers/{WHO}"), CustomerAnswer)["known"] is True
     engine.states.close()
 
 
@@ -208,8 +210,8 @@ def test_a_name_with_a_slash_is_a_name(client: TestClient) -> None:
     record(client, {"customer": who, "kind": "LOGIN"})
     path = f"/v1/customers/{quote(who)}"
     assert json.loads(client.get(f"{path}/export").text.splitlines()[0])["ids"] == [who]
-    assert ok(client.post(f"{path}/unmerge"), schemas.UnmergeAnswer)["profiles"] == [[who]]
-    assert ok(client.delete(path), schemas.ErasureAnswer)["events"] == 1
+    assert ok(client.post(f"{path}/unmerge"), UnmergeAnswer)["profiles"] == [[who]]
+    assert ok(client.delete(path), ErasureAnswer)["events"] == 1
     fails(client.delete("/v1/customers/%00"), "invalid_request")
 
 
@@ -223,7 +225,7 @@ def test_an_erasure_reaches_the_second_log(place: Place) -> None:
         log.trained(Training("of-the-past", NOW - 800 * DAY, NOW))
     with serve(place, WAYPOST_HISTORY=f"parquet:{history}") as client:
         record(client, visit(1), login())
-        receipt = ok(client.delete(f"/v1/customers/{WHO}"), schemas.ErasureAnswer)
+        receipt = ok(client.delete(f"/v1/customers/{WHO}"), ErasureAnswer)
     assert receipt["history"] == {"events": 2, "dead_letters": 0, "merges": 0}
     assert (receipt["customer_ids"], receipt["models"]) == (2, ["of-the-past"])
     with closing(open_log(f"parquet:{history}")) as log:

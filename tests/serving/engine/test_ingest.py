@@ -16,7 +16,7 @@ from features.log.contract import DeadLetter
 from serving.engine.dead_letters import DeadLetterReport
 from serving.engine.engine import Engine
 from serving.engine.ingest import only_customer
-from serving.http.endpoints import measurement
+from serving.http.resources import measurement
 from serving.process.worker import Worker
 from tests import postgres
 from tests.serving.conftest import Place, serve

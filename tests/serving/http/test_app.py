@@ -17,7 +17,14 @@ from features.events import DAY
 from features.journey import JOURNEY
 from insights.catalogue import INSIGHTS
 from serving.engine.scoreboard import Scoreboard, sweep
-from serving.http import schemas
+from serving.http.resources.customers import CustomerAnswer
+from serving.http.resources.decisions import DecisionAnswer
+from serving.http.resources.events import EventsAnswer
+from serving.http.resources.insights import answer_of
+from serving.http.resources.rewards import RewardAnswer
+from serving.http.resources.scores import ScoresAnswer
+from serving.http.resources.segment_members import SegmentAnswer
+from serving.http.resources.segments import SegmentsAnswer
 from serving.http.routes import ROUTES
 from tests.serving.answers import fails, ok
 from tests.serving.conftest import NOW, Place, serve
@@ -38,15 +45,15 @@ def swept(place: Place) -> Iterator[TestClient]:
 
 def test_an_event_sent_is_in_the_next_score(client: TestClient) -> None:
     sent = {"customer": "anna", "kind": "item_view", "item": "item-1", "message_id": "w-1"}
-    before = ok(client.post("/v1/scores", json={"customer": "anna"}), schemas.ScoresAnswer)
+    before = ok(client.post("/v1/scores", json={"customer": "anna"}), ScoresAnswer)
     assert before["results"][0]["known"] is False
-    taken = ok(client.post("/v1/events", json=sent), schemas.EventsAnswer)
+    taken = ok(client.post("/v1/events", json=sent), EventsAnswer)
     assert (taken["accepted"], taken["duplicates"], taken["rejected"]) == (1, 0, [])
-    after = ok(client.post("/v1/scores", json={"customer": "anna"}), schemas.ScoresAnswer)
+    after = ok(client.post("/v1/scores", json={"customer": "anna"}), ScoresAnswer)
     assert after["results"][0]["known"] is True and after["results"][0]["stage"] == "consideration"
     assert after["as_of"] == AS_OF
     assert after["model"]["fingerprint"] == JOURNEY.fingerprint
-    again = ok(client.post("/v1/events", json=sent), schemas.EventsAnswer)
+    again = ok(client.post("/v1/events", json=sent), EventsAnswer)
     assert (again["accepted"], again["duplicates"]) == (0, 1)
 
 
@@ -74,7 +81,7 @@ def test_good_events_are_kept_and_bad_ones_named(client: TestClient, place: Plac
         "PURCHASE",
         {"customer": "anna", "kind": "DECISION"},
     ]
-    answer = ok(client.post("/v1/events", json=events), schemas.EventsAnswer)
+    answer = ok(client.post("/v1/events", json=events), EventsAnswer)
     assert answer["accepted"] == 3
     assert [(each["index"], each["field"], each["code"]) for each in answer["warnings"]] == [
         (2, "amount", "negative"),
@@ -97,14 +104,14 @@ def test_good_events_are_kept_and_bad_ones_named(client: TestClient, place: Plac
 
 def test_after_a_withdrawn_consent_events_are_withheld_and_told_so(client: TestClient) -> None:
     events = [{"customer": "anna", "kind": kind} for kind in ("LOGIN", "CONSENT_WITHDRAW", "PURCHASE", "LOGIN")]
-    answer = ok(client.post("/v1/events", json=[*events, {"customer": "bert", "kind": "LOGIN"}]), schemas.EventsAnswer)
+    answer = ok(client.post("/v1/events", json=[*events, {"customer": "bert", "kind": "LOGIN"}]), EventsAnswer)
     assert (answer["accepted"], answer["withheld"], answer["rejected"]) == (3, 2, [])
 
 
 def test_an_id_may_hold_anything(client: TestClient) -> None:
     strange = "Jane Doe/ü?#&"
     client.post("/v1/events", json={"customer": strange, "kind": "LOGIN"})
-    told = ok(client.get(f"/v1/customers/{quote(strange, safe='')}"), schemas.CustomerAnswer)
+    told = ok(client.get(f"/v1/customers/{quote(strange, safe='')}"), CustomerAnswer)
     assert (told["customer"], told["known"]) == (strange, True)
 
 
@@ -123,16 +130,16 @@ def test_a_request_keeps_its_id_when_it_is_a_plain_word(client: TestClient) -> N
 
 def test_a_decision_its_repetition_and_its_reward(client: TestClient) -> None:
     ask = {"customer": customer(3), "decision_id": "d-1"}
-    first = ok(client.post("/v1/next-best-action", json=ask), schemas.DecisionAnswer)
-    again = ok(client.post("/v1/next-best-action", json=ask), schemas.DecisionAnswer)
+    first = ok(client.post("/v1/next-best-action", json=ask), DecisionAnswer)
+    again = ok(client.post("/v1/next-best-action", json=ask), DecisionAnswer)
     assert (first["repeated"], again["repeated"]) == (False, True)
     assert {name: first[name] for name in ("action", "propensities")} == {
         name: again[name] for name in ("action", "propensities")
     }
     assert len(first["considered"]) >= 15
     reward = {"customer": customer(3), "decision_id": "d-1", "value": 5.5, "money": True}
-    assert ok(client.post("/v1/rewards", json=reward), schemas.RewardAnswer)["accepted"] is True
-    assert ok(client.post("/v1/rewards", json=reward), schemas.RewardAnswer)["accepted"] is False
+    assert ok(client.post("/v1/rewards", json=reward), RewardAnswer)["accepted"] is True
+    assert ok(client.post("/v1/rewards", json=reward), RewardAnswer)["accepted"] is False
     fails(client.post("/v1/next-best-action", json={"customer": "ben", "decision_id": "d-1"}), "decision_conflict")
 
 
@@ -149,7 +156,7 @@ def test_an_action_that_shows_products_brings_them(client: TestClient) -> None:
 
 def test_a_thousand_customers_are_scored_as_each_alone(client: TestClient) -> None:
     customers = [customer(number) for number in range(200)] + [f"stranger-{number}" for number in range(800)]
-    together = ok(client.post("/v1/scores", json={"customers": customers}), schemas.ScoresAnswer)
+    together = ok(client.post("/v1/scores", json={"customers": customers}), ScoresAnswer)
     assert [each["customer"] for each in together["results"]] == customers
     for number in (0, 57, 199, 900):
         alone = client.post("/v1/scores", json={"customer": customers[number]}).json()
@@ -157,23 +164,23 @@ def test_a_thousand_customers_are_scored_as_each_alone(client: TestClient) -> No
 
 
 def test_a_customer_is_told_with_stage_features_segments_and_events(client: TestClient) -> None:
-    known = ok(client.get(f"/v1/customers/{customer(3)}?events=2"), schemas.CustomerAnswer)
+    known = ok(client.get(f"/v1/customers/{customer(3)}?events=2"), CustomerAnswer)
     assert set(known["features"]) == set(JOURNEY.names)
     assert len(known["events"]) == 2
     assert known["scores"]["conversion_7d"]["base_rate"] == 0.35
-    unknown = ok(client.get("/v1/customers/nobody"), schemas.CustomerAnswer)
+    unknown = ok(client.get("/v1/customers/nobody"), CustomerAnswer)
     assert (unknown["known"], unknown["stage"], unknown["segments"], unknown["events"]) == (False, None, [], [])
 
 
 def test_segments_are_told_paged_and_streamed(swept: TestClient) -> None:
-    told = ok(swept.get("/v1/segments"), schemas.SegmentsAnswer)
+    told = ok(swept.get("/v1/segments"), SegmentsAnswer)
     sizes = {each["name"]: each["customers"] for each in told["segments"]}
     name = max(sizes, key=lambda each: sizes[each])
     assert told["customers"] == 200 and sizes[name] > 7
     members, cursor, pages = [], "", 0
     while cursor is not None:
         query = f"?limit=7&cursor={cursor}" if cursor else "?limit=7"
-        page = ok(swept.get(f"/v1/segments/{name}{query}"), schemas.SegmentAnswer)
+        page = ok(swept.get(f"/v1/segments/{name}{query}"), SegmentAnswer)
         members += [each["customer"] for each in page["members"]]
         cursor, pages = page["next_cursor"], pages + 1
     assert len(members) == len(set(members)) == sizes[name] and pages == -(-sizes[name] // 7)
@@ -189,7 +196,7 @@ def test_segments_are_told_paged_and_streamed(swept: TestClient) -> None:
 
 
 def test_the_customers_at_risk_are_as_many_as_asked_for_each_with_reasons(swept: TestClient) -> None:
-    told = ok(swept.get("/v1/segments/at-risk"), schemas.SegmentAnswer)
+    told = ok(swept.get("/v1/segments/at-risk"), SegmentAnswer)
     assert told["customers"] == math.ceil(told["candidates"] / 5) > 1
     stakes = [each["scores"]["churn_28d"] * each["features"]["spend_net_90d"] for each in told["members"]]
     assert stakes == sorted(stakes, reverse=True) and stakes[-1] > 0
@@ -224,7 +231,7 @@ def test_a_segment_holds_the_customers_who_say_they_are_in_it(swept: TestClient)
 
 
 def test_the_journey_counts_every_customer_once(swept: TestClient) -> None:
-    journey = ok(swept.get("/v1/journey"), schemas.answer_of(INSIGHTS["journey"]))
+    journey = ok(swept.get("/v1/journey"), answer_of(INSIGHTS["journey"]))
     assert sum(each["customers"] for each in journey["stages"]) == journey["customers"] == 200
     assert [each["stage"] for each in journey["stages"]] == [
         "awareness",

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from features.sources.formats.collect import hits, measured
-from serving.http import schemas
+from serving.http.protocols.tracking import TrackingAnswer
+from serving.http.resources.client_settings import SettingsAnswer, SourceConfigAnswer
 from serving.http.route import Route
 from serving.http.routes import ROUTES
 from tests.serving.answers import fails, ok
@@ -61,13 +62,13 @@ def test_a_beacon_may_hold_its_key_in_the_address(place: Place) -> None:
     body = b'{"batch": [{"type": "page", "anonymousId": "web-1"}]}'
     with serve(place, client="203.0.113.7") as client:
         address = f"/beacon/v1/batch?writeKey={holders.texts['write']}"
-        assert ok(client.post(address, content=body, headers=TEXT), schemas.TrackingAnswer)["accepted"] == 1
+        assert ok(client.post(address, content=body, headers=TEXT), TrackingAnswer)["accepted"] == 1
         fails(client.post("/beacon/v1/batch?writeKey=WK", content=body, headers=TEXT), "key_unknown")
 
 
 def test_one_letter_a_message_is_what_analytics_js_posts(client: TestClient) -> None:
     def post(path: str, **body: Any) -> None:
-        told = ok(client.post(path, content=json.dumps(body), headers=TEXT), schemas.TrackingAnswer)
+        told = ok(client.post(path, content=json.dumps(body), headers=TEXT), TrackingAnswer)
         assert (told["accepted"], told["rejected"]) == (1, [])
 
     post("/v1/p", type="page", anonymousId="web-1", name="Home", messageId="1")
@@ -79,7 +80,7 @@ def test_one_letter_a_message_is_what_analytics_js_posts(client: TestClient) -> 
 
 
 def test_the_settings_lead_here_and_nowhere_else(client: TestClient) -> None:
-    settings = ok(client.get("/v1/projects/a%22b/settings"), schemas.SettingsAnswer)
+    settings = ok(client.get("/v1/projects/a%22b/settings"), SettingsAnswer)
     assert settings["integrations"].keys() == {"Segment.io"}
     assert settings["integrations"]["Segment.io"] == {
         "apiKey": 'a"b',
@@ -90,7 +91,7 @@ def test_the_settings_lead_here_and_nowhere_else(client: TestClient) -> None:
     far = client.get("/v1/projects/k/settings", headers={"host": "waypost.shop.example:8443"}).json()
     assert far["integrations"]["Segment.io"]["apiHost"] == "waypost.shop.example:8443/v1"
     assert far["integrations"]["Segment.io"]["protocol"] == "https"
-    source = ok(client.get("/sourceConfig/?p=npm&v=3&writeKey=k"), schemas.SourceConfigAnswer)["source"]
+    source = ok(client.get("/sourceConfig/?p=npm&v=3&writeKey=k"), SourceConfigAnswer)["source"]
     assert (source["writeKey"], source["enabled"], source["destinations"]) == ("k", True, [])
 
 

@@ -9,7 +9,7 @@ import pytest
 from features.events import DAY
 from serving.access.scopes import SCOPES
 from serving.access.sessions import COOKIE, open_session
-from serving.http import schemas
+from serving.http.protocols.tracking import TrackingAnswer
 from tests.serving.answers import fails, ok
 from tests.serving.conftest import NOW, Place, serve
 from tests.serving.holders import MESSAGE, Holders
@@ -88,7 +88,7 @@ def test_who_is_logged_in_is_a_visitor_of_the_shop_too(place: Place) -> None:
     with serve(place) as client:
         client.post("/login", data={"key": holders.texts["read"]}, headers=OWN)
         keyed = MESSAGE | {"writeKey": holders.texts["write"]}
-        assert ok(client.post("/v1/track", json=keyed), schemas.TrackingAnswer)["accepted"] == 1
+        assert ok(client.post("/v1/track", json=keyed), TrackingAnswer)["accepted"] == 1
         hit = f"/mp/collect?api_secret={holders.texts['write']}"
         assert client.post(hit, json={"client_id": "1.2", "events": [{"name": "page_view"}]}).status_code == 204
         fails(client.post("/v1/track", json=MESSAGE), "key_missing")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from serving.http import schemas
+from serving.http.resources.measurement import ValidationAnswer
 from tests.serving.answers import ok
 from tests.serving.conftest import Place
 
@@ -79,7 +79,7 @@ def test_a_denied_consent_withholds_what_follows(client: TestClient, place: Plac
 def test_the_debug_route_tells_what_is_wrong_and_takes_nothing(
     client: TestClient, place: Place, body: Any, expected: list[tuple[str, str]]
 ) -> None:
-    answer = ok(client.post("/debug/mp/collect", json=body), schemas.ValidationAnswer)
+    answer = ok(client.post("/debug/mp/collect", json=body), ValidationAnswer)
     told = [(each["fieldPath"], each["validationCode"]) for each in answer["validationMessages"]]
     assert told == expected
     assert all(each["description"] for each in answer["validationMessages"])

@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 from features.sources.formats.waypost import COLUMNS
 from serving.http.openapi import document
 from serving.http.problems import FAILURES
+from serving.http.resources.events import EventRequest
 from serving.http.route import Route
 from serving.http.routes import ROUTES
-from serving.http.schemas import EventRequest
 from tests.golden.openapi_parts import parts
 from tests.serving.answers import Response
 

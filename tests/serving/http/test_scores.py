@@ -23,7 +23,8 @@ from models.prediction.next_stage import StageScorer, StageShares
 from models.prediction.scorer import Scorer
 from models.prediction.tiers import Prior
 from serving.engine.customer import target_scores
-from serving.http import schemas
+from serving.http.resources.readiness import ReadinessAnswer
+from serving.http.resources.scores import ScoresAnswer
 from tests.serving.answers import fails, ok
 from tests.serving.conftest import NOW, Place, serve
 from tests.serving.shop import bundle, customer
@@ -87,7 +88,7 @@ def _buyer(place: Place) -> str:
 
 def test_every_form_carries_its_evidence_and_its_question(place: Place, scored: TestClient) -> None:
     who = _buyer(place)
-    answer = ok(scored.post("/v1/scores", json={"customer": who}), schemas.ScoresAnswer)
+    answer = ok(scored.post("/v1/scores", json={"customer": who}), ScoresAnswer)
     scores = answer["results"][0]["scores"]
     assert list(scores) == ["conversion_7d", "churn_28d", "refund_28d", "lifetime_value_90d", "next_stage_28d"]
     for name, score in scores.items():
@@ -137,7 +138,7 @@ def test_the_engine_says_all_that_the_answer_holds(
 
 
 def test_a_stranger_has_the_rates_and_no_better_evidence(scored: TestClient) -> None:
-    answer = ok(scored.post("/v1/scores?explain=true", json={"customer": "nobody"}), schemas.ScoresAnswer)
+    answer = ok(scored.post("/v1/scores?explain=true", json={"customer": "nobody"}), ScoresAnswer)
     scores = answer["results"][0]["scores"]
     assert (scores["conversion_7d"]["probability"], scores["conversion_7d"]["evidence"]) == (0.35, "D")
     assert (scores["refund_28d"]["probability"], scores["refund_28d"]["evidence"]) == (0.02, "E")
@@ -149,7 +150,7 @@ def test_a_stranger_has_the_rates_and_no_better_evidence(scored: TestClient) -> 
 def test_only_what_is_asked_for(place: Place, scored: TestClient) -> None:
     who = _buyer(place)
     body = {"customers": [who, "nobody"], "targets": ["lifetime_value_90d", "churn_28d"]}
-    answer = ok(scored.post("/v1/scores", json=body), schemas.ScoresAnswer)
+    answer = ok(scored.post("/v1/scores", json=body), ScoresAnswer)
     assert [list(each["scores"]) for each in answer["results"]] == [["churn_28d", "lifetime_value_90d"]] * 2
     whole = scored.post("/v1/scores", json={"customer": who}).json()["results"][0]["scores"]
     assert answer["results"][0]["scores"] == {name: whole[name] for name in ("churn_28d", "lifetime_value_90d")}
@@ -163,7 +164,7 @@ def test_an_unknown_target_is_named(scored: TestClient) -> None:
 
 def test_reasons_are_the_shapley_values_in_words(place: Place, scored: TestClient, whole: Path) -> None:
     who = _buyer(place)
-    answer = ok(scored.post("/v1/scores?explain=true", json={"customer": who}), schemas.ScoresAnswer)
+    answer = ok(scored.post("/v1/scores?explain=true", json={"customer": who}), ScoresAnswer)
     scores = answer["results"][0]["scores"]
     engine = place.engine()
     row = engine.score(who, NOW).features
@@ -189,7 +190,7 @@ def test_reasons_are_for_few_customers_at_once(scored: TestClient) -> None:
 
 
 def test_readiness_says_what_the_next_tier_takes(scored: TestClient) -> None:
-    answer = ok(scored.get("/v1/readiness"), schemas.ReadinessAnswer)
+    answer = ok(scored.get("/v1/readiness"), ReadinessAnswer)
     found = {each["target"]: each for each in answer["targets"]}
     refund = found["refund_28d"]
     assert (refund["tier"], refund["evidence"], refund["counts"]) == ("prior", "E", dict(CARD.counts))

@@ -16,8 +16,8 @@ from features.events import SECOND
 from features.log.contract import DeadLetter
 from features.times import moment
 from serving.access.keys import change_keys, issue
-from serving.http import schemas
-from serving.http.endpoints.segment import MOST_BATCH_BYTES, MOST_MESSAGE_BYTES
+from serving.http.protocols.tracking import MOST_MESSAGE_BYTES, TrackingAnswer
+from serving.http.resources.tracking_batch import MOST_BATCH_BYTES
 from tests.serving.answers import Response, fails, ok
 from tests.serving.conftest import NOW, Place, serve
 
@@ -31,7 +31,7 @@ def message(kind: str = "track", **more: Any) -> dict[str, Any]:
 
 
 def batch(client: TestClient, *messages: Any, **more: Any) -> Any:
-    return ok(client.post("/v1/batch", json={"batch": messages, **more}), schemas.TrackingAnswer)
+    return ok(client.post("/v1/batch", json={"batch": messages, **more}), TrackingAnswer)
 
 
 def events(client: TestClient, customer: str) -> list[Any]:
@@ -57,7 +57,7 @@ def refused(response: Response, code: str, status: int = 400) -> Any:
 @pytest.mark.parametrize("kind", SINGLES)
 def test_every_single_call_is_taken_once(client: TestClient, kind: str) -> None:
     sent = {**message(kind, messageId="m-1"), "type": "whatever"}
-    answer = ok(client.post(f"/v1/{kind}", json=sent), schemas.TrackingAnswer)
+    answer = ok(client.post(f"/v1/{kind}", json=sent), TrackingAnswer)
     assert answer == {"success": True, "accepted": 1, "duplicates": 0, "withheld": 0, "rejected": [], **NO_WARNINGS}
     again = client.post(f"/v1/{kind}", json=sent).json()
     assert (again["accepted"], again["duplicates"]) == (0, 1)
@@ -108,7 +108,7 @@ def test_a_fault_is_told_with_its_place_and_kept_and_the_rest_is_taken(client: T
 
 def test_a_request_of_faults_alone_is_200_too(client: TestClient) -> None:
     assert batch(client, message(userId=None))["accepted"] == 0
-    answer = ok(client.post("/v1/track", json={"userId": "ada"}), schemas.TrackingAnswer)
+    answer = ok(client.post("/v1/track", json={"userId": "ada"}), TrackingAnswer)
     assert (answer["success"], answer["accepted"], answer["rejected"][0]["code"]) == (True, 0, "invalid_event")
     assert batch(client)["accepted"] == 0, "an empty batch is no fault"
 

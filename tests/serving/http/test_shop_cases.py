@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from features.events import Kind
 from features.journey import JOURNEY
-from serving.http import schemas
+from serving.http.protocols.tracking import TrackingAnswer
 from tests.serving.answers import ok
 from tests.serving.conftest import Place, serve
 
@@ -24,12 +24,12 @@ def track(name: str, properties: Any, who: str = "ann", **more: Any) -> dict[str
 
 
 def batch(client: TestClient, *messages: Any) -> Any:
-    return ok(client.post("/v1/batch", json={"batch": messages}), schemas.TrackingAnswer)
+    return ok(client.post("/v1/batch", json={"batch": messages}), TrackingAnswer)
 
 
 def raw(client: TestClient, body: bytes) -> Any:
     response = client.post("/v1/batch", content=body, headers={"content-type": "application/json"})
-    return ok(response, schemas.TrackingAnswer)
+    return ok(response, TrackingAnswer)
 
 
 def features(place: Place, who: str) -> dict[str, float]:

@@ -16,8 +16,9 @@ from starlette.testclient import TestClient
 
 from features.sources.formats.waypost import COLUMNS as EVENT_COLUMNS
 from serving.engine.state.sqlite import SqliteStateStore
-from serving.http import schemas
-from serving.http.endpoints.events import _hint
+from serving.http.resources.customers import CustomerAnswer
+from serving.http.resources.events import EventsAnswer, _hint
+from serving.http.resources.operations import ReadyAnswer
 from serving.http.route import Route
 from serving.http.routes import ROUTES
 from tests.examples import examples
@@ -139,12 +140,12 @@ def test_without_a_model_the_server_says_so_and_still_takes_events(place: Place)
     with serve(place) as client:
         for path in ("/v1/scores", "/v1/recommendations", "/v1/next-best-action"):
             assert "waypost train" in fails(client.post(path, json={"customer": "a"}), "model_missing")["detail"]
-        taken = ok(client.post("/v1/events", json={"customer": "a", "kind": "PURCHASE"}), schemas.EventsAnswer)
+        taken = ok(client.post("/v1/events", json={"customer": "a", "kind": "PURCHASE"}), EventsAnswer)
         assert (taken["accepted"], taken["model"]["version"]) == (1, None)
-        assert ok(client.get("/v1/customers/a"), schemas.CustomerAnswer)["scores"] == {}
+        assert ok(client.get("/v1/customers/a"), CustomerAnswer)["scores"] == {}
         ready = client.get("/readyz")
         assert ready.status_code == 503
-        checks = schemas.ReadyAnswer.model_validate_json(ready.content).checks
+        checks = ReadyAnswer.model_validate_json(ready.content).checks
         assert (checks["model"].ok, checks["store"].ok) == (False, True)
 
 
@@ -172,7 +173,7 @@ def test_a_locked_store_answers_503_and_recovers(client: TestClient, place: Plac
 
 def test_a_full_store_answers_503_and_keeps_nothing(place: Place) -> None:
     with serve(place) as client:
-        ok(client.post("/v1/events", json={"customer": "anna", "kind": "LOGIN"}), schemas.EventsAnswer)
+        ok(client.post("/v1/events", json={"customer": "anna", "kind": "LOGIN"}), EventsAnswer)
         many = [{"customer": f"c-{n}", "kind": "OTHER", "properties": {"text": "x" * 700}} for n in range(1000)]
         with no_room():
             fails(client.post("/v1/events", json=many), "store_full")

@@ -13,7 +13,7 @@ import pytest
 
 from features.events import Event, Kind
 from features.journey import JOURNEY
-from serving.http import schemas
+from serving.http.resources.operations import ReadyAnswer
 from serving.process.maintenance import REPORT, Maintenance, Stopped
 from tests.serving.answers import ok
 from tests.serving.conftest import NOW, Place, serve
@@ -128,7 +128,7 @@ def test_a_report_of_another_fold_or_none_is_not_taken(place: Place) -> None:
 
 def test_readiness_tells_of_rebuild_audit_and_disk(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     with serve(place, WAYPOST_AUDIT_SECONDS="0.01") as client:
-        told = ok(client.get("/readyz"), schemas.ReadyAnswer)
+        told = ok(client.get("/readyz"), ReadyAnswer)
         assert told["ready"]
         assert {"serving", "model", "store", "rebuild", "audit", "disk", "scoreboard"} <= set(told["checks"])
         for number in range(200):
@@ -141,7 +141,7 @@ def test_readiness_tells_of_rebuild_audit_and_disk(place: Place, monkeypatch: py
         told = answer.json()["checks"]
         assert not told["audit"]["ok"] and "waypost rebuild" in told["audit"]["detail"]
         assert all(told[name]["ok"] for name in ("serving", "model", "store", "rebuild"))
-        monkeypatch.setattr("serving.http.endpoints.operations.LEAST_FREE_BYTES", 2**62)
+        monkeypatch.setattr("serving.http.resources.operations.LEAST_FREE_BYTES", 2**62)
         assert not client.get("/readyz").json()["checks"]["disk"]["ok"]
 
 

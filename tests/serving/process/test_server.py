@@ -16,7 +16,15 @@ import httpx2
 import pytest
 
 from insights.catalogue import INSIGHTS
-from serving.http import schemas
+from serving.http.resources.customers import CustomerAnswer
+from serving.http.resources.decisions import DecisionAnswer
+from serving.http.resources.events import EventsAnswer
+from serving.http.resources.insights import answer_of
+from serving.http.resources.operations import LiveAnswer, ReadyAnswer
+from serving.http.resources.recommendations import RecommendationsAnswer
+from serving.http.resources.rewards import RewardAnswer
+from serving.http.resources.scores import ScoresAnswer
+from serving.http.resources.segments import SegmentsAnswer
 from serving.service import keep_control_inside
 from tests.outside import Outside
 from tests.serving.answers import fails, ok
@@ -79,19 +87,19 @@ def test_an_acknowledged_event_is_in_the_next_score_of_any_worker(http: httpx2.C
 
 def test_the_main_flow(http: httpx2.Client) -> None:
     who = customer(5)
-    ok(http.post("/v1/events", json={"customer": who, "kind": "ITEM_VIEW", "item": "item-3"}), schemas.EventsAnswer)
-    ok(http.post("/v1/scores", json={"customers": [who, "nobody"]}), schemas.ScoresAnswer)
-    found = ok(http.post("/v1/recommendations", json={"customer": who, "limit": 5}), schemas.RecommendationsAnswer)
+    ok(http.post("/v1/events", json={"customer": who, "kind": "ITEM_VIEW", "item": "item-3"}), EventsAnswer)
+    ok(http.post("/v1/scores", json={"customers": [who, "nobody"]}), ScoresAnswer)
+    found = ok(http.post("/v1/recommendations", json={"customer": who, "limit": 5}), RecommendationsAnswer)
     assert len(found["items"]) == 5
-    decision = ok(http.post("/v1/next-best-action", json={"customer": who}), schemas.DecisionAnswer)
+    decision = ok(http.post("/v1/next-best-action", json={"customer": who}), DecisionAnswer)
     reward = {"customer": who, "decision_id": decision["decision_id"], "value": 1}
-    assert ok(http.post("/v1/rewards", json=reward), schemas.RewardAnswer)["action"] == decision["action"]
-    told = ok(http.get(f"/v1/customers/{who}"), schemas.CustomerAnswer)
+    assert ok(http.post("/v1/rewards", json=reward), RewardAnswer)["action"] == decision["action"]
+    told = ok(http.get(f"/v1/customers/{who}"), CustomerAnswer)
     # That nothing was done is not told among the newest events.
     newest = ["REWARD", "ITEM_VIEW"] if decision["action"] == "do_nothing" else ["REWARD", "DECISION"]
     assert [each["kind"] for each in told["events"][:2]] == newest
-    assert ok(http.get("/readyz"), schemas.ReadyAnswer)["ready"]
-    assert ok(http.get("/livez"), schemas.LiveAnswer)["alive"]
+    assert ok(http.get("/readyz"), ReadyAnswer)["ready"]
+    assert ok(http.get("/livez"), LiveAnswer)["alive"]
 
 
 def test_segments_and_report_come_from_a_sweep(http: httpx2.Client) -> None:
@@ -99,8 +107,8 @@ def test_segments_and_report_come_from_a_sweep(http: httpx2.Client) -> None:
         if http.get("/v1/segments").status_code == 200:
             break
         time.sleep(0.1)
-    assert ok(http.get("/v1/segments"), schemas.SegmentsAnswer)["customers"] >= 200
-    ok(http.get("/v1/journey"), schemas.answer_of(INSIGHTS["journey"]))
+    assert ok(http.get("/v1/segments"), SegmentsAnswer)["customers"] >= 200
+    ok(http.get("/v1/journey"), answer_of(INSIGHTS["journey"]))
     assert "on their journey" in http.get("/").text
     assert http.get("/v1/segments/new?format=csv").text.startswith("customer,")
 

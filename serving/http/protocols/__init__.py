@@ -1,0 +1,1 @@
+"""What several resources of the same foreign protocol share."""
