@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FRAMEWORK_PATHS = frozenset({"/healthz", "/schema.json", "/docs.json"})
 """Open paths that BentoML answers; every other path is ours, if only to say that there is nothing. The metrics are
-BentoML's too, behind our door."""
+BentoML's too, behind our auth."""
 
 try:
     SETTINGS = read_settings(os.environ)

@@ -1,4 +1,4 @@
-"""The one Starlette application: every route behind its door, every failure as a problem, every answer counted."""
+"""The one Starlette application: every route behind auth, every failure as a problem, every answer counted."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _passing(app: ASGIApp) -> Endpoint:
 def _answering(
     worker: Worker, auth: Auth, origins: Origins, route: Route, endpoint: Endpoint
 ) -> Callable[[HttpRequest], Awaitable[Response]]:
-    """The endpoint as Starlette calls it: behind its door, failures become problems, and the time is taken."""
+    """The endpoint as Starlette calls it: behind auth, failures become problems, and the time is taken."""
     timers: dict[int, Histogram] = {}
     path, private, shared = route.path, route.scope != "open", route.from_pages
     always = origins.readable(HEADERS) if shared else HEADERS

@@ -31,7 +31,7 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Waypost"'}
 VISITOR_REQUESTS_PER_SECOND = 10.0
 """Of one customer's tokens, over all workers."""
 
-PENDING, VISITOR = "waypost.door", "waypost.visitor"
+PENDING, VISITOR = "waypost.pending", "waypost.visitor"
 """Where the request keeps what is needed to judge the key in its body, and the customer of a visitor's token."""
 
 logger = logging.getLogger("waypost")
@@ -53,7 +53,7 @@ class Auth:
             logger.warning("there are no keys in %s, so nobody is answered: make some with `%s`", settings.keys, CREATE)
 
     def enter(self, route: Route, scope: Scope) -> None:
-        """Let a request in, or raise a `Problem` of `route.AT_THE_DOOR`.
+        """Let a request in, or raise a `Problem` of `route.OF_AUTH`.
 
         Where the key may stand in the body and none of the headers is known, the request is let through to its
         endpoint, which must ask `authorize_body_key` before it does anything.
@@ -149,7 +149,7 @@ def authorize_body_key(request: HttpRequest, text: str | None) -> None:
     """Judge the key `text` (None for none) in the body of a route with `key_in="body"`, before anything is done.
 
     Where the headers held a key of ours, or no keys are needed, the request was let in already and `text` is not
-    looked at. Raises a `Problem` of `route.AT_THE_DOOR`.
+    looked at. Raises a `Problem` of `route.OF_AUTH`.
     """
     pending = request.scope.pop(PENDING, None)
     if pending is not None:

@@ -29,7 +29,7 @@ ROUTE = "waypost.route"
 SMALL_BODY = 16 * 1024
 """Bytes of a body that speaks of one customer."""
 
-AT_THE_DOOR = (
+OF_AUTH = (
     "key_missing",
     "key_unknown",
     "token_refused",
@@ -38,7 +38,7 @@ AT_THE_DOOR = (
     "keys_required",
     "rate_limited",
 )
-"""Problems of every route that is not open."""
+"""Problems of auth: of every route that is not open."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,10 +112,10 @@ class Route:
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """Every way a request can fail here: at the door, by its query, or behind both."""
-        door = () if self.scope == "open" else (*AT_THE_DOOR, *(("customer_refused",) if self.visitors else ()))
+        """Every way a request can fail here: by auth, by its query, or in its endpoint."""
+        auth = () if self.scope == "open" else (*OF_AUTH, *(("customer_refused",) if self.visitors else ()))
         query = () if self.parameters is None else ("invalid_request",)
-        return tuple(dict.fromkeys((*door, *self.problems, *query)))
+        return tuple(dict.fromkeys((*auth, *self.problems, *query)))
 
 
 def opens(kind: Kind, route: Route) -> bool:

@@ -49,7 +49,7 @@ def ask(client: TestClient, route: Route, headers: dict[str, str]) -> httpx2.Res
 
 
 def expected(route: Route, holder: str) -> str | None:
-    """The problem that the scope table gives a holder; None when the door opens."""
+    """The problem that the scope table gives a holder; None when it lets in."""
     if route.scope == "open":
         return None
     if holder == "nobody":
