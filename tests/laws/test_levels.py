@@ -37,7 +37,7 @@ def steady(shift: float, variance: float, number: int = 40, width: int = SHORT) 
 @given(horizons, st.floats(0.2, 3.0))
 def test_without_outcomes_there_is_no_shift(horizon: int, slope: float) -> None:
     for short in (None, NOTHING):
-        found = level_of(NOTHING, short, START, horizon, slope)
+        found = level_of(NOTHING, short, START, horizon, slope, START)
         assert found.shift == 0.0 and 0.1 < found.deviation < 2.0
 
 
@@ -48,7 +48,7 @@ def test_with_many_outcomes_the_level_is_the_one_seen_last(shift: float, horizon
     now = int(known.moments[-1]) + SHORT
     assert ahead(known, now, horizon).shift == pytest.approx(shift, abs=0.1 * abs(shift) + 0.01)
     own = steady(shift, 1e-6, width=horizon)
-    assert level_of(own, known, now, horizon, 1.0).shift == pytest.approx(shift, abs=0.15 * abs(shift) + 0.02)
+    assert level_of(own, known, now, horizon, 1.0, START).shift == pytest.approx(shift, abs=0.15 * abs(shift) + 0.02)
 
 
 @EXAMPLES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 
 import lightgbm
@@ -18,6 +19,7 @@ from models.prediction.interval import Intervals, Ranks
 from models.prediction.scorer import Scorer
 from models.prediction.tiers import TIERS, Logistic, Prior, StageRates, Term, Tier, Trees, read_tier
 from tests.examples import examples
+from training.fitting.intervals import log_odds
 
 NAMES = ("stage", "days_since_last", "spend_net_90d")
 
@@ -28,7 +30,15 @@ matrices = st.lists(st.tuples(cells, cells, cells), max_size=12).map(
 rates = st.floats(1e-6, 1.0 - 1e-6)
 numbers = st.floats(-3.0, 3.0)
 terms = st.lists(
-    st.builds(Term, st.sampled_from(NAMES), st.floats(0, 4000), st.floats(-5, 9), st.floats(0.1, 4), numbers),
+    st.builds(
+        Term,
+        st.sampled_from(NAMES),
+        st.floats(0, 4000),
+        st.floats(-5, 9),
+        st.floats(0.1, 4),
+        numbers,
+        st.floats(0, 400),
+    ),
     max_size=4,
 )
 
@@ -100,8 +110,30 @@ def test_rows_of_another_shape_are_refused(name: str) -> None:
 SAMPLES = {
     Prior.name: Prior(0.25, NAMES).to_bytes(),
     StageRates.name: StageRates(0.25, [0.2] * len(Stage), NAMES).to_bytes(),
-    Logistic.name: Logistic([Term("spend_net_90d", 0.0, 1.0, 1.0, 0.5)], 0.1, NAMES).to_bytes(),
+    Logistic.name: Logistic([Term("spend_net_90d", 0.0, 1.0, 1.0, 0.5, 28.0)], 0.1, NAMES).to_bytes(),
 }
+
+
+def test_terms_of_one_feature_bend_its_line_at_their_knots() -> None:
+    values = np.array([[np.nan, 0.0, each] for each in (0.0, 6.0, 27.0, 28.0, 50.0)], np.float32)
+    bent = Logistic(
+        [Term(NAMES[2], 0.0, 0.0, 1.0, weight, knot) for weight, knot in ((0.5, 0.0), (-2.0, 27.0))], 0.1, NAMES
+    )
+    logarithms = np.log1p(values[:, 2].astype(np.float64))
+    expected = 0.1 + 0.5 * logarithms - 2.0 * np.maximum(logarithms - np.log(28.0), 0.0)
+    assert log_odds(bent.raw_many(values)) == pytest.approx(expected)
+    assert bent.contributions(values).sum(axis=1) == pytest.approx(expected)
+
+
+def test_a_bundle_from_before_there_were_knots_is_read() -> None:
+    fields = json.loads(SAMPLES[Logistic.name])
+    for term in fields["terms"]:
+        del term["knot"]
+    read = read_tier(Logistic.name, json.dumps(fields).encode(), "churn_28d", NAMES)
+    assert isinstance(read, Logistic) and [term.knot for term in read.terms] == [0.0]
+    fields["terms"][0]["bend"] = 1.0
+    with pytest.raises(ValueError, match="expected terms of"):
+        read_tier(Logistic.name, json.dumps(fields).encode(), "churn_28d", NAMES)
 
 
 @pytest.mark.parametrize("name", SAMPLES)

@@ -55,6 +55,10 @@ FEATURES: dict[str, float] = {
 }
 """The features of the logistic tier, each with what stands for a value that is not defined."""
 
+KNOTS: dict[str, tuple[float, ...]] = {"days_since_purchase": (7.0, 28.0, 84.0)}
+"""Values at which the line of a feature may bend: after a silence as long as the usual gap, staying away is likelier by
+every day, where before it hardly is."""
+
 HALF_LIFE = days(60)
 """Time after which an answer counts half in a rate. Shorter follows a shop sooner, and knows less of a small one."""
 
@@ -123,13 +127,15 @@ def _strength(yes: NDArray[np.float64], number: NDArray[np.float64], rate: float
 
 
 def fit_logistic(rows: Slice, names: tuple[str, ...], strength: float) -> Logistic:
-    """Logistic regression on the logarithms of `FEATURES`, standardised; `strength` is the inverse regularisation.
+    """Logistic regression on the logarithms of `FEATURES`, bent at `KNOTS` and standardised.
 
-    The rate of the rows, where they all have the same answer or the same features.
+    `strength` is the inverse strength of the regularisation. The rate of the rows, where they all have the same answer
+    or the same features.
     """
-    columns = [name for name in FEATURES if name in names]
+    bends = [(name, knot) for name in FEATURES if name in names for knot in (0.0, *KNOTS.get(name, ()))]
+    columns, knots = [name for name, _ in bends], np.array([knot for _, knot in bends])
     absent = np.array([FEATURES[name] for name in columns])
-    values = in_logarithms(rows.features[:, [names.index(name) for name in columns]], absent)
+    values = in_logarithms(rows.features[:, [names.index(name) for name in columns]], absent, knots)
     mean, deviation = values.mean(axis=0), values.std(axis=0)
     varied = deviation > 1e-9
     scale = np.where(varied, deviation, 1.0)
@@ -142,7 +148,7 @@ def fit_logistic(rows: Slice, names: tuple[str, ...], strength: float) -> Logist
     slopes[varied] = model.coef_[0]
     terms = [
         Term(column, *map(float, numbers))
-        for column, *numbers in zip(columns, absent, mean, scale, slopes, strict=True)
+        for column, *numbers in zip(columns, absent, mean, scale, slopes, knots, strict=True)
     ]
     return Logistic([term for term in terms if term.weight != 0.0], float(model.intercept_[0]), names)
 

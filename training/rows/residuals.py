@@ -47,6 +47,9 @@ UNTOLD = 0.1
 SLOPE_DEVIATION = 0.5
 """How vaguely the slope from the short question to the long one is believed."""
 
+DRIFT_DEVIATION = 0.5
+"""How vaguely it is believed that the level does not move with the logarithm of the log's age."""
+
 _WIDTH, _YEAR = 0.35, 365.25
 _FAINT = 1e-3
 _ROUNDS = 50
@@ -115,50 +118,73 @@ def ahead(known: Residuals, now: int, width: int, believed: float = BELIEVED) ->
     return _mixed(np.array(means), np.array(spreads), np.array(chances))
 
 
-def level_of(own: Residuals, short: Residuals | None, now: int, width: int, slope: float) -> Level:
+def level_of(own: Residuals, short: Residuals | None, now: int, width: int, slope: float, opened: int) -> Level:
     """The level of the `width` after `now`, from the residuals of the scorer and of the short question.
 
     `slope` is how far the residuals of the scorer are believed to move with those of the short question; the past says
-    more. Without a short question the scorer's own residuals have to do.
+    more. Without a short question the scorer's own residuals have to do. The log begins at `opened`.
     """
     if short is None or not len(short):
         found = ahead(own, now, width)
         return Level(found.shift, float(np.hypot(found.deviation, UNTOLD)))
     recent = ahead(short, now, width)
     seen = np.array([_mean_within(short, moment, own.width) for moment in own.moments.tolist()])
-    fitted = _line(own, seen, slope)
+    line = _line(own, seen, _ages(own.moments, own.width, opened), slope)
     # What the line leaves has a course of its own: who is asked changes too, and the short question does not tell it.
-    apart = Residuals(own.moments, own.shifts - fitted.base - fitted.slope * seen, own.variances, own.width)
+    apart = Residuals(own.moments, own.shifts - line.fitted, own.variances, own.width)
     left = ahead(apart, now, width, LEFT)
-    doubt = (fitted.slope * recent.deviation) ** 2 + left.deviation**2 + (fitted.doubt * recent.shift) ** 2 + UNTOLD**2
-    return Level(float(fitted.base + fitted.slope * recent.shift + left.shift), float(np.sqrt(doubt)))
+    shift, doubt = line.at(recent.shift, float(_ages(np.array([now]), width, opened)[0]))
+    variance = (line.slopes[0] * recent.deviation) ** 2 + left.deviation**2 + doubt + UNTOLD**2
+    return Level(shift + left.shift, float(np.sqrt(variance)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class _Line:
-    """Residuals of the scorer as a line of those of the short question, with the standard error of its slope."""
+    """Residuals of the scorer as a line of two columns: those of the short question, and the log's age.
+
+    `base` is its value where the first is zero and the second in its middle; `slopes` float64[2] have the `covariance`
+    of their errors; `fitted` is the line at each residual.
+    """
 
     base: float
-    slope: float
-    doubt: float
+    slopes: Floats
+    covariance: Floats
+    middle: float
+    fitted: Floats
+
+    def at(self, seen: float, age: float) -> tuple[float, float]:
+        """The line at these two, and the variance of what its slopes may be off by there."""
+        place = np.array([seen, age - self.middle])
+        return self.base + float(self.slopes @ place), float(place @ self.covariance @ place)
 
 
-def _line(own: Residuals, seen: Floats, slope: float) -> _Line:
-    """Weighted least squares with a belief about the slope; cutoffs within one horizon count as one together."""
-    shifts, variances = own.shifts, own.variances
+def _line(own: Residuals, seen: Floats, ages: Floats, slope: float) -> _Line:
+    """Weighted least squares with a belief about the slopes; cutoffs within one horizon count as one together."""
+    belief = np.diag([SLOPE_DEVIATION**-2.0, DRIFT_DEVIATION**-2.0])
     if not len(seen):
-        return _Line(0.0, slope, SLOPE_DEVIATION)
+        return _Line(0.0, np.array([slope, 0.0]), np.diag([SLOPE_DEVIATION**2, 0.0]), 0.0, np.empty(0))
     span = float(own.moments[-1] - own.moments[0]) / own.width + 1.0
-    weights = 1.0 / (variances + UNTOLD**2)
+    weights = 1.0 / (own.variances + UNTOLD**2)
     noise = 1.0 / float(weights.mean())
     weights *= min(span, float(len(seen))) / weights.sum()
-    middle, mean = (float(weights @ each / weights.sum()) for each in (seen, shifts))
-    belief = 1.0 / SLOPE_DEVIATION**2
-    information = belief + float(weights @ (seen - middle) ** 2) / noise
-    found = (belief * slope + float(weights @ ((seen - middle) * (shifts - mean))) / noise) / information
+    columns = np.column_stack([seen, ages])
+    middle, mean = weights @ columns / weights.sum(), float(weights @ own.shifts / weights.sum())
+    weighted = (columns - middle).T * weights / noise
+    covariance = np.linalg.inv(belief + weighted @ (columns - middle))
+    slopes = covariance @ (belief @ np.array([slope, 0.0]) + weighted @ (own.shifts - mean))
     # What is known of the mean of few answers is little: it is shrunk towards no shift.
-    base = (mean - found * middle) * BELIEVED**2 / (BELIEVED**2 + noise / weights.sum())
-    return _Line(base, found, float(information**-0.5))
+    base = (mean - slopes[0] * middle[0]) * BELIEVED**2 / (BELIEVED**2 + noise / weights.sum())
+    fitted = base + slopes[0] * seen + slopes[1] * (ages - middle[1])
+    return _Line(float(base), slopes, covariance, float(middle[1]), fitted)
+
+
+def _ages(moments: NDArray[np.int64], width: int, opened: int) -> Floats:
+    """The logarithm of how many days old the log is in the middle of the `width` after each moment.
+
+    In a young log most customers look new who are not, and those who stay are ever fewer: the share of who comes back
+    among those with so few orders moves with it, fast at first and ever more slowly.
+    """
+    return np.asarray(np.log(np.maximum((moments + width / 2 - opened) / DAY, 1.0)))
 
 
 def steepness(long: float, short: float) -> float:

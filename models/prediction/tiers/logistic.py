@@ -23,7 +23,8 @@ STEEPEST = 30.0
 class Term:
     """One feature, `column`: log(1 + its value), less `mean`, over `scale`, times `weight`.
 
-    `absent` stands for a value that is not defined; what is below zero counts as zero.
+    `absent` stands for a value that is not defined; what is below zero counts as zero. Only what is above `knot`
+    counts: log(1 + value) - log(1 + knot), so that terms of one feature bend its line at their knots.
     """
 
     column: str
@@ -31,11 +32,15 @@ class Term:
     mean: float
     scale: float
     weight: float
+    knot: float = 0.0
 
     def __post_init__(self) -> None:
-        numbers = (self.absent, self.mean, self.scale, self.weight)
-        if not all(map(math.isfinite, numbers)) or self.scale <= 0.0:
-            raise ValueError(f"The term of {self.column} is {numbers}; expected finite numbers and a positive scale.")
+        numbers = (self.absent, self.mean, self.scale, self.weight, self.knot)
+        if not all(map(math.isfinite, numbers)) or self.scale <= 0.0 or self.knot < 0.0:
+            raise ValueError(
+                f"The term of {self.column} is {numbers}; expected finite numbers, a positive scale and a knot of at "
+                "least zero."
+            )
 
 
 class Logistic:
@@ -54,9 +59,9 @@ class Logistic:
             raise ValueError(f"The intercept is {intercept!r}; expected a finite number.")
         self.terms, self.intercept, self.names = tuple(terms), float(intercept), names
         self._places = np.array([names.index(term.column) for term in terms], np.int64)
-        self._absent, self._mean, self._scale, self._weight = (
+        self._absent, self._mean, self._scale, self._weight, self._knot = (
             np.array([getattr(term, name) for term in terms], np.float64)
-            for name in ("absent", "mean", "scale", "weight")
+            for name in ("absent", "mean", "scale", "weight", "knot")
         )
 
     def raw(self, row: NDArray[np.float32]) -> float:
@@ -93,7 +98,9 @@ class Logistic:
         found = fields_of(content, target, frozenset({"intercept", "terms"}))
         parts = {each.name for each in fields(Term)}
         terms = found["terms"]
-        if not isinstance(terms, list) or not all(isinstance(term, dict) and set(term) == parts for term in terms):
+        # A term of a bundle from before there were knots has none.
+        given = [set(term) | {"knot"} for term in terms if isinstance(term, dict)] if isinstance(terms, list) else None
+        if given is None or len(given) != len(terms) or any(each != parts for each in given):
             raise ValueError(f"The model of {target} is unreadable: expected terms of {', '.join(sorted(parts))}.")
         try:
             return cls([Term(**term) for term in terms], found["intercept"], names)
@@ -102,15 +109,20 @@ class Logistic:
 
     def _added(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """What each term adds: float64[n, terms]."""
-        logarithms = in_logarithms(matrix[:, self._places], self._absent)
+        logarithms = in_logarithms(matrix[:, self._places], self._absent, self._knot)
         steps = np.clip((logarithms - self._mean) / self._scale, -FURTHEST, FURTHEST)
         added: NDArray[np.float64] = steps * self._weight
         return added
 
 
-def in_logarithms(values: NDArray[np.float32], absent: NDArray[np.float64]) -> NDArray[np.float64]:
-    """log(1 + value) of float32[n, terms], with `absent` for what is not defined and zero for what is below it."""
+def in_logarithms(
+    values: NDArray[np.float32], absent: NDArray[np.float64], knot: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """By how much log(1 + value) of float32[n, terms] is above log(1 + `knot`), and zero below it.
+
+    `absent` stands for what is not defined.
+    """
     given = np.ascontiguousarray(values, np.float64)
     known = np.where(np.isnan(given), absent, given)
-    logarithms: NDArray[np.float64] = np.log1p(np.maximum(known, 0.0))
+    logarithms: NDArray[np.float64] = np.log1p(np.maximum(known, knot)) - np.log1p(knot)
     return logarithms

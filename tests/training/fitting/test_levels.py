@@ -14,7 +14,7 @@ from features.outcomes import Happens
 from features.replay.snapshots import Past, past_of
 from models.prediction.level import UNMOVED, Level
 from tests.worlds import OPENING, shop
-from training.fitting.levels import settled
+from training.fitting.levels import remembered, settled
 from training.fitting.tier_selection import select_tier
 from training.rows.dataset import gathered, rows_at, short_question
 from training.rows.residuals import SHORT, Residuals, _mean_within, ahead, level_of
@@ -84,8 +84,31 @@ def test_a_rate_follows_who_is_asked_now() -> None:
     """A shop's early customers came back, its late ones do not: no feature of a rate tells, its newest answers do."""
     cutoffs = np.arange(40) * 6 * DAY
     early = Residuals(cutoffs, np.linspace(2.0, -2.0, 40), np.full(40, 0.05), 30 * DAY)
-    level = level_of(early, None, int(cutoffs[-1]) + 30 * DAY, 30 * DAY, 1.0)
+    level = level_of(early, None, int(cutoffs[-1]) + 30 * DAY, 30 * DAY, 1.0, 0)
     assert -3.0 < level.shift < -1.0
+
+
+def test_a_rate_does_not_take_what_it_has_forgotten_for_a_season() -> None:
+    """A year ago, in a young log, nearly all came back; the rate is that of the latest months, and their level is 0."""
+    cutoffs = np.arange(60) * 6 * DAY
+    old = Residuals(cutoffs, np.where(cutoffs < 60 * DAY, 2.0, 0.0), np.full(60, 0.02), 30 * DAY)
+    now = int(cutoffs[-1]) + 30 * DAY
+    whole, latest = (level_of(each, None, now, 30 * DAY, 1.0, 0) for each in (old, remembered(old, 60 * DAY)))
+    assert abs(latest.shift) < 0.05 < whole.shift
+    assert remembered(old, 60 * DAY).variances[[0, -1]] == pytest.approx([0.02 * 2.0**5.9, 0.02])
+    assert len(remembered(Residuals(cutoffs[:0], old.shifts[:0], old.variances[:0], SHORT), 60 * DAY)) == 0
+
+
+def test_a_level_that_moves_with_the_age_of_the_log_goes_on_moving() -> None:
+    """Those who stay among a young log's customers are ever fewer: the share falls with every doubling of its age."""
+    moments = np.arange(10, 50, dtype=np.int64) * SHORT
+    falling = -0.8 * np.log((moments / DAY + 30.0) / 90.0)
+    own = Residuals(moments, falling, np.full(40, 0.02), 60 * DAY)
+    flat = Residuals(moments, np.zeros(40), np.full(40, 0.02), SHORT)
+    now = int(moments[-1]) + 60 * DAY
+    level = level_of(own, flat, now, 60 * DAY, 1.0, 0)
+    came = -0.8 * np.log((now / DAY + 30.0) / 90.0)
+    assert level.shift == pytest.approx(came, abs=0.1) and level.shift < falling[-1]
 
 
 def test_what_the_warm_up_of_a_log_leaves_is_no_season_of_the_shop() -> None:
