@@ -11,7 +11,6 @@ from features.events import EVENT, Channel, Kind, Stage, days, hours
 from features.grammar import Column, Expr, UnknownColumn, maximum
 from features.journey import JOURNEY, Journey
 from models.decisions.actions import ACTIONS, DO_NOTHING, Action
-from models.decisions.eligibility import truth_code
 from models.decisions.policy import Considered, Policy, Reason, decision_event, propensities, reward_event, uniform
 from tests.models.customers import NOW, as_row, customer
 
@@ -195,11 +194,6 @@ def test_compiled_conditions_mean_what_the_grammar_means(condition: Expr) -> Non
             rule = considered.reasons[1]
             assert (rule.passed, considered.eligible) == (held, held and not np.isnan(value)), (a, b)
             assert considered.score == value or np.isnan(value)
-
-
-def test_conditions_are_written_in_python() -> None:
-    names = {"a": "column_a", "b": "column_b"}
-    assert truth_code((A < 3) & ~(B == 1), names) == "((column_a < 3.0) and (not (column_b == 1.0)))"
 
 
 def test_a_reason_reads_as_a_sentence() -> None:
