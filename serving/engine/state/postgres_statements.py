@@ -8,6 +8,7 @@ profile's own id come after it in log order and are seen by their offset. Everyt
 from __future__ import annotations
 
 from features.log.postgres.reading import RECORD
+from serving.engine.state.statements import stale
 
 # A state is overwritten again and again: with room left in its page, that touches no index.
 SCHEMA = """
@@ -89,15 +90,7 @@ WHERE customers.code = ANY(%b::int4[]) AND customers.name IS NOT NULL AND member
 """
 """The profiles with these codes, each with its name and its state; NULL when there is none that fits."""
 
-STALE = """
-SELECT customers.name
-FROM (SELECT customer, max("offset") AS newest FROM events GROUP BY customer) AS present
-JOIN customers ON customers.code = present.customer
-LEFT JOIN members ON members.member = present.customer
-LEFT JOIN states ON states.customer = coalesce(members.profile, present.customer)
-WHERE states.customer IS NULL OR states.fingerprint != %b::text OR states."offset" < present.newest
-LIMIT %b::int8
-"""
+STALE = stale("%b::text", "%b::int8")
 
 _OVERWRITE = """
 ON CONFLICT (customer) DO UPDATE SET

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from features.events import Kind
 from features.log.sqlite.schema import ABOUT_PEOPLE
+from serving.engine.state.statements import stale
 
 SCHEMA = (
     """
@@ -70,15 +71,7 @@ WHERE customers.code IN ({{}}) AND customers.name IS NOT NULL AND members.member
 """
 """The profiles with these codes, each with its name and its state; NULL when there is none that fits."""
 
-STALE = """
-SELECT customers.name
-FROM (SELECT customer, max("offset") AS newest FROM events GROUP BY customer) AS present
-JOIN customers ON customers.code = present.customer
-LEFT JOIN members ON members.member = present.customer
-LEFT JOIN states ON states.customer = coalesce(members.profile, present.customer)
-WHERE states.customer IS NULL OR states.fingerprint != ? OR states."offset" < present.newest
-LIMIT ?
-"""
+STALE = stale("?", "?")
 
 PUT = """
 INSERT INTO states (customer, fingerprint, "offset", received, state) VALUES {}
