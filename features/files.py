@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock
 
 Identity = tuple[int, ...]
+
+ABANDONED_SECONDS = 3600.0
+"""A draft that is so much older than another of the same file is nobody's any more: to write one takes moments."""
+
+_DRAFT_BYTES = 4
+"""Random bytes in the name of a draft, each two digits of it."""
 
 
 def identity(path: Path) -> Identity | None:
@@ -37,15 +44,25 @@ def replace(path: Path, content: str | bytes, *, mode: int = 0o666, durable: boo
     It is on the disk when this returns, unless it need not be `durable` because it can be made again. A new file has
     the permissions `mode`, less those that the umask takes.
     """
-    draft = path.with_name(f"{draft_prefix(path.name)}{secrets.token_hex(4)}")
+    draft = path.with_name(f"{draft_prefix(path.name)}{secrets.token_hex(_DRAFT_BYTES)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
+        _remove_abandoned(path, draft)
         settle(draft, path, durable=durable)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def _remove_abandoned(path: Path, draft: Path) -> None:
+    """Remove what processes left that were killed while they replaced a file: drafts that are hours older than ours."""
+    made = draft.stat().st_mtime
+    for other in path.parent.glob(f"{glob.escape(draft_prefix(path.name))}{'?' * 2 * _DRAFT_BYTES}"):
+        with suppress(FileNotFoundError):  # another process was faster
+            if made - other.stat().st_mtime > ABANDONED_SECONDS:
+                other.unlink()
 
 
 def draft_prefix(name: str) -> str:

@@ -36,7 +36,7 @@ def key_figures(columns: Columns) -> list[KeyFigure]:
             unit=kpi.unit,
             definition=kpi.doc,
             value=values[kpi.name],
-            missing=kpi.seen.reason if values[kpi.name] is None else None,
+            missing=kpi.missing(columns) if values[kpi.name] is None else None,
         )
         for kpi in KPIS.values()
     ]

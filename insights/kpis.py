@@ -32,8 +32,6 @@ class Seen:
 TARGETS = ("conversion_7d", "churn_28d")
 """The targets whose probabilities figures are made of."""
 
-_always = Seen(lambda columns: True, "there is nothing to measure it by yet")
-
 
 def _known(values: npt.NDArray[Any]) -> bool:
     return bool((~np.isnan(values)).any())
@@ -46,13 +44,14 @@ def _any(reason: str, *names: str) -> Seen:
 
 _ordered = _any("no order has come", "purchases_ever")
 _priced = _any("no order with an amount has come", "spend_gross_ever")
+_foretold = Seen(lambda columns: _known(columns["churn_28d"]), "no model says of anybody whether they will leave")
 
 
 @dataclass(frozen=True, slots=True)
 class Kpi:
     """A key figure and its definition, `doc`. A `unit` of "share" means 0 to 1; the others are what is counted.
 
-    Where what it counts was never `seen`, the figure is NaN, never 0.
+    Where something of what it counts was never `seen`, the figure is NaN, never 0.
     """
 
     name: str
@@ -60,11 +59,16 @@ class Kpi:
     unit: str
     doc: str
     measure: Callable[[Columns], float]
-    seen: Seen = _always
+    seen: tuple[Seen, ...] = ()
 
     def value(self, columns: Columns) -> float:
         """The figure over all customers; NaN where it cannot be known."""
-        return self.measure(columns) if self.seen.holds(columns) else math.nan
+        return self.measure(columns) if all(each.holds(columns) for each in self.seen) else math.nan
+
+    def missing(self, columns: Columns) -> str:
+        """Why the figure is not known, where it is not: the first thing that was never seen."""
+        unseen = (each.reason for each in self.seen if not each.holds(columns))
+        return next(unseen, "there is nothing to measure it by yet")
 
 
 def total(columns: Columns, name: str) -> float:
@@ -136,7 +140,7 @@ KPIS: dict[str, Kpi] = {
             "customers",
             "Customers with an order within 28 days.",
             lambda columns: number(columns["purchases_28d"] >= 1),
-            _ordered,
+            (_ordered,),
         ),
         Kpi(
             "orders_28d",
@@ -144,7 +148,7 @@ KPIS: dict[str, Kpi] = {
             "orders",
             "Sum of `purchases_28d`.",
             lambda columns: total(columns, "purchases_28d"),
-            _ordered,
+            (_ordered,),
         ),
         Kpi(
             "revenue_gross_28d",
@@ -152,7 +156,7 @@ KPIS: dict[str, Kpi] = {
             "currency",
             "Sum of `spend_gross_28d`: order totals, refunds and cancellations not subtracted.",
             lambda columns: total(columns, "spend_gross_28d"),
-            _priced,
+            (_priced,),
         ),
         Kpi(
             "revenue_net_90d",
@@ -160,7 +164,7 @@ KPIS: dict[str, Kpi] = {
             "currency",
             "Sum of `spend_net_90d`: order totals less refunds and cancellations.",
             lambda columns: total(columns, "spend_net_90d"),
-            _priced,
+            (_priced,),
         ),
         Kpi(
             "average_order_value_28d",
@@ -168,7 +172,7 @@ KPIS: dict[str, Kpi] = {
             "currency",
             "Sum of `spend_gross_28d` / sum of `purchases_28d`.",
             lambda columns: share(total(columns, "spend_gross_28d"), total(columns, "purchases_28d")),
-            _priced,
+            (_priced,),
         ),
         Kpi(
             "repeat_purchase_rate",
@@ -197,7 +201,7 @@ KPIS: dict[str, Kpi] = {
             "currency",
             "Sum of `churn_28d` x `spend_net_90d` x 28 / 90: what those who leave can be expected to take along.",
             money_at_stake,
-            _priced,
+            (_priced, _foretold),
         ),
         Kpi(
             "conversion_7d_mean",
@@ -212,6 +216,7 @@ KPIS: dict[str, Kpi] = {
             "share",
             "Mean of `churn_28d` over the customers it speaks of (those with an order within 56 days).",
             lambda columns: mean(columns["churn_28d"]),
+            (_foretold,),
         ),
         Kpi(
             "cart_abandonment_now",
@@ -228,7 +233,7 @@ KPIS: dict[str, Kpi] = {
             lambda columns: float(
                 np.nansum(columns["cart_value"][columns["cart_items"] > 0], dtype=np.float64),
             ),
-            _any("no priced product is in a cart", "cart_value"),
+            (_any("no priced product is in a cart", "cart_value"),),
         ),
         Kpi(
             "coupons_per_order",
@@ -236,7 +241,7 @@ KPIS: dict[str, Kpi] = {
             "coupons",
             "Sum of `coupons_ever` / sum of `purchases_ever`.",
             lambda columns: share(total(columns, "coupons_ever"), total(columns, "purchases_ever")),
-            _any("no coupon has come", "coupons_ever"),
+            (_any("no coupon has come", "coupons_ever"),),
         ),
         Kpi(
             "discount_share",
@@ -244,7 +249,7 @@ KPIS: dict[str, Kpi] = {
             "share",
             "Mean of `discount_share` over customers, weighted by `spend_gross_ever`: coupon amounts / order totals.",
             lambda columns: weighted_mean(columns["discount_share"], columns["spend_gross_ever"]),
-            _any("no coupon has come", "coupons_ever"),
+            (_any("no coupon has come", "coupons_ever"),),
         ),
         Kpi(
             "refund_share",
@@ -252,7 +257,7 @@ KPIS: dict[str, Kpi] = {
             "share",
             "1 - sum of `spend_net_ever` / sum of `spend_gross_ever`: refunds and cancellations / order totals.",
             lambda columns: 1 - share(total(columns, "spend_net_ever"), total(columns, "spend_gross_ever")),
-            _any("no refund or cancellation has come", "refunds_ever", "cancels_ever"),
+            (_any("no refund or cancellation has come", "refunds_ever", "cancels_ever"),),
         ),
         Kpi(
             "net_promoter_score",
@@ -260,7 +265,7 @@ KPIS: dict[str, Kpi] = {
             "points",
             "100 x (share of latest NPS answers of 9 or 10, less share of 0 to 6); from -100 to 100.",
             net_promoter_score,
-            Seen(lambda columns: _known(columns["nps_latest"]), "no answer to an NPS survey has come"),
+            (Seen(lambda columns: _known(columns["nps_latest"]), "no answer to an NPS survey has come"),),
         ),
         Kpi(
             "customer_satisfaction",
@@ -268,7 +273,7 @@ KPIS: dict[str, Kpi] = {
             "share",
             "Latest CSAT answers of 4 or 5 / all latest CSAT answers (top-two-box).",
             lambda columns: known_share(columns["csat_latest"], columns["csat_latest"] >= 4),
-            Seen(lambda columns: _known(columns["csat_latest"]), "no answer to a satisfaction survey has come"),
+            (Seen(lambda columns: _known(columns["csat_latest"]), "no answer to a satisfaction survey has come"),),
         ),
         Kpi(
             "message_open_rate",
@@ -276,7 +281,7 @@ KPIS: dict[str, Kpi] = {
             "share",
             "Mean of `message_open_rate` over the customers who were sent messages.",
             lambda columns: mean(columns["message_open_rate"]),
-            _any("no opened message has come", "message_open_rate"),
+            (_any("no opened message has come", "message_open_rate"),),
         ),
         Kpi(
             "message_click_rate",
@@ -284,7 +289,7 @@ KPIS: dict[str, Kpi] = {
             "share",
             "Mean of `message_click_rate` over the customers who were sent messages.",
             lambda columns: mean(columns["message_click_rate"]),
-            _any("no clicked message has come", "message_click_rate"),
+            (_any("no clicked message has come", "message_click_rate"),),
         ),
     )
 }

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.files import Identity, version
 from features.fold.fold import Fold
 from features.grammar import Expr
 from models.bundle.answers import AnyEstimate, told
@@ -98,10 +99,6 @@ class Champion:
         return scores
 
 
-Identity = tuple[tuple[str, int, int, int], ...]
-"""What tells the files of one bundle from those of the next: name, file number, size and time of change of each."""
-
-
 class Champions:
     """The bundle in one directory, shared by the threads of a process."""
 
@@ -111,7 +108,7 @@ class Champions:
         self.problem = f"The bundle {directory} is not loaded yet."
         self._names = fold.names
         self._champion: Champion | None = None
-        self._seen: Identity = ()
+        self._seen: dict[str, Identity | None] = {}
 
     @property
     def current(self) -> Champion | None:
@@ -130,7 +127,7 @@ class Champions:
         A bundle that cannot be used leaves the champion as it is, and `problem` says what is wrong; it is empty when
         the bundle on disk is the champion.
         """
-        seen = self._identity()
+        seen = self._versions()
         if seen and seen == self._seen:
             return False
         try:
@@ -158,10 +155,9 @@ class Champions:
             return False  # there is no copy of use: `problem` says what to do
         return True
 
-    def _identity(self) -> Identity:
-        """What tells one bundle at this place from the next; empty when there is none."""
+    def _versions(self) -> dict[str, Identity | None]:
+        """What tells the files of one bundle at this place from those of the next; empty when there is none."""
         try:
-            files = [(path.name, path.stat()) for path in sorted(self.directory.iterdir())]
+            return {path.name: version(path) for path in self.directory.iterdir()}
         except OSError:
-            return ()
-        return tuple((name, status.st_ino, status.st_size, status.st_mtime_ns) for name, status in files)
+            return {}

@@ -1,5 +1,6 @@
 """Small files: replaced whole, held by one at a time, told from what takes their place."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,18 @@ def test_what_fails_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None:
         replace(path, 7)  # type: ignore[arg-type]
     assert path.read_bytes() == b"old"
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_a_killed_process_left_goes_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "keys[1].json"
+    left, fresh = tmp_path / ".keys[1].json.0123abcd", tmp_path / ".keys[1].json.4567abcd"
+    strange = [tmp_path / ".keys1.json.0123abcd", tmp_path / ".keys[1].json.lock", tmp_path / "keys[1].json.0123abcd"]
+    for each in (left, fresh, *strange):
+        each.write_text("a half")
+    for each in (left, *strange):
+        os.utime(each, (0, 0))
+    replace(path, "new")
+    assert set(tmp_path.iterdir()) == {path, fresh, *strange}
 
 
 def test_what_tells_files_from_each_other(tmp_path: Path) -> None:

@@ -110,6 +110,16 @@ def test_what_was_never_measured_is_not_zero(column: str) -> None:
     assert all(each.missing is None for each in key_figures(SHOP))
 
 
+def test_without_a_model_money_at_stake_waits_for_one_and_not_for_orders() -> None:
+    unscored = {**SHOP, **{target: np.full(4, np.nan) for target in ("churn_28d", "conversion_7d")}}
+    why = {each.name: each.missing for each in key_figures(unscored) if each.value is None}
+    assert why == {
+        "money_at_stake_28d": "no model says of anybody whether they will leave",
+        "churn_28d_mean": "no model says of anybody whether they will leave",
+        "conversion_7d_mean": "there is nothing to measure it by yet",
+    }
+
+
 def test_figures_are_plain_json_with_their_definitions() -> None:
     figures = [each.model_dump() for each in key_figures(board(0))]
     assert [figure["name"] for figure in figures] == list(KPIS)

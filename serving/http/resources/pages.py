@@ -38,7 +38,10 @@ async def get_report(worker: Worker, request: HttpRequest) -> Response:
 
 async def get_docs(worker: Worker, request: HttpRequest) -> Response:
     """Show the API."""
-    page = _page(docs_page(request.app.state.routes))
+    state = request.app.state
+    if not hasattr(state, "docs"):
+        state.docs = docs_page(state.routes)
+    page = _page(state.docs)
     page.headers["Cache-Control"] = "no-cache"
     return page
 
