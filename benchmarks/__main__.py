@@ -12,6 +12,7 @@ NAMES = (
     "log_reading",
     "mixed",
     "slow_actions",
+    "own_ways",
     "malformed",
     "chaos",
     "sweep",

@@ -51,14 +51,20 @@ def start(
 
 
 def start_waypost(
-    folder: Path, port: int, store: str, *, workers: int, environment: Mapping[str, str] | None = None
+    folder: Path,
+    port: int,
+    store: str,
+    *,
+    workers: int,
+    environment: Mapping[str, str] | None = None,
+    service: str = "serving.service:Waypost",
 ) -> subprocess.Popen[bytes]:
     """Start our server over a store and the bundle in `folder/champion`; its log is `folder/server.log`."""
     own = {
         "WAYPOST_STORE": store, "WAYPOST_BUNDLE": str(folder / "champion"), "WAYPOST_KEYS": "none",
         "WAYPOST_SCOREBOARD": str(folder / "scoreboard"), "WAYPOST_WORKERS": str(workers), **(environment or {}),
     }  # fmt: skip
-    command = [*SERVE, "serving.service:Waypost", "--host", "127.0.0.1", "--port", str(port)]
+    command = [*SERVE, service, "--host", "127.0.0.1", "--port", str(port)]
     return start(command, folder, own, folder / "server.log")
 
 
@@ -75,7 +81,7 @@ def processes(server: subprocess.Popen[bytes]) -> dict[int, str]:
     Neither the group nor the parent tells them: BentoML gives each worker a session of its own, and a worker whose
     supervisor was killed has another parent.
     """
-    mark = f"{MARK}={_port_of(server)}".encode()
+    mark = f"{MARK}={port_of(server)}".encode()
     found = {}
     for place in Path("/proc").glob("[0-9]*"):
         try:
@@ -95,9 +101,22 @@ def private_memory(server: subprocess.Popen[bytes]) -> int:
     return total
 
 
-def _port_of(server: subprocess.Popen[bytes]) -> str:
+def most_connections(server: subprocess.Popen[bytes]) -> int:
+    """How many connections to the server the process holds that holds the most of them."""
+    port = port_of(server)
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    established = {f"socket:[{row[9]}]" for row in rows if row[3] == "01" and int(row[1].split(":")[1], 16) == port}
+    held = [0]
+    for process in processes(server):
+        with suppress(OSError):  # it ended meanwhile, or closed a file
+            held.append(sum(str(each.readlink()) in established for each in Path(f"/proc/{process}/fd").iterdir()))
+    return max(held)
+
+
+def port_of(server: subprocess.Popen[bytes]) -> int:
+    """The port at which a server listens."""
     assert isinstance(server.args, list)
-    return str(server.args[-1])
+    return int(server.args[-1])
 
 
 def wait_for(url: str, status: int = 200) -> None:

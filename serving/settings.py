@@ -1,6 +1,7 @@
 """What the server can be told from outside: one table of environment variables.
 
-Relative paths are relative to the folder the server is started in.
+Relative paths are relative to the folder the server is started in. Why no library reads them is said in
+docs/decisions/0027-settings-without-a-library.md.
 """
 
 from __future__ import annotations

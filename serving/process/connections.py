@@ -3,6 +3,7 @@
 Whoever comes first accepts, and a worker that is awake accepts all of a burst before the others are: then one of them
 answers everything, at half the throughput and several times the delay, for as long as its clients keep their
 connections. So a worker that holds more than another leaves the next one alone for a moment.
+docs/decisions/0015-connections-shared-evenly.md has the figures, without which the framework's own way would do.
 """
 
 from __future__ import annotations

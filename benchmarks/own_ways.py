@@ -1,0 +1,262 @@
+"""What the house wrote itself where a library or a plainer way would do: what each wins, in one run.
+
+    python -m benchmarks.own_ways [--parts settings conditions pages filter connections] [--rounds 5]
+
+settings: what pydantic-settings would add to the start of a command, of the server's supervisor and of a worker.
+conditions: the grammar is computed for arrays (numpy) and written as code (for one customer); each at the other's work.
+pages: after an erasure SQLite's pages are searched for what is left; beside VACUUM each time and a search of all bytes.
+filter: of clients that connect while a server stops, how many are cut off with the socket's filter and without.
+connections: a pool of 16 that is opened at once, at two workers: shared evenly, and as the framework accepts.
+
+Times of the first two are of the processor, so that a busy machine matters less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from benchmarks.report import print_claims, print_table
+from benchmarks.servers import free_port, most_connections, port_of, start_waypost, stop, wait_for
+from benchmarks.shops import write_shop
+from benchmarks.stopping import cut_off
+from benchmarks.synthetic import END
+from features.events import Event, Kind, Stage
+from features.journey import JOURNEY
+from features.log.sqlite import SqliteLog, scrub
+from models.decisions.actions import ACTIONS
+from models.decisions.eligibility import compile_judge
+from models.prediction.scope import compile_scope
+from training.targets.catalogue import TARGETS
+
+Claims = dict[str, float]
+EVENTS, CUSTOMERS, ERASED = 300_000, 20_000, 40
+CONNECTIONS = 16
+
+_ADDED = """
+import time
+import {first}
+from pathlib import Path
+begun = time.process_time()
+from pydantic import Field
+from pydantic_settings import BaseSettings
+class Settings(BaseSettings, env_prefix="WAYPOST_"):
+    store: str = "sqlite:///data/waypost.db"
+    bundle: Path = Path("data/champion")
+    workers: int = Field(2, ge=1)
+    shadow_share: float = Field(0.05, ge=0, le=1)
+Settings()
+print((time.process_time() - begun) * 1000)
+"""
+
+
+def settings(rounds: int) -> Claims:
+    """Milliseconds of the processor that pydantic-settings adds to what has been imported already, once compiled.
+
+    A server starts its workers one after its supervisor: both pay. A command has no other use for pydantic.
+    """
+    claims = {}
+    for name, first in {"command": "waypost", "supervisor": "serving.service", "worker": "serving.http.routes"}.items():
+        command = [sys.executable, "-c", _ADDED.format(first=first)]
+        added = [float(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(3 * rounds + 1)]
+        claims[f"pydantic_settings_{name}_ms"] = median(added[1:])
+        claims[f"pydantic_settings_{name}_least_ms"] = min(added[1:])
+    return claims
+
+
+def conditions(rounds: int) -> Claims:
+    """How many times as long the other evaluator takes for each of the two tasks."""
+    random = np.random.default_rng(1)
+    rows = random.uniform(0, 100, (20_000, len(JOURNEY.names)))
+    columns = dict(zip(JOURNEY.names, rows.T, strict=True))
+    scope = TARGETS["churn_rhythm"].scope
+    holds = compile_scope(scope, JOURNEY.index)
+    asked = [(target.scope, compile_scope(target.scope, JOURNEY.index)) for target in TARGETS.values()]
+    row = rows[0].tolist()
+    one = dict(zip(JOURNEY.names, row, strict=True))
+    listed = rows.tolist()
+    judge = compile_judge(ACTIONS)
+    known = {name: 0.5 for name in set[str]().union(*(each.columns() for each in ACTIONS))} | one
+
+    def walked() -> None:
+        for action in ACTIONS:
+            action.value.evaluate(known)
+            for condition in action.conditions:
+                condition.evaluate(known)
+
+    return {
+        "scopes_of_a_customer_us": _time(lambda: [compiled(row) for _, compiled in asked], rounds) * 1e6,
+        "scopes_of_a_customer_by_arrays_us": _time(lambda: [each.evaluate(one) for each, _ in asked], rounds) * 1e6,
+        "scope_of_20000_rows_ratio": _time(lambda: [holds(each) for each in listed], rounds)
+        / _time(lambda: scope.evaluate(columns), rounds),
+        "actions_of_a_customer_us": _time(lambda: judge(known, Stage.PURCHASE, {}, END), rounds) * 1e6,
+        "actions_of_a_customer_by_arrays_us": _time(walked, rounds) * 1e6,
+    }
+
+
+def _time(work: Callable[[], object], rounds: int) -> float:
+    """Seconds of the processor for one call, the least of some rounds of at least 50 ms."""
+    begun = time.process_time()
+    work()
+    calls = 1 + int(0.05 / max(time.process_time() - begun, 1e-6))
+    found = []
+    for _ in range(rounds):
+        begun = time.process_time()
+        for _ in range(calls):
+            work()
+        found.append((time.process_time() - begun) / calls)
+    return min(found)
+
+
+def pages(rounds: int) -> Claims:
+    """What an erasure pays for the certainty that nothing is left on a page, in a database of so many events.
+
+    Customers have numbers of six digits, as shops have, and messages have numbers too.
+    """
+    random = np.random.default_rng(1)
+    codes = random.integers(100_000, 100_000 + CUSTOMERS, EVENTS).tolist()
+    numbers = random.integers(10**11, 10**12, EVENTS).tolist()
+    with tempfile.TemporaryDirectory() as folder, closing(SqliteLog(Path(folder) / "log.db")) as log:
+        log.append([
+            Event(str(number), str(code), Kind.ITEM_VIEW, END, END) for number, code in zip(numbers, codes, strict=True)
+        ])  # fmt: skip
+        cures: list[str] = []
+        log.connection.set_trace_callback(lambda text: cures.append(text) if text == "VACUUM" else None)
+        anywhere, searches = 0, []
+        for name in {str(code) for code in codes[:ERASED]}:
+            log.erase(name, END)
+            anywhere += scrub.holds(log.path, [name.encode()])
+            begun = time.perf_counter()
+            scrub.has_remnants(log.path, [name.encode()])
+            searches.append(time.perf_counter() - begun)
+        needed = len(cures)
+        begun = time.perf_counter()
+        log.connection.execute("VACUUM")
+        vacuum = time.perf_counter() - begun
+    return {
+        "page_search_ms": median(searches) * 1000,
+        "vacuum_ms": vacuum * 1000,
+        "vacuums_share": needed / len(searches),
+        "vacuums_share_of_a_search_of_all_bytes": anywhere / len(searches),
+    }
+
+
+def filter_of_the_socket(rounds: int) -> Claims:
+    """Clients cut off when a server stops, over all rounds."""
+    return {
+        "cut_off_with_filter": sum(cut_off(filtered=True) for _ in range(rounds)),
+        "cut_off_without_filter": sum(cut_off(filtered=False) for _ in range(rounds)),
+    }
+
+
+def connections(rounds: int) -> Claims:
+    """How unevenly two workers hold a pool of 16 connections, and how long 16 requests at once then take."""
+    services = {"even": "serving.service:Waypost", "as they come": "benchmarks.uneven:Waypost"}
+    found: dict[str, list[tuple[int, float]]] = {way: [] for way in services}
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        body = json.dumps({"customers": write_shop(folder, 2_000, 60_000)[:20]}).encode()
+        servers = {}
+        try:
+            for way, service in services.items():
+                servers[way] = _start(folder, free_port(), service)
+            for _ in range(4 * rounds + 1):
+                for way, server in servers.items():
+                    found[way].append(_pool(server, body))
+        finally:
+            for server in servers.values():
+                stop(server)
+    even, other = (rows[1:] for rows in found.values())
+    ratios = [b / a for (_, a), (_, b) in zip(even, other, strict=True)]
+    return {
+        "most_connections_of_a_worker": median(held for held, _ in even),
+        "most_connections_of_a_worker_as_they_come": median(held for held, _ in other),
+        "requests_at_once_ms": median(seconds for _, seconds in even) * 1000,
+        "requests_at_once_as_they_come_ratio": median(ratios),
+        "requests_at_once_as_they_come_ratio_least": min(ratios),
+        "requests_at_once_as_they_come_ratio_most": max(ratios),
+    }
+
+
+def _pool(server: subprocess.Popen[bytes], body: bytes) -> tuple[int, float]:
+    """The connections of the worker that holds the most of a new pool, and the median seconds of a request on each."""
+    head = f"POST /v1/scores HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n"
+    sent = f"{head}content-type: application/json\r\n\r\n".encode() + body
+    pool = [socket.socket() for _ in range(CONNECTIONS)]
+    for each in pool:
+        each.setblocking(False)
+        each.connect_ex(("127.0.0.1", port_of(server)))
+    time.sleep(0.3)
+    held = most_connections(server)
+    seconds = []
+    for each in pool:
+        each.settimeout(20)
+    for _ in range(30):
+        begun = time.perf_counter()
+        for each in pool:
+            each.sendall(sent)
+        for each in pool:
+            _read(each)
+        seconds.append(time.perf_counter() - begun)
+    for each in pool:
+        each.close()
+    time.sleep(0.1)
+    return held, median(seconds)
+
+
+def _read(connection: socket.socket) -> None:
+    """One whole answer. Raises ConnectionError for one that is no 200."""
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += connection.recv(65_536)
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    if b" 200 " not in head[:15]:
+        raise ConnectionError(answer.decode())
+    left = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]) - len(rest)
+    while left > 0:
+        left -= len(connection.recv(65_536))
+
+
+def _start(folder: Path, port: int, service: str) -> subprocess.Popen[bytes]:
+    """A server of two workers that is ready."""
+    quiet = {"WAYPOST_SWEEP_SECONDS": "0", "WAYPOST_SCOREBOARD": str(folder / f"scoreboard-{port}")}
+    store = f"sqlite:///{folder}/waypost.db"
+    server = start_waypost(folder, port, store, workers=2, environment=quiet, service=service)
+    wait_for(f"http://127.0.0.1:{port}/readyz")
+    return server
+
+
+PARTS: dict[str, Callable[[int], Claims]] = {
+    "settings": settings, "conditions": conditions, "pages": pages, "filter": filter_of_the_socket,
+    "connections": connections,
+}  # fmt: skip
+
+
+def main() -> None:
+    """Measure, print, claim."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--rounds", type=int, default=5)
+    asked = parser.parse_args()
+    claims: Claims = {}
+    for part in asked.parts:
+        claims |= PARTS[part](asked.rounds)
+    print_table(
+        "what the house does itself", ("figure", "value"), [(name, f"{value:,.4g}") for name, value in claims.items()]
+    )
+    print_claims("own_ways", claims)
+
+
+if __name__ == "__main__":
+    main()
