@@ -56,8 +56,8 @@ ExportOption = Annotated[
 DetailsOption = Annotated[
     bool, typer.Option("--details", help="Print all figures: baselines, cutoffs, stages and channels, gates.")
 ]
-PicturesOption = Annotated[
-    bool, typer.Option("--pictures/--no-pictures", help="Draw the pictures of the record in MLflow; takes seconds.")
+NoPicturesOption = Annotated[
+    bool, typer.Option("--no-pictures", help="Leave the pictures out of the record in MLflow; saves seconds.")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of every random draw; the same seed, the same figures.")]
 
@@ -73,7 +73,7 @@ def train(
     exported: ExportOption = Path("data") / "export",
     details: DetailsOption = False,
     seed: SeedOption = 0,
-    pictures: PicturesOption = True,
+    no_pictures: NoPicturesOption = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -96,7 +96,7 @@ def train(
             result = run(
                 log, names, started=clock(), now=moment, seed=seed, folder=folder, challenger=challenger,
                 cause=Cause("train", "asked for on the command line"), clock=clock, progress=progress, cluster=asked,
-                pictures=pictures,
+                pictures=not no_pictures,
             )  # fmt: skip
     finally:
         log.close()
