@@ -23,11 +23,6 @@ def micros(when: datetime) -> int:
 def iso(at: int) -> str:
     """ISO 8601, UTC, to the second, such as 2026-03-01T12:00:00Z; the bare number where no calendar reaches."""
     try:
-        return utc(moment(at))
+        return moment(at).isoformat(timespec="seconds").replace("+00:00", "Z")
     except OverflowError:
         return f"{at} us"
-
-
-def utc(when: datetime) -> str:
-    """Likewise of a date and time in UTC."""
-    return when.isoformat(timespec="seconds").replace("+00:00", "Z")

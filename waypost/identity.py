@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from features.times import utc
 from waypost.console import JsonOption, StoreOption, data_output, out, print_json, print_line, print_table
 
 CustomerArgument = Annotated[str, typer.Argument(metavar="ID", help="Any id of the customer.")]
@@ -71,7 +70,7 @@ def erase(customer: CustomerArgument, store: StoreOption = None, as_json: JsonOp
         receipt = erase_at_once(engine, erasing(board, chosen.history, customer, server_clock(store)))
     finally:
         engine.states.close()
-    told = {**asdict(receipt), "as_of": utc(receipt.as_of)}
+    told = {**asdict(receipt), "as_of": receipt.as_of.isoformat().replace("+00:00", "Z")}
     if as_json:
         print_json(told)
         return

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.times import iso, micros, moment, utc
+from features.times import iso, micros, moment
 
 NOON = 1_772_366_400_000_000
 
@@ -24,6 +24,6 @@ def test_to_the_calendar_and_back_loses_no_microsecond(at: int) -> None:
 
 
 def test_times_are_shown_as_people_read_them() -> None:
-    assert iso(NOON) == utc(moment(NOON)) == "2026-03-01T12:00:00Z"
+    assert iso(NOON) == moment(NOON).isoformat().replace("+00:00", "Z") == "2026-03-01T12:00:00Z"
     assert iso(-1) == "1969-12-31T23:59:59Z"
     assert iso(10**30) == f"{10**30} us"
