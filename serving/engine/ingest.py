@@ -41,6 +41,11 @@ class Fault:
     code: str
     """`invalid_` and the field at fault, as far as the source names it; a label of the metrics."""
 
+    def text(self, name: str) -> str | None:
+        """The text that the record has under a name; None where it has none, or is no object."""
+        value = self.record.get(name) if isinstance(self.record, dict) else None
+        return value if isinstance(value, str) else None
+
 
 class Warned(NamedTuple):
     """A value that was left out, and the place of its record in the request."""

@@ -13,7 +13,7 @@ from models.prediction.level import Level
 from models.prediction.scorer import Scorer
 from models.prediction.tiers import Prior, StageRates
 from training.fitting.intervals import log_odds
-from training.fitting.tiers import HALF_LIFE, STRENGTHS, fit_logistic
+from training.fitting.tiers import STRENGTHS, fit_logistic, remembered
 from training.rows.dataset import Gathered, Slice
 from training.rows.residuals import SHORT, Residuals, level_of, residuals_of, shift_of, steepness
 from training.rows.schedule import Schedule
@@ -45,10 +45,9 @@ def level_at(scorer: Scorer, rows: Slice, found: Gathered, now: int) -> Level:
     opened = found.end - round(found.counts.history_days * DAY)
     own = settled(own, opened)
     # A rate does not tell customers apart: that others are asked now shows in its own residuals alone.
-    if isinstance(scorer.tier, Prior | StageRates):
-        return level_of(remembered(own, HALF_LIFE), None, now, width, 1.0, opened)
-    if found.short is None:
-        return level_of(own, None, now, width, 1.0, opened)
+    of_rate = isinstance(scorer.tier, Prior | StageRates)
+    if of_rate or found.short is None:
+        return level_of(of_latest(own) if of_rate else own, None, now, width, 1.0, opened)
     known = found.short.where(found.short.cutoff + SHORT <= now)
     short = settled(_short_residuals(known, found.names), opened)
     outcome = target.outcome
@@ -69,13 +68,12 @@ def settled(residuals: Residuals, opened: int) -> Residuals:
     return Residuals(residuals.moments[late], residuals.shifts[late], residuals.variances[late], residuals.width)
 
 
-def remembered(residuals: Residuals, half_life: int) -> Residuals:
-    """Each known the less, the longer ago: to half for every `half_life` microseconds before the newest.
+def of_latest(residuals: Residuals) -> Residuals:
+    """Those of a rate, each known as far as the rate remembers the answers of its moment.
 
     A rate is that of the latest period. What it leaves of long ago tells of a shop that it does not speak of.
     """
-    age = (residuals.moments.max(initial=0) - residuals.moments) / half_life
-    return replace(residuals, variances=residuals.variances * 2.0**age)
+    return replace(residuals, variances=residuals.variances / remembered(residuals.moments))
 
 
 def _short_residuals(rows: Slice, names: tuple[str, ...]) -> Residuals:

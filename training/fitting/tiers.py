@@ -78,9 +78,14 @@ def weights(rows: Slice, horizon: int) -> NDArray[np.float64]:
     window = rows.cutoff // horizon
     key = rows.customer.astype(np.int64) * (window.max(initial=0) + 1) + window
     _, place, number = np.unique(key, return_inverse=True, return_counts=True)
-    age = (rows.cutoff.max(initial=0) - rows.cutoff) / HALF_LIFE
-    shares: NDArray[np.float64] = 0.5**age / number[place]
+    shares: NDArray[np.float64] = remembered(rows.cutoff) / number[place]
     return shares
+
+
+def remembered(moments: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How much an answer of each moment counts in a rate, float64[n]: half as much for each `HALF_LIFE` past."""
+    counted: NDArray[np.float64] = 0.5 ** ((moments.max(initial=0) - moments) / HALF_LIFE)
+    return counted
 
 
 def believed(prior: float) -> float:

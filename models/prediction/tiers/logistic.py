@@ -99,8 +99,9 @@ class Logistic:
         parts = {each.name for each in fields(Term)}
         terms = found["terms"]
         # A term of a bundle from before there were knots has none.
-        given = [set(term) | {"knot"} for term in terms if isinstance(term, dict)] if isinstance(terms, list) else None
-        if given is None or len(given) != len(terms) or any(each != parts for each in given):
+        if not isinstance(terms, list) or not all(
+            isinstance(term, dict) and set(term) | {"knot"} == parts for term in terms
+        ):
             raise ValueError(f"The model of {target} is unreadable: expected terms of {', '.join(sorted(parts))}.")
         try:
             return cls([Term(**term) for term in terms], found["intercept"], names)

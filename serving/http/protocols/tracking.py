@@ -188,11 +188,9 @@ def _checked_size(size: int) -> int:
 
 
 def _rejected(fault: Fault) -> RejectedMessage:
-    known = fault.record if isinstance(fault.record, dict) else {}
-    message_id = known.get("messageId")
     return RejectedMessage(
         index=fault.index,
-        messageId=message_id if isinstance(message_id, str) else None,
+        messageId=fault.text("messageId"),
         code=fault.code,
         message=f"{fault.bad.field}: {fault.bad.reason}" if fault.bad.field else fault.bad.reason,
     )

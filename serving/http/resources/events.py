@@ -255,19 +255,14 @@ def _parse(record: Any, now: int, unread: Unread) -> tuple[Event]:
 
 
 def _rejected(fault: Fault) -> RejectedEvent:
-    known = fault.record if isinstance(fault.record, dict) else {}
-    message_id = known.get("message_id")
+    hint = _hint((fault.text("kind") or "")[:LONGEST_KIND]) if fault.bad.field == "kind" else ""
     return RejectedEvent(
         index=fault.index,
-        message_id=message_id if isinstance(message_id, str) else None,
+        message_id=fault.text("message_id"),
         code=fault.code,
         field=fault.bad.field,
-        detail=fault.bad.reason + (_hint_of(known.get("kind")) if fault.bad.field == "kind" else ""),
+        detail=fault.bad.reason + hint,
     )
-
-
-def _hint_of(kind: object) -> str:
-    return _hint(kind[:LONGEST_KIND] if isinstance(kind, str) else "")
 
 
 @lru_cache(maxsize=256)

@@ -14,7 +14,7 @@ from features.outcomes import Happens
 from features.replay.snapshots import Past, past_of
 from models.prediction.level import UNMOVED, Level
 from tests.worlds import OPENING, shop
-from training.fitting.levels import remembered, settled
+from training.fitting.levels import of_latest, settled
 from training.fitting.tier_selection import select_tier
 from training.rows.dataset import gathered, rows_at, short_question
 from training.rows.residuals import SHORT, Residuals, _mean_within, ahead, level_of
@@ -93,10 +93,10 @@ def test_a_rate_does_not_take_what_it_has_forgotten_for_a_season() -> None:
     cutoffs = np.arange(60) * 6 * DAY
     old = Residuals(cutoffs, np.where(cutoffs < 60 * DAY, 2.0, 0.0), np.full(60, 0.02), 30 * DAY)
     now = int(cutoffs[-1]) + 30 * DAY
-    whole, latest = (level_of(each, None, now, 30 * DAY, 1.0, 0) for each in (old, remembered(old, 60 * DAY)))
+    whole, latest = (level_of(each, None, now, 30 * DAY, 1.0, 0) for each in (old, of_latest(old)))
     assert abs(latest.shift) < 0.05 < whole.shift
-    assert remembered(old, 60 * DAY).variances[[0, -1]] == pytest.approx([0.02 * 2.0**5.9, 0.02])
-    assert len(remembered(Residuals(cutoffs[:0], old.shifts[:0], old.variances[:0], SHORT), 60 * DAY)) == 0
+    assert of_latest(old).variances[[0, -1]] == pytest.approx([0.02 * 2.0**5.9, 0.02])
+    assert len(of_latest(Residuals(cutoffs[:0], old.shifts[:0], old.variances[:0], SHORT))) == 0
 
 
 def test_a_level_that_moves_with_the_age_of_the_log_goes_on_moving() -> None:
