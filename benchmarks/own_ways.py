@@ -14,8 +14,8 @@ Times of the first two are of the processor, so that a busy machine matters less
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +27,7 @@ from statistics import median
 
 import numpy as np
 
+from benchmarks.clients import Connection
 from benchmarks.report import print_claims, print_table
 from benchmarks.servers import free_port, most_connections, port_of, start_waypost, stop, wait_for
 from benchmarks.shops import write_shop
@@ -42,7 +43,8 @@ from training.targets.catalogue import TARGETS
 
 Claims = dict[str, float]
 EVENTS, CUSTOMERS, ERASED = 300_000, 20_000, 40
-CONNECTIONS = 16
+CONNECTIONS, AT_ONCE = 16, 30
+"""Connections of a pool, and how often a request is sent on each of them at once."""
 
 _ADDED = """
 import time
@@ -173,7 +175,7 @@ def connections(rounds: int) -> Claims:
                 servers[way] = _start(folder, free_port(), service)
             for _ in range(4 * rounds + 1):
                 for way, server in servers.items():
-                    found[way].append(_pool(server, body))
+                    found[way].append(asyncio.run(_pool(server, body)))
         finally:
             for server in servers.values():
                 stop(server)
@@ -189,43 +191,21 @@ def connections(rounds: int) -> Claims:
     }
 
 
-def _pool(server: subprocess.Popen[bytes], body: bytes) -> tuple[int, float]:
+async def _pool(server: subprocess.Popen[bytes], body: bytes) -> tuple[int, float]:
     """The connections of the worker that holds the most of a new pool, and the median seconds of a request on each."""
-    head = f"POST /v1/scores HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n"
-    sent = f"{head}content-type: application/json\r\n\r\n".encode() + body
-    pool = [socket.socket() for _ in range(CONNECTIONS)]
-    for each in pool:
-        each.setblocking(False)
-        each.connect_ex(("127.0.0.1", port_of(server)))
-    time.sleep(0.3)
-    held = most_connections(server)
+    pool = [Connection(port_of(server)) for _ in range(CONNECTIONS)]
     seconds = []
-    for each in pool:
-        each.settimeout(20)
-    for _ in range(30):
+    for _ in range(AT_ONCE + 1):
         begun = time.perf_counter()
-        for each in pool:
-            each.sendall(sent)
-        for each in pool:
-            _read(each)
+        for status, answer in await asyncio.gather(*(each.post("/v1/scores", body) for each in pool)):
+            if status != 200:
+                raise ConnectionError(answer.decode())
         seconds.append(time.perf_counter() - begun)
+    held = most_connections(server)
     for each in pool:
         each.close()
-    time.sleep(0.1)
-    return held, median(seconds)
-
-
-def _read(connection: socket.socket) -> None:
-    """One whole answer. Raises ConnectionError for one that is no 200."""
-    answer = b""
-    while b"\r\n\r\n" not in answer:
-        answer += connection.recv(65_536)
-    head, _, rest = answer.partition(b"\r\n\r\n")
-    if b" 200 " not in head[:15]:
-        raise ConnectionError(answer.decode())
-    left = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]) - len(rest)
-    while left > 0:
-        left -= len(connection.recv(65_536))
+    # The first of them open the connections.
+    return held, median(seconds[1:])
 
 
 def _start(folder: Path, port: int, service: str) -> subprocess.Popen[bytes]:
