@@ -1,7 +1,7 @@
-"""What the server counts, under the Prometheus names of the conventions: base units, no ids as labels.
+"""The server's metrics, named by the Prometheus conventions: base units, no ids as labels.
 
 Every worker process writes to the same folder (`PROMETHEUS_MULTIPROC_DIR`, set by the framework), and `/metrics` of
-any of them adds up all.
+any worker adds up all of them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 MODEL_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0)
 
-EVENTS = Counter("waypost_events_ingested", "Events sent, by kind and by what became of them.", ["type", "outcome"])
+EVENTS = Counter("waypost_events_ingested", "Events sent, by kind and outcome.", ["type", "outcome"])
 DUPLICATES = Counter("waypost_events_deduplicated", "Events whose message_id the log already had.")
 DEAD_LETTERS = Counter("waypost_dead_letters", "Events kept as dead letters, by the field at fault.", ["reason"])
 PROPERTIES_DROPPED = Counter(
@@ -33,7 +33,7 @@ PREDICT_SECONDS = Histogram(
     buckets=MODEL_SECONDS,
 )
 DECISIONS = Counter("waypost_decisions", "Decisions made.", ["stage", "action", "mode"])
-REWARDS = Counter("waypost_rewards", "Rewards taken in, by the action rewarded.", ["action"])
+REWARDS = Counter("waypost_rewards", "Rewards recorded, by the rewarded action.", ["action"])
 SCOREBOARD_AGE = Gauge(
     "waypost_feature_freshness_seconds",
     "Age of the scoreboard behind segments and report.",
@@ -47,13 +47,13 @@ MODEL = Gauge(
 )
 BUNDLE_REFUSED = Gauge(
     "waypost_bundle_refused",
-    "1 while the bundle on disk cannot be used, so that an older one answers or none.",
+    "1 while the bundle on disk cannot be used; an older bundle answers, or none.",
     multiprocess_mode="livemax",
 )
-SHADOW_SCORES = Counter("waypost_shadow_scores", "Scores of the bundle in the shadow, by target.", ["target"])
+SHADOW_SCORES = Counter("waypost_shadow_scores", "Scores of the shadow bundle, by target.", ["target"])
 SHADOW_DIFFERENCE = Histogram(
     "waypost_shadow_difference",
-    "Absolute difference of the probabilities of shadow and champion, by target.",
+    "Absolute difference between the probabilities of shadow and champion, by target.",
     ["target"],
     buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
 )
@@ -92,7 +92,7 @@ WRITES_WAITING = Gauge(
 )
 STORE_ERRORS = Counter("waypost_store_errors", "Failures of the store, by kind.", ["kind"])
 STORE_FREE_BYTES = Gauge(
-    "waypost_store_free_bytes", "Room left on the disk of a store in files.", multiprocess_mode="mostrecent"
+    "waypost_store_free_bytes", "Free bytes on the disk of a store in files.", multiprocess_mode="mostrecent"
 )
 REBUILT = Gauge(
     "waypost_rebuild_done_ratio",
@@ -101,5 +101,7 @@ REBUILT = Gauge(
 )
 AUDITED = Counter("waypost_audited_customers", "Customers recomputed from the log and compared with their states.")
 MISMATCHES = Gauge(
-    "waypost_audit_mismatches", "Customers whose states were not the fold of their events.", multiprocess_mode="livemax"
+    "waypost_audit_mismatches",
+    "Customers whose states differ from those recomputed from the log.",
+    multiprocess_mode="livemax",
 )

@@ -2,10 +2,10 @@
 
 BentoML starts the worker processes, restarts them and packs the service. Its own request path costs five times the
 throughput, so `FastService` answers the routes of our one Starlette application before BentoML's middleware is
-reached; what is left to BentoML are its metrics page and probes of its own.
+reached; BentoML answers only its metrics page and its own probes.
 
-The supervising process imports this file too, only to learn how many workers to start: what answers is imported in
-the workers, which makes the start a second shorter.
+The supervising process imports this file too, only to learn how many workers to start. The code that answers is
+imported in the workers alone, which makes the start a second shorter.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from serving.process.worker import Worker
 
 FRAMEWORK_PATHS = frozenset({"/healthz", "/schema.json", "/docs.json"})
-"""Open paths that BentoML answers; every other path is ours, if only to say that there is nothing. The metrics are
-BentoML's too, behind our auth."""
+"""Open paths that BentoML answers. Our application answers every other path, also those that do not exist. BentoML
+answers the metrics too, behind our authentication."""
 
 try:
     SETTINGS = read_settings(os.environ)
@@ -38,10 +38,11 @@ except BadSetting as fault:
 
 
 def keep_control_inside(supervisor: Any) -> None:
-    """Have the process manager take its commands within its own process alone.
+    """Let the process manager take commands from within its own process alone.
 
-    BentoML has it listen for them on a TCP port of 127.0.0.1 and asks for no key: any user of the machine could have it
-    run a command as the server's user. This holds however the service is started, for every way imports this file.
+    By default it listens for commands on a TCP port of 127.0.0.1 and asks for no key: any user of the machine could
+    have it run a command as the server's user. This holds however the service is started, because every start imports
+    this file.
     """
     begin = supervisor.__init__
 
@@ -58,7 +59,7 @@ def keep_control_inside(supervisor: Any) -> None:
 
 keep_control_inside(Arbiter)
 
-# `bentoml serve` has asked, and remembers, whether usage may be told of before it imports this file.
+# `bentoml serve` caches whether usage may be reported before it imports this file, so the cache is cleared.
 usage_stats.do_not_track.cache_clear()
 
 
@@ -69,7 +70,7 @@ def clock() -> int:
 
 @cache
 def worker() -> Worker:
-    """What answers in this process."""
+    """The worker of this process, which answers its requests."""
     from features.journey import JOURNEY
     from serving.process.worker import Worker
 
@@ -103,7 +104,7 @@ class FastService(bentoml.Service):  # type: ignore[misc]
     http={"port": 3000},
     traffic={"timeout": 5},
     logging={"access": {"enabled": False}},
-    # Without an address to send spans to, tracing is half of the framework's time for nothing.
+    # There is no address to send spans to, and tracing would take half of the framework's time.
     tracing={"excluded_urls": ".*"},
 )
 class Waypost:
@@ -121,7 +122,7 @@ class Waypost:
         if SETTINGS.workers > 1:
             share_evenly(asyncio.get_running_loop(), SETTINGS.scoreboard)
         GentleStop(SETTINGS.scoreboard, SETTINGS.drain_seconds, worker().stop).install()
-        # What is loaded now lives as long as the process: the collector need not look at it again, and rarely at all.
+        # What is loaded now lives as long as the process, so the collector skips it, and runs rarely.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 50, 1000)
@@ -132,5 +133,5 @@ class Waypost:
         await worker().close()
 
 
-# Paths name customers, and the access log of uvicorn writes paths: it has no listener, so it writes nothing.
+# The access log of uvicorn writes paths, and paths name customers: without a handler it writes nothing.
 logging.getLogger("uvicorn.access").propagate = False

@@ -1,7 +1,7 @@
-"""What the server can be told from outside: one table of environment variables.
+"""The server's settings: one table of environment variables.
 
-Relative paths are relative to the folder the server is started in. Why no library reads them is said in
-docs/decisions/0027-settings-without-a-library.md.
+Relative paths are relative to the folder the server is started in. docs/decisions/0027-settings-without-a-library.md
+says why no library reads them.
 """
 
 from __future__ import annotations
@@ -47,13 +47,12 @@ SETTINGS = (
     Setting(
         "WAYPOST_CLOCK_SHIFT_DAYS",
         "0",
-        "Days added to the clock; set, it goes before what `waypost serve --as-of-last-event` has kept.",
+        "Days added to the clock; a value here replaces the one kept by `waypost serve --as-of-last-event`.",
     ),
     Setting(
         "WAYPOST_KEYS",
         "data/keys.json",
-        "File of the keys that open the server; `waypost keys` writes it. `none` runs without keys, for this machine "
-        "alone.",
+        "File of the server's keys; `waypost keys` writes it. `none` runs without keys and answers this machine alone.",
     ),
     Setting(
         "WAYPOST_REQUESTS_PER_SECOND",
@@ -76,13 +75,13 @@ SETTINGS = (
         "",
         "Names of properties to keep as a digest under WAYPOST_PRIVACY_KEY, such as `email`, separated by commas.",
     ),
-    Setting("WAYPOST_PRIVACY_KEY", "", "The secret of those digests, of at least 16 characters; keep it for ever."),
+    Setting("WAYPOST_PRIVACY_KEY", "", "The secret key of those digests, of at least 16 characters; never change it."),
     Setting("WAYPOST_LOG", "text", "Form of the server's log lines: `text` for people, `json` for machines."),
     Setting("WAYPOST_AUDIT_SECONDS", "15", "Time between two customers audited in the background; 0 audits nobody."),
     Setting(
         "WAYPOST_DRAIN_SECONDS",
         "1",
-        "How long a server that is told to stop goes on answering while it says that it is not ready.",
+        "How long a stopping server goes on answering while it reports that it is not ready.",
     ),
     Setting("WAYPOST_HISTORY", "", "A second log that erasures reach too, such as `parquet:data/history`."),
     Setting(
@@ -93,7 +92,7 @@ SETTINGS = (
     Setting(
         "WAYPOST_SHADOW_SHARE",
         "0.05",
-        "Share of the customers scored that the bundle in the shadow scores too, from 0 for none to 1 for all.",
+        "Share of the scored customers that the shadow bundle scores too, from 0 for none to 1 for all.",
     ),
     Setting(
         "WAYPOST_CURRENCY", "", "The shop's currency, such as `EUR`; amounts in another are converted by the rates."
@@ -141,7 +140,7 @@ class Settings:
 
     @property
     def shadow(self) -> Path:
-        """Folder of the bundle in the shadow, beside the champion's."""
+        """Folder of the shadow bundle, beside the champion's."""
         return self.bundle.with_name("challenger")
 
 
@@ -176,7 +175,7 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 
 
 def _origins(text: str) -> tuple[str, ...]:
-    origins = tuple(each.strip().rstrip("/") for each in text.split(",") if each.strip())
+    origins = tuple(origin.strip().rstrip("/") for origin in text.split(",") if origin.strip())
     for origin in origins:
         if origin != "*" and not _ORIGIN.fullmatch(origin):
             raise BadSetting(
@@ -202,8 +201,8 @@ def _choice(values: Mapping[str, str], name: str, choices: tuple[str, ...]) -> s
 def read_privacy(environment: Mapping[str, str]) -> Privacy:
     """What may be kept of properties, as `environment` says. Raises `BadSetting` naming the variable at fault."""
     keep, hashed = (
-        tuple(each.strip() for each in environment.get(name, "").split(",") if each.strip())
-        for name in ("WAYPOST_KEEP_PROPERTIES", "WAYPOST_HASH_PROPERTIES")
+        tuple(name.strip() for name in environment.get(variable, "").split(",") if name.strip())
+        for variable in ("WAYPOST_KEEP_PROPERTIES", "WAYPOST_HASH_PROPERTIES")
     )
     key = environment.get("WAYPOST_PRIVACY_KEY", "").strip()
     if hashed and len(key) < SHORTEST_KEY:

@@ -9,7 +9,7 @@ import typer
 
 from features.events import days
 from features.times import iso
-from serving.access.keys import Key, KeysError, change_keys, find, issue, read_keys, rotated, told
+from serving.access.keys import Key, KeysError, change_keys, find, issue, public_fields, read_keys, rotated
 from serving.access.scopes import PURPOSE, SCOPES, KeyScope
 from serving.access.visitors import LONGEST_SECONDS, MOST_CHARACTERS, sign_token
 from waypost.console import Failing, JsonOption, UsageProblem, clock, print_json, print_line, print_table
@@ -51,7 +51,7 @@ def list_keys(as_json: JsonOption = False) -> None:
     """List the keys; what they open the server with is not kept, so it cannot be shown."""
     now, keys = clock(), _existing()
     if as_json:
-        print_json({"keys": [{**told(key), "expired": not key.lasts(now)} for key in keys]})
+        print_json({"keys": [{**public_fields(key), "expired": not key.lasts(now)} for key in keys]})
         return
     rows = [
         (key.id, key.name, key.scope, iso(key.created), _ending(key, now), key.successor or "")
@@ -90,7 +90,7 @@ def revoke(identity: IdArgument, as_json: JsonOption = False) -> None:
     _existing()
     change_keys(_path(), change)
     if as_json:
-        print_json({"revoked": told(gone[0])})
+        print_json({"revoked": public_fields(gone[0])})
     else:
         print_line(f"revoked {identity} ({gone[0].name}); running servers refuse it within a second")
 
@@ -147,7 +147,7 @@ def _ending(key: Key, now: int) -> str:
 
 def _print_key(key: Key, text: str, as_json: bool) -> None:
     if as_json:
-        answer: dict[str, Any] = {**told(key), "key": text}
+        answer: dict[str, Any] = {**public_fields(key), "key": text}
         print_json(answer)
         return
     print_line(f"{key.scope} key {key.id} for {key.name}, shown this once:")

@@ -1,4 +1,4 @@
-"""The first start of a server makes a key and keeps it in a file for its owner: no server stands open unasked."""
+"""The first start of a server makes a key and keeps it in a file for its owner: no server lacks keys by accident."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from serving.access.keys import Key, change_keys, issue
 
 NAME = "first-key.txt"
-"""Beside the file of keys. Who can read it can read the store beside it too, so it opens nothing more to them."""
+"""Beside the file of keys. Whoever can read it can read the store beside it too, so it gives nothing more away."""
 
 
 def first_key_path(keys: Path) -> Path:

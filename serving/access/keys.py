@@ -1,8 +1,8 @@
-"""Keys: what they look like, the file that keeps their digests, and how one is recognised.
+"""Keys: their form, the file of their digests, and how a key is recognised.
 
 A key is `wp_SCOPE_ID_SECRET` with a secret of 256 random bits. Only the SHA-256 of its text is kept; a slow hash would
-add nothing, for nobody can try 2^256 texts. Of a key of the scope `sign` the text itself is kept, for what it signed
-must be signed again to be compared. The file is JSON of mode 0600, replaced as a whole.
+add nothing, because nobody can try 2^256 texts. Of a key of the scope `sign` the text itself is kept, because a
+signature is checked by signing again. The file is JSON of mode 0600, replaced as a whole.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from features.times import micros, moment
 from serving.access.scopes import SCOPES, KeyScope
 
 LOOK_SECONDS = 1.0
-"""Least time between two looks at the file."""
+"""Least time between two checks of the file."""
 
 LONGEST = 128
 """Bytes of a text that are looked at; a key has 81 at most."""
@@ -71,7 +71,7 @@ class Keyring:
 
     def __init__(self, keys: Iterable[Key]) -> None:
         self._keys = {key.id.encode(): key for key in keys}
-        # Nobody knows a text of this digest: what has no id of ours is compared with it, and takes as long.
+        # A text with an unknown id is compared with this digest, which no text has, and takes as long as any other.
         self._nobody = Key("", "", "write", secrets.token_bytes(32), 0, expires=0)
 
     def __len__(self) -> int:
@@ -96,10 +96,10 @@ class Keyring:
 
 
 class KeyFile:
-    """The file as the server sees it: looked at once a second at most, read again when it was replaced.
+    """The keys of a file, which is checked at most once a second and read again when it was replaced.
 
     A file that cannot be used changes nothing: the keys last read stay in force, and `problem` says what is wrong.
-    Where none could be read, no key is known. Where there never was a file, there are no keys at all.
+    Where the file could never be read, no key is accepted. Where there never was a file, there are no keys.
     """
 
     def __init__(self, path: Path) -> None:
@@ -149,7 +149,7 @@ def _stamp(path: Path) -> files.Identity | None:
     except FileNotFoundError:
         return None
     except OSError:
-        return ()  # reading will tell why
+        return ()  # reading the file gives the reason
     return files.version(path)
 
 
@@ -164,7 +164,7 @@ def read_keys(path: Path) -> list[Key]:
     except OSError as error:
         raise KeysError(f"{path} cannot be read: {error.strerror}; run `waypost keys list` as its owner") from None
     try:
-        return [_parsed(each) for each in json.loads(content)["keys"]]
+        return [_parsed(entry) for entry in json.loads(content)["keys"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         # The type alone: a message may quote the file.
         raise KeysError(
@@ -175,7 +175,7 @@ def read_keys(path: Path) -> list[Key]:
 
 def _parsed(entry: Any) -> Key:
     digest = bytes.fromhex(entry["sha256"])
-    if entry["scope"] not in SCOPES or len(digest) != 32 or not all(isinstance(entry[each], str) for each in _TEXTS):
+    if entry["scope"] not in SCOPES or len(digest) != 32 or not all(isinstance(entry[name], str) for name in _TEXTS):
         raise ValueError
     expires, secret = entry.get("expires"), entry["secret"].encode() if entry["scope"] == "sign" else None
     if secret and hashlib.sha256(secret).digest() != digest:
@@ -202,8 +202,8 @@ def _micros(text: str) -> int:
     return micros(when)
 
 
-def told(key: Key) -> dict[str, Any]:
-    """What may be told of a key: everything but its digest and its secret."""
+def public_fields(key: Key) -> dict[str, Any]:
+    """What may be shown of a key: everything but its digest and its secret."""
     return {
         "id": key.id,
         "name": key.name,
@@ -215,25 +215,26 @@ def told(key: Key) -> dict[str, Any]:
 
 
 def write_keys(path: Path, keys: Sequence[Key]) -> None:
-    """Replace the file by one of mode 0600 that holds `keys`; whoever reads sees the old one or the new one, whole."""
+    """Replace the file by one of mode 0600 that holds `keys`; a reader sees the whole old file or the whole new one."""
     entries = [
-        {**told(key), "sha256": key.digest.hex(), **({"secret": key.secret.decode()} if key.secret else {})}
+        {**public_fields(key), "sha256": key.digest.hex(), **({"secret": key.secret.decode()} if key.secret else {})}
         for key in keys
     ]
     files.replace(path, json.dumps({"keys": entries}, indent=1) + "\n", mode=0o600)
 
 
 def change_keys(path: Path, change: Callable[[list[Key]], list[Key]]) -> None:
-    """Replace the keys of the file, if there is one, by `change` of them. Raises `KeysError`."""
+    """Replace the keys of the file by what `change` makes of them; a missing file has none. Raises `KeysError`."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with files.alone(path.with_name(f".{path.name}.lock")):
         write_keys(path, change(read_keys(path) if path.exists() else []))
 
 
 def rotated(keys: Sequence[Key], identity: str, now: int, grace: int) -> tuple[list[Key], Key, str]:
-    """`keys` with a new key in the place of `identity`, which lasts `grace` microseconds more; the new key, its text.
+    """All keys after the key `identity` was replaced by a new one, the new key, and its text.
 
-    The new key has the name and the scope of the old one, and lasts as long as that was given. Raises `KeysError`.
+    The old key lasts `grace` microseconds more. The new one has its name and scope and is issued for as long as it
+    was. Raises `KeysError`.
     """
     old = find(keys, identity)
     if old.successor:
@@ -252,4 +253,4 @@ def find(keys: Iterable[Key], identity: str) -> Key:
     for key in keys:
         if key.id == identity:
             return key
-    raise KeysError(f"there is no key with the id {identity!r}; `waypost keys list` shows those there are")
+    raise KeysError(f"there is no key with the id {identity!r}; `waypost keys list` shows the ids")

@@ -1,4 +1,4 @@
-"""What is this machine itself, and nobody else."""
+"""Which addresses and names are this machine itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def is_loopback(address: str) -> bool:
 def names_loopback(host: str) -> bool:
     """Whether `host`, as in a `Host` header, with or without a port, is `localhost` or an address of loopback.
 
-    Any other name may be made to point here by whoever owns it.
+    The owner of any other name could point it to this machine.
     """
     if host.startswith("["):
         return is_loopback(host[1:].partition("]")[0])

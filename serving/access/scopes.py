@@ -1,4 +1,4 @@
-"""Who may call what, in one table: what the server lets in, its pages tell and its tests probe is read from here."""
+"""Who may call what, in one table, which the server's checks, its pages and its tests read."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 RouteScope = Literal["open", "write", "answers", "decide", "read", "metrics", "admin"]
-"""What a route is about: `open` to anybody; `write` takes events in; `answers` tells what to expect of customers that
-are named; `decide` records decisions and their rewards; `read` tells of the shop and of customers' histories; `metrics`
-holds no customer's data; `admin` erases, parts and hands out."""
+"""The kinds of routes. `open` answers anybody; `write` records events; `answers` gives scores and recommendations for
+customers that the request names; `decide` records decisions and their rewards; `read` shows the shop and customers'
+histories; `metrics` holds no customer's data; `admin` erases, undoes merges and exports."""
 
 KeyScope = Literal["write", "decide", "read", "metrics", "admin", "sign"]
 SCOPES: tuple[KeyScope, ...] = get_args(KeyScope)
 
 Kind = Literal["write", "decide", "read", "metrics", "admin", "sign", "session", "visitor"]
-"""What a request can show: a key of a scope, the session of a person who logged in with a key, a visitor's token."""
+"""The credentials of a request: a key of a scope, a session of a person who logged in, or a visitor's token."""
 
 OPENS: Mapping[Kind, frozenset[RouteScope]] = {
     "write": frozenset({"write"}),
@@ -33,20 +33,20 @@ PURPOSE: Mapping[Kind, tuple[str, str]] = {
     "decide": ("answers about customers that are named, decisions and their rewards", "the storefront's server"),
     "read": ("answers, customers, segments, the report; changes nothing", "dashboards, people"),
     "metrics": ("`/metrics`, which holds no customer's data", "Prometheus"),
-    "admin": ("everything, and alone erasing, parting and handing out", "operators"),
-    "sign": ("nothing; it signs visitors' tokens", "whatever of the shop knows who is logged in"),
+    "admin": ("everything; no other erases, undoes merges or exports", "operators"),
+    "sign": ("nothing; it signs visitors' tokens", "the part of the shop that knows who is logged in"),
     "session": ("the pages and what they link to, by `GET`, for 12 hours", "a person's browser, after `/login`"),
     "visitor": ("one customer's scores, recommendations and next best action", "that visitor's browser, for an hour"),
 }
-"""What each opens, and who holds it."""
+"""What a credential opens, and who holds it."""
 
 PUBLIC: frozenset[Kind] = frozenset({"write", "visitor"})
-"""What a web page of another origin may show: it is made to be seen by everybody who opens that page."""
+"""The credentials that a web page of another origin may send: everybody who opens that page can see them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who asks, as far as a request shows it: `id` is what requests are counted by, `customer` whom a token names."""
+    """Who sent a request: `id` is what requests are counted by, `customer` the one that a visitor's token names."""
 
     kind: Kind
     id: str

@@ -1,8 +1,8 @@
-"""A visitor's token: the shop signs for one customer and a short time, and that visitor's browser may then ask.
+"""A visitor's token: the shop signs it for one customer and a short time, for requests of that customer's browser.
 
 It is a JSON Web Token of the algorithm HS256 (RFC 7519), made with a key of the scope `sign`: its text is the secret,
-its id the `kid`. Of the claims `sub` names the customer, `iat` and `exp` say from when to when, in seconds; others are
-not looked at. Nothing is kept of a token: what was signed holds until `exp`, or until the key is revoked.
+its id the `kid`. The claim `sub` names the customer, `iat` and `exp` say from when to when, in seconds since the epoch;
+other claims are ignored. The server keeps no tokens: a token is valid until `exp`, or until its key is revoked.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 LONGEST_SECONDS = 3600
-"""How long a token may hold, from `iat` to `exp`."""
+"""How long a token may be valid, from `iat` to `exp`."""
 
 SKEW_SECONDS = 60
 """By how much the shop's clock may be ahead of ours."""
@@ -30,14 +30,14 @@ MOST_CHARACTERS = 200
 """Characters of a customer's id."""
 
 LATEST = 1e10
-"""Seconds since 1970 that no token reaches: whoever counts milliseconds is told."""
+"""Times in a token must be below this, in seconds since 1970: it refuses times in milliseconds."""
 
 _FORM = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _NOBODY = secrets.token_bytes(32)
 
 
 class TokenError(ValueError):
-    """A token that is not believed; the message says why, and what to do."""
+    """A token that is refused; the message says why, and what to do."""
 
 
 def looks_like_token(text: bytes) -> bool:
@@ -46,7 +46,7 @@ def looks_like_token(text: bytes) -> bool:
 
 
 def sign_token(customer: str, key: str, secret: bytes, now: int, seconds: int) -> str:
-    """A token for `customer` that holds from `now`, in seconds since the epoch, for so many seconds."""
+    """A token for `customer`, valid for `seconds` from `now`, which is in seconds since the epoch."""
     claims = {"sub": customer, "iat": now, "exp": now + seconds}
     signed = f"{_encoded({'alg': 'HS256', 'typ': 'JWT', 'kid': key})}.{_encoded(claims)}"
     signature = hmac.digest(secret, signed.encode(), hashlib.sha256)
@@ -56,7 +56,7 @@ def sign_token(customer: str, key: str, secret: bytes, now: int, seconds: int) -
 def read_token(text: bytes, secret_of: Callable[[str], bytes | None], now: float) -> str:
     """The customer that a token names. `secret_of` gives the secret of a key by its id, None for no such key.
 
-    `now` is in seconds since the epoch. Raises `TokenError`. Nothing in a token is believed before its signature is.
+    `now` is in seconds since the epoch. Raises `TokenError`. No claim is read before the signature is checked.
     """
     if len(text) > LONGEST or not _FORM.fullmatch(text):
         raise TokenError("it is no token: expected three parts of base64url, separated by dots")
@@ -67,7 +67,7 @@ def read_token(text: bytes, secret_of: Callable[[str], bytes | None], now: float
     wanted = hmac.digest(secret or _NOBODY, signed, hashlib.sha256)
     same = hmac.compare_digest(wanted, _bytes(signature))
     if not same or secret is None:
-        raise TokenError("its signature is not by a key of the scope `sign`; `waypost keys list` shows those there are")
+        raise TokenError("its signature is not by a key of the scope `sign`; `waypost keys list` shows the keys")
     return _customer(_decoded(body), now)
 
 
@@ -81,16 +81,16 @@ def _signed_by(head: Any) -> str:
 
 def _customer(claims: Any, now: float) -> str:
     if not isinstance(claims, dict):
-        raise TokenError("its claims are no object")
+        raise TokenError("its claims are not a JSON object")
     customer, issued, expires = claims.get("sub"), _time(claims, "iat"), _time(claims, "exp")
     if not isinstance(customer, str) or not 0 < len(customer) <= MOST_CHARACTERS:
         raise TokenError(f"`sub` must be the customer's id, a text of up to {MOST_CHARACTERS} characters")
     if issued > now + SKEW_SECONDS:
-        raise TokenError(f"it holds only in {issued - now:.0f} s; see that the clocks agree")
+        raise TokenError(f"it is valid only in {issued - now:.0f} s; check that the clocks agree")
     if expires <= now:
         raise TokenError(f"it expired {now - expires:.0f} s ago; have the shop sign a new one")
     if expires - issued > LONGEST_SECONDS:
-        raise TokenError(f"it is made for {expires - issued:.0f} s; a token may hold {LONGEST_SECONDS} s at most")
+        raise TokenError(f"it is valid for {expires - issued:.0f} s; {LONGEST_SECONDS} s are the most")
     return customer
 
 

@@ -22,9 +22,9 @@ from serving.access.keys import (
     KeysError,
     change_keys,
     issue,
+    public_fields,
     read_keys,
     rotated,
-    told,
     write_keys,
 )
 
@@ -59,7 +59,7 @@ def test_the_file_holds_no_secret_and_is_for_its_owner_only(path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     assert read_keys(path) == [KEY]
     assert [each.name for each in path.parent.iterdir()] == ["keys.json"]
-    assert "sha256" not in told(KEY)
+    assert "sha256" not in public_fields(KEY)
 
 
 @given(st.binary(max_size=200) | st.text(max_size=90).map(str.encode))
@@ -132,9 +132,9 @@ def test_a_file_that_others_can_read_is_refused_with_the_command_that_helps(path
         "{}",
         '{"keys": 7}',
         '{"keys": [{}]}',
-        json.dumps({"keys": [{**told(KEY), "sha256": "00"}]}),
-        json.dumps({"keys": [{**told(KEY), "sha256": "0" * 64, "scope": "root"}]}),
-        json.dumps({"keys": [{**told(KEY), "sha256": "0" * 64, "created": "2026-05-28"}]}),
+        json.dumps({"keys": [{**public_fields(KEY), "sha256": "00"}]}),
+        json.dumps({"keys": [{**public_fields(KEY), "sha256": "0" * 64, "scope": "root"}]}),
+        json.dumps({"keys": [{**public_fields(KEY), "sha256": "0" * 64, "created": "2026-05-28"}]}),
     ],
 )
 def test_a_broken_file_keeps_the_keys_last_read(
