@@ -1,7 +1,7 @@
 """Which ids were one profile when, from the merges in the log.
 
-A merge counts from the moment it was learnt. Between two changes of its membership a profile has a *membership period*:
-so long, the same ids are one customer. An id alone is a profile of one.
+A merge counts from the moment it was received. A *membership period* of a profile lasts from one change of its members
+to the next: during it, the same ids are one customer. An id alone is a profile of one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def profiles_at(merges: Merges, moment: int | None = None) -> dict[int, int]:
 
 
 def profile_codes(merges: Merges, codes: NDArray[np.int32], moment: int | None = None) -> NDArray[np.int32]:
-    """The code of the profile that each of `codes` belonged to at `moment` (in the end, when None)."""
+    """The code of the profile that each of `codes` belonged to at `moment` (after all merges, when None)."""
     profiles = profiles_at(merges, moment) if len(merges) and len(codes) else {}
     if not profiles:
         return codes
@@ -46,9 +46,9 @@ def profile_codes(merges: Merges, codes: NDArray[np.int32], moment: int | None =
 
 
 def connected_components(merges: Merges) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """The ids that merges name, in rising order, and for each the number (from 0) of its circle.
+    """The ids that merges name, in rising order, and for each id the number (from 0) of its connected component.
 
-    A circle is made of all ids that were ever joined, if only through others and for a time.
+    A component holds all ids that were ever joined, directly or through other ids, even if only for a time.
     """
     into: dict[int, int] = {}
     for _, member, profile, _ in _rows(merges):
@@ -60,17 +60,23 @@ def connected_components(merges: Merges) -> tuple[NDArray[np.int32], NDArray[np.
 
 
 def membership_periods(merges: Merges) -> list[MembershipPeriod]:
-    """Every membership period of every profile of the ids that merges name. At any moment each of the ids is in exactly
-    one."""
+    """Every membership period of every profile of the ids that merges name.
+
+    At any moment each id is in exactly one membership period.
+    """
     codes, numbers = connected_components(merges)
-    circle_of = dict(zip(codes.tolist(), numbers.tolist(), strict=True))
+    component_of = dict(zip(codes.tolist(), numbers.tolist(), strict=True))
     ids: list[list[int]] = [[] for _ in range(int(numbers.max(initial=-1)) + 1)]
-    for code, number in circle_of.items():
+    for code, number in component_of.items():
         ids[number].append(code)
     rows: list[list[_Row]] = [[] for _ in ids]
     for row in _rows(merges):
-        rows[circle_of[row.member]].append(row)
-    return [period for each, members in zip(rows, ids, strict=True) for period in _periods_of(each, members)]
+        rows[component_of[row.member]].append(row)
+    return [
+        period
+        for component_rows, members in zip(rows, ids, strict=True)
+        for period in _periods_of(component_rows, members)
+    ]
 
 
 def _periods_of(rows: list[_Row], ids: list[int]) -> Iterator[MembershipPeriod]:
@@ -82,15 +88,15 @@ def _periods_of(rows: list[_Row], ids: list[int]) -> Iterator[MembershipPeriod]:
         for code in ids:
             profile = profiles.get(code, code)
             members[profile] = (*members.get(profile, ()), code)
-        following = {each: (profile, moment) for profile, each in members.items()}
-        for each, (profile, since) in present.items():
-            if each in following and following[each][0] == profile:
-                following[each] = profile, since
+        following = {ids_of_profile: (profile, moment) for profile, ids_of_profile in members.items()}
+        for ids_of_profile, (profile, since) in present.items():
+            if ids_of_profile in following and following[ids_of_profile][0] == profile:
+                following[ids_of_profile] = profile, since
             else:
-                yield MembershipPeriod(profile, each, since, moment)
+                yield MembershipPeriod(profile, ids_of_profile, since, moment)
         present = following
-    for each, (profile, since) in present.items():
-        yield MembershipPeriod(profile, each, since, FOREVER)
+    for ids_of_profile, (profile, since) in present.items():
+        yield MembershipPeriod(profile, ids_of_profile, since, FOREVER)
 
 
 class _Row(NamedTuple):
@@ -105,8 +111,8 @@ class _Row(NamedTuple):
 def _rows(merges: Merges) -> list[_Row]:
     """The merges in the order of their offsets, in which the log decided on them.
 
-    That is the order in which they take effect: an import of the past may have been learnt earlier than the merges in
-    whose presence the log decided on it.
+    Merges take effect in this order. `received` does not give it: the log decides on an imported merge of the past in
+    the presence of merges that were received later.
     """
     ordered = merges[np.argsort(merges["offset"], kind="stable")]
     return [_Row(*row) for row in zip(*(ordered[name].tolist() for name in _Row._fields), strict=True)]
@@ -123,7 +129,7 @@ def _profiles(rows: Iterable[_Row]) -> dict[int, int]:
 
 
 def _top(into: Mapping[int, int], code: int) -> int:
-    """Whom a code stands under, through all levels."""
+    """The profile at the end of the chain of merges that begins with `code`."""
     while into.get(code, code) != code:
         code = into[code]
     return code

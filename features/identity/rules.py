@@ -7,9 +7,9 @@ that a merge can be undone.
 
 A log merges a `member` into the `profile` of an event when all of this holds:
 
-- neither names nobody (`names_nobody`);
-- the member is no user id (no event ever identified it, nothing ever joined it): a profile has at most one;
-- the member is in no profile yet, and was not taken out of this one;
+- neither id is one that names nobody (`names_nobody`);
+- the member is not a user id (no event ever identified it, no id was ever joined to it): a profile has at most one;
+- the member is in no profile yet, and was never taken out of this profile;
 - the profile has fewer than `features.log.contract.MOST_JOINED` members. A profile that is a member itself stands for
   the one it belongs to.
 """
@@ -28,7 +28,7 @@ NOBODY = frozenset(
         "not authenticated", "unauthenticated", "not_logged_in", "not logged in", "notset", "not_set", "\\n", "void 0",
     )
 )  # fmt: skip
-"""What programs and people write where there is no id, in small letters."""
+"""What programs and people write where there is no id, in lower case."""
 
 _TEMPLATE = re.compile(
     r"\{(?![0-9a-f-]{32,36}\}).*\}|[$#@%]\{.*\}|<.*>|\[\[.*\]\]|\[object .*\]|%.+%|\*\|.*\|\*|.*(\{\{|\$\{|<%|\{%).*",
@@ -40,8 +40,8 @@ _BRACKETS = "{<[$#@%*"
 def names_nobody(identity: str) -> bool:
     """Whether an id is one that broken senders give to everybody.
 
-    A word for nothing (`NOBODY`), a row of zeros and dashes, an object that was taken for a text, or the place in a
-    template that nothing was put into, such as `{{user.id}}`. A GUID in braces, as .NET writes it, is an id.
+    A word that means no id (`NOBODY`), a row of zeros and dashes, an object written as text (`[object Object]`), or a
+    placeholder that a template never filled, such as `{{user.id}}`. A GUID in braces, as .NET writes it, is an id.
     """
     word = identity.strip().casefold()
     if word in NOBODY or not word.strip("{}0-"):

@@ -21,7 +21,7 @@ def is_postgres(place: str | Path) -> bool:
 
 
 def shown(place: str | Path) -> str:
-    """The place as it may be told: a URL without its password. Raises LogError for a URL that cannot be read."""
+    """The place as it may be shown: a URL without its password. Raises LogError for a URL that cannot be read."""
     if is_postgres(place):
         from features.log.postgres.errors import shown as without_password
 

@@ -1,4 +1,4 @@
-"""Which id joins which profile: the rules of `features.identity.rules`, by codes, whatever stores the log."""
+"""Which id joins which profile: the rules of `features.identity.rules`, in codes, the same for every store."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from features.log.rows import quoted
 NO_MERGES = np.empty(0, MERGE)
 
 NOTHING = Appended([], np.empty(0, EVENT), 0, 0, NO_MERGES)
-"""What comes of an append that adds nothing."""
+"""The result of an append that adds nothing."""
 
 JOINS = ("previous_id", "anonymous_id")
-"""The properties of an event in which another id of its customer may stand; those of an `IDENTIFY` join it."""
+"""The properties of an event that may hold another id of its customer; in an `IDENTIFY` they join it to the profile."""
 
 
 class Join(NamedTuple):
-    """That an event declares a member of its customer's profile: the event's place in the batch, and the codes."""
+    """An event's declaration that `member` belongs to its customer's profile: its place in the batch, and the codes."""
 
     place: int
     customer: int
@@ -41,7 +41,7 @@ class Membership:
     sizes: dict[int, int] = field(default_factory=dict)
     """How many members each profile has."""
     users: set[int] = field(default_factory=set)
-    """Those that an event identified, and those that something ever joined."""
+    """Ids that an event identified, and ids that another id ever joined."""
     apart: set[tuple[int, int]] = field(default_factory=set)
     """Members and the profiles they were taken out of."""
 
@@ -61,20 +61,21 @@ class Membership:
         return profile
 
     def apply(self, events: Sequence[Event], records: Records, joins: Iterable[Join]) -> list[tuple[int, int, int]]:
-        """Do what accepted events of kind IDENTIFY, in their order, say of ids: (received, member, profile) of merges.
+        """Apply what accepted events of kind IDENTIFY, in their order, say of ids.
 
-        `records` are those of the events, and `joins` what they declare.
+        `records` are those of the events, and `joins` what they declare. Returns (received, member, profile) of each
+        merge.
         """
         joining = {join.place: join for join in joins}
-        found = []
+        applied = []
         for place, (event, record) in enumerate(zip(events, records, strict=True)):
             if identifies(event):
                 self.users.add(int(record["customer"]))
             join = joining.get(place)
             profile = self.join(join.customer, join.member) if join else None
             if join and profile is not None:
-                found.append((int(record["received"]), join.member, profile))
-        return found
+                applied.append((int(record["received"]), join.member, profile))
+        return applied
 
 
 def declared(events: Sequence[Event]) -> dict[int, str]:
@@ -83,9 +84,9 @@ def declared(events: Sequence[Event]) -> dict[int, str]:
     return {place: other for place, other in others.items() if other is not None}
 
 
-def merges(found: Iterable[tuple[int, int, int]], offset: int, *, undone: bool) -> NDArray[np.void]:
+def merges(applied: Iterable[tuple[int, int, int]], offset: int, *, undone: bool) -> NDArray[np.void]:
     """`MERGE` records of (received, member, profile), with the offsets that follow `offset`."""
-    rows = [(received, at, *pair, undone) for at, (received, *pair) in enumerate(found, offset + 1)]
+    rows = [(received, at, *pair, undone) for at, (received, *pair) in enumerate(applied, offset + 1)]
     return np.array(rows, MERGE) if rows else NO_MERGES
 
 
@@ -94,7 +95,7 @@ def unnamed(event: Event, names: Mapping[str, int]) -> Event:
     gone = [key for key in JOINS if event.properties and event.received < names.get(str(event.properties.get(key)), 0)]
     if not gone:
         return event
-    return replace(event, properties={key: said for key, said in event.properties.items() if key not in gone})
+    return replace(event, properties={key: value for key, value in event.properties.items() if key not in gone})
 
 
 def named(events: Sequence[Event]) -> list[str]:
@@ -102,12 +103,12 @@ def named(events: Sequence[Event]) -> list[str]:
     names = dict.fromkeys(event.customer for event in events)
     for event in events:
         if event.properties:
-            names.update((said, None) for key in JOINS if isinstance(said := event.properties.get(key), str))
+            names.update((value, None) for key in JOINS if isinstance(value := event.properties.get(key), str))
     return list(names)
 
 
 def mentions(name: str) -> list[str]:
-    """How the stored properties of an event say that a name is another id of its customer, by each of `JOINS`."""
+    """The texts by which the stored properties of an event name another id of its customer, one for each of `JOINS`."""
     return [f'"{key}":{quoted(name)}' for key in JOINS]
 
 
@@ -115,6 +116,6 @@ def unmentioned(properties: str | None, names: Collection[str]) -> str | None:
     """The stored properties of an event without the other ids of its customer that are among `names`."""
     if not properties or not any(f'"{key}":' in properties for key in JOINS):
         return properties
-    said = json.loads(properties)
-    kept = {key: value for key, value in said.items() if key not in JOINS or value not in names}
-    return properties if len(kept) == len(said) else quoted(kept) if kept else None
+    stored = json.loads(properties)
+    kept = {key: value for key, value in stored.items() if key not in JOINS or value not in names}
+    return properties if len(kept) == len(stored) else quoted(kept) if kept else None

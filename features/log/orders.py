@@ -1,11 +1,11 @@
-"""One order told in several messages: by the shop's page and by its server, each under a message id of its own.
+"""One order that several messages report: the shop's page and its server, each with a message id of its own.
 
-What messages tell of an order goes by the order: by its customer, its number and its day (UTC). Two messages tell of
-one order when they name one customer and one number, at most a day apart: a message that comes after midnight, or hours
-later with a time of its own, is the same order, and a number that the customer meets again later is another one. One
-customer is one profile here, and whoever else the message names as the same (`JOINS`): a visitor's page and the server
-that knows who it was tell of one order. Other customers' orders of the same number are others: tills count anew each
-day.
+An order is identified by its customer, its number and its day (UTC). Two messages report the same order when they name
+the same customer and the same number, at most a day apart. So a message that comes after midnight, or hours later with
+a time of its own, reports the same order; the same number of the same customer later on is another order. The customer
+is the whole profile here, and every id that the message names as the same customer (`JOINS`): a page that knows an
+anonymous visitor and a server that knows the user report one order. The same number of another customer is another
+order: tills restart their numbers every day.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from features.events import DAY, PURCHASE, Event
 from features.log.membership import JOINS
 
 _MESSAGE = re.compile(r"order-[0-9a-f]{24}-\d+")
-"""What `order_message` makes, and no message id of a shop's own."""
+"""The form of the ids that `order_message` makes; a shop's own message ids do not have it."""
 
 
 def order_message(customer: str, order: str, at: int) -> str:
@@ -32,10 +32,10 @@ def resolved(
     known: Callable[[list[str]], Collection[str]],
     profile: Callable[[str], Iterable[str]] | None,
 ) -> Sequence[Event]:
-    """The events, with an order that the log or the batch knows under the id by which it is known, and its lines.
+    """The events; an order that the log or the batch already has, and its lines, get the message ids that it has there.
 
-    `known` tells which message ids the log has, `profile` the ids of a customer; without it, as for imports of the
-    past, each id is a customer.
+    `known` returns those of some message ids that the log has, `profile` the ids of a customer. Without `profile`, as
+    in imports of the past, each id is a customer.
     """
     orders = [
         event
@@ -45,13 +45,17 @@ def resolved(
     if not orders:
         return events
     others = [list(_others(event, profile)) for event in orders]
-    asked = {message for event, each in zip(orders, others, strict=True) for message in (event.message_id, *each)}
+    asked = {
+        message
+        for event, alternatives in zip(orders, others, strict=True)
+        for message in (event.message_id, *alternatives)
+    }
     have = set(known([*asked, *map(_first_line, asked)]))
     ids: dict[str, str] = {}
-    for event, each in zip(orders, others, strict=True):
+    for event, alternatives in zip(orders, others, strict=True):
         own = event.message_id
         if own not in ids:
-            ids[own] = own if own in have else next((message for message in each if message in have), own)
+            ids[own] = own if own in have else next((message for message in alternatives if message in have), own)
             have.add(ids[own])
     return list(_once(events, ids, have))
 
@@ -62,9 +66,9 @@ def _message(customer: str, order: str, day: int) -> str:
 
 
 def _others(event: Event, profile: Callable[[str], Iterable[str]] | None) -> Iterator[str]:
-    """The other ids under which an order may be known."""
-    told = (event.properties.get(name) for name in JOINS)
-    ids = {event.customer, *(each for each in told if isinstance(each, str))}
+    """The other message ids that the same order may have."""
+    named = (event.properties.get(name) for name in JOINS)
+    ids = {event.customer, *(name for name in named if isinstance(name, str))}
     ids.update(profile(event.customer) if profile else ())
     for customer in sorted(ids):
         for day in (0, -1, 1):
@@ -78,10 +82,10 @@ def _first_line(order: str) -> str:
 
 
 def _once(events: Sequence[Event], ids: Mapping[str, str], have: set[str]) -> Iterator[Event]:
-    """The events, with orders under the `ids` by which they are known, and the lines of each from one message alone.
+    """The events, with the message id of each order as `ids` says, and the lines of each order from one message alone.
 
-    The first message that has lines gives them. Others may list them otherwise: each of theirs goes by the id of the
-    first line, which is known.
+    The first message that has lines gives them. Another message may list them in another order, so each of its lines
+    gets the id of the first line, which makes it a duplicate.
     """
     listed = False
     for event in events:

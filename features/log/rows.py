@@ -1,4 +1,4 @@
-"""What every store does with events alike: times clamped, records built, rows written and read, names looked for."""
+"""What every store does in the same way: clamp times, build records, write and read rows, search for names."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ COLUMNS = (
 
 _LATEST = 2**63 - 1
 
-# What `json.dumps` makes anew for every text, which takes longer than to write the few properties of an event.
+# `json.dumps` makes this encoder anew for every text, which takes longer than to write the few properties of an event.
 _chunks = c_make_encoder(None, JSONEncoder().default, encode_basestring_ascii, None, ":", ",", False, False, True)
 
 
@@ -49,7 +49,7 @@ class Times(NamedTuple):
 
 
 def clamped(events: Sequence[Event], newest: int, *, history: bool) -> Times:
-    """The times of a batch: `received` never before the one before it (but in history), `at` never after `received`.
+    """The times of a batch: `received` never falls (except in history), and `at` is never after `received`.
 
     `newest` is the newest `received` in the log.
     """
@@ -122,7 +122,7 @@ def stored(
 
 
 def event(customer: str, *row: Any) -> Event:
-    """The event that a stored row spells, with names in the place of codes: `COLUMNS` after the customer."""
+    """The event of a stored row: the columns of `COLUMNS` after the customer, with names in the place of codes."""
     message_id, kind, at, received, channel, item, category, quantity, amount, order_id, score, properties = row
     return Event(
         message_id=message_id,
@@ -141,14 +141,14 @@ def event(customer: str, *row: Any) -> Event:
     )
 
 
-def digest(*holdings: object) -> str:
-    """What a log holds, as 16 hexadecimal digits."""
-    return blake2b(repr(holdings).encode(), digest_size=8).hexdigest()
+def digest(*counts: object) -> str:
+    """A digest of the numbers that describe a log, as 16 hexadecimal digits."""
+    return blake2b(repr(counts).encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which events a scan takes; what the fields mean is said by `EventStore.scan`."""
+    """Which events a scan selects; see `EventStore.scan` for the fields."""
 
     kinds: Collection[Kind] | None = None
     shard: int = 0
@@ -164,41 +164,41 @@ class Selection:
 
     @property
     def last(self) -> int:
-        """The last `received` that is taken."""
+        """The last `received` that is selected."""
         return _LATEST if self.until is None else self.until
 
     @property
     def numbers(self) -> list[int]:
-        """The kinds that are taken, as they are stored."""
+        """The kinds that are selected, as they are stored."""
         return sorted(map(int, Kind if self.kinds is None else self.kinds))
 
     def places(self, records: Records) -> NDArray[np.intp]:
-        """Where the records lie that are taken."""
-        taken = (records["customer"] % self.shards == self.shard) & (records["received"] <= self.last)
+        """The places of the selected records."""
+        selected = (records["customer"] % self.shards == self.shard) & (records["received"] <= self.last)
         if self.kinds is not None:
-            taken &= np.isin(records["kind"], self.numbers)
-        return np.flatnonzero(taken)
+            selected &= np.isin(records["kind"], self.numbers)
+        return np.flatnonzero(selected)
 
 
-def batch(found: Sequence[tuple[Any, ...]]) -> EventBatch:
+def batch(rows: Sequence[tuple[Any, ...]]) -> EventBatch:
     """Rows of a database as a batch: the columns of `EVENT`, then message id, order id and properties. At least one."""
-    *numbers, message_ids, order_ids, properties = zip(*found, strict=True)
-    records = np.empty(len(found), EVENT)
+    *numbers, message_ids, order_ids, properties = zip(*rows, strict=True)
+    records = np.empty(len(rows), EVENT)
     for name, column in zip(EVENT.names or (), numbers, strict=True):
         records[name] = column
     return EventBatch(records, message_ids, order_ids, properties)
 
 
 def identified(properties: str | None) -> bool:
-    """Whether an `IDENTIFY` with these properties, as they are stored, says that its customer's id is a user id.
+    """Whether an `IDENTIFY` with these stored properties says that its customer's id is a user id.
 
-    What `features.identity.rules.identifies` says of the event.
+    The same answer as `features.identity.rules.identifies` gives for the event.
     """
     return not (properties and json.loads(properties).get("anonymous"))
 
 
 def quoted(value: object) -> str:
-    """A value as it stands in the stored properties of an event."""
+    """A value as JSON, as the stored properties of an event hold it."""
     return "".join(_chunks(value, 0))
 
 
@@ -208,9 +208,10 @@ def spellings(name: str) -> tuple[bytes, ...]:
 
 
 def concerns(letter: DeadLetter, customer: str) -> bool:
-    """Whether a dead letter is this customer's: by its name, or, when that is not known, by a whole word in it.
+    """Whether a dead letter belongs to this customer.
 
-    A word is whole when neither a letter or digit nor an underscore adjoins it.
+    It does when it names the customer or, when it names none, when its bytes or its reason hold the customer's name as
+    a whole word: one with no letter, digit or underscore next to it.
     """
     if letter.customer is not None:
         return letter.customer == customer

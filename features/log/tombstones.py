@@ -1,4 +1,7 @@
-"""What stays of an erased customer: a salted digest of the name, and when; so that the past does not come back."""
+"""What stays of an erased customer: a salted digest of the name and the time of the erasure.
+
+They keep an import of older records from bringing the customer back.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,14 @@ SALT_BYTES = 16
 
 
 def digest(salt: bytes, name: str) -> bytes:
-    """The salted digest of a name, 16 bytes: without the salt no list of names can be tried against it."""
+    """The salted digest of a name, 16 bytes: nobody without the salt can test a list of names against it."""
     return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16, key=salt).digest()
 
 
 def living(events: Sequence[Event], erased: Mapping[str, int]) -> list[Event | None]:
-    """The events as a log may take them: None in the place of those received before their customer was erased.
+    """The events that a log may keep: None in the place of those received before their customer was erased.
 
-    `erased` tells when each name was. An event that only joins an erased id to another customer's is kept without it.
+    `erased` maps each erased name to the time of its erasure. An event of another customer that joins an erased id is
+    kept without that id.
     """
     return [None if event.received < erased.get(event.customer, 0) else unnamed(event, erased) for event in events]

@@ -38,7 +38,7 @@ def place(tmp_path: Path) -> Path:
     with closing(open_log(tmp_path / "waypost.db")) as log:
         log.append(shop(NOW, customers=20), history=True)
         log.append(events)
-        log.trained(Training("first", NOW, NOW))
+        log.add_training(Training("first", NOW, NOW))
     with closing(open_log(f"parquet:{tmp_path / 'history'}")) as log:
         log.append([Event("h-1", WHO, Kind.LOGIN, NOW - 500 * DAY, NOW - 500 * DAY)], history=True)
     save_bundle(tmp_path / "champion", JOURNEY)

@@ -78,7 +78,7 @@ def train(
     gates = [gate for each in selected.values() for gate in each.gates] + list(recommended.gates)
     bundle = bundle_of(shop, selected, recommended, champion, seed=seed, started=started)
     # Before there is a bundle to be served: an erasure names every model that has seen the customer.
-    log.trained(Training(bundle.version, shop.end, started))
+    log.add_training(Training(bundle.version, shop.end, started))
     tell("recording in MLflow")
     # On disk first: the registry never names a champion that cannot be served.
     promoted = not challenger or _no_champion(folder)

@@ -69,7 +69,7 @@ def recalibrate(
     manifest = replace(champion.manifest, created=iso(started), log_offset=shop.offset)
     bundle = champion.changed(manifest, {**champion.models, **scorers})
     # Before there is a bundle to be served: an erasure names every model that has seen the customer.
-    log.trained(Training(bundle.version, shop.end, started))
+    log.add_training(Training(bundle.version, shop.end, started))
     governance = Governance(folder, fold, clock or (lambda: started))
     governance.install(bundle, champion=True, cause=Cause("recalibrate", found.reason))
     return replace(found, version=bundle.version)

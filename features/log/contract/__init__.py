@@ -1,7 +1,8 @@
 """What every event log promises, whatever stores it: four small protocols (`EventStore`, `IdentityStore`,
-`DeadLetterStore`, `TrainingStore`), and `EventLog`, which is all of them. What reads a log asks for the smallest.
+`DeadLetterStore`, `TrainingStore`), and `EventLog`, which is all of them. A reader of a log asks for the smallest of
+them that it needs.
 
-The *log order* is `(received, offset)`: when an event was learnt, then the order of arrival. Names of customers,
+The *log order* is `(received, offset)`: when an event was received, then the order of arrival. Names of customers,
 items and categories are kept once, as dense integer codes beside the events; a code means something in one log
 only, so anything that leaves a log carries names.
 """

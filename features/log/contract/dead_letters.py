@@ -24,7 +24,7 @@ class DeadLetter:
     received: int
     """When it came, microseconds UTC."""
     customer: str | None = None
-    """The customer it speaks of, when that much could be read: erasing the customer removes it."""
+    """The customer it names, when that could be read: erasing the customer removes the letter."""
     number: int = 0
     """The log's own number of the letter; 0 until it is kept."""
 
@@ -32,10 +32,10 @@ class DeadLetter:
 class DeadLetterStore(Protocol):
     """The dead letters of a log, each once by its source, its position and its bytes."""
 
-    def reject(self, letters: Sequence[DeadLetter]) -> int:
-        """Keep records that could not become events. How many are new.
+    def reject(self, dead_letters: Sequence[DeadLetter]) -> int:
+        """Keep records that could not become events. Returns how many are new.
 
-        The same record, at the same position of the same source, is kept once: what is imported or sent again adds
+        The same record, at the same position of the same source, is kept once: importing or sending it again adds
         nothing.
         """
         ...
@@ -44,6 +44,6 @@ class DeadLetterStore(Protocol):
         """The oldest `limit` dead letters with a number above `after`, oldest first; of one source when it is named."""
         ...
 
-    def settle(self, letters: Sequence[DeadLetter]) -> int:
-        """Remove dead letters that have become events, by their numbers. How many there were."""
+    def settle(self, dead_letters: Sequence[DeadLetter]) -> int:
+        """Remove dead letters that have become events, by their numbers. Returns how many there were."""
         ...

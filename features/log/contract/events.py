@@ -21,8 +21,8 @@ BATCH = 8_192
 """Events of one batch of a scan with properties, unless another number is asked for: some megabytes."""
 
 IMPORT_BATCH = 50_000
-"""How many events an import had best append at a time: a store pays for an append by the pages or files it touches,
-and ten thousand events touch nearly as many of them as fifty thousand."""
+"""Events that an import should append at a time: the cost of an append is the pages or files that it touches, and ten
+thousand events touch nearly as many of them as fifty thousand."""
 
 
 class Appended(NamedTuple):
@@ -53,11 +53,11 @@ class Appended(NamedTuple):
 class EventBatch(NamedTuple):
     """Events with their texts, as columns of one length.
 
-    The texts stand as they are stored: JSON is read only by who needs it, and of the events that need it.
+    The texts are as stored, so that a reader parses only the JSON that it needs.
     """
 
     records: Records
-    """What the fold reads of each: codes and numbers."""
+    """What the fold reads of each event: codes and numbers."""
     message_ids: Sequence[str]
     order_ids: Sequence[str | None]
     properties: Sequence[str | None]
@@ -90,8 +90,7 @@ class EventStore(Protocol):
         `received`. Of two events with one `message_id`, within the batch or across, the first stays.
 
         An accepted event that joins ids (`features.identity.rules.joined`) merges them, by the rules of that module, in
-        the same transaction. An event of an erased customer that was received before the erasure is a duplicate: it had
-        its turn.
+        the same transaction. An event of an erased customer that was received before the erasure counts as a duplicate.
         """
         ...
 
@@ -100,7 +99,7 @@ class EventStore(Protocol):
     ) -> Iterator[Records]:
         """The log as it is when the first chunk is read, in log order, in chunks of at most `CHUNK` records.
 
-        Takes the `kinds` (all when None) of the customers whose code leaves remainder `shard` when divided by
+        Selects the `kinds` (all when None) of the customers whose code leaves remainder `shard` when divided by
         `shards`, with `received <= until` (all when None). Memory does not grow with the log. Raises ValueError when
         `shard` is not one of `shards`.
         """
@@ -119,7 +118,7 @@ class EventStore(Protocol):
     def find(self, message_id: str) -> Event | None:
         """The event of a message id, with its properties and the id of the customer under which it came; or None.
 
-        In a database one look into an index, whose time does not depend on the length of the log.
+        In a database this is one index lookup, whose time does not depend on the length of the log.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Which ids are one customer: merges, their undoing, and the profiles that come of them."""
+"""Which ids are one customer: merges, their undoing, and the profiles that result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_JOINED = 5
 
 
 class IdentityStore(Protocol):
-    """The merges of a log, and who belongs to whom now. Events that join ids make merges (`EventStore.append`)."""
+    """The merges of a log, and the profiles as they are now. Events that join ids make merges (`EventStore.append`)."""
 
     @property
     def customers(self) -> Vocabulary:
@@ -31,10 +31,10 @@ class IdentityStore(Protocol):
         ...
 
     def unmerge(self, customer: str, received: int) -> list[str]:
-        """Take a member out of its profile, or, given the profile, all its members. The members taken out.
+        """Take a member out of its profile, or, given the profile, all its members. Returns the members taken out.
 
-        From then on everybody's history is what it would be had they never been merged. The same two are not merged
-        again by later events. Empty when there is nothing to take apart.
+        From then on the history of each id is what it would be without the merge. Later events do not merge the same
+        two ids again. The answer is empty when `customer` is in no merged profile.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""The whole log: events, identity, dead letters and trainings in one store, and the erasure that goes through all."""
+"""The whole log: events, identity, dead letters and trainings in one store, and an erasure from all of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Erased(NamedTuple):
     dead_letters: int
     merges: int
     first_received: int
-    """When the first removed event was learnt; 0 when there was none. Whatever was trained later may have seen it."""
+    """When the first removed event was received; 0 when there was none. Models trained later may have seen it."""
 
     @property
     def rows(self) -> int:
@@ -34,12 +34,12 @@ class EventLog(EventStore, IdentityStore, DeadLetterStore, TrainingStore, Protoc
     """
 
     def erase(self, customer: str, now: int) -> Erased:
-        """Remove every trace of a customer's profile: events, merges, dead letters that speak of it, and its names.
+        """Remove every trace of a customer's profile: events, merges, dead letters about it, and its names.
 
-        Dead letters that name their customer are matched by it; the others are removed when their raw bytes contain
-        a name as a whole word. Erasing an unknown customer removes such letters alone. Afterwards no file of the
-        log holds a name of the customer, in used space or unused; what stays is a salted digest of each name and
-        `now`, so that what was received earlier does not come back by an import.
+        A dead letter that names its customer is matched by that name; another is removed when it contains a name of
+        the profile as a whole word. Erasing an unknown customer removes such letters alone. Afterwards no file of the
+        log holds a name of the customer, in used space or unused. What stays is a salted digest of each name and
+        `now`, so that an import does not bring back what was received earlier.
         """
         ...
 

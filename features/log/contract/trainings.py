@@ -1,4 +1,4 @@
-"""The training runs that used a log: an erasure tells from them which models may have seen an event."""
+"""The training runs that used a log: they show an erasure which models may have seen an event."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Training(NamedTuple):
 class TrainingStore(Protocol):
     """The models that were trained on a log, each once by its version."""
 
-    def trained(self, training: Training) -> None:
+    def add_training(self, training: Training) -> None:
         """Note that a model was trained on this log."""
         ...
 

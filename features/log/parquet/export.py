@@ -1,4 +1,4 @@
-"""Exporting a log: one pass over it, spread over partitions by customer, in memory that does not grow with it."""
+"""Exporting a log: one pass over it into partitions by customer, in memory that does not grow with the log."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from features.log.parquet.partitioning import Partitioning
 from features.log.parquet.tables import MERGES, explained, table_of, write, write_names
 
 BLOCK = 1_000_000
-"""Events that are spread over the partitions at a time: 48 MB of records. Each block is one row group a partition."""
+"""Events that are split into partitions at a time: 48 MB of records. Each block adds one row group to a partition."""
 
 MOST_PARTITIONS = 1_000
 """Each partition is an open file while an export is under way."""
@@ -31,26 +31,26 @@ MOST_PARTITIONS = 1_000
 BUSY_SECONDS = 1.0
 
 LOCK = "log.lock"
-"""What `folder.sole_writer` holds."""
+"""The lock file that `folder.sole_writer` holds."""
 
 _FILES = re.compile(r"export-\d{8,}")
 
 Progress = Callable[[int, int], None]
-"""Told (events written, events in all) as the work goes on."""
+"""Called with (events written, events in all) as the work goes on."""
 
 
 class Outcome(NamedTuple):
-    """What an export came to."""
+    """The result of an export."""
 
     manifest: Manifest
     fresh: bool
-    """False when the folder held the same already, and nothing was written."""
+    """False when the folder already held the same export, and nothing was written."""
     interrupted: bool
-    """Whether an export that had been interrupted was found there; its files are gone."""
+    """Whether the folder held files of an interrupted export; they were removed."""
 
 
 def partitions_for(events: int) -> int:
-    """How many partitions a log of so many events is spread over by default: about half a million events in each."""
+    """The default number of partitions for a log of so many events: about half a million events in each."""
     return int(np.clip(-(-events // 500_000), 8, MOST_PARTITIONS))
 
 
@@ -60,17 +60,17 @@ def export(
 ) -> Outcome:  # fmt: skip
     """Write what `log` had received by `until` (its newest event by default) into folder `path`, exactly once.
 
-    The export counts from the moment its manifest is in place: until then the folder holds what it held before. An
-    export of the same log, until the same moment, is left as it is; one of another state is replaced. Raises LogError
+    The export takes effect when its manifest is in place: until then the folder holds what it held before. An export of
+    the same log until the same moment is left as it is; one of another state of the log is replaced. Raises LogError
     for an empty log and for a number of partitions outside 1 to `MOST_PARTITIONS`, LogBusy while another process
     exports to the folder, LogVersion for a folder with other things in it.
     """
     home = Path(path).absolute()
-    # Asked before the events, so that it is that of none that came since.
+    # Read before the events, so that the digest covers no event that arrives meanwhile.
     digest, offset, total, span = log.digest(), log.offset(), log.count(), log.span()
     number = partitions_for(total) if partitions is None else partitions
     if not 1 <= number <= MOST_PARTITIONS:
-        raise LogError(f"{number} partitions are asked for; expected 1 to {MOST_PARTITIONS:,}")
+        raise LogError(f"{number} partitions were requested; expected 1 to {MOST_PARTITIONS:,}")
     if span is None or (until is not None and until < span[0]):
         raise LogError("there are no events to export; import some with: waypost import FILE --source NAME")
     last = span[1] if until is None else min(until, span[1])
@@ -99,60 +99,60 @@ class _Head(NamedTuple):
 
 
 def _claim(home: Path) -> None:
-    """Make the folder when it is missing. LogVersion for one that holds other things, so that none of them is removed.
+    """Make the folder when it is missing. Raises LogVersion when it holds other things, so that none is ever removed.
 
-    An export was never begun without its lock: where there is none, what is called like one is somebody else's.
+    Every export begins with its lock file: without one, a folder with the name of an export is not an export.
     """
-    held = {each.name for each in home.iterdir()} if home.is_dir() else set()
+    held = {path.name for path in home.iterdir()} if home.is_dir() else set()
     others = {name for name in held - {MANIFEST, LOCK} if not name.startswith(draft_prefix(MANIFEST))}
-    strange = {name for name in others if LOCK not in held or not _FILES.fullmatch(name)}
-    if home.is_file() or strange:
+    foreign = {name for name in others if LOCK not in held or not _FILES.fullmatch(name)}
+    if home.is_file() or foreign:
         raise LogVersion(f"{home} holds other things than an export; name a folder that does not exist yet")
     home.mkdir(parents=True, exist_ok=True)
 
 
 def _swept(home: Path, manifest: Manifest | None) -> bool:
-    """Remove all files that `manifest` does not count. Whether an export that was never finished left any."""
+    """Remove all exports but the one of `manifest`. Returns whether one of them was an interrupted export."""
     counted = "" if manifest is None else manifest.files
-    idle = [each for each in home.glob("export-*") if each.name != counted]
-    for each in idle:
-        shutil.rmtree(each)
-    return any(each.name > counted for each in idle)
+    idle = [path for path in home.glob("export-*") if path.name != counted]
+    for path in idle:
+        shutil.rmtree(path)
+    return any(path.name > counted for path in idle)
 
 
-def _written(log: EventLog, home: Path, head: _Head, number: int, told: Callable[[int], object]) -> Manifest:
-    """Write all files of an export. Its manifest, which is not in place yet."""
+def _written(log: EventLog, home: Path, head: _Head, number: int, report: Callable[[int], object]) -> Manifest:
+    """Write all files of an export. Returns its manifest, which is not in place yet."""
     merges = log.merges()
     merges = merges[merges["received"] <= head.until]
     files = home / f"export-{head.generation:08}"
     files.mkdir()
     write(files / "merges.parquet", table_of(merges.tolist(), MERGES))
-    spread = _Partitions(files, Partitioning(merges, number))
-    with spread:
+    partitions = _Partitions(files, Partitioning(merges, number))
+    with partitions:
         for block in blocks(log.scan(until=head.until), BLOCK):
-            spread.add(block)
-            told(spread.events)
-    # After the events, so that every code in them has its name.
+            partitions.add(block)
+            report(partitions.events)
+    # Read after the events, so that every code in them has its name.
     items = _names(files / "items.parquet", log.items)
     categories = _names(files / "categories.parquet", log.categories)
-    customers = spread.customers
+    customers = partitions.customers
     parts = [
-        Partition(part.events, int(there), part.digest.hexdigest())
-        for part, there in zip(spread.parts, customers, strict=True)
+        Partition(part.events, int(ids), part.digest.hexdigest())
+        for part, ids in zip(partitions.parts, customers, strict=True)
     ]
-    counts = (spread.events, int(customers.sum()), len(merges), items, categories)
-    return Manifest(*head, *counts, spread.start, spread.end, tuple(parts))
+    counts = (partitions.events, int(customers.sum()), len(merges), items, categories)
+    return Manifest(*head, *counts, partitions.start, partitions.end, tuple(parts))
 
 
 def _names(path: Path, vocabulary: Vocabulary) -> int:
-    """Write the names of a vocabulary. How many codes it has."""
+    """Write the names of a vocabulary. Returns how many codes it has."""
     names = vocabulary.names()
     write_names(path, [name or None for name in names], 0)
     return len(names)
 
 
 def blocks(chunks: Iterable[Records], size: int) -> Iterator[Records]:
-    """The events in pieces of at least `size`, but for the last one."""
+    """The events in pieces of at least `size`; only the last may be smaller."""
     held: list[Records] = []
     for chunk in chunks:
         held.append(chunk)
@@ -179,7 +179,7 @@ class _Part:
 
 
 class _Partitions(ExitStack):
-    """The partitions that are being written; when the block ends without an error, they are on the disk."""
+    """The partitions that are being written; when the `with` block ends without an error, they are on the disk."""
 
     def __init__(self, files: Path, partitioning: Partitioning) -> None:
         super().__init__()
@@ -192,7 +192,7 @@ class _Partitions(ExitStack):
 
     def add(self, events: Records) -> None:
         """Write the next events of the log."""
-        codes, moments = events["customer"], events["received"]
+        codes, received = events["customer"], events["received"]
         partitioning = self._partitioning.of(codes)
         order = np.argsort(partitioning, kind="stable")
         bounds = np.searchsorted(partitioning[order], np.arange(self._partitioning.partitions + 1))
@@ -200,8 +200,8 @@ class _Partitions(ExitStack):
             if first < stop:
                 places = order[first:stop]
                 part.add(events[places], self.events + 1 + places)
-        self.start = int(moments.min()) if not self.events else min(self.start, int(moments.min()))
-        self.end = max(self.end, int(moments.max()))
+        self.start = int(received.min()) if not self.events else min(self.start, int(received.min()))
+        self.end = max(self.end, int(received.max()))
         self.events += len(events)
         wider = max(0, int(codes.max()) + 1 - len(self._seen))
         self._seen = np.append(self._seen, np.zeros(wider, bool))
@@ -216,7 +216,7 @@ class _Partitions(ExitStack):
 
 @contextmanager
 def _part(path: Path) -> Iterator[_Part]:
-    """A partition to be written, which gets its name once it is on the disk."""
+    """A partition to write; its file gets its name once it is on the disk."""
     draft = path.with_suffix(".tmp")
     with pq.ParquetWriter(draft, COLUMNS, compression="zstd") as writer:
         yield _Part(writer)

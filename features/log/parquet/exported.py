@@ -1,13 +1,13 @@
-"""An export: the log as Parquet files in which all that concerns one customer lies in one partition.
+"""An export: the log as Parquet files, with all events of one customer in one partition.
 
-    FOLDER/export.json                                   what there is; replaced as a whole, and that is the commit
+    FOLDER/export.json                                   the manifest; replacing it as a whole is the commit
     FOLDER/export-00000001/partition-0000.parquet        events of some customers, in log order
     FOLDER/export-00000001/{merges,items,categories}.parquet
 
-A partition holds every event of every id that was ever joined with one of its ids, so that it is replayed, labelled and
-rid of who withdrew the consent to be profiled without a look at any other. It has what the fold reads: codes and
-numbers, `offset` (the place in the export's log order, from 1), and nobody's name; names of customers stay in the log.
-A folder whose number `export.json` does not name was left by an export that was interrupted, and counts for nothing.
+A partition holds every event of every id that was ever joined with one of its ids. So it can be replayed, labelled and
+cleared of customers who withdrew their consent without reading any other partition. It has what the fold reads, codes
+and numbers, and `offset` (the place in the export's log order, from 1); names of customers stay in the log. A folder
+whose number `export.json` does not name was left by an interrupted export, and is ignored.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ COLUMNS = pa.schema([EVENTS.field("offset"), *map(EVENTS.field, FIELDS)])
 
 @dataclass(frozen=True)
 class Partition:
-    """What one partition holds: events, ids with events, and 32 hexadecimal digits that stand for the events."""
+    """What one partition holds: events, ids with events, and a digest of the events, 32 hexadecimal digits."""
 
     events: int
     customers: int
@@ -56,7 +56,7 @@ class Manifest:
     log: str
     """`EventLog.digest` of the log when the export began."""
     until: int
-    """The export holds what had been received by then."""
+    """The export holds what had been received by this time."""
     offset: int
     """The log's newest offset when the export began."""
     events: int
@@ -78,27 +78,27 @@ class Manifest:
 
 
 class ExportedLog:
-    """A finished export, to be read partition by partition."""
+    """A finished export, read partition by partition."""
 
     def __init__(self, path: str | Path) -> None:
         """Open the export in folder `path`. Raises LogMissing where there is none that was finished."""
         self.path = Path(path).absolute()
-        found = manifest_of(self.path)
-        if found is None:
+        manifest = manifest_of(self.path)
+        if manifest is None:
             raise LogMissing(f"there is no finished export in {self.path}; make it with: waypost log export {path}")
-        self.manifest = found
-        self._files = self.path / found.files
+        self.manifest = manifest
+        self._files = self.path / manifest.files
         with explained(self.path):
             rows = read(self._files / "merges.parquet").to_pydict().values()
         self.merges: Merges = np.array(list(zip(*rows, strict=True)), MERGE)
         """Every merge and its undoing, in log order."""
-        self.partitioning = Partitioning(self.merges, len(found.partitions))
+        self.partitioning = Partitioning(self.merges, len(manifest.partitions))
 
     def scan(self, partition: int) -> Iterator[Records]:
         """The events of a partition in log order, a row group at a time.
 
-        Raises LogCorrupt, after the last of them, when they are not those that were written, and LogBusy when another
-        export took the place of this one meanwhile.
+        Raises LogCorrupt, after the last event, when they are not the events that were written, and LogBusy when
+        another export replaced this one meanwhile.
         """
         path, held = partition_file(self._files, partition), blake2b(digest_size=16)
         with explained(self.path), pq.ParquetFile(path) as file:
@@ -108,7 +108,7 @@ class ExportedLog:
                 yield records
         if held.hexdigest() != self.manifest.partitions[partition].digest:
             raise LogCorrupt(
-                f"{path} does not hold the events that {self.path / MANIFEST} tells of; remove the export "
+                f"{path} does not hold the events that {self.path / MANIFEST} records; remove the export "
                 f"(rm -r {self.path}) and make it again: waypost log export {self.path}"
             )
 
@@ -122,7 +122,7 @@ class ExportedLog:
         return [name or "" for name in read_names(self._files / "items.parquet")]
 
     def categories(self) -> list[str]:
-        """Names of the categories and of the actions that decisions chose, likewise."""
+        """Names of the categories and of the actions that decisions chose, in the same form."""
         return [name or "" for name in read_names(self._files / "categories.parquet")]
 
 
@@ -152,7 +152,9 @@ def manifest_of(path: Path) -> Manifest | None:
         fields = json.loads(text)
         version = int(fields["version"])
         if version <= VERSION:
-            return Manifest(**{**fields, "partitions": tuple(Partition(**each) for each in fields["partitions"])})
+            return Manifest(
+                **{**fields, "partitions": tuple(Partition(**partition) for partition in fields["partitions"])}
+            )
     except (ValueError, TypeError, KeyError) as error:
         raise LogCorrupt(f"{place} is damaged ({error}); remove the export, rm -r {path}, and make it again") from error
     raise LogVersion(

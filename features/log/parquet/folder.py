@@ -1,8 +1,8 @@
-"""A log in a folder of immutable files: which files count, how a change takes effect at once, who may write.
+"""A log in a folder of immutable files: which files are part of it, how a change takes effect at once, who may write.
 
-`log.json` says how far the log has come; it is replaced as a whole, and that is the commit. Every data file carries
-the number of its commit in its name. A file numbered beyond `log.json` was left by a writer that died, and counts for
-nothing; a file `whole-N` stands for all of its folder up to commit N, `part-N` for what commit N added.
+`log.json` holds the number of the newest commit; replacing it as a whole is the commit. Every data file has the number
+of its commit in its name. A file with a higher number was left by an interrupted writer, and is ignored. A file
+`whole-N` holds all of its folder up to commit N, a file `part-N` what commit N added.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Manifest:
 
     version: int = VERSION
     partitions: int = 16
-    """Into how many folders the customers are spread; fixed when the log is made."""
+    """How many folders the customers are partitioned into; fixed when the log is made."""
     commit: int = 0
     offset: int = 0
     received: int = 0
@@ -41,11 +41,11 @@ class Manifest:
     erasures: int = 0
     """How many customers were erased."""
     erased: int = 0
-    """The newest moment at which one was erased."""
+    """When the newest erasure was."""
     letters: int = 0
     """The newest number ever given to a dead letter."""
     salt: str = ""
-    """Of the digests that erased names leave, hexadecimal; made with the first write."""
+    """The salt of the digests that erased names leave, hexadecimal; made with the first write."""
 
 
 @contextmanager
@@ -121,11 +121,11 @@ def whole(folder: Path, commit: int) -> Path:
 
 
 def files(folder: Path, commit: int) -> list[Path]:
-    """The files of one data folder that count at `commit`, oldest first; none when there is no such folder."""
+    """The files of one data folder that are part of the log at `commit`, oldest first; none without such a folder."""
     if not folder.exists():
         return []
     counted: list[Path] = []
-    for number, kind, path in sorted((int(found[2]), found[1], path) for path, found in _numbered(folder)):
+    for number, kind, path in sorted((int(match[2]), match[1], path) for path, match in _numbered(folder)):
         if number > commit:
             break
         counted = [*([] if kind == "whole" else counted), path]
@@ -133,26 +133,26 @@ def files(folder: Path, commit: int) -> list[Path]:
 
 
 def listed(log: Path, folders: Iterable[Path]) -> list[Path]:
-    """The files that count now in these data folders of a log, folder by folder, oldest first."""
+    """The files of these data folders that are part of the log now, folder by folder, oldest first."""
     folders = list(folders)
     commit = load(log).commit
     while True:
-        found = [path for each in folders for path in files(each, commit)]
-        # A writer removes replaced files only after its commit: when that came meanwhile, some may not have been found.
+        paths = [path for data_folder in folders for path in files(data_folder, commit)]
+        # A writer removes replaced files only after its commit: when it has committed meanwhile, some may be missing.
         now = load(log).commit
         if now == commit:
-            return found
+            return paths
         commit = now
 
 
 def sweep(folder: Path, commit: int) -> None:
-    """Remove the files that count for nothing at `commit`, in every data folder below `folder`."""
-    for each in [path for path in folder.rglob("*") if path.is_dir()]:
-        counted = set(files(each, commit))
-        idle = [path for path, _ in _numbered(each) if path not in counted]
-        for path in (*idle, *each.glob("*.tmp")):
+    """Remove the files that are not part of the log at `commit`, in every data folder below `folder`."""
+    for data_folder in [path for path in folder.rglob("*") if path.is_dir()]:
+        counted = set(files(data_folder, commit))
+        idle = [path for path, _ in _numbered(data_folder) if path not in counted]
+        for path in (*idle, *data_folder.glob("*.tmp")):
             path.unlink()
-        synchronise(each)
+        synchronise(data_folder)
 
 
 @contextmanager
@@ -171,5 +171,5 @@ def sole_writer(folder: Path, busy_seconds: float) -> Iterator[None]:
 
 def _numbered(folder: Path) -> Iterator[tuple[Path, re.Match[str]]]:
     for path in folder.iterdir():
-        if found := _NAME.fullmatch(path.name):
-            yield path, found
+        if match := _NAME.fullmatch(path.name):
+            yield path, match

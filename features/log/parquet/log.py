@@ -1,13 +1,13 @@
-"""The event log as Parquet files, spread over folders by a hash of the customer: the store of a long history.
+"""The event log as Parquet files, partitioned into folders by a hash of the customer: the store of a long history.
 
 Any engine reads it: `events/customer_hash=NN/*.parquet` holds the columns of `features.log.rows.COLUMNS`, `customers`,
 `items` and `categories` the names behind the codes, and `merges` the ids that were merged.
-`features.log.parquet.folder` says which files count.
+`features.log.parquet.folder` says which files are part of the log.
 
 Made for few and large appends: each writes one file to every partition that it touches. The first append of a process,
-or its first look for a message id, reads the message id of every event, and from then on the process holds 16 bytes for
-each: its BLAKE2b digest, by which duplicates are told (two different ids have the same one with a chance of about
-10^-21 in a log of a billion events). Reading one customer costs a read of its partition.
+or its first search for a message id, reads the message id of every event. From then on the process holds 16 bytes for
+each, its BLAKE2b digest, by which duplicates are recognised (two different ids have the same digest with a chance of
+about 10^-21 in a log of a billion events). Reading one customer costs a read of its partition.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from features.log.contract import (
 )
 from features.log.membership import NO_MERGES, NOTHING, declared, named
 from features.log.orders import resolved
-from features.log.parquet import dead_letters as letter_files
+from features.log.parquet import dead_letters as dead_letter_files
 from features.log.parquet import folder, reading
 from features.log.parquet.members import FolderMembers
 from features.log.parquet.messages import Digests, Messages, digests
@@ -65,7 +65,7 @@ class ParquetLog:
     def __init__(
         self, path: str | Path, *, create: bool = True, partitions: int = 16, busy_seconds: float = 30.0
     ) -> None:
-        """Open the log in folder `path`; without `create` it must exist. A new one is spread over `partitions`."""
+        """Open the log in folder `path`; without `create` it must exist. A new one gets so many `partitions`."""
         self.path = Path(path).absolute()
         manifest = folder.open_folder(self.path, create=create, partitions=partitions, busy_seconds=busy_seconds)
         self.customers = FolderVocabulary(self.path, "customers", read_names, write_names)
@@ -124,9 +124,9 @@ class ParquetLog:
         """The events, None in the place of those that were received before their customer was erased."""
         if not manifest.erased or min(event.received for event in events) >= manifest.erased:
             return events
-        found = read_all(self.path, "tombstones", TOMBSTONES).to_pydict()
+        buried = read_all(self.path, "tombstones", TOMBSTONES).to_pydict()
         erased: dict[bytes, int] = {}
-        for digest, at in zip(found["digest"], found["at"], strict=True):
+        for digest, at in zip(buried["digest"], buried["at"], strict=True):
             erased[digest] = max(at, erased.get(digest, 0))
         salt = bytes.fromhex(manifest.salt)
         return tombstones.living(events, {name: erased.get(tombstones.digest(salt, name), 0) for name in named(events)})
@@ -158,8 +158,8 @@ class ParquetLog:
     ) -> Iterator[Records]:
         """The log in log order. In memory are the row groups that overlap in time with the chunk."""
         with explained(self.path):
-            found = reading.selected(self._partitions, rows.Selection(kinds, shard, shards, until), CHUNK)
-            yield from (each.records for each in found)
+            batches = reading.selected(self._partitions, rows.Selection(kinds, shard, shards, until), CHUNK)
+            yield from (batch.records for batch in batches)
 
     def scan_with_properties(
         self, *, kinds: Collection[Kind] | None = None, shard: int = 0, shards: int = 1, until: int | None = None,
@@ -176,14 +176,14 @@ class ParquetLog:
     def find(self, message_id: str) -> Event | None:
         """The event of a message id; None when the log has none.
 
-        What the log does not have is told from the digests in memory. What it has costs a read of the message ids,
-        one row group after the other, until it is found: time grows with the log, as there is no index in the files.
+        The digests in memory show when the log does not have it. Else the message ids are read, one row group after the
+        other, until it is found: the time grows with the log, as the files have no index.
         """
         with explained(self.path):
             if not self._messages.known([message_id], folder.load(self.path).commit):
                 return None
-            found = reading.find(self._partitions, message_id)
-            return None if found is None else self._spelt(found)[0]
+            row = reading.find(self._partitions, message_id)
+            return None if row is None else self._spelt(row)[0]
 
     def history(self, customer: str) -> Records:
         """All events of a customer's profile, in log order; empty when there is none."""
@@ -204,15 +204,15 @@ class ParquetLog:
     def span(self) -> tuple[int, int] | None:
         """The first and the last `received` in the log; None when it is empty."""
         with explained(self.path):
-            moments = [(first, last) for _, _, first, last in self._partitions.groups()]
-        return (min(first for first, _ in moments), max(last for _, last in moments)) if moments else None
+            spans = [(first, last) for _, _, first, last in self._partitions.groups()]
+        return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
 
     def offset(self) -> int:
         """The newest offset ever given out; 0 when nothing was ever appended."""
         return folder.load(self.path).offset
 
     def erase(self, customer: str, now: int) -> Erased:
-        """Remove every trace of a customer's profile: what holds any of it is written anew.
+        """Remove every trace of a customer's profile: every file that holds any of it is written anew.
 
         The old files are deleted; a scan under way that still needs them ends with LogBusy.
         """
@@ -222,10 +222,10 @@ class ParquetLog:
             names = [self.customers.name(code) for code in codes]
             gone = names or [customer]
             received = self._partitions.erase(codes, gone, commit)
-            letters = letter_files.kept(self.path)
-            others = [each for each in letters if not any(rows.concerns(each, name) for name in gone)]
-            if len(others) < len(letters):
-                letter_files.rewrite(self.path, others, commit)
+            dead_letters = dead_letter_files.kept(self.path)
+            others = [letter for letter in dead_letters if not any(rows.concerns(letter, name) for name in gone)]
+            if len(others) < len(dead_letters):
+                dead_letter_files.rewrite(self.path, others, commit)
             merges = self._members.erase(codes, commit)
             if codes:
                 self.customers.erase(codes, commit)
@@ -237,41 +237,41 @@ class ParquetLog:
             self._settle(replace(manifest, commit=commit, erasures=erasures, erased=erased))
             self._members.forget()
             folder.sweep(self.path, commit)
-        return Erased(names, len(received), len(letters) - len(others), merges, min(received, default=0))
+        return Erased(names, len(received), len(dead_letters) - len(others), merges, min(received, default=0))
 
-    def reject(self, letters: Sequence[DeadLetter]) -> int:
+    def reject(self, dead_letters: Sequence[DeadLetter]) -> int:
         """Keep records that could not become events, each once."""
-        if not letters:
+        if not dead_letters:
             return 0
         with self._writing() as manifest:
-            known = letter_files.kept(self.path)
+            known = dead_letter_files.kept(self.path)
             newest = max([manifest.letters, *(letter.number for letter in known)])
-            added = letter_files.added(letters, known, newest)
+            added = dead_letter_files.added(dead_letters, known, newest)
             if added:
-                letter_files.add(self.path, added, manifest.commit + 1)
+                dead_letter_files.add(self.path, added, manifest.commit + 1)
                 self._settle(replace(manifest, commit=manifest.commit + 1, letters=added[-1].number))
         return len(added)
 
     def dead_letters(self, limit: int, *, after: int = 0, source: str | None = None) -> list[DeadLetter]:
         """The oldest `limit` dead letters numbered above `after`, oldest first; of one source when it is named."""
         with explained(self.path):
-            known = letter_files.kept(self.path)
-        return [each for each in known if each.number > after and source in (None, each.source)][:limit]
+            known = dead_letter_files.kept(self.path)
+        return [letter for letter in known if letter.number > after and source in (None, letter.source)][:limit]
 
-    def settle(self, letters: Sequence[DeadLetter]) -> int:
+    def settle(self, dead_letters: Sequence[DeadLetter]) -> int:
         """Remove dead letters that have become events, by their numbers."""
-        numbers = {letter.number for letter in letters}
+        numbers = {letter.number for letter in dead_letters}
         with self._writing() as manifest:
-            known = letter_files.kept(self.path)
+            known = dead_letter_files.kept(self.path)
             left = [letter for letter in known if letter.number not in numbers]
             if len(left) < len(known):
                 newest = max([manifest.letters, *(letter.number for letter in known)])
-                letter_files.rewrite(self.path, left, manifest.commit + 1)
+                dead_letter_files.rewrite(self.path, left, manifest.commit + 1)
                 self._settle(replace(manifest, commit=manifest.commit + 1, letters=newest))
                 folder.sweep(self.path, manifest.commit + 1)
         return len(known) - len(left)
 
-    def trained(self, training: Training) -> None:
+    def add_training(self, training: Training) -> None:
         """Note that a model was trained on this log."""
         with self._writing() as manifest:
             write(folder.part(self.path / "trainings", manifest.commit + 1), table_of([training], TRAININGS))
@@ -280,8 +280,8 @@ class ParquetLog:
     def trainings(self) -> list[Training]:
         """Every model trained on this log, oldest first."""
         with explained(self.path):
-            found = read_all(self.path, "trainings", TRAININGS).to_pylist()
-        newest = {row["version"]: Training(**row) for row in found}
+            stored = read_all(self.path, "trainings", TRAININGS).to_pylist()
+        newest = {row["version"]: Training(**row) for row in stored}
         return sorted(newest.values(), key=lambda training: (training.at, training.version))
 
     def digest(self) -> str:
@@ -294,7 +294,7 @@ class ParquetLog:
 
     @contextmanager
     def _writing(self) -> Iterator[folder.Manifest]:
-        """The log for this writer alone, with what dead writers left swept away, and up to date in memory."""
+        """Lock the log for this writer, remove what interrupted writers left, and bring memory up to date."""
         with explained(self.path), folder.sole_writer(self.path, self._busy_seconds):
             manifest = folder.load(self.path)
             folder.sweep(self.path, manifest.commit)
@@ -311,7 +311,7 @@ class ParquetLog:
     def _settle(
         self, manifest: folder.Manifest, added: Digests | None = None, merges: NDArray[np.void] = NO_MERGES
     ) -> None:
-        """Commit what was written, and have it in memory too."""
+        """Commit what was written, and bring memory up to date."""
         folder.save(self.path, manifest)
         for vocabulary in self._vocabularies:
             vocabulary.committed(manifest.commit)
@@ -325,8 +325,8 @@ class ParquetLog:
         code = self.customers.code(customer)
         return [] if code is None else self._members.codes(code)
 
-    def _spelt(self, found: pa.Table) -> list[Event]:
-        return reading.spelt(found, self.customers, self.items, self.categories)
+    def _spelt(self, table: pa.Table) -> list[Event]:
+        return reading.spelt(table, self.customers, self.items, self.categories)
 
     def _events_of(self, customer: str) -> pa.Table:
         return self._partitions.of({code: self.customers.name(code) for code in self._codes(customer)})

@@ -1,4 +1,4 @@
-"""Profiles in a log of files: the merges in a folder, and all of who is whose member in memory."""
+"""Profiles in a log of files: the merges in a folder, and the membership of all ids in memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from features.log.rows import identified
 
 
 class FolderMembers:
-    """Who is whose member in the log at `path`, whose files of events `event_files` lists."""
+    """Which ids are members of which profile in the log at `path`; `event_files` lists its files of events."""
 
     def __init__(self, path: Path, event_files: Callable[[], list[Path]]) -> None:
         self._path = path
@@ -29,12 +29,12 @@ class FolderMembers:
         self._users_commit = -1
 
     def refresh(self) -> None:
-        """Have in memory what the log holds now."""
+        """Bring memory up to date with the log."""
         commit = folder.load(self._path).commit
         if self._commit == commit:
             return
-        found = read_all(self._path, "merges", MERGES)
-        self._merges = np.array(list(zip(*found.to_pydict().values(), strict=True)), MERGE)
+        table = read_all(self._path, "merges", MERGES)
+        self._merges = np.array(list(zip(*table.to_pydict().values(), strict=True)), MERGE)
         self._merges.sort(order="offset")
         self._membership = Membership()
         for merge in self._merges:
@@ -55,18 +55,22 @@ class FolderMembers:
     def join(
         self, events: Sequence[Event], records: Records, members: dict[int, int], offset: int, commit: int
     ) -> NDArray[np.void]:
-        """Write for `commit` what accepted events of kind IDENTIFY say of ids. The merges, behind `offset`.
+        """Write for `commit` the merges that accepted events of kind IDENTIFY declare.
 
-        `members` are the codes of the ids that they join, by their places.
+        `members` are the codes of the ids that they join, by the places of the events. Returns the merges, with the
+        offsets that follow `offset`.
         """
         self._know_users()
         joins = [Join(place, int(records["customer"][place]), member) for place, member in members.items()]
-        found = merges(self._membership.apply(events, records, joins), offset, undone=False)
-        self._write(found, commit)
-        return found
+        merged = merges(self._membership.apply(events, records, joins), offset, undone=False)
+        self._write(merged, commit)
+        return merged
 
     def unmerge(self, code: int, received: int, offset: int, commit: int) -> NDArray[np.void]:
-        """Write for `commit` that a member, or all of a profile, are taken out. The entries, behind `offset`."""
+        """Write for `commit` that a member, or every member of a profile, is taken out.
+
+        Returns the entries, with the offsets that follow `offset`.
+        """
         profile, *members = self.codes(code)
         out = members if code == profile else [code]
         undone = merges([(received, member, profile) for member in out], offset, undone=True)
@@ -74,7 +78,7 @@ class FolderMembers:
         return undone
 
     def erase(self, codes: Collection[int], commit: int) -> int:
-        """Write for `commit` the merges without those of some customers. How many they had."""
+        """Write for `commit` the merges without those of some customers. Returns how many those were."""
         asked = list(codes)
         theirs = np.isin(self._merges["member"], asked) | np.isin(self._merges["profile"], asked)
         if theirs.any():
@@ -82,11 +86,11 @@ class FolderMembers:
         return int(theirs.sum())
 
     def forget(self) -> None:
-        """Read everything again before it is used: what is in memory may not be what the log holds."""
+        """Read everything again before the next use: memory may differ from the log."""
         self._commit = -1
 
     def committed(self, commit: int, written: NDArray[np.void]) -> None:
-        """Count on what `join` or `unmerge` wrote, now that it is part of the log."""
+        """Take over into memory what `join` or `unmerge` wrote, now that it is part of the log."""
         if self._commit != commit - 1:
             self.forget()
             return
@@ -107,16 +111,16 @@ class FolderMembers:
         known.sizes[profile] = known.sizes.get(profile, 0) + (-1 if undone else 1)
 
     def _know_users(self) -> None:
-        """Have in memory whom an event ever identified; events that are being appended must not be committed yet."""
+        """Read which customers an event ever identified; events that are being appended must not be committed yet."""
         if self._users_commit == self._commit:
             return
         for path in self._event_files():
-            found = read(path, ["customer", "kind", "properties"])
-            found = found.filter(pc.equal(found["kind"], int(Kind.IDENTIFY)))
-            pairs = zip(found["customer"].to_pylist(), found["properties"].to_pylist(), strict=True)
+            events = read(path, ["customer", "kind", "properties"])
+            events = events.filter(pc.equal(events["kind"], int(Kind.IDENTIFY)))
+            pairs = zip(events["customer"].to_pylist(), events["properties"].to_pylist(), strict=True)
             self._membership.users.update(code for code, properties in pairs if identified(properties))
         self._users_commit = self._commit
 
-    def _write(self, found: NDArray[np.void], commit: int) -> None:
-        if len(found):
-            write(folder.part(self._path / "merges", commit), table_of(found.tolist(), MERGES))
+    def _write(self, records: NDArray[np.void], commit: int) -> None:
+        if len(records):
+            write(folder.part(self._path / "merges", commit), table_of(records.tolist(), MERGES))

@@ -18,7 +18,7 @@ Digests: TypeAlias = NDArray[np.bytes_]
 class Messages:
     """The digests of all message ids in the files that `event_files` lists, sorted.
 
-    They are read when they are first asked for, and again when another process has written since.
+    They are read at the first use, and again when another process has written since.
     """
 
     def __init__(self, event_files: Callable[[], list[Path]]) -> None:
@@ -32,7 +32,7 @@ class Messages:
         return [message for message, new in zip(message_ids, unseen, strict=True) if not new]
 
     def unseen(self, asked: Digests, commit: int) -> NDArray[np.bool_]:
-        """Which digests are new in the log at `commit`; of those that stand twice in the batch, the first."""
+        """Which digests are new in the log at `commit`; of equal ones in the batch, only the first."""
         if self._commit != commit:
             stored = [read(path, ["message_id"])["message_id"].to_pylist() for path in self._event_files()]
             self._seen = np.sort(np.concatenate([digests([]), *map(digests, stored)]))
@@ -45,7 +45,7 @@ class Messages:
         return unseen
 
     def committed(self, commit: int, added: Digests | None) -> None:
-        """Count on the messages that were written for `commit`, now that they are part of the log."""
+        """Add the messages that were written for `commit`, now that they are part of the log."""
         if self._commit == commit - 1:
             if added is not None:
                 added = np.sort(added)
@@ -53,10 +53,10 @@ class Messages:
             self._commit = commit
 
     def forget(self) -> None:
-        """Read everything again before it is used."""
+        """Read everything again before the next use."""
         self._commit = -1
 
 
 def digests(message_ids: Sequence[str]) -> Digests:
     """The BLAKE2b digest of each message id."""
-    return np.array([blake2b(each.encode(), digest_size=16).digest() for each in message_ids], "S16")
+    return np.array([blake2b(message_id.encode(), digest_size=16).digest() for message_id in message_ids], "S16")

@@ -1,4 +1,4 @@
-"""Which partition of an export a customer lives in: a hash of the code, the same for all ids that were ever joined."""
+"""Which partition of an export a customer is in: a hash of the code, the same for all ids that were ever joined."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Partitioning:
         self._heads = self._named[firsts][numbers] if len(numbers) else self._named
 
     def heads(self, codes: Codes) -> Codes:
-        """The oldest of all ids that each of `codes` was ever joined with, if only through others; itself when none."""
+        """The oldest of all ids that each of `codes` was ever joined with, directly or not; else itself."""
         if not len(self._named):
             return codes
         places = np.minimum(np.searchsorted(self._named, codes), len(self._named) - 1)
@@ -37,7 +37,7 @@ class Partitioning:
 
 
 def hashed(codes: Codes, seed: int = 0) -> NDArray[np.uint64]:
-    """64 well mixed bits for each code (SplitMix64: Steele, Lea and Flood, 2014); other ones for another seed."""
+    """A hash of 64 bits for each code (SplitMix64: Steele, Lea and Flood, 2014), which differs for another seed."""
     start = np.uint64((_STEP * (2 * seed + 1)) % 2**64)
     bits = codes.astype(np.uint64) * np.uint64(_STEP) + start
     bits = (bits ^ (bits >> _SHIFTS[0])) * _FIRST

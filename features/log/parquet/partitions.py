@@ -1,4 +1,4 @@
-"""The events of a log of files, spread over folders by a hash of the customer's id."""
+"""The events of a log of files, partitioned into folders by a hash of the customer's id."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Partitions:
         self._number = number
 
     def files(self) -> list[Path]:
-        """Every file of events that counts now."""
+        """Every file of events that is part of the log now."""
         return folder.listed(self._path, map(self._home, range(self._number)))
 
     def groups(self) -> Iterator[tuple[Path, int, int, int]]:
@@ -34,9 +34,9 @@ class Partitions:
         for path in self.files():
             metadata = pq.read_metadata(path)
             for number in range(metadata.num_row_groups):
-                moments = metadata.row_group(number).column(EVENTS.get_field_index("received")).statistics
-                if moments is not None and moments.has_min_max:
-                    yield path, number, moments.min_raw, moments.max_raw
+                span = metadata.row_group(number).column(EVENTS.get_field_index("received")).statistics
+                if span is not None and span.has_min_max:
+                    yield path, number, span.min_raw, span.max_raw
 
     def of(self, customers: dict[int, str]) -> pa.Table:
         """All events of some customers, given by codes and names, in no order."""
@@ -54,9 +54,10 @@ class Partitions:
             write(folder.part(self._home(number), commit), chosen.sort_by(LOG_ORDER))
 
     def erase(self, codes: Collection[int], names: Collection[str], commit: int) -> list[int]:
-        """Write for `commit` the folders that hold events of customers, or mention them, anew. When each was received.
+        """Write for `commit` without the customers' events each folder that holds or mentions these customers.
 
-        An event of another customer that mentions an erased name as its other id is kept without it.
+        An event of another customer that mentions an erased name as its other id is kept without that name. Returns
+        `received` of each removed event.
         """
         received: list[int] = []
         for home in map(self._home, range(self._number)):

@@ -33,18 +33,18 @@ def selected(partitions: Partitions, selection: rows.Selection, size: int, *, te
 def _group(path: Path, group: int, selection: rows.Selection, texts: bool) -> Rows:
     """The selected events of one row group."""
     with pq.ParquetFile(path) as file:
-        found = records_of(file.read_row_group(group, columns=[*FIELDS, "offset"]))
-        places = selection.places(found.records)
+        stored = records_of(file.read_row_group(group, columns=[*FIELDS, "offset"]))
+        places = selection.places(stored.records)
         if texts:
-            found = found._replace(texts=file.read_row_group(group, columns=_TEXTS))
-    return found.at(places)
+            stored = stored._replace(texts=file.read_row_group(group, columns=_TEXTS))
+    return stored.at(places)
 
 
-def batch(found: Rows) -> EventBatch:
+def batch(selected_rows: Rows) -> EventBatch:
     """Rows with texts as a batch."""
-    if found.texts is None:
+    if selected_rows.texts is None:
         raise ValueError("the rows were read without their texts; expected those of a scan with properties")
-    return EventBatch(found.records, *(found.texts[name].to_pylist() for name in _TEXTS))
+    return EventBatch(selected_rows.records, *(selected_rows.texts[name].to_pylist() for name in _TEXTS))
 
 
 def find(partitions: Partitions, message_id: str) -> pa.Table | None:
@@ -59,11 +59,11 @@ def find(partitions: Partitions, message_id: str) -> pa.Table | None:
     return None
 
 
-def spelt(found: pa.Table, customers: Vocabulary, items: Vocabulary, categories: Vocabulary) -> list[Event]:
+def spelt(table: pa.Table, customers: Vocabulary, items: Vocabulary, categories: Vocabulary) -> list[Event]:
     """Stored rows as events with names."""
-    found = found.drop_columns(["offset"])
-    told = found.cast(plain(found.schema)).to_pylist()
-    for row in told:
+    table = table.drop_columns(["offset"])
+    stored = table.cast(plain(table.schema)).to_pylist()
+    for row in stored:
         for column, names in (("item", items), ("category", categories)):
             row[column] = None if row[column] is None else names.name(row[column])
-    return [rows.event(customers.name(row.pop("customer")), *row.values()) for row in told]
+    return [rows.event(customers.name(row.pop("customer")), *row.values()) for row in stored]

@@ -1,4 +1,4 @@
-"""Log order over many files: a merge of blocks that needs no more memory than what overlaps in time."""
+"""Log order over many files: a merge of blocks, with only the blocks in memory that overlap in time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from features.log.contract import Records
 
 
 class Rows(NamedTuple):
-    """Events and their offsets, one each, and their texts where those were asked for."""
+    """Events, the offset of each, and their texts where those were asked for."""
 
     records: Records
     offsets: NDArray[np.int64]
@@ -26,7 +26,7 @@ class Rows(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A run of stored events that is read as one, and the earliest `received` in it."""
+    """Stored events that are read together, and the earliest `received` among them."""
 
     earliest: int
     read: Callable[[], Rows]
@@ -35,8 +35,8 @@ class Block(NamedTuple):
 def in_log_order(blocks: Iterable[Block], size: int) -> Iterator[Rows]:
     """The events of all blocks by `(received, offset)`, at most `size` at a time.
 
-    Blocks are read by their earliest event; what is older than every block still to come is given out. In memory are
-    the blocks that overlap in time with the one being read.
+    Blocks are read in the order of their earliest events; an event older than every unread block is yielded. In memory
+    are the blocks that overlap in time with the one being read.
     """
     waiting = sorted(blocks, key=lambda block: block.earliest)
     held: list[Rows] = []
@@ -55,7 +55,7 @@ def in_log_order(blocks: Iterable[Block], size: int) -> Iterator[Rows]:
         for start in range(0, cut, size):
             yield rows.at(order[start : min(start + size, cut)])
         held = [rows.at(order[cut:])]
-        # Twice what could not be given out, so that blocks which all overlap are not sorted again for each one.
+        # Twice what could not be yielded yet, so that blocks which all overlap are not sorted again for each block.
         enough = max(size, 2 * (len(order) - cut))
 
 

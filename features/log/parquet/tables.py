@@ -37,7 +37,7 @@ EVENTS = pa.schema(
         "properties": pa.string(),
     }
 )
-LETTERS = pa.schema(
+DEAD_LETTERS = pa.schema(
     {
         "source": pa.string(),
         "position": pa.int64(),
@@ -87,21 +87,21 @@ def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def read_all(log: Path, name: str, schema: pa.Schema) -> pa.Table:
-    """All that counts now of one data folder of a log, oldest first."""
+    """All that the log holds now in one of its data folders, oldest first."""
     return pa.concat_tables([schema.empty_table(), *map(read, folder.listed(log, [log / name]))])
 
 
 def write(path: Path, table: pa.Table) -> None:
-    """Write a file and have it on the disk before returning."""
+    """Write a file; it is on the disk when this returns."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".tmp")
     pq.write_table(table, fresh, compression="zstd", row_group_size=GROUP)
     settle(fresh, path)
 
 
-def table_of(found: Iterable[Sequence[object]], schema: pa.Schema) -> pa.Table:
+def table_of(tuples: Iterable[Sequence[object]], schema: pa.Schema) -> pa.Table:
     """A table of rows given as tuples."""
-    columns = list(zip(*found, strict=True)) or [()] * len(schema)
+    columns = list(zip(*tuples, strict=True)) or [()] * len(schema)
     arrays = [pa.array(column, kind, from_pandas=True) for column, kind in zip(columns, schema.types, strict=True)]
     return pa.table(arrays, schema=schema)
 

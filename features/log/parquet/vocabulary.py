@@ -55,7 +55,7 @@ class FolderVocabulary:
         return [name or "" for name in self._names]
 
     def refresh(self) -> None:
-        """Have in memory what the log holds now, and nothing that is not committed."""
+        """Bring memory up to date with the log, without anything that is not committed."""
         self._added, self._erased = [], []
         commit = folder.load(self._log).commit
         if self._commit != commit:
@@ -78,7 +78,7 @@ class FolderVocabulary:
         self._erased = list(codes)
 
     def committed(self, commit: int) -> None:
-        """Do in memory what `intern` and `erase` wrote, now that it is part of the log."""
+        """Take over into memory what `intern` and `erase` wrote, now that it is part of the log."""
         for code in self._erased:
             self._codes.pop(self._names[code] or "", None)
             self._names[code] = None

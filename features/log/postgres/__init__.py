@@ -1,4 +1,4 @@
-"""The event log in PostgreSQL. See `features.log.postgres.log.PostgresLog`."""
+"""The event log in PostgreSQL: see `features.log.postgres.log.PostgresLog`."""
 
 from features.log.postgres.log import PostgresLog
 

@@ -1,4 +1,4 @@
-"""Whole columns as PostgreSQL takes them: arrays in its binary format, made at once instead of value by value.
+"""Whole columns for PostgreSQL: arrays in its binary format, encoded at once instead of value by value.
 
 The format is that of `array_recv`: number of dimensions, whether there are nulls, the type of the elements, length,
 lower bound, and then each element after its length in bytes. All numbers are big-endian.
@@ -33,7 +33,7 @@ class ColumnDumper(Dumper):
     format = Format.BINARY
 
     def dump(self, obj: Column) -> Buffer:
-        """The bytes."""
+        """The bytes of the column."""
         return obj
 
 
@@ -68,5 +68,5 @@ def texts(values: Sequence[str | None]) -> Column:
 
 
 def _column(oid: int, length: int, cells: bytes) -> Column:
-    # That there may be nulls is no harm where there are none.
+    # The second number says that there may be nulls, which does no harm where there are none.
     return Column(_HEADER.pack(1, 1, oid, length, 1) + cells)

@@ -19,32 +19,32 @@ ON CONFLICT DO NOTHING RETURNING number
 _READ_AT_ONCE = 1000
 
 
-def keep(session: Session, letters: Sequence[DeadLetter]) -> int:
-    """Add the letters that are not there yet. How many there were."""
+def keep(session: Session, dead_letters: Sequence[DeadLetter]) -> int:
+    """Add the dead letters that the log does not have yet. Returns how many were added."""
     columns = [
-        [each.source for each in letters],
-        [each.position for each in letters],
-        [_storable(each.field) for each in letters],
-        [_storable(each.reason) for each in letters],
-        [each.raw for each in letters],
-        [each.received for each in letters],
-        [each.customer and _storable(each.customer) for each in letters],
+        [letter.source for letter in dead_letters],
+        [letter.position for letter in dead_letters],
+        [_storable(letter.field) for letter in dead_letters],
+        [_storable(letter.reason) for letter in dead_letters],
+        [letter.raw for letter in dead_letters],
+        [letter.received for letter in dead_letters],
+        [letter.customer and _storable(letter.customer) for letter in dead_letters],
     ]
-    return len(session.run(_KEEP, columns)) if letters else 0
+    return len(session.run(_KEEP, columns)) if dead_letters else 0
 
 
 def kept(session: Session, limit: int, after: int, source: str | None) -> list[DeadLetter]:
-    """The oldest letters numbered above `after`, of one source when it is named."""
-    found = session.run(
+    """The oldest dead letters numbered above `after`, of one source when it is named."""
+    fetched = session.run(
         f"SELECT {_COLUMNS}, number FROM dead_letters WHERE number > %b::int8 "
         "AND (%b::text IS NULL OR source = %b::text) ORDER BY number LIMIT %b::int8",
         (after, source, source, limit),
     )
-    return [DeadLetter(*row) for row in found]
+    return [DeadLetter(*row) for row in fetched]
 
 
 def remove(session: Session, numbers: Sequence[int]) -> int:
-    """Remove letters by their numbers. How many there were."""
+    """Remove dead letters by their numbers. Returns how many there were."""
     if not numbers:
         return 0
     return len(
@@ -53,17 +53,17 @@ def remove(session: Session, numbers: Sequence[int]) -> int:
 
 
 def erase(session: Session, names: Sequence[str]) -> int:
-    """Remove the letters that speak of a customer of these names. How many there were."""
+    """Remove the dead letters about a customer of these names. Returns how many there were."""
     concerned: list[int] = []
     after = 0
-    while found := session.run(
+    while fetched := session.run(
         f"SELECT {_COLUMNS}, number FROM dead_letters WHERE number > %b::int8 "
         f"AND (customer IS NULL OR customer = ANY(%b::text[])) ORDER BY number LIMIT {_READ_AT_ONCE}",
         (after, list(names)),
     ):
-        letters = [DeadLetter(*row) for row in found]
-        concerned += [letter.number for letter in letters if any(rows.concerns(letter, name) for name in names)]
-        after = letters[-1].number
+        dead_letters = [DeadLetter(*row) for row in fetched]
+        concerned += [letter.number for letter in dead_letters if any(rows.concerns(letter, name) for name in names)]
+        after = dead_letters[-1].number
     return remove(session, concerned)
 
 

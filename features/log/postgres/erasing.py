@@ -1,10 +1,10 @@
 """Removing what was erased from the database's files too.
 
 A deleted row stays in its page until PostgreSQL needs the space, even after a plain `VACUUM`. So the tables that held a
-name are written anew (`VACUUM FULL`): those of the names always, the events only when a message, an order or a property
-of the customer spelt its name. While a table is rewritten nobody can use it: some ten seconds for a gigabyte, and
-writers that wait longer than they want to say so. Which tables are still to be rewritten is kept in `remnants`, so that
-an erasure that was cut short is completed by the next.
+name are written anew (`VACUUM FULL`): the table of names always, the events only when a message id, an order id or a
+property of the customer contains the name. While a table is rewritten nobody can use it, for some ten seconds a
+gigabyte; a writer that waits too long raises LogBusy. The table `remnants` lists the tables that are still to be
+rewritten, so that the next erasure completes an interrupted one.
 
 PostgreSQL promises no more: the write-ahead log, its archive, replicas and backups hold the old bytes until they are
 recycled in their own time (see docs/howto/postgresql.md).
@@ -28,7 +28,7 @@ SELECT EXISTS (
 )
 """
 
-# Whoever began to read before the rows were deleted can still see them, and PostgreSQL keeps them for it.
+# A transaction that began before the rows were deleted can still see them, and PostgreSQL keeps them for it.
 _READERS = """
 SELECT count(*) FROM pg_stat_activity, (SELECT pg_snapshot_xmax(pg_current_snapshot())::xid AS next) AS now
 WHERE datname = current_database() AND pid != pg_backend_pid() AND backend_type = 'client backend'
@@ -37,12 +37,12 @@ WHERE datname = current_database() AND pid != pg_backend_pid() AND backend_type 
 
 
 def note_remnants(session: Session, tables: Sequence[str]) -> None:
-    """Remember that the files of these tables hold what was erased. Inside a transaction, as a part of it."""
+    """Record that the files of these tables still hold what was erased. Inside a transaction, as a part of it."""
     session.run("INSERT INTO remnants SELECT unnest(%b::text[]) ON CONFLICT DO NOTHING", (list(tables),))
 
 
 def events_spell(session: Session, names: Sequence[str], codes: Sequence[int]) -> bool:
-    """Whether the texts of these customers' events hold one of the names."""
+    """Whether the texts of these customers' events contain one of the names."""
     spellings = [spelling.decode() for name in names for spelling in rows.spellings(name)]
     return bool(session.run(_SPELT, (spellings, list(codes)))[0][0])
 
@@ -50,7 +50,7 @@ def events_spell(session: Session, names: Sequence[str], codes: Sequence[int]) -
 def rewrite_remnants(session: Session) -> None:
     """Rewrite the tables whose files hold what was erased. Outside of a transaction.
 
-    Raises LogBusy when a scan or another writer is in the way for too long: then the customer is gone from the log, and
+    Raises LogBusy when a scan or another writer blocks it for too long: then the customer is gone from the log, and
     erasing it again completes the work.
     """
     tables = [name for (name,) in session.run("SELECT name FROM remnants ORDER BY name")]

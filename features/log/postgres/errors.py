@@ -13,9 +13,9 @@ from features.log.contract import LogBusy, LogCorrupt, LogDenied, LogError, LogF
 
 
 class LogUnavailable(LogError):
-    """The database server does not answer. What was being written may be there or not: trying again is safe.
+    """The database server does not answer. An unfinished write may or may not have happened: trying again is safe.
 
-    The next call connects anew.
+    The next call connects again.
     """
 
 
@@ -50,7 +50,7 @@ _MEANINGS: dict[str, tuple[type[LogError], str]] = {
     "XX": (LogCorrupt, "the database is damaged; see the log of the server, and restore a backup with: pg_restore"),
 }
 
-# libpq gives no SQLSTATE for a connection that was never made, only the server's words.
+# libpq gives no SQLSTATE for a connection that was never made, only the server's message.
 _REFUSALS = (
     ("password authentication failed", "28"),
     ("no password supplied", "28"),
@@ -66,7 +66,7 @@ _REFUSALS = (
 def shown(url: str) -> str:
     """A URL without its password, for messages. Raises LogError for a URL that libpq cannot read.
 
-    What is wrong with it is not told in libpq's words: they may quote a password that holds a special character.
+    The message does not quote libpq, whose own message may hold a password with a special character.
     """
     try:
         parts = conninfo_to_dict(url)
@@ -94,12 +94,12 @@ def explained(place: str) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        found = _meaning(error)
-        if found is None:
+        meaning = _meaning(error)
+        if meaning is None:
             raise
-        kind, advice = found
-        said = " ".join((error.diag.message_primary or str(error)).split())
-        raise kind(f"the log {place}: {said}; {advice.format(place=place)}") from error
+        kind, advice = meaning
+        message = " ".join((error.diag.message_primary or str(error)).split())
+        raise kind(f"the log {place}: {message}; {advice.format(place=place)}") from error
 
 
 def _meaning(error: psycopg.Error) -> tuple[type[LogError], str] | None:

@@ -1,4 +1,4 @@
-"""The event log in a PostgreSQL database: for more than one machine, or a database that is there already."""
+"""The event log in a PostgreSQL database: for more than one machine, or where there is a database already."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from features.log.contract import (
 )
 from features.log.membership import NO_MERGES, NOTHING, named
 from features.log.orders import resolved
-from features.log.postgres import dead_letters as letters
+from features.log.postgres import dead_letters as dead_letter_rows
 from features.log.postgres import erasing, reading
 from features.log.postgres.arrays import Column, numbers, texts
 from features.log.postgres.members import PostgresMembers
@@ -50,9 +50,8 @@ class PostgresLog:
 
     Any number of processes on any number of machines may open the same log, each its own `PostgresLog`. One writes at
     a time: a writing transaction begins by locking the one row of the table `log`, so that the order of commits is that
-    of the offsets, codes have no gaps, and no two writers can wait for each other in a circle. Readers never wait. A
-    connection that the server drops is made anew by the next call. See `features.log.contract.EventLog` for what the
-    methods promise.
+    of the offsets, codes have no gaps, and there is no deadlock of writers. Readers never wait. After the server drops
+    a connection, the next call opens a new one. See `features.log.contract.EventLog` for what the methods promise.
     """
 
     def __init__(self, url: str, *, create: bool = True, busy_seconds: float = 30.0) -> None:
@@ -135,7 +134,7 @@ class PostgresLog:
         return Appended(accepted, records, min(new), last, merges)
 
     def _join(self, events: Sequence[Event], records: Records, offset: int) -> NDArray[np.void]:
-        """Do what accepted events say of ids. The merges, with the offsets that follow `offset`."""
+        """Apply what accepted events say of ids. Returns the merges, with the offsets that follow `offset`."""
         places = np.flatnonzero(records["kind"] == Kind.IDENTIFY)
         if not len(places):
             return NO_MERGES
@@ -144,8 +143,8 @@ class PostgresLog:
     def _living(self, events: Sequence[Event]) -> list[Event | None]:
         """The events, None in the place of those that were received before their customer was erased."""
         names = {tombstones.digest(self._salt(), name): name for name in named(events)}
-        found = self.session.run("SELECT digest, at FROM tombstones WHERE digest = ANY(%b::bytea[])", (list(names),))
-        return tombstones.living(events, {names[digest]: at for digest, at in found})
+        fetched = self.session.run("SELECT digest, at FROM tombstones WHERE digest = ANY(%b::bytea[])", (list(names),))
+        return tombstones.living(events, {names[digest]: at for digest, at in fetched})
 
     def _salt(self) -> bytes:
         return bytes(self.session.run("SELECT salt FROM log")[0][0])
@@ -175,9 +174,9 @@ class PostgresLog:
     def scan(
         self, *, kinds: Collection[Kind] | None = None, shard: int = 0, shards: int = 1, until: int | None = None
     ) -> Iterator[Records]:
-        """The log in log order, through a cursor of a connection of its own: what is added meanwhile is not seen.
+        """The log in log order, through a cursor of a connection of its own: it does not see what is added meanwhile.
 
-        The server hands out one chunk at a time; neither side holds more of it.
+        The server sends one chunk at a time, and neither side holds more than one in memory.
         """
         yield from reading.scan(self.session, rows.Selection(kinds, shard, shards, until), CHUNK)
 
@@ -185,7 +184,7 @@ class PostgresLog:
         self, *, kinds: Collection[Kind] | None = None, shard: int = 0, shards: int = 1, until: int | None = None,
         size: int = BATCH,
     ) -> Iterator[EventBatch]:  # fmt: skip
-        """What `scan` gives, and in the same way, with message ids, order ids and properties."""
+        """What `scan` gives, through a cursor as well, with message ids, order ids and properties."""
         yield from reading.scan_with_properties(self.session, rows.Selection(kinds, shard, shards, until), size)
 
     def find(self, message_id: str) -> Event | None:
@@ -212,7 +211,7 @@ class PostgresLog:
 
     def offset(self) -> int:
         """The newest offset ever given out; 0 when nothing was ever appended."""
-        # Nobody else moves it while a transaction holds the log.
+        # No other process changes the head while a transaction holds the log.
         return (self._head if self.session.depth else self.session.head()).offset
 
     def about_people(self) -> int:
@@ -232,18 +231,18 @@ class PostgresLog:
             touched = {"customers", "dead_letters"}
             if erasing.events_spell(session, names, codes):
                 touched.add("events")
-            dead = letters.erase(session, names or [customer])
-            found = session.run("DELETE FROM events WHERE customer = ANY(%b::int4[]) RETURNING received", (codes,))
+            dead = dead_letter_rows.erase(session, names or [customer])
+            removed = session.run("DELETE FROM events WHERE customer = ANY(%b::int4[]) RETURNING received", (codes,))
             merges = self._members.erase(codes)
             self.customers.erase(codes)
             if self._bury(names or [customer], now):
                 touched.add("events")
             session.run("UPDATE log SET erasures = erasures + %b::int8", (len(codes),))
             erasing.note_remnants(session, sorted(touched))
-        return Erased(names, len(found), dead, merges, min((row[0] for row in found), default=0))
+        return Erased(names, len(removed), dead, merges, min((row[0] for row in removed), default=0))
 
     def _bury(self, names: Sequence[str], now: int) -> bool:
-        """Leave a salted digest of each name, and nothing else of it. Whether another's events had it."""
+        """Leave a salted digest of each name and nothing else. Returns whether other customers' events held a name."""
         salt = self._salt()
         self.session.run_many(
             [
@@ -261,7 +260,7 @@ class PostgresLog:
 
     def _overwrite_erased(self) -> None:
         names, self._erased = self._erased, []
-        # An event of any kind may mention an erased id. To read them all takes long, and nobody need wait for that.
+        # An event of any kind may mention an erased id. Reading them all takes long, so it happens without the lock.
         with self.session.unhurried():
             places = self._members.mentioned(names)
         if places:
@@ -270,21 +269,21 @@ class PostgresLog:
                     erasing.note_remnants(session, ["events"])
         erasing.rewrite_remnants(self.session)
 
-    def reject(self, letters_: Sequence[DeadLetter]) -> int:
+    def reject(self, dead_letters: Sequence[DeadLetter]) -> int:
         """Keep records that could not become events, each once; inside a `transaction`, as a part of it."""
         with self.transaction() as session:
-            return letters.keep(session, letters_)
+            return dead_letter_rows.keep(session, dead_letters)
 
     def dead_letters(self, limit: int, *, after: int = 0, source: str | None = None) -> list[DeadLetter]:
         """The oldest `limit` dead letters numbered above `after`, oldest first; of one source when it is named."""
-        return letters.kept(self.session, limit, after, source)
+        return dead_letter_rows.kept(self.session, limit, after, source)
 
-    def settle(self, letters_: Sequence[DeadLetter]) -> int:
+    def settle(self, dead_letters: Sequence[DeadLetter]) -> int:
         """Remove dead letters that have become events; inside a `transaction`, as a part of it."""
         with self.transaction() as session:
-            return letters.remove(session, [letter.number for letter in letters_])
+            return dead_letter_rows.remove(session, [letter.number for letter in dead_letters])
 
-    def trained(self, training: Training) -> None:
+    def add_training(self, training: Training) -> None:
         """Note that a model was trained on this log."""
         with self.transaction() as session:
             session.run(
@@ -322,7 +321,7 @@ class PostgresLog:
 
 
 def _columns(offsets: Sequence[int], events: Sequence[Event], records: Records) -> list[Column]:
-    """The events as `_INSERT` takes them: `rows.COLUMNS`, `NO_CODE` and NaN standing for what is absent."""
+    """The events as columns for `_INSERT`: `rows.COLUMNS`, with `NO_CODE` and NaN for absent values."""
     return [
         numbers(offsets, "int8"),
         texts([event.message_id for event in events]),

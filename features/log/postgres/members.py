@@ -1,4 +1,4 @@
-"""Profiles in a PostgreSQL log: the table of the merges, and who is a member of which profile just now."""
+"""Profiles in a PostgreSQL log: the table of the merges, and which ids are members of which profile now."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ Place: TypeAlias = tuple[int, int]
 
 
 class PostgresMembers:
-    """Who is whose member, in the tables `merges`, `members` and `users`. Writes belong in a transaction."""
+    """The members of each profile, in the tables `merges`, `members` and `users`. Writes belong in a transaction."""
 
     def __init__(self, session: Session, customers: PostgresVocabulary) -> None:
         self._session = session
@@ -73,46 +73,52 @@ class PostgresMembers:
 
     def merges(self) -> NDArray[np.void]:
         """Every merge and its undoing, in log order."""
-        found = self._session.run(
+        rows = self._session.run(
             'SELECT received, "offset", member, profile, undone FROM merges ORDER BY received, "offset"'
         )
-        records = np.zeros(len(found), MERGE)
-        records[:] = found
+        records = np.zeros(len(rows), MERGE)
+        records[:] = rows
         return records
 
     def join(self, events: Sequence[Event], records: Records, offset: int) -> NDArray[np.void]:
-        """Do what accepted events of kind IDENTIFY, and their records, say of ids. The merges, behind `offset`."""
+        """Apply what accepted events of kind IDENTIFY, and their records, say of ids.
+
+        Returns the merges, with the offsets that follow `offset`.
+        """
         codes = records["customer"].tolist()
         others = declared(events)
         (members,) = intern(self._session, [(self._customers, list(others.values()))])
         joins = [Join(place, codes[place], member) for place, member in zip(others, members, strict=True)]
         membership = self._membership(joins) if joins else Membership()
-        found = membership.apply(events, records, joins)
-        merged = merges(found, offset, undone=False)
+        applied = membership.apply(events, records, joins)
+        merged = merges(applied, offset, undone=False)
         users = {code for code, event in zip(codes, events, strict=True) if identifies(event)}
-        users.update(profile for _, _, profile in found)
+        users.update(profile for _, _, profile in applied)
         self._session.later("INSERT INTO users SELECT unnest(%b::int4[]) ON CONFLICT DO NOTHING", (sorted(users),))
         self._session.later(
             "INSERT INTO members SELECT * FROM unnest(%b::int4[], %b::int4[])",
-            ([row[1] for row in found], [row[2] for row in found]),
+            ([row[1] for row in applied], [row[2] for row in applied]),
         )
         self._session.later(_WRITE, _columns(merged))
         return merged
 
     def unmerge(self, customer: str, received: int, offset: int) -> tuple[list[str], NDArray[np.void]]:
-        """Take a member, or all members of a profile, out of it: their names, and the entries behind `offset`."""
+        """Take a member, or all members of a profile, out of it.
+
+        Returns their names, and the entries in the log, with the offsets that follow `offset`.
+        """
         profile = self.profile(customer)
         if len(profile) < 2:
             return [], NO_MERGES
         (own, name), *members = profile
-        out = members if customer == name else [each for each in members if each[1] == customer]
+        out = members if customer == name else [pair for pair in members if pair[1] == customer]
         undone = merges([(received, member, own) for member, _ in out], offset, undone=True)
         self._session.later("DELETE FROM members WHERE member = ANY(%b::int4[])", ([member for member, _ in out],))
         self._session.later(_WRITE, _columns(undone))
         return [name for _, name in out], undone
 
     def erase(self, codes: Sequence[int]) -> int:
-        """Remove what is known of these customers' ids. How many merges and undoings the log had of them."""
+        """Remove what is known of these customers' ids. Returns how many merges and undoings of them there were."""
         asked = list(codes)
         either = "WHERE member = ANY(%b::int4[]) OR profile = ANY(%b::int4[])"
         removed, *_ = self._session.run_many(
@@ -125,17 +131,22 @@ class PostgresMembers:
         return len(removed)
 
     def mentioned(self, names: Sequence[str]) -> list[Place]:
-        """Where events of any kind mention a name as another id of their customer. Reads all events."""
+        """The places of events of any kind that mention a name as another id of their customer. Reads all events."""
         return [(received, offset) for received, offset, _ in self._session.run(_MENTIONING, (_mentions(names),))]
 
     def unname(self, names: Sequence[str], places: Sequence[Place] | None = None) -> bool:
-        """Take erased names out of the events of others that joined them, or of those at `places`. Whether any did."""
+        """Remove erased names from the events by which other customers joined them, or from the events at `places`.
+
+        Returns whether any event changed.
+        """
         if places is None:
-            found = self._session.run(f"{_MENTIONING} AND kind = 90 AND kind BETWEEN 90 AND 93", (_mentions(names),))
+            mentioning = self._session.run(
+                f"{_MENTIONING} AND kind = 90 AND kind BETWEEN 90 AND 93", (_mentions(names),)
+            )
         else:
-            found = self._session.run(f"{_MENTIONING} AND {_AT}", (_mentions(names), *_transposed(places, 2)))
-        kept = [(*place, unmentioned(properties, names)) for *place, properties in found]
-        changed = [row for row, (*_, said) in zip(kept, found, strict=True) if row[-1] != said]
+            mentioning = self._session.run(f"{_MENTIONING} AND {_AT}", (_mentions(names), *_transposed(places, 2)))
+        kept = [(*place, unmentioned(properties, names)) for *place, properties in mentioning]
+        changed = [row for row, (*_, before) in zip(kept, mentioning, strict=True) if row[-1] != before]
         if changed:
             self._session.run(_UPDATE, _transposed(changed, 3))
         return bool(changed)
@@ -152,9 +163,9 @@ class PostgresMembers:
         )
 
 
-def _columns(found: NDArray[np.void]) -> list[list[object]]:
-    return [found[name].tolist() for name in ("offset", "received", "member", "profile")] + [
-        found["undone"].astype(bool).tolist()
+def _columns(records: NDArray[np.void]) -> list[list[object]]:
+    return [records[name].tolist() for name in ("offset", "received", "member", "profile")] + [
+        records["undone"].astype(bool).tolist()
     ]
 
 
@@ -162,5 +173,5 @@ def _mentions(names: Sequence[str]) -> list[str]:
     return [mention for name in names for mention in mentions(name)]
 
 
-def _transposed(found: Iterable[Sequence[object]], columns: int) -> list[list[object]]:
-    return [list(column) for column in zip(*found, strict=True)] or [[]] * columns
+def _transposed(rows: Iterable[Sequence[object]], columns: int) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)] or [[]] * columns

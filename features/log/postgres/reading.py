@@ -30,15 +30,15 @@ _EVENTS = (
 
 
 def scan(session: Session, selection: rows.Selection, size: int) -> Iterator[Records]:
-    """The selected events in log order, at most `size` at a time, by a connection of their own."""
-    for found in _selected(session, RECORD, selection, size):
-        yield np.array(found, EVENT)
+    """The selected events in log order, at most `size` at a time, read by a connection of its own."""
+    for chunk in _selected(session, RECORD, selection, size):
+        yield np.array(chunk, EVENT)
 
 
 def scan_with_properties(session: Session, selection: rows.Selection, size: int) -> Iterator[EventBatch]:
-    """The selected events with their texts, likewise."""
-    for found in _selected(session, f"{RECORD}, message_id, order_id, properties", selection, size):
-        yield rows.batch(found)
+    """The selected events with their texts, in log order, at most `size` at a time."""
+    for chunk in _selected(session, f"{RECORD}, message_id, order_id, properties", selection, size):
+        yield rows.batch(chunk)
 
 
 def _selected(session: Session, columns: str, selection: rows.Selection, size: int) -> Iterator[list[Row]]:
@@ -52,31 +52,31 @@ def _selected(session: Session, columns: str, selection: rows.Selection, size: i
                 'ORDER BY received, "offset"',
                 (selection.last, selection.shards, selection.shard, *kinds),
             )
-            while some := cursor.fetchmany(size):
-                yield some
+            while chunk := cursor.fetchmany(size):
+                yield chunk
 
 
 def history(session: Session, customer: str) -> Records:
     """All events of a customer's profile, in log order."""
-    found = session.run(
+    fetched = session.run(
         f'SELECT {RECORD} FROM events WHERE customer IN ({CODES}) ORDER BY received, "offset"', (customer,)
     )
-    return np.array(found, EVENT)
+    return np.array(fetched, EVENT)
 
 
 def newest(session: Session, customer: str, limit: int) -> list[Event]:
     """The newest `limit` events of a customer's profile, newest first."""
-    found = session.run(
+    fetched = session.run(
         f'{_EVENTS} WHERE customer IN ({CODES}) ORDER BY received DESC, "offset" DESC LIMIT %b::int8',
         (customer, limit),
     )
-    return [rows.event(*row) for row in found]
+    return [rows.event(*row) for row in fetched]
 
 
 def find(session: Session, message_id: str) -> Event | None:
     """The event of a message id; None when there is none."""
-    found = session.run(f"{_EVENTS} WHERE message_id = %b::text", (message_id,))
-    return rows.event(*found[0]) if found else None
+    fetched = session.run(f"{_EVENTS} WHERE message_id = %b::text", (message_id,))
+    return rows.event(*fetched[0]) if fetched else None
 
 
 def known(session: Session, message_ids: Sequence[str]) -> list[str]:

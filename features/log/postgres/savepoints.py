@@ -1,4 +1,4 @@
-"""The savepoints that undo transactions within a transaction: no more of them than what was done between needs."""
+"""The savepoints of nested transactions: one is made only where something was written since the last one."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Undoing(NamedTuple):
 class Savepoints:
     """The savepoint of each open transaction, the outermost first.
 
-    A transaction that begins where nothing was written since the last savepoint shares it: to go back there undoes the
-    same. So the usual transactions within transactions cost nothing.
+    A transaction that begins where nothing was written since the last savepoint shares it, because a rollback to it
+    undoes the same. So the usual nested transactions cost nothing.
     """
 
     def __init__(self) -> None:
@@ -33,11 +33,11 @@ class Savepoints:
         return len(self._names)
 
     def begin_outermost(self) -> None:
-        """A transaction has begun, with the savepoint `OUTERMOST`."""
+        """Note that the outermost transaction has begun, with the savepoint `OUTERMOST`."""
         self._names, self._clean = [OUTERMOST], True
 
     def begin(self) -> str | None:
-        """Begin a transaction within; the name of the savepoint to make for it, None when it needs none."""
+        """Begin a nested transaction. Returns the name of the savepoint to make for it, None when it needs none."""
         if self._clean:
             self._names.append(self._names[-1])
             return None
@@ -46,11 +46,11 @@ class Savepoints:
         return self._names[-1]
 
     def written(self) -> None:
-        """Something was written, or will be before anything else."""
+        """Note that something was written, or will be before anything else."""
         self._clean = False
 
     def end(self) -> str | None:
-        """The innermost transaction ended well; the name of the savepoint to release, None when it is another's."""
+        """Commit the innermost transaction. Returns the savepoint to release, None when it is another transaction's."""
         name = self._names.pop()
         if not self._names or name == self._names[-1]:
             return None
@@ -58,12 +58,12 @@ class Savepoints:
         return name
 
     def undo(self) -> Undoing:
-        """The innermost transaction, which is not the outermost, is to be undone."""
+        """Roll back the innermost transaction, which is not the outermost."""
         name = self._names.pop()
         own = name != self._names[-1]
         self._clean = not own
         return Undoing(name, own)
 
     def lose(self) -> None:
-        """All of them are over."""
+        """Note that all transactions are over."""
         self._names.clear()

@@ -89,7 +89,7 @@ SCHEMAS = (
 )
 """The statements that bring a schema from version 0 to 1, from 1 to 2 and so on. Add at the end, never change one.
 
-No statistics are kept of texts that may name a customer: PostgreSQL's samples of them would outlive an erasure.
+PostgreSQL keeps no statistics of texts that may name a customer: its samples of them would outlive an erasure.
 `remnants` names the tables whose files still hold what was erased; `log.erased` is the newest moment of an erasure,
 `log.people` the newest offset of an event about who somebody is.
 """
@@ -116,7 +116,7 @@ def prepare(connection: Connection, place: str, *, create: bool) -> None:
     with connection.transaction():
         connection.execute("SET LOCAL statement_timeout = 0")
         connection.execute("SELECT pg_advisory_xact_lock(%s, 0)", (_LOCK,))
-        # Another process may have done the same since; only what is still missing is done here.
+        # Another process may have upgraded the schema meanwhile; only the missing steps run here.
         version = _version(connection, place, create=create)
         if not version:
             connection.execute("CREATE TABLE IF NOT EXISTS waypost (version integer PRIMARY KEY)")
@@ -140,7 +140,7 @@ def _check_server(connection: Connection, place: str) -> None:
 
 def _version(connection: Connection, place: str, *, create: bool) -> int:
     """The version of the log in the schema; 0 where there is no table at all."""
-    # In this order: a log that another process makes meanwhile gets its tables at once.
+    # Tables first: a log that another process makes meanwhile gets its tables in one commit.
     foreign = _first_table(connection)
     if connection.execute("SELECT to_regclass('waypost')").fetchone() == (None,):
         if foreign:
@@ -162,8 +162,8 @@ def _version(connection: Connection, place: str, *, create: bool) -> int:
 
 def _first_table(connection: Connection) -> str | None:
     """The name of a table in the schema that belongs to no extension; None when there is none."""
-    found = connection.execute(
+    row = connection.execute(
         "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') "
         "AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype = 'e') ORDER BY 1 LIMIT 1"
     ).fetchone()
-    return str(found[0]) if found else None
+    return str(row[0]) if row else None

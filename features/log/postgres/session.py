@@ -1,4 +1,4 @@
-"""A connection to a log's database that comes back by itself, and transactions under the log's one write lock."""
+"""A connection to a log's database that is reopened when it is lost, and transactions under the log's write lock."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STATEMENT_SECONDS = 60.0
 """Longest statement of the server's daily work. Scans, counts and rebuilds take the time they need."""
 
 IDLE_SECONDS = 60
-"""How long a writer may hold the log and do nothing before the server takes it from it: it has hung, or was stopped."""
+"""How long a writer may hold the log and do nothing before the server ends its transaction: the process has hung."""
 
 # A server or a network that has gone silent is given up after about half a minute.
 _ALIVE = {
@@ -37,12 +37,12 @@ _SETTINGS = {
     "jit": "off",
 }
 
-# The daily work looks up keys. Without a word the planner reads whole tables while it thinks that they are small, and
-# it learns of their growth a minute late.
+# The daily work looks up keys. By default the planner reads whole tables while it thinks that they are small, and its
+# statistics are a minute late.
 _HURRIED: dict[str, object] = dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin"), "off")
 _UNHURRIED: dict[str, object] = {**dict.fromkeys(_HURRIED, "on"), "statement_timeout": 0}
 
-# A commit that was acknowledged is on the disk, whatever the server's own setting; one that asks for more stays.
+# An acknowledged commit is on the disk, whatever the server's default; a stricter setting is left alone.
 _DURABLE = """
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
@@ -65,7 +65,7 @@ class Head(NamedTuple):
     erasures: int
     """How many customers were erased."""
     erased: int
-    """When the last one was."""
+    """When the newest erasure was."""
     people: int
     """The newest offset of an event about who somebody is; 0 when there was none."""
 
@@ -77,8 +77,8 @@ NOTHING_YET = Head(0, 0, 0, 0, 0)
 class Session:
     """One connection, replaced by a new one when the server has dropped it.
 
-    What is asked outside of a transaction is asked once more over a new connection; what is lost inside a transaction
-    is undone, and raises `LogUnavailable`. A new connection must lead to the same log as the first.
+    When the connection is lost, a statement outside of a transaction runs once more over a new connection; a
+    transaction is undone, and raises `LogUnavailable`. A new connection must lead to the same log as the first.
     """
 
     def __init__(self, url: str, *, create: bool, busy_seconds: float) -> None:
@@ -155,7 +155,7 @@ class Session:
         return self.connection.execute(statement.encode(), parameters, binary=True)
 
     def _kept(self, ask: Callable[[], Result]) -> Result:
-        """The answer, over a new connection when the old one turns out to be lost."""
+        """The answer of `ask`, over a new connection when the old one turns out to be lost."""
         if self.depth:
             return ask()
         if not self.connection.closed:
@@ -189,9 +189,9 @@ class Session:
         return str(identity)
 
     def begin(self) -> Head | None:
-        """Open a transaction and hold the log: nobody else writes until it ends. How far the log has come.
+        """Open a transaction and lock the log: nobody else writes until it ends. Returns the head of the log.
 
-        Within a transaction this is a savepoint, and the answer None.
+        Within a transaction this makes a savepoint, and returns None.
         """
         if self.depth:
             name = self._savepoints.begin()
@@ -208,22 +208,22 @@ class Session:
         return head
 
     def _begin(self) -> Head:
-        # All in one message: a writer waits for the lock, not for the network.
+        # One message to the server: a writer waits for the lock, not for several round trips.
         cursor = self.connection.execute(f"BEGIN; {_HEAD} FOR UPDATE; SAVEPOINT {OUTERMOST}".encode())
         cursor.nextset()
         return Head(*cursor.fetchone() or NOTHING_YET)
 
     def head(self) -> Head:
-        """How far the log has come."""
+        """The head of the log now."""
         return Head(*self.run(_HEAD)[0])
 
     def commit(self) -> None:
-        """End the innermost transaction well; the outermost is on the server's disk when this returns."""
+        """Commit the innermost transaction; the outermost is on the server's disk when this returns."""
         if self.depth == 1:
             asked, self._queue = [*self._queue, ("COMMIT", ())], []
             with explained(self.place):
                 said = self._send(asked)[-1].statusmessage
-            if said != "COMMIT":  # of a transaction in which something has failed the server makes a rollback
+            if said != "COMMIT":  # the server rolls back a transaction in which a statement has failed
                 raise LogBusy(f"the log {self.place} answered {said} to COMMIT; nothing was written, try again")
         name = self._savepoints.end()
         if name:
@@ -238,20 +238,20 @@ class Session:
         name, own = self._savepoints.undo()
         made: Statement = (f"SAVEPOINT {name}", ())
         if made in self._queue:
-            # The last of them: one before it is of a transaction of the same depth that has ended well.
+            # The last of them: an earlier one belongs to a committed transaction of the same depth.
             while self._queue.pop() != made:
                 pass
             if not own:
                 self._queue.append(made)
             return
         self._queue.clear()
-        # Where even that fails everything is lost, which the outermost transaction finds out.
+        # If even this fails, the connection is lost, and the outermost transaction raises.
         with suppress(psycopg.Error):
             released = f"; RELEASE {name}" if own else ""
             self.connection.execute(f"ROLLBACK TO {name}{released}".encode())
 
     def _undo(self) -> None:
-        """Undo everything; of a connection that is lost the server does it."""
+        """Undo everything; the server itself rolls back a lost connection."""
         self._queue.clear()
         if not self.connection.closed and self.connection.info.transaction_status:
             with suppress(psycopg.Error):
@@ -259,7 +259,7 @@ class Session:
 
     @contextmanager
     def unhurried(self) -> Iterator[None]:
-        """What is asked within may read whole tables, and take as long as it needs. Outside of a transaction."""
+        """Within it, statements may read whole tables and take as long as they need. Outside of a transaction."""
         self.run_many([(f"SET {name} = {value}", ()) for name, value in _UNHURRIED.items()])
         try:
             yield

@@ -29,7 +29,7 @@ SELECT name, code, false FROM given WHERE code IS NOT NULL UNION ALL SELECT name
 class PostgresVocabulary:
     """Names and codes of one table `(code, name)`. See `features.log.contract.Vocabulary`.
 
-    A name already met costs a dictionary look-up, any other one an indexed SELECT. What is kept stays true for as long
+    A name in memory costs a dictionary look-up, any other one an indexed SELECT. What is in memory stays true as long
     as no name is erased, no transaction rolled back and no connection replaced; the log calls `forget` after each.
     """
 
@@ -54,10 +54,10 @@ class PostgresVocabulary:
         """The name behind `code`. Raises LookupError when no name has this code, or when it was erased."""
         name = self._names.get(code)
         if name is None:
-            found = self._session.run(f"SELECT name FROM {self._table} WHERE code = %b::int8", (code,))
-            if not found or found[0][0] is None:
+            rows = self._session.run(f"SELECT name FROM {self._table} WHERE code = %b::int8", (code,))
+            if not rows or rows[0][0] is None:
                 raise LookupError(f"no name in {self._table} has the code {code}")
-            name = str(found[0][0])
+            name = str(rows[0][0])
             self.learn([(name, code)])
         return name
 
@@ -67,11 +67,11 @@ class PostgresVocabulary:
 
     def find(self, name: str) -> int | None:
         """The code of `name` as the table has it now, whatever is kept in memory."""
-        found = self._session.run(f"SELECT code FROM {self._table} WHERE name = %b::text", (name,))
-        if not found:
+        rows = self._session.run(f"SELECT code FROM {self._table} WHERE name = %b::text", (name,))
+        if not rows:
             return None
-        self.learn([(name, found[0][0])])
-        return int(found[0][0])
+        self.learn([(name, rows[0][0])])
+        return int(rows[0][0])
 
     def erase(self, codes: Sequence[int]) -> None:
         """Remove the names behind `codes`, which stay unused for ever. To be called inside a transaction."""
@@ -79,7 +79,7 @@ class PostgresVocabulary:
         self.forget()
 
     def take_back(self) -> None:
-        """Remove the names that the last `intern` added, for nothing came of them. Inside the same transaction."""
+        """Remove the names that the last `intern` added, since no event was new. Inside the same transaction."""
         if self._added:
             self._session.later(f"DELETE FROM {self._table} WHERE code = ANY(%b::int4[])", (self._added,))
             for code in self._added:
@@ -91,16 +91,16 @@ class PostgresVocabulary:
         self._codes.clear()
         self._names.clear()
 
-    def learn(self, found: Sequence[Row]) -> None:
+    def learn(self, pairs: Sequence[Row]) -> None:
         """Keep names and codes in memory."""
-        if len(self._codes) + len(found) > CACHED:
+        if len(self._codes) + len(pairs) > CACHED:
             self.forget()
-        self._codes.update(found)
-        self._names.update((code, name) for name, code in found)
+        self._codes.update(pairs)
+        self._names.update((code, name) for name, code in pairs)
 
 
 def intern(session: Session, wanted: Sequence[tuple[PostgresVocabulary, Sequence[str | None]]]) -> list[list[int]]:
-    """The codes of names in several vocabularies, `NO_CODE` for None, in one round trip, or none when all are kept.
+    """The codes of names in several vocabularies, `NO_CODE` for None, in one round trip; in none if all are in memory.
 
     Unknown names get the next codes, in the order given. To be called inside a transaction.
     """
@@ -115,11 +115,11 @@ def intern(session: Session, wanted: Sequence[tuple[PostgresVocabulary, Sequence
             asked.append((vocabulary, codes, missing))
     if asked:
         answers = session.run_many([(vocabulary._intern, (texts(missing),)) for vocabulary, _, missing in asked])
-        for (vocabulary, codes, _), found in zip(asked, answers, strict=True):
-            pairs = [(name, code) for name, code, _ in found]
+        for (vocabulary, codes, _), rows in zip(asked, answers, strict=True):
+            pairs = [(name, code) for name, code, _ in rows]
             codes.update(pairs)
             vocabulary.learn(pairs)
-            vocabulary._added = [code for _, code, added in found if added]
+            vocabulary._added = [code for _, code, added in rows if added]
     return [
         [NO_CODE if name is None else codes[name] for name in names]
         for (_, names), codes in zip(wanted, known, strict=True)

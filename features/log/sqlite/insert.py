@@ -13,10 +13,10 @@ AT_ONCE = 128
 
 
 def insert_many(connection: sqlite3.Connection, statement: str, rows: Iterable[tuple[Any, ...]]) -> int:
-    """Run `INSERT ... VALUES {} ...` for all rows, the rows in the place of the braces. How many rows were written.
+    """Run `INSERT ... VALUES {} ...` for all rows, which take the place of the braces. Returns how many were written.
 
-    `executemany` hands the interpreter to other threads at every row, and waits to have it back: beside a busy thread,
-    milliseconds a row. Statements of 128, 64, 32, ... rows ask for it a few times in all, and each is prepared once.
+    `executemany` releases the interpreter's lock at every row and waits to have it back: beside a busy thread that
+    takes milliseconds a row. Statements of 128, 64, 32, ... rows wait a few times in all, and each is prepared once.
     """
     written, coming = 0, iter(rows)
     while waiting := list(islice(coming, AT_ONCE)):

@@ -26,7 +26,7 @@ from features.log.contract import (
 )
 from features.log.membership import NO_MERGES, NOTHING, mentions, named
 from features.log.orders import resolved
-from features.log.sqlite import dead_letters as letters_sqlite
+from features.log.sqlite import dead_letters as dead_letter_rows
 from features.log.sqlite import reading, scrub
 from features.log.sqlite.insert import insert_many
 from features.log.sqlite.members import SqliteMembers
@@ -131,7 +131,7 @@ class SqliteLog:
         return Appended(accepted, records, offsets[0], offsets[-1], merges)
 
     def _join(self, events: Sequence[Event], records: Records, offset: int) -> NDArray[np.void]:
-        """Do what accepted events say of ids. The merges, with the offsets that follow `offset`."""
+        """Apply what accepted events say of ids. Returns the merges, with the offsets that follow `offset`."""
         places = np.flatnonzero(records["kind"] == Kind.IDENTIFY)
         if not len(places):
             return NO_MERGES
@@ -139,12 +139,12 @@ class SqliteLog:
 
     def _known(self, message_ids: Sequence[str]) -> list[str]:
         """Those of the message ids that the log has."""
-        found: list[str] = []
+        known: list[str] = []
         for start in range(0, len(message_ids), _ASKED_AT_ONCE):
             asked = message_ids[start : start + _ASKED_AT_ONCE]
             query = f"SELECT message_id FROM events WHERE message_id IN ({','.join('?' * len(asked))})"
-            found += (row[0] for row in self.connection.execute(query, asked))
-        return found
+            known += (row[0] for row in self.connection.execute(query, asked))
+        return known
 
     def _living(self, events: Sequence[Event]) -> list[Event | None]:
         """The events, None in the place of those that were received before their customer was erased."""
@@ -191,7 +191,7 @@ class SqliteLog:
         self, *, kinds: Collection[Kind] | None = None, shard: int = 0, shards: int = 1, until: int | None = None,
         size: int = BATCH,
     ) -> Iterator[EventBatch]:  # fmt: skip
-        """What `scan` gives, and in the same way, with message ids, order ids and properties."""
+        """What `scan` gives, by a reader of its own as well, with message ids, order ids and properties."""
         yield from reading.scan_with_properties(self.path, rows.Selection(kinds, shard, shards, until), size)
 
     def find(self, message_id: str) -> Event | None:
@@ -238,7 +238,7 @@ class SqliteLog:
         with self.transaction() as connection:
             codes = self._members.codes(customer)
             names = [self.customers.name(code) for code in codes]
-            letters = letters_sqlite.erase(connection, names or [customer])
+            dead_letters = dead_letter_rows.erase(connection, names or [customer])
             theirs = f"FROM events WHERE {reading.of(codes)}"
             first = connection.execute(f"SELECT min(received) {theirs}", codes).fetchone()[0]
             events = connection.execute(f"DELETE {theirs}", codes).rowcount
@@ -247,7 +247,7 @@ class SqliteLog:
                 self.customers.erase(code)
             self._bury(names or [customer], now)
             connection.execute("UPDATE log SET erasures = erasures + ?", (len(codes),))
-        return Erased(names, events, letters, merges, first or 0)
+        return Erased(names, events, dead_letters, merges, first or 0)
 
     def _bury(self, names: Sequence[str], now: int) -> None:
         """Leave a salted digest of each name, and nothing else of it."""
@@ -260,22 +260,22 @@ class SqliteLog:
         self.connection.execute("UPDATE log SET erased = max(erased, ?)", (now,))
         self._erased += names
 
-    def reject(self, letters: Sequence[DeadLetter]) -> int:
+    def reject(self, dead_letters: Sequence[DeadLetter]) -> int:
         """Keep records that could not become events, each once; inside a `transaction`, as a part of it."""
         with self.transaction() as connection:
-            return letters_sqlite.keep(connection, letters)
+            return dead_letter_rows.keep(connection, dead_letters)
 
     def dead_letters(self, limit: int, *, after: int = 0, source: str | None = None) -> list[DeadLetter]:
         """The oldest `limit` dead letters numbered above `after`, oldest first; of one source when it is named."""
         with explained(self.path):
-            return letters_sqlite.kept(self.connection, limit, after, source)
+            return dead_letter_rows.kept(self.connection, limit, after, source)
 
-    def settle(self, letters: Sequence[DeadLetter]) -> int:
+    def settle(self, dead_letters: Sequence[DeadLetter]) -> int:
         """Remove dead letters that have become events; inside a `transaction`, as a part of it."""
         with self.transaction() as connection:
-            return letters_sqlite.remove(connection, (letter.number for letter in letters))
+            return dead_letter_rows.remove(connection, (letter.number for letter in dead_letters))
 
-    def trained(self, training: Training) -> None:
+    def add_training(self, training: Training) -> None:
         """Note that a model was trained on this log."""
         with self.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO trainings VALUES (?, ?, ?)", training)
@@ -319,7 +319,7 @@ class SqliteLog:
         names = list(self._erased)
         self._erased.clear()
         self._checkpoint()
-        # Whether events of others mention an erased id shows in the file, which is read faster than they are.
+        # To search the file for mentions of an erased id by other customers' events is faster than to read the events.
         if scrub.holds(self.path, [mention.encode() for name in names for mention in mentions(name)]):
             with self.transaction():
                 self._members.unname(names, everywhere=True)
@@ -331,7 +331,7 @@ class SqliteLog:
     def _checkpoint(self) -> None:
         """Bring the write-ahead file, old copies of pages and all, into the database and cut it to nothing."""
         deadline = time.monotonic() + self.busy_seconds
-        # SQLite waits for readers by itself, but not for another connection that does the same just now.
+        # SQLite waits for readers by itself, but not for another connection that makes a checkpoint at the same time.
         while self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
             if time.monotonic() > deadline:
                 raise LogBusy(

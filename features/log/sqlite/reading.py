@@ -30,50 +30,50 @@ _EVENTS = (
 
 
 def scan(path: Path, selection: rows.Selection, size: int) -> Iterator[Records]:
-    """The selected events in log order, at most `size` at a time, by a connection of their own."""
-    for found in _selected(path, _RECORD, selection, size):
-        yield np.array(found, EVENT)
+    """The selected events in log order, at most `size` at a time, read by a connection of its own."""
+    for chunk in _selected(path, _RECORD, selection, size):
+        yield np.array(chunk, EVENT)
 
 
 def scan_with_properties(path: Path, selection: rows.Selection, size: int) -> Iterator[EventBatch]:
-    """The selected events with their texts, likewise."""
-    for found in _selected(path, f"{_RECORD}, message_id, order_id, properties", selection, size):
-        yield rows.batch(found)
+    """The selected events with their texts, in log order, at most `size` at a time."""
+    for chunk in _selected(path, f"{_RECORD}, message_id, order_id, properties", selection, size):
+        yield rows.batch(chunk)
 
 
 def _selected(path: Path, columns: str, selection: rows.Selection, size: int) -> Iterator[list[tuple[Any, ...]]]:
     kinds = () if selection.kinds is None else selection.numbers
     of_kinds = "" if selection.kinds is None else f"AND kind IN ({','.join('?' * len(kinds))})"
     with explained(path), closing(connect_reader(path)) as reader:
-        found = reader.execute(
+        cursor = reader.execute(
             f"SELECT {columns} FROM events WHERE received <= ? AND customer % ? = ? {of_kinds} "
             'ORDER BY received, "offset"',
             (selection.last, selection.shards, selection.shard, *kinds),
         )
-        while some := found.fetchmany(size):
-            yield some
+        while chunk := cursor.fetchmany(size):
+            yield chunk
 
 
 def history(connection: sqlite3.Connection, codes: Sequence[int]) -> Records:
     """All events of these customers, in log order."""
-    found = connection.execute(f'SELECT {_RECORD} FROM events WHERE {of(codes)} ORDER BY received, "offset"', codes)
-    return np.array(found.fetchall(), EVENT)
+    cursor = connection.execute(f'SELECT {_RECORD} FROM events WHERE {of(codes)} ORDER BY received, "offset"', codes)
+    return np.array(cursor.fetchall(), EVENT)
 
 
 def newest(connection: sqlite3.Connection, codes: Sequence[int], limit: int) -> list[Event]:
     """The newest `limit` events of these customers, newest first."""
-    found = connection.execute(
+    cursor = connection.execute(
         f'{_EVENTS} WHERE {of(codes)} ORDER BY received DESC, "offset" DESC LIMIT ?', (*codes, limit)
     )
-    return [rows.event(*row) for row in found]
+    return [rows.event(*row) for row in cursor]
 
 
 def find(connection: sqlite3.Connection, message_id: str) -> Event | None:
     """The event of a message id; None when there is none."""
-    found = connection.execute(f"{_EVENTS} WHERE message_id = ?", (message_id,)).fetchone()
-    return None if found is None else rows.event(*found)
+    row = connection.execute(f"{_EVENTS} WHERE message_id = ?", (message_id,)).fetchone()
+    return None if row is None else rows.event(*row)
 
 
 def of(codes: Sequence[int]) -> str:
-    """The condition on events to be of these customers. One alone is found by the index without sorting."""
+    """The SQL condition that selects the events of these customers. With one customer, the index gives the order."""
     return "customer = ?" if len(codes) == 1 else f"customer IN ({','.join('?' * len(codes))})"

@@ -103,8 +103,8 @@ The indexes of the events end in the offset, as every index of SQLite does, so t
 """
 
 ABOUT_PEOPLE = "kind BETWEEN 90 AND 93"
-"""Which events have an index by their kind: the rare ones, of who somebody is and of consent. A query that is to use it
-names this very condition beside the kind."""
+"""Events that have an index by their kind: the rare ones about identity and consent. SQLite uses the index for a query
+only if this very condition stands beside the kind."""
 
 VERSION = len(SCHEMAS)
 """`PRAGMA user_version` of the newest schema."""
@@ -124,10 +124,10 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         primary = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        found = _MEANINGS.get(primary)
-        if found is None:
+        meaning = _MEANINGS.get(primary)
+        if meaning is None:
             raise
-        kind, advice = found
+        kind, advice = meaning
         raise kind(f"the log {path}: {error}; {advice.format(path=path, folder=path.parent)}") from error
 
 
@@ -179,7 +179,7 @@ def connect(path: Path, *, create: bool, busy_seconds: float) -> sqlite3.Connect
                 raise LogMissing(f"there is no event log at {path}; make one with: waypost import FILE --source NAME")
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise LogDenied(f"the folder of the log {path} is not to be had: {error}; name another with --store") from error
+        raise LogDenied(f"the folder of the log {path} cannot be used: {error}; name another with --store") from error
     with explained(path):
         connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)
         try:
@@ -212,7 +212,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, busy_seconds: float) ->
     connection.create_function("raw_digest", 1, raw_digest, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Another process may have done the same since; only what is still missing is done here.
+        # Another process may have upgraded the schema meanwhile; only the missing steps run here.
         for schema in SCHEMAS[_version(connection) :]:
             for statement in schema.split(";"):
                 connection.execute(statement)
@@ -226,8 +226,10 @@ def _prepare(connection: sqlite3.Connection, path: Path, busy_seconds: float) ->
 
 
 def _write_ahead(connection: sqlite3.Connection, busy_seconds: float) -> None:
-    """Switch to write-ahead mode. Two processes that open a new file at once stand in each other's way here, where
-    SQLite, unlike elsewhere, does not wait by itself."""
+    """Switch to write-ahead mode, waiting for another process that opens the new file at the same time.
+
+    Here, unlike elsewhere, SQLite does not wait by itself.
+    """
     for patience in range(round(busy_seconds / _POLL_SECONDS), -1, -1):
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -241,8 +243,8 @@ def _write_ahead(connection: sqlite3.Connection, busy_seconds: float) -> None:
 def take_turn(connection: sqlite3.Connection, busy_seconds: float) -> None:
     """Begin a transaction that writes, as soon as no other one does; SQLITE_BUSY after `busy_seconds`.
 
-    SQLite by itself looks ever more rarely, in the end every tenth of a second. Writers that take turns every few
-    milliseconds would rest for most of the time.
+    SQLite's own wait checks the lock ever more rarely, in the end every tenth of a second. Writers that take turns
+    every few milliseconds would be idle for most of the time.
     """
     deadline = time.monotonic() + busy_seconds
     connection.execute("PRAGMA busy_timeout = 0")
@@ -265,7 +267,7 @@ def _version(connection: sqlite3.Connection) -> int:
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
     """Refuse a database that is not a log, or not one that this release can read, before anything in it is touched."""
-    # In this order: a log that another process makes meanwhile gets its tables and its application_id at once.
+    # Tables first: a log that another process makes meanwhile gets its tables and its application_id in one commit.
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     if application != APPLICATION:

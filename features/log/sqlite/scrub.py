@@ -2,17 +2,16 @@
 
 `PRAGMA secure_delete` overwrites what is deleted. But when SQLite rebalances its trees it moves rows to other pages,
 and at times rebuilds a page without clearing the gap between its row pointers and its rows: an old copy of a moved
-row can stay there. Here those gaps, and nothing else, are searched, so that the costly cure (`VACUUM`) is applied
-only where it is needed. The layout of a page is section 1.6 of https://www.sqlite.org/fileformat2.html.
+row can stay there. This module searches those gaps and nothing else, so that the costly remedy (`VACUUM`) runs only
+where it is needed. The layout of a page is section 1.6 of https://www.sqlite.org/fileformat2.html.
 
-The plainer way, to search all bytes and cure wherever the name is found, takes live rows for remnants: where customers
-have numbers of six digits, 39 of 40 erasures would rewrite the whole database under its write lock, for three times as
-long as a search and with as much free disk as the database takes; none of the 40 had to
-(`python -m benchmarks.own_ways --parts pages`).
+A plain search of all bytes would take live rows for remnants: where customers have numbers of six digits, 39 of 40
+erasures would rewrite the whole database under its write lock, which takes three times as long as a search and as much
+free disk as the database; none of the 40 had to (`python -m benchmarks.own_ways --parts pages`).
 
-A process of its own reads the file. When a process closes a file, the system takes away all locks it holds on it, those
-of SQLite too: then the next connection that another process closes would be the last one to SQLite, and would delete
-the write-ahead file into which this process goes on to write (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+A separate process reads the file. When a process closes a file, the system removes all locks that it holds on the file,
+those of SQLite too. SQLite would then take the next connection that another process closes for the last one, and delete
+the write-ahead file that this process still writes to (https://www.sqlite.org/howtocorrupt.html, section 2.2).
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 SHORTEST = 6
-"""Bytes of the shortest name worth a search: shorter ones are found in any file by chance."""
+"""Bytes of the shortest name that is searched for: shorter ones occur in any file by chance."""
 
 _FILE_HEADER = 100
 _CELLS_AFTER = {0x02: 12, 0x05: 12, 0x0A: 8, 0x0D: 8}
@@ -32,20 +31,20 @@ _CELLS_AFTER = {0x02: 12, 0x05: 12, 0x0A: 8, 0x0D: 8}
 
 
 def has_remnants(database: Path, needles: Iterable[bytes]) -> bool:
-    """Whether any needle of at least `SHORTEST` bytes begins in the unused gap of a page. Reads the file once each."""
+    """Whether any needle of at least `SHORTEST` bytes begins in the unused gap of a page. One read of the file each."""
     return _searched("gaps", database, [needle for needle in needles if len(needle) >= SHORTEST])
 
 
 def holds(database: Path, needles: Iterable[bytes]) -> bool:
-    """Whether any needle stands anywhere in the file. Reads it once each."""
+    """Whether any needle stands anywhere in the file. One read of the file each."""
     return _searched("all", database, list(needles))
 
 
 def _searched(where: str, database: Path, needles: list[bytes]) -> bool:
-    """What `_search` finds, in a process of its own; True when it cannot tell."""
+    """The answer of `_search`, run in a separate process; True when that process fails."""
     if not needles:
         return False
-    # Not as arguments, which everybody on the machine can read.
+    # The needles are not passed as arguments, which every user of the machine can read.
     asked = "\n".join(needle.hex() for needle in needles).encode()
     command = [sys.executable, "-I", "-S", __file__, where, str(database)]
     try:
@@ -78,5 +77,5 @@ def _in_a_gap(content: mmap.mmap, needle: bytes, size: int) -> bool:
 
 
 if __name__ == "__main__":
-    found = _search(sys.argv[1], Path(sys.argv[2]), [bytes.fromhex(line) for line in sys.stdin.read().split()])
-    sys.stdout.write("present" if found else "absent")
+    present = _search(sys.argv[1], Path(sys.argv[2]), [bytes.fromhex(line) for line in sys.stdin.read().split()])
+    sys.stdout.write("present" if present else "absent")

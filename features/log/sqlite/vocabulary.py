@@ -19,9 +19,9 @@ _ASKED_AT_ONCE = 500
 class SqliteVocabulary:
     """Names and codes of one table `(code, name)`. See `features.log.contract.Vocabulary`.
 
-    A name already met costs a dictionary look-up, any other one an indexed SELECT: nothing is read ahead, and a name
-    that is unknown is asked for again each time, because another process may have added it. What is kept stays true
-    for as long as no name is erased and no transaction rolled back; the log calls `forget` after either.
+    A name in memory costs a dictionary look-up, any other one an indexed SELECT: nothing is read ahead, and an unknown
+    name is looked up again each time, because another process may have added it. What is in memory stays true as long
+    as no name is erased and no transaction rolled back; the log calls `forget` after either.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path, table: str) -> None:
@@ -69,7 +69,7 @@ class SqliteVocabulary:
         known, self._added = self._codes, {}
         missing = [name for name in dict.fromkeys(names) if name is not None and name not in known]
         if missing:
-            # Copied, so that no batch is too large for what is kept.
+            # Copied, because `_find` and `_add` may clear the cache to make room.
             known = {name: known[name] for name in names if name in known}
             known.update(self._find(missing))
             self._added = self._add([name for name in missing if name not in known])
@@ -87,7 +87,7 @@ class SqliteVocabulary:
         self.forget()
 
     def take_back(self) -> None:
-        """Remove the names that the last `intern` added, for nothing came of them. Inside the same transaction."""
+        """Remove the names that the last `intern` added, since no event was new. Inside the same transaction."""
         if self._added:
             first = min(self._added.values())
             self._connection.execute(f"DELETE FROM {self._table} WHERE code >= ?", (first,))
@@ -102,16 +102,16 @@ class SqliteVocabulary:
         self._names.clear()
 
     def _find(self, names: Sequence[str]) -> dict[str, int]:
-        found: dict[str, int] = {}
+        codes: dict[str, int] = {}
         for start in range(0, len(names), _ASKED_AT_ONCE):
             asked = names[start : start + _ASKED_AT_ONCE]
             marks = ",".join("?" * len(asked))
-            found.update(
+            codes.update(
                 self._connection.execute(f"SELECT name, code FROM {self._table} WHERE name IN ({marks})", asked)
             )
-        for name, code in found.items():
+        for name, code in codes.items():
             self._keep(name, code)
-        return found
+        return codes
 
     def _add(self, names: Sequence[str]) -> dict[str, int]:
         if not names:

@@ -34,7 +34,7 @@ class EventLogSuite(EventSuite, ReadingSuite, OrderSuite, IdentitySuite, DeadLet
         before = log.digest()
         log.reject([LETTER])
         log.settle(log.dead_letters(1))
-        log.trained(Training("m-1", START, START + 1))
+        log.add_training(Training("m-1", START, START + 1))
         assert log.digest() == before
 
     def test_closing_twice_is_harmless(self, log: EventLog) -> None:

@@ -17,7 +17,7 @@ class TrainingSuite(StoreSuite):
         assert log.trainings() == []
         trainings = [Training("m-2", START + 9, START + 10), Training("m-1", START, START + 20)]
         for training in trainings:
-            log.trained(training)
-        log.trained(trainings[0])
+            log.add_training(training)
+        log.add_training(trainings[0])
         with closing(self.open(place)) as again:
             assert log.trainings() == again.trainings() == trainings

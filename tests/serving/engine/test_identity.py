@@ -130,7 +130,7 @@ def test_the_receipt_counts_what_was_removed_and_names_the_models(client: TestCl
     with closing(open_log(place.store)) as log:
         events, first = log.history(WHO), int(log.history(WHO)["received"][0])
         for version, until in (("early", first - 1), ("late", first), ("later", NOW)):
-            log.trained(Training(version, until, NOW))
+            log.add_training(Training(version, until, NOW))
     engine = place.engine()
     sweep(engine, Scoreboard(place.folder / "scoreboard", JOURNEY.fingerprint), NOW)
     engine.states.close()
@@ -222,7 +222,7 @@ def test_an_erasure_reaches_the_second_log(place: Place) -> None:
     ]
     with closing(open_log(f"parquet:{history}")) as log:
         log.append(past, history=True)
-        log.trained(Training("of-the-past", NOW - 800 * DAY, NOW))
+        log.add_training(Training("of-the-past", NOW - 800 * DAY, NOW))
     with serve(place, WAYPOST_HISTORY=f"parquet:{history}") as client:
         record(client, visit(1), login())
         receipt = ok(client.delete(f"/v1/customers/{WHO}"), ErasureAnswer)
