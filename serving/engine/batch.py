@@ -9,7 +9,7 @@ from features.events import Event
 from features.log.contract import DeadLetter
 
 Outcome = Literal["accepted", "duplicate", "withheld"]
-"""New in the log; known to it already; not written, because its customer withdrew the consent to be profiled."""
+"""New in the log, already in it, or not written because its customer withdrew the consent to be profiled."""
 
 
 @dataclass(slots=True)
@@ -17,13 +17,13 @@ class Batch:
     """The records of one request: those that are events, and those that are not, with the reasons."""
 
     events: list[Event] = field(default_factory=list)
-    letters: list[DeadLetter] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
     size: int = 0
-    """Bytes of the request's body: how much memory the intake holds on to while it waits."""
+    """Bytes of the request's body, which stay in memory until it is written."""
 
 
 class BatchResult(NamedTuple):
-    """What became of an `Batch`, once it is on the disk."""
+    """What became of a `Batch`, once it is on disk."""
 
     outcomes: list[Outcome]
     """One per event, in the order given."""

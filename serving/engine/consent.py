@@ -1,8 +1,8 @@
-"""Who withdrew the consent to be profiled. Of such a profile nothing is recorded, scored or decided any more.
+"""Who withdrew the consent to be profiled. Nothing is recorded, scored or decided for such a profile any more.
 
-The verdict is in the state: the latest withdrawal is not followed by a later grant (the feature
-`profiling_withdrawn`). To ask the state of every customer of every batch would cost a read each, so the few who may
-have withdrawn are kept in memory, and before each batch the log is asked only who joined them since.
+The state holds the answer: consent is withdrawn when no grant is later than the latest withdrawal (the feature
+`profiling_withdrawn`). Reading the state of every customer of every batch would cost too much, so the few who may have
+withdrawn are kept in memory, and before each batch the log is asked only which ids were merged with theirs since.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from features.identity.rules import joined
 from serving.engine.state import CustomerState, StateStore
 
 CONSENTS = frozenset((CONSENT_WITHDRAW, CONSENT_GRANT))
-"""Kinds that are recorded whatever the customer consented to: else no consent could be given again."""
+"""Kinds that are recorded even after a withdrawal: otherwise the consent could not be given again."""
 
 _TURNING = CONSENTS | {IDENTIFY}
 
@@ -39,12 +39,12 @@ def withdrawn(state: CustomerState) -> bool:
 
 
 def unknown_customer(customer: str, fold: Fold) -> CustomerState:
-    """The state of somebody of whom nothing is known."""
+    """The state of a customer without events."""
     return CustomerState(customer, False, 0, fold.empty())
 
 
 class Consents:
-    """The customers of one store who may have withdrawn: never too few of them, whoever wrote last."""
+    """The customers of one store who may have withdrawn: none is missing, whichever process wrote last."""
 
     def __init__(self, states: StateStore) -> None:
         self._states = states
@@ -53,26 +53,26 @@ class Consents:
         """All ids of the profiles in which profiling was ever withdrawn."""
 
     def refresh(self) -> None:
-        """Take note of what was committed since the last time. To be called at the start of a transaction."""
+        """Read what was committed since the last call. To be called at the start of a transaction."""
         newest = self._states.about_people()
         if newest != self._seen:
             self.look()
             self._seen = newest
 
     def look(self) -> None:
-        """Take note of what the running transaction has recorded as well; should it be undone, nothing is missed."""
+        """Read what the running transaction has recorded too; if it is rolled back, no suspect is missing."""
         for customer in self._states.customers_with(CONSENT_WITHDRAW, self._seen):
             self.suspects.update(self._states.log.profile(customer))
         if self.suspects and self._seen:
             joining = self._states.customers_with(IDENTIFY, self._seen)
-            # Whoever has not looked for long asks of the fewer: a shop's customers log in all day.
+            # A shop's customers log in all day, so after a long time the suspects may be the fewer to look up.
             for customer in joining if len(joining) < len(self.suspects) else tuple(self.suspects):
                 profile = self._states.log.profile(customer)
                 if not self.suspects.isdisjoint(profile):
                     self.suspects.update(profile)
 
     def turn(self, events: Sequence[Event], start: int) -> int:
-        """The place of the first event, from `start` on, after which a verdict may be another; else of the last."""
+        """The place of the first event, from `start` on, that may change who has withdrawn; else of the last."""
         for place in range(start, len(events)):
             if events[place].kind in _TURNING and self._turns(events[place]):
                 return place

@@ -1,4 +1,4 @@
-"""What is said of one customer, as plain data: where it stands, its scores, its segments, its events."""
+"""What answers say about one customer, as plain data: where it stands, its scores, its segments, its events."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from serving.engine.scores import CustomerScores
 
 
 def target_scores(scores: CustomerScores) -> dict[str, dict[str, Any]]:
-    """What is said of every target that was asked for: the fields of a `TargetScore` each."""
+    """The fields of a `TargetScore` for every target that was asked for."""
     champion = scores.champion
     if champion is None:
         return {}
@@ -31,16 +31,16 @@ def target_scores(scores: CustomerScores) -> dict[str, dict[str, Any]]:
 def _target_score(scores: CustomerScores, champion: Champion, name: str, kind: Kind) -> dict[str, Any]:
     fields = champion.told[name]
     estimate = scores.estimates.get(name)
-    said = {**fields, **answers.estimate_fields(fields["form"], estimate)}
+    answer = {**fields, **answers.estimate_fields(fields["form"], estimate)}
     if estimate is None:
-        return said
+        return answer
     if not scores.known:
-        said.update(answers.evidence_of_unknown(champion.bundle.manifest.targets[name]))
+        answer.update(answers.evidence_of_unknown(champion.bundle.manifest.targets[name]))
     elif kind in champion.lowered[name]:
-        said.update(champion.lowered[name][kind])
+        answer.update(champion.lowered[name][kind])
     if scores.reasons is not None:
-        said["reasons"] = scores.reasons.get(name, [])
-    return said
+        answer["reasons"] = scores.reasons.get(name, [])
+    return answer
 
 
 def stage_name(scores: CustomerScores) -> str | None:
@@ -49,7 +49,7 @@ def stage_name(scores: CustomerScores) -> str | None:
 
 
 def number(value: float) -> float | None:
-    """`value` as JSON can carry it: None for what is not known."""
+    """`value` as JSON can carry it: None for NaN and infinities."""
     return value if math.isfinite(value) else None
 
 
@@ -71,7 +71,8 @@ def position(fold: Fold, scores: CustomerScores) -> dict[str, Any]:
 def segments_of(fold: Fold, scores: CustomerScores, generation: Generation | None) -> list[str]:
     """The segments a customer is in at this moment, by the same rules as the sweep.
 
-    In one that goes as far as its size, who comes before the last member of the newest sweep; nobody before the first.
+    In a segment with a size, customers who rank no lower than its last member in the newest generation of the
+    scoreboard; nobody when there is none.
     """
     if not scores.known:
         return []
@@ -87,7 +88,7 @@ def segments_of(fold: Fold, scores: CustomerScores, generation: Generation | Non
 
 
 def _within(segment: Segment, columns: Mapping[str, Any], generation: Generation | None) -> bool:
-    """Whether one for whom the rule holds is a member, not a candidate alone."""
+    """Whether a customer for whom the rule holds is also within the segment's size."""
     if segment.size >= 1.0:
         return True
     places = generation.members(segment.name) if generation else ()

@@ -1,8 +1,8 @@
-"""Dead letters read again: what becomes events by now is recorded, and the letter is settled in the same transaction.
+"""Dead letters read again: a letter that now gives events is settled in the transaction that records them.
 
-A letter's record is parsed by the source it came through, as it would be today. What came live is learnt at the moment
-of the replay; what came with a file is taken as an import of the past, like the rest of its file. A record without a
-message id gets one from the letter, so that nothing is added twice, whatever breaks off.
+A letter's record is parsed by today's reader of the source it came through. A record that came live counts as received
+at the moment of the replay; one that came with a file counts as an import of the past, like the rest of its file. A
+record without a message id gets one from the letter, so that nothing is added twice when a replay is interrupted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from serving.engine.engine import Engine
 from serving.engine.ingest import ids_of
 
 BATCH = 500
-"""Letters of one transaction."""
+"""Dead letters read in one transaction."""
 
 LIVE: dict[str, Source] = {
     "api": waypost.SOURCE,
@@ -38,17 +38,17 @@ LIVE: dict[str, Source] = {
 """The sources whose records come by request."""
 
 Progress = Callable[[int], None]
-"""Told how many letters were read."""
+"""Called with the number of letters read so far."""
 
 
 @dataclass
 class DeadLetterReport:
-    """What became of the letters."""
+    """What became of the dead letters."""
 
     letters: int = 0
     """Letters read."""
     settled: int = 0
-    """Letters that became events, or are left out on purpose by now, and are kept no longer."""
+    """Letters that became events, or are now left out on purpose, and were removed."""
     accepted: int = 0
     """Events new in the log."""
     duplicates: int = 0
@@ -56,7 +56,7 @@ class DeadLetterReport:
     withheld: int = 0
     """Events of customers who withdrew the consent to be profiled."""
     remaining: int = 0
-    """Letters that are still no events."""
+    """Letters that still do not become events."""
 
 
 class Replay:
@@ -89,21 +89,21 @@ class Replay:
         self._identities: dict[str, Identities] = {}
 
     def run(self, progress: Progress | None = None) -> DeadLetterReport:
-        """Read every letter again, oldest first. Raises a `LogError`; then what was settled so far stays so."""
+        """Read every letter again, oldest first. Raises a `LogError`; letters settled before stay settled."""
         log = self._engine.states.log
         last = 0
-        while letters := log.dead_letters(BATCH, after=last, source=self._name):
-            last = letters[-1].number
-            self._batch(letters)
+        while dead_letters := log.dead_letters(BATCH, after=last, source=self._name):
+            last = dead_letters[-1].number
+            self._batch(dead_letters)
             if progress:
                 progress(self.report.letters)
         return self.report
 
-    def _batch(self, letters: Sequence[DeadLetter]) -> None:
+    def _batch(self, dead_letters: Sequence[DeadLetter]) -> None:
         settled: list[DeadLetter] = []
         live: list[Event] = []
         past: list[Event] = []
-        for letter in letters:
+        for letter in dead_letters:
             try:
                 events = self._parse(letter)
             except BadRecord:
@@ -116,38 +116,38 @@ class Replay:
             appended = states.log.append(past, history=True) if past else None
             removed = states.log.settle(settled) if settled else 0
         report = self.report
-        report.letters += len(letters)
+        report.letters += len(dead_letters)
         report.settled += removed
-        report.remaining += len(letters) - len(settled)
+        report.remaining += len(dead_letters) - len(settled)
         report.accepted += outcomes.count("accepted") + (appended.accepted_count if appended else 0)
         report.duplicates += outcomes.count("duplicate") + (appended.duplicate_count if appended else 0)
         report.withheld += outcomes.count("withheld")
 
     def _parse(self, letter: DeadLetter) -> list[Event]:
-        """The events of a letter, with what may be kept of their properties. Raises BadRecord."""
+        """The events of a letter, with the properties that may be kept. Raises BadRecord."""
         source = self._sources.get(letter.source)
         if source is None:
             raise BadRecord("", f"no source is called {letter.source}")
         values = _values(letter.raw)
         live = letter.source in LIVE
-        identity = _of_letter(letter) if live else self._of_file(source.name, letter.raw)
+        identity = _letter_ids(letter) if live else self._import_ids(source.name, letter.raw)
         moment = letter.received if live else self._received
         events = source.parse(values, moment, identity, not live)
         self._currencies.convert(events, [])
         clean = self._privacy.keeping(source.keeps).clean
         return [clean(replace(event, properties=mended(event.properties)))[0] for event in events]
 
-    def _of_file(self, source: str, raw: bytes) -> Callable[[], str]:
-        """The ids that an import gives, so that importing the file again adds nothing either."""
+    def _import_ids(self, source: str, raw: bytes) -> Callable[[], str]:
+        """The message ids that an import of the file gives, so that importing it again adds nothing."""
         identities = self._identities.setdefault(source, Identities(source))
         identities.raw = raw
         return identities
 
 
 def speaks_of(letter: DeadLetter, names: Collection[str]) -> bool:
-    """Whether a letter is to be handed out to the customer of these ids.
+    """Whether the export of the customer with these ids includes a letter.
 
-    Stricter than an erasure: a letter that tells whose it is belongs to nobody else, though a name may stand in it.
+    Stricter than an erasure: a letter that names its customer goes to nobody else, even if it contains their id too.
     """
     if not any(concerns(letter, name) for name in names):
         return False
@@ -159,8 +159,8 @@ def speaks_of(letter: DeadLetter, names: Collection[str]) -> bool:
     return not ids or not ids.isdisjoint(names)
 
 
-def _of_letter(letter: DeadLetter) -> Callable[[], str]:
-    """Ids from the letter itself, one after the other."""
+def _letter_ids(letter: DeadLetter) -> Callable[[], str]:
+    """Message ids made from the letter itself, one after the other."""
     number = 0
 
     def identity() -> str:
@@ -172,7 +172,7 @@ def _of_letter(letter: DeadLetter) -> Callable[[], str]:
 
 
 def _values(raw: bytes) -> dict[str, Any]:
-    """The record that the bytes spell. A line of a CSV file has no names: its file is mended and imported again."""
+    """The record in the bytes. A line of a CSV file lacks the column names: its file is imported again instead."""
     try:
         values = read(raw)
     except ValueError:

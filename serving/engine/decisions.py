@@ -1,8 +1,8 @@
-"""Decisions as plain data: judged on a state of their customer, and in the log.
+"""Decisions as plain data: judged on a customer's state, then written to the log.
 
-What is chosen depends on the customer's state, on what was asked and on the champion, and on nothing else. So a
-decision that was judged beside the write lock may be written as long as the state is, to the byte, the one that it was
-judged on: judged again under the lock it would be the same. This is optimistic concurrency control (Kung and
+The chosen action depends on the customer's state, the request and the champion alone. So a decision that was judged
+without the write lock may be written as long as the state is, to the byte, the one that it was judged on: judged again
+under the lock it would be the same. This is optimistic concurrency control (Kung and
 Robinson, On Optimistic Methods for Concurrency Control, ACM TODS 6, 1981), with the state as the read set.
 """
 
@@ -19,19 +19,19 @@ from models.recommenders.contract import Recommendation
 from serving.engine.state import CustomerState
 
 Settled = Literal["written", "changed", "taken"]
-"""What became of a decision that was to be written: it is in the log; its customer's state is another by now, so that
-it must be judged again; its id is in the log already."""
+"""The outcome of writing a decision: it is in the log; its customer's state has changed, so that it must be judged
+again; its id was in the log already."""
 
 
 class DecisionConflict(ValueError):
-    """The id of a decision is taken by something else."""
+    """The id of a decision belongs to another event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
     """A decision in the log. `repeated` when it was made earlier; then `decision` has no considered actions.
 
-    To do nothing for a customer who withdrew the consent to be profiled is not in the log.
+    The decision to do nothing for a customer who withdrew the consent to be profiled is not in the log.
     """
 
     decision: Decision
@@ -54,7 +54,7 @@ class Judged:
     items: Sequence[Recommendation]
     champion: Champion
     event: Event | None
-    """What is to be written; None for a customer who withdrew the consent to be profiled."""
+    """The event to write; None for a customer who withdrew the consent to be profiled."""
 
     @property
     def decided(self) -> Decided:

@@ -1,7 +1,7 @@
-"""The four sentences of the server, without HTTP: take, score, recommend, decide (and reward what was decided).
+"""What the server does, without HTTP: record events, score, recommend, decide, and reward decisions.
 
-Everything is given `now`. No answer is older than the newest event that went into it: where the clock is behind,
-`as_of` is the moment that event was learnt.
+The caller gives the time as `now`. No answer is older than the newest event that went into it: where the clock is
+behind, `as_of` is the moment at which that event was received.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from serving.engine.state import CustomerState, StateStore, open_states
 SHOWN = 10
 """Products that go with a decision whose action shows some."""
 
-IN_PEACE = Policy(actions=(DO_NOTHING,))
+DO_NOTHING_POLICY = Policy(actions=(DO_NOTHING,))
 """The policy for those who withdrew the consent to be profiled."""
 
 
@@ -43,7 +43,7 @@ class Recommended(NamedTuple):
     items: list[Recommendation]
     version: str
     why: str | None
-    """Why everybody is given the same, or nothing; None where the items are the customer's own."""
+    """Why all customers get the same items, or none; None where the items are personal."""
 
 
 def open_engine(store: str, bundle: Path, fold: Fold, busy_seconds: float = 30.0) -> Engine:
@@ -54,7 +54,7 @@ def open_engine(store: str, bundle: Path, fold: Fold, busy_seconds: float = 30.0
 
 
 class Engine:
-    """What can be asked of a store's customers. Belongs to the thread that opened the store."""
+    """Records events of a store and answers about its customers. Belongs to the thread that opened the store."""
 
     def __init__(self, states: StateStore, fold: Fold, champions: Champions) -> None:
         self.states = states
@@ -63,28 +63,28 @@ class Engine:
         self.consents = Consents(states)
 
     def take(self, batches: Sequence[Batch]) -> list[BatchResult]:
-        """Write what several requests bring, in one transaction, and fold it: what became of each, in their order.
+        """Write and fold the batches of several requests in one transaction; one result per batch, in their order.
 
         Events of customers who withdrew the consent to be profiled are withheld. When this returns outside of a
-        transaction, the rest is on disk and in every later answer.
+        transaction, the others are on disk and in every later answer.
         """
         with self.states.transaction():
-            letters = [letter for batch in batches for letter in batch.letters]
-            if letters:
-                self.states.log.reject(letters)
+            dead_letters = [letter for batch in batches for letter in batch.dead_letters]
+            if dead_letters:
+                self.states.log.reject(dead_letters)
             outcomes, joining = self._record([event for batch in batches for event in batch.events])
-        taken = []
+        results = []
         start = 0
         for batch in batches:
             stop = start + len(batch.events)
-            taken.append(BatchResult(outcomes[start:stop], sum(start <= place < stop for place in joining)))
+            results.append(BatchResult(outcomes[start:stop], sum(start <= place < stop for place in joining)))
             start = stop
-        return taken
+        return results
 
     def _record(self, events: Sequence[Event]) -> tuple[list[Outcome], list[int]]:
-        """Append and fold what may be; the outcome of each event, and the places of those that merged two ids.
+        """Append and fold the events that may be; the outcome of each, and the places of those that merged two ids.
 
-        Where an event may change who has withdrawn, it ends a run, and those after it are judged anew.
+        An event that may change who has withdrawn ends a run, and the consent is looked up again for those after it.
         """
         self.consents.refresh()
         outcomes: list[Outcome] = []
@@ -92,8 +92,8 @@ class Engine:
         while len(outcomes) < len(events):
             start = len(outcomes)
             run = events[start : self.consents.turn(events, start) + 1]
-            told, merged = self._record_run(run)
-            outcomes += told
+            run_outcomes, merged = self._record_run(run)
+            outcomes += run_outcomes
             joining += (start + place for place in merged)
             if len(outcomes) < len(events):
                 self.consents.look()
@@ -124,10 +124,10 @@ class Engine:
     def score_many(
         self, customers: Sequence[str], now: int, wanted: Collection[str] | None = None, *, explain: bool = False
     ) -> list[CustomerScores]:
-        """As `score` would give each of several customers, in the order given, all by one champion.
+        """The `score` of several customers, in the order given, all by one champion.
 
-        Only the targets `wanted`, if any are named; with reasons, if they are to be explained, which takes
-        milliseconds. Raises `UnknownTargets` for targets that the champion has not.
+        `wanted` limits the targets; `explain` adds reasons, which takes milliseconds. Raises `UnknownTargets` for
+        targets that the champion does not have.
         """
         champion = self.champions.require()
         if wanted is not None:
@@ -139,7 +139,7 @@ class Engine:
         ]
 
     def profile(self, customer: str, now: int) -> CustomerScores:
-        """As `score`, but without scores rather than without an answer when there is no model."""
+        """As `score`, but when there is no model the answer lacks scores instead of raising."""
         return score(self.fold, self._load(customer), now, self.champions.current)
 
     def recommend(self, customer: str, limit: int, now: int, exclude: Collection[str] = ()) -> Recommended:
@@ -155,9 +155,9 @@ class Engine:
     def decide(self, customer: str, decision_id: str, now: int, channels: Collection[Channel] | None = None) -> Decided:
         """Choose the next best action and append the decision to the log, with all its probabilities.
 
-        Judges in the transaction that writes, so nobody else writes meanwhile: see `judge`, which does not.
-        The id alone is the seed of the draw. Raises `DecisionConflict` when the id belongs to something else than a
-        decision for `customer`.
+        Unlike `judge`, it chooses in the transaction that writes, so that nobody else writes meanwhile. The id alone
+        is the seed of the draw. Raises `DecisionConflict` when the id belongs to an event that is not a decision for
+        `customer`.
         """
         with self.states.transaction():
             judged = self.judge(customer, decision_id, now, channels)
@@ -169,10 +169,10 @@ class Engine:
         champion = self.champions.require()
         state = self.states.load(customer)
         if withdrawn(state):
-            return self._leave_in_peace(state, decision_id, now, champion)
+            return self._judge_withdrawn(state, decision_id, now, champion)
         scores = score(self.fold, state, now, champion, champion.policy.targets)
         row = self._row(scores)
-        if scores.known:  # the base rate of those we know says nothing of an unknown customer
+        if scores.known:  # base rates of known customers say nothing about an unknown one
             row.update(scores.values)
         as_of = scores.as_of
         decision = champion.policy.decide(row, self._recent_actions(state), as_of, decision_id, channels)
@@ -193,9 +193,9 @@ class Engine:
             return "written" if self.states.record([judged.event]).accepted[0] else "taken"
 
     def repeat(self, judged: Judged) -> Decided:
-        """The decision that was made earlier under the id of one that could not be written.
+        """The decision made earlier under the id of `judged`, which could therefore not be written.
 
-        Raises `DecisionConflict` when the id belongs to something else than a decision for the customer.
+        Raises `DecisionConflict` when the id belongs to an event that is not a decision for the customer.
         """
         decision, as_of, version = self._repeat(judged.state.customer, judged.decision.decision_id, judged.champion)
         items = self._shown(decision, judged.champion, judged.state, as_of)
@@ -210,9 +210,9 @@ class Engine:
     def reward(
         self, customer: str, decision_id: str, value: float, now: int, *, money: bool, reward_id: str | None
     ) -> tuple[str, int, bool]:
-        """Append what came of a decision: the action rewarded, the moment, and whether the reward is new.
+        """Append the reward of a decision. Returns the action rewarded, the moment, and whether the reward is new.
 
-        Of a customer who withdrew the consent to be profiled no reward is kept. Raises `UnknownDecision` when the
+        No reward is kept of a customer who withdrew the consent to be profiled. Raises `UnknownDecision` when the
         customer has no such decision.
         """
         decided = self._find_decision(customer, decision_id)
@@ -226,18 +226,18 @@ class Engine:
         return decided.category, as_of, self.states.record([event]).accepted[0]
 
     def _load(self, customer: str) -> CustomerState:
-        """The state to answer from: that of an unknown customer, for one who withdrew the consent to be profiled."""
+        """The state to answer from; for a customer who withdrew the consent it is that of an unknown customer."""
         state = self.states.load(customer)
         return unknown_customer(customer, self.fold) if withdrawn(state) else state
 
-    def _leave_in_peace(self, state: CustomerState, decision_id: str, now: int, champion: Champion) -> Judged:
-        """The decision to do nothing, which is not recorded either."""
+    def _judge_withdrawn(self, state: CustomerState, decision_id: str, now: int, champion: Champion) -> Judged:
+        """The decision to do nothing for a customer who withdrew the consent; it is not recorded."""
         scores = score(self.fold, unknown_customer(state.customer, self.fold), now, champion, ())
-        decision = IN_PEACE.decide(self._row(scores), {}, scores.as_of, decision_id)
+        decision = DO_NOTHING_POLICY.decide(self._row(scores), {}, scores.as_of, decision_id)
         return Judged(decision, state, False, scores.as_of, [], champion, None)
 
     def _row(self, scores: CustomerScores) -> dict[str, float]:
-        """A customer's features as a policy takes them; who is unknown is at the first stage."""
+        """A customer's features as a policy reads them; an unknown customer is at the first stage."""
         row = dict(zip(self.fold.names, scores.features.tolist(), strict=True))
         return row if scores.stage is not None else row | {"stage": float(Stage.AWARENESS)}
 
@@ -253,29 +253,29 @@ class Engine:
         return {name(code): at for code, at in self.fold.memory(state.states, 0, "recent_actions")}
 
     def _repeat(self, customer: str, decision_id: str, champion: Champion) -> tuple[Decision, int, str]:
-        """The decision that was made under this id before, as the log has it; when, and by which model."""
+        """The decision that the log has under this id, when it was made, and by which model."""
         event = self._find_decision(customer, decision_id)
         if event is None or event.category is None:
             raise DecisionConflict(decision_id)
-        told = event.properties
+        properties = event.properties
         needs = {action.name: action.needs_content for action in champion.policy.actions}
         decision = Decision(
             decision_id=decision_id,
             action=event.category,
             channel=event.channel,
-            stage=Stage[told["stage"].upper()],
-            mode=told["mode"],
-            probability=told["probability"],
-            propensities=dict(told["propensities"]),
+            stage=Stage[properties["stage"].upper()],
+            mode=properties["mode"],
+            probability=properties["probability"],
+            propensities=dict(properties["propensities"]),
             needs_content=needs.get(event.category, ""),
             considered=(),
         )
-        return decision, event.received, str(told["model_version"])
+        return decision, event.received, str(properties["model_version"])
 
     def _find_decision(self, customer: str, decision_id: str) -> Event | None:
         """The decision of this id, if it was made for an id of the customer's profile."""
         log = self.states.log
-        found = log.find(decision_id)
-        if found is None or found.kind != Kind.DECISION:
+        event = log.find(decision_id)
+        if event is None or event.kind != Kind.DECISION:
             return None
-        return found if found.customer == customer or customer in log.profile(found.customer) else None
+        return event if event.customer == customer or customer in log.profile(event.customer) else None

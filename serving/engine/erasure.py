@@ -1,8 +1,8 @@
-"""To take the ids of a profile apart, and to erase a customer everywhere.
+"""Undo the merges of a profile, and erase a customer everywhere.
 
 A customer is in four places: the store (events, merges, state, dead letters), a second log of history where there is
-one, the scoreboard's files, and the models trained on it. The first three are erased; of the models, the receipt names
-the versions, which only a new training replaces.
+one, the scoreboard's files, and the models trained on it. The first three are erased. The receipt names the versions of
+the models, which only a new training replaces.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from serving.engine.scoreboard import Scoreboard
 
 
 class ErasedHere(NamedTuple):
-    """What was removed from one log, and with it the models that had seen it."""
+    """What was removed from one log, and the models trained on it."""
 
     customers: list[str]
     """Every id of the profile."""
@@ -33,12 +33,12 @@ class ErasedHere(NamedTuple):
     dead_letters: int
     merges: int
     decisions: int
-    """Of the events, those that Waypost made: what it decided."""
+    """How many of the events were decisions of Waypost."""
     states: int
     models: list[str]
-    """Versions of the bundles trained on any of it, oldest first."""
+    """Versions of the bundles trained on any of the events, oldest first."""
     complete: bool = True
-    """Whether the bytes are overwritten, too."""
+    """Whether the bytes were overwritten too."""
 
 
 NOTHING = ErasedHere([], 0, 0, 0, 0, 0, [])
@@ -47,27 +47,27 @@ NOTHING = ErasedHere([], 0, 0, 0, 0, 0, [])
 def unmerge(engine: Engine, customer: str, now: int) -> tuple[list[str], list[list[str]]]:
     """Take a member out of its profile, or all members out of a profile.
 
-    Returns the ids taken out, and all profiles there are now in place of the one.
+    Returns the ids taken out, and all profiles that there are now in place of the former one.
     """
     with engine.states.transaction():
         together = engine.states.log.profile(customer)
         separated = engine.states.unmerge(customer, now)
         profiles = [engine.states.log.profile(name) for name in together]
-    return separated, [each for name, each in zip(together, profiles, strict=True) if each[:1] == [name]]
+    return separated, [profile for name, profile in zip(together, profiles, strict=True) if profile[:1] == [name]]
 
 
 class Known(NamedTuple):
-    """By what a customer is known, to be asked before an erasure."""
+    """The ids of a customer, read before an erasure."""
 
     customers: list[str]
     """Every id of the profile; the id asked for when the log knows none."""
     apart: list[int]
-    """Codes of customers who were once joined with one of these ids, and are no more: what was computed of them then
-    knows of these."""
+    """Codes of customers who were once merged with one of these ids and no longer are: their scoreboard rows of that
+    time were computed from events of these ids too."""
 
 
 def known_as(log: IdentityStore, customer: str) -> Known:
-    """All ids of a customer's profile, and whom they were joined with."""
+    """All ids of a customer's profile, and the customers they were once merged with."""
     customers = log.profile(customer) or [customer]
     own = {code for name in customers if (code := log.customers.code(name)) is not None}
     joined = {code for merge in merges_of(log, own) for code in (int(merge["member"]), int(merge["profile"]))}
@@ -77,21 +77,21 @@ def known_as(log: IdentityStore, customer: str) -> Known:
 def erase(engine: Engine, customer: str, now: int) -> ErasedHere:
     """Remove every trace of a customer's profile from the store, for good.
 
-    To be said alone, in no transaction with others: the store overwrites its files after the commit. When it cannot,
-    because somebody reads them, what was removed is told all the same.
+    Call it outside of any transaction: the store overwrites its files after the commit. When it cannot, because
+    somebody reads them, the answer still says what was removed.
     """
     log = engine.states.log
-    told = None
+    erased = None
     try:
         with engine.states.transaction():
             known = engine.states.load(customer).known
             decisions = _decisions(log, customer)
-            told = _told(log, engine.states.erase(customer, now), decisions, int(known))
+            erased = _erased_here(log, engine.states.erase(customer, now), decisions, int(known))
     except LogBusy:
-        if told is None or any(log.profile(name) for name in told.customers):
+        if erased is None or any(log.profile(name) for name in erased.customers):
             raise
-        return told._replace(complete=False)
-    return told
+        return erased._replace(complete=False)
+    return erased
 
 
 def erase_history(place: str, customers: Sequence[str], now: int) -> ErasedHere:
@@ -99,19 +99,19 @@ def erase_history(place: str, customers: Sequence[str], now: int) -> ErasedHere:
 
     Raises a `LogError`, and `LogMissing` when there is no log at `place`.
     """
-    found = NOTHING
+    total = NOTHING
     with closing(open_log(place, create=False)) as log:
         for customer in customers:
             decisions = _decisions(log, customer)
-            found = both(found, _told(log, log.erase(customer, now), decisions, 0))
-    return found
+            total = both(total, _erased_here(log, log.erase(customer, now), decisions, 0))
+    return total
 
 
 class Step(NamedTuple):
     """One step of an erasure: what runs, and which thread of a server may run it."""
 
     thread: Literal["reader", "writer", "other"]
-    """`reader` and `writer` hold an engine, which `run` takes; any `other` runs it without."""
+    """A `reader` or `writer` holds an engine and gives it to `run`; an `other` thread calls `run` without one."""
     run: Callable[..., Any]
 
 
@@ -121,9 +121,9 @@ Steps = Generator[Step, Any, "Receipt"]
 def erasing(board: Scoreboard, history: str, customer: str, now: int) -> Steps:
     """The steps that erase a customer from the second log at `history` (empty for none), the store and the scoreboard.
 
-    Whoever runs them, one after the other, sends back what each returned and throws in what it raised; the last returns
-    the receipt. The second log comes first: only the store knows the profile's ids, and it must do so still should
-    this be repeated.
+    The caller runs the steps one after the other, sends back what each returned and throws in what it raised; the
+    generator returns the receipt. The second log comes first: only the store knows the profile's ids, and must still
+    know them if the erasure fails and is repeated.
     """
     known: Known = yield Step("reader", lambda engine: known_as(engine.states.log, customer))
     there: ErasedHere | None = None
@@ -134,19 +134,19 @@ def erasing(board: Scoreboard, history: str, customer: str, now: int) -> Steps:
     finally:
         blanked = yield Step("reader", lambda engine: board.blank(engine.states.log.customers.names(), known.apart))
     late = [name for name in here.customers if name not in known.customers]
-    if there and late:  # joined since the second log was asked
+    if there and late:  # merged after the second log was erased
         there = both(there, (yield Step("other", lambda: erase_history(history, late, now))))
     return receipt(here, there, blanked, now)
 
 
 def erase_at_once(engine: Engine, steps: Steps) -> Receipt:
-    """Run all steps of an erasure here and now."""
+    """Run all steps of an erasure in the calling thread."""
     try:
         step = next(steps)
         while True:
             try:
                 done = step.run() if step.thread == "other" else step.run(engine)
-            except BaseException as error:  # an interrupt, too, leaves what was begun in order
+            except BaseException as error:  # the steps clean up after an interrupt too
                 step = steps.throw(error)
             else:
                 step = steps.send(done)
@@ -156,7 +156,7 @@ def erase_at_once(engine: Engine, steps: Steps) -> Receipt:
 
 
 def both(first: ErasedHere, second: ErasedHere) -> ErasedHere:
-    """Two erasures as one."""
+    """The sum of two erasures."""
     return ErasedHere(
         list(dict.fromkeys([*first.customers, *second.customers])),
         first.events + second.events,
@@ -223,8 +223,10 @@ def _decisions(log: EventStore, customer: str) -> int:
     return int(np.count_nonzero(log.history(customer)["kind"] == int(Kind.DECISION)))
 
 
-def _told(log: TrainingStore, erased: Erased, decisions: int, states: int) -> ErasedHere:
-    models = [each.version for each in log.trainings() if erased.events and each.until >= erased.first_received]
+def _erased_here(log: TrainingStore, erased: Erased, decisions: int, states: int) -> ErasedHere:
+    models = [
+        training.version for training in log.trainings() if erased.events and training.until >= erased.first_received
+    ]
     return ErasedHere(
         erased.customers, erased.events, erased.dead_letters, erased.merges, decisions, states,
         list(dict.fromkeys(models)),
@@ -234,5 +236,5 @@ def _told(log: TrainingStore, erased: Erased, decisions: int, states: int) -> Er
 def merges_of(log: IdentityStore, codes: Collection[int]) -> Records:
     """The merges of any of these ids, those undone too."""
     merges, asked = log.merges(), list(codes)
-    found: Records = merges[np.isin(merges["member"], asked) | np.isin(merges["profile"], asked)]
-    return found
+    matching: Records = merges[np.isin(merges["member"], asked) | np.isin(merges["profile"], asked)]
+    return matching

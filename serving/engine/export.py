@@ -20,8 +20,8 @@ from serving.engine.erasure import merges_of
 from serving.engine.scoreboard import Generation
 from serving.engine.scores import CustomerScores
 
-LETTERS = 1000
-"""Dead letters looked through at once."""
+DEAD_LETTERS_AT_ONCE = 1000
+"""Dead letters read at once."""
 
 
 class Held(NamedTuple):
@@ -31,11 +31,11 @@ class Held(NamedTuple):
     """Every id of the profile, its own first; the id asked for when the log knows none."""
     scores: CustomerScores
     features: dict[str, float]
-    """The state, as features, though profiling be withdrawn."""
+    """The features of the state, also of a customer who withdrew the consent to be profiled."""
     merges: list[dict[str, Any]]
     events: list[Event]
     """Oldest first."""
-    letters: list[DeadLetter]
+    dead_letters: list[DeadLetter]
 
 
 def held(engine: Engine, customer: str, now: int) -> Held:
@@ -47,9 +47,9 @@ def held(engine: Engine, customer: str, now: int) -> Held:
         customers,
         engine.profile(customer, now),
         _features(engine, customer, now),
-        [_merge(log, each) for each in merges_of(log, codes)],
+        [_merge(log, merge) for merge in merges_of(log, codes)],
         log.events(customer, max(1, len(log.history(customer))))[::-1],
-        [letter for letter in _letters(log) if speaks_of(letter, customers)],
+        [letter for letter in _dead_letters(log) if speaks_of(letter, customers)],
     )
 
 
@@ -61,9 +61,9 @@ def _features(engine: Engine, customer: str, now: int) -> dict[str, float]:
     return dict(zip(engine.fold.names, values, strict=True))
 
 
-def _letters(log: DeadLetterStore) -> Iterator[DeadLetter]:
+def _dead_letters(log: DeadLetterStore) -> Iterator[DeadLetter]:
     after = 0
-    while some := log.dead_letters(LETTERS, after=after):
+    while some := log.dead_letters(DEAD_LETTERS_AT_ONCE, after=after):
         yield from some
         after = some[-1].number
 
@@ -78,35 +78,35 @@ def _merge(log: IdentityStore, merge: np.void) -> dict[str, Any]:
 
 
 def _raw(letter: DeadLetter) -> dict[str, str]:
-    """The raw bytes of a dead letter as JSON carries them: as text, or in base64 where they are none."""
+    """The raw bytes of a dead letter as JSON carries them: as text, or in base64 where they are not UTF-8."""
     try:
         return {"raw": letter.raw.decode()}
     except UnicodeDecodeError:
         return {"raw_base64": base64.b64encode(letter.raw).decode()}
 
 
-def lines(fold: Fold, found: Held, generation: Generation | None = None) -> Iterator[bytes]:
+def lines(fold: Fold, export: Held, generation: Generation | None = None) -> Iterator[bytes]:
     """The customer, then merges, events and dead letters, each kind oldest first; `record` says what a line is."""
-    yield _line("customer", _summary(fold, found, generation))
-    for merge in found.merges:
+    yield _line("customer", _summary(fold, export, generation))
+    for merge in export.merges:
         yield _line("merge", merge)
-    for event in found.events:
+    for event in export.events:
         yield _line("event", event_fields(event))
-    for letter in found.letters:
+    for letter in export.dead_letters:
         yield _line("dead_letter", _letter(letter))
 
 
-def _summary(fold: Fold, found: Held, generation: Generation | None) -> dict[str, Any]:
-    scores = found.scores
+def _summary(fold: Fold, export: Held, generation: Generation | None) -> dict[str, Any]:
+    scores = export.scores
     return {
         "as_of": moment(scores.as_of),
         "customer": scores.customer,
-        "ids": found.customers,
+        "ids": export.customers,
         "known": scores.known,
         **position(fold, scores),
         "scores": target_scores(scores),
         "segments": segments_of(fold, scores, generation),
-        "features": {name: number(value) for name, value in found.features.items()},
+        "features": {name: number(value) for name, value in export.features.items()},
         "fingerprint": fold.fingerprint,
     }
 

@@ -1,6 +1,6 @@
-"""What arrived with one request, sorted: events on their way into the log, records that are none among the letters.
+"""The records of one request: valid ones become events for the log, the others dead letters.
 
-Every route that takes events in sorts them here, whatever the shape they come in.
+Every route that records events does it through here, whatever the format of its records.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from features.events import Event
 from features.log.contract import DeadLetter
 from features.log.membership import JOINS
 from features.sources.contract import BadRecord, Unread
-from features.sources.fields import fields as door
+from features.sources.fields import fields as field_values
 from features.sources.fields.currencies import Currencies
 from features.sources.fields.privacy import Privacy
 from serving import metrics
 from serving.engine.batch import Batch, BatchResult, Outcome
 
 TURN = 250
-"""Records sorted before other requests have their turn: some milliseconds."""
+"""Records read before other requests have their turn: some milliseconds."""
 
 MOST_WARNINGS = 20
-"""Values that an answer tells of one by one."""
+"""Most unread values that an answer lists one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ class Fault:
     record: Any
     bad: BadRecord
     code: str
-    """`invalid_` and the field at fault, as far as the source names it; a label of the metrics."""
+    """`invalid_` and the field at fault, or `invalid_event` if the source does not know it; a label of the metrics."""
 
     def text(self, name: str) -> str | None:
-        """The text that the record has under a name; None where it has none, or is no object."""
+        """The text in a field of the record; None where it has none, or where the record is not an object."""
         value = self.record.get(name) if isinstance(self.record, dict) else None
         return value if isinstance(value, str) else None
 
@@ -71,13 +71,13 @@ def ids_of(record: Any, fields: Collection[str]) -> set[str]:
     within = known.get("properties")
     given = [known.get(field) for field in (*fields, *OTHER_IDS)]
     given += [within.get(field) for field in OTHER_IDS] if isinstance(within, dict) else []
-    return {name for value in given if (name := door.name(value, "customer")) is not None}
+    return {name for value in given if (name := field_values.name(value, "customer")) is not None}
 
 
 def only_customer(record: Any, fields: Collection[str]) -> str | None:
     """The one id that a record names its customer by; None when there is none, or several.
 
-    A dead letter of several ids is looked through for any of them, when their customer is erased.
+    An erasure searches the bytes of a dead letter for the erased ids when the letter has no such id.
     """
     try:
         ids = ids_of(record, fields)
@@ -87,15 +87,15 @@ def only_customer(record: Any, fields: Collection[str]) -> str | None:
 
 
 def _mended(bad: BadRecord) -> BadRecord:
-    """A fault that can be sent on: what it shows of a record may hold halves of characters."""
-    return BadRecord(door.mended_text(bad.field), door.mended_text(bad.reason), bad.code)
+    """A fault without lone surrogates, which its quote of a record may hold and UTF-8 cannot encode."""
+    return BadRecord(field_values.mended_text(bad.field), field_values.mended_text(bad.reason), bad.code)
 
 
 class Ingest:
-    """The records of one request of `size` bytes, taken in one by one.
+    """The records of one request of `size` bytes, added one by one.
 
     `source` names the source in the dead letters, `customer` the fields that may name the customer of a record, and
-    `fields` what may stand in the code of a fault.
+    `fields` those that may be named in the code of a fault.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Ingest:
         self._firsts: list[int] = []
         self._dropped = 0
         self.warnings: list[Warned] = []
-        """The first of the values that were left out."""
+        """The first `MOST_WARNINGS` of the values that were left out."""
         self._unread: Counter[str] = Counter()
 
     @property
@@ -130,20 +130,20 @@ class Ingest:
     def take(
         self, index: int, record: Any, parse: Callable[[Any, Unread], Sequence[Event]], raw: bytes | None = None
     ) -> None:
-        """Take in the events that `parse` makes of a record, or none of them and a dead letter, when it is at fault.
+        """Add the events that `parse` makes of a record, or a dead letter alone when the record is invalid.
 
-        `raw` are the bytes of a record that is not JSON to the letter.
+        `raw` are the bytes of a record that is not valid JSON.
         """
         events = self.batch.events
         first = len(events)
         dropped = 0
         unread: Unread = []
         try:
-            found = parse(record, unread)
-            self._currencies.convert(found, unread)
-            for event in found:
+            parsed = parse(record, unread)
+            self._currencies.convert(parsed, unread)
+            for event in parsed:
                 if raw is not None:
-                    event.properties = door.mended(event.properties)
+                    event.properties = field_values.mended(event.properties)
                 kept, number = self._privacy.clean(event)
                 events.append(kept)
                 dropped += number
@@ -159,12 +159,12 @@ class Ingest:
             self.warnings += (Warned(index, _mended(bad)) for bad in unread[: MOST_WARNINGS - len(self.warnings)])
 
     def refuse(self, index: int, record: Any, bad: BadRecord, raw: bytes | None = None) -> None:
-        """Keep a record as a dead letter: as the bytes that came, when they are given."""
+        """Keep a record as a dead letter, with its original bytes `raw` when they are given."""
         bad = _mended(bad)
         field = bad.field.partition(".")[0].partition("[")[0]
-        known = record if raw is None else door.mended(record)
+        known = record if raw is None else field_values.mended(record)
         self.faults.append(Fault(index, known, bad, f"invalid_{field if field in self._fields else 'event'}"))
-        self.batch.letters.append(
+        self.batch.dead_letters.append(
             DeadLetter(
                 source=self._source,
                 position=index,
@@ -176,12 +176,12 @@ class Ingest:
             )
         )
 
-    def outcomes(self, taken: BatchResult) -> Counter[Outcome]:
-        """What became of the records: a record that made several events shares the fate of the first.
+    def outcomes(self, result: BatchResult) -> Counter[Outcome]:
+        """How many records had each outcome; a record of several events has that of its first.
 
-        Counts them, and the faults, in the metrics.
+        Adds the outcomes and the faults to the metrics.
         """
-        events = Counter(zip(map(_KIND, self.batch.events), taken.outcomes, strict=True))
+        events = Counter(zip(map(_KIND, self.batch.events), result.outcomes, strict=True))
         for (kind, outcome), number in events.items():
             metrics.EVENTS.labels(kind.name, outcome).inc(number)
             if outcome == "duplicate":
@@ -193,4 +193,4 @@ class Ingest:
             metrics.VALUES_UNREAD.labels(code).inc(number)
         if self._dropped:
             metrics.PROPERTIES_DROPPED.inc(self._dropped)
-        return Counter(taken.outcomes[first] for first in self._firsts)
+        return Counter(result.outcomes[first] for first in self._firsts)

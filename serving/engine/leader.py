@@ -1,4 +1,4 @@
-"""Which of several processes does what only one of them should: the one that holds a lock on a file."""
+"""The leader lock: of several processes, the one that holds it does what only one of them should."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from filelock import FileLock, Timeout
 
 
 class LeaderLock:
-    """A lock at `path`, taken when it is free and kept until it is released, or its process ends."""
+    """A lock at `path`, acquired when it is free and held until it is released or its process ends."""
 
     def __init__(self, path: Path) -> None:
         self._lock = FileLock(path, blocking=False, thread_local=False)
 
     def held(self) -> bool:
-        """Whether this process leads, from now on if nobody did."""
+        """Whether this process leads; it becomes the leader if there is none."""
         if not self._lock.is_locked:
             try:
                 self._lock.acquire()

@@ -1,4 +1,4 @@
-"""What is known and expected of one customer at one moment, as plain data: all that an answer about scores holds."""
+"""One customer at one moment, as plain data: the features, the stage and what the targets say."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from serving.engine.state import CustomerState
 
 
 class UnknownTargets(LookupError):
-    """Targets were asked for that the champion does not have: their names, and those that there are."""
+    """The champion does not have some targets asked for: `names` are those, `known` the ones that it has."""
 
     def __init__(self, names: list[str], known: list[str]) -> None:
         super().__init__(names, known)
@@ -35,27 +35,27 @@ class CustomerScores(NamedTuple):
     targets: Sequence[str]
     """The targets that were asked for, in the order of the bundle."""
     estimates: Mapping[str, AnyEstimate]
-    """What those of them say that speak of the customer; of an unknown one the base rates."""
+    """The estimates of those targets whose scope the customer is in; of an unknown customer the base rates."""
     reasons: Mapping[str, list[dict[str, Any]]] | None
-    """Why, strongest first, by target; None where it was not asked."""
+    """The reasons by target, strongest first; None where they were not asked for."""
     champion: Champion | None
     """Who scored; None when there was no model."""
 
     @property
     def values(self) -> dict[str, float]:
         """The probability or the amount of each target that has one."""
-        return {name: each.value for name, each in self.estimates.items() if isinstance(each, Estimate)}
+        return {name: estimate.value for name, estimate in self.estimates.items() if isinstance(estimate, Estimate)}
 
     @property
     def probabilities(self) -> dict[str, float]:
         """The probability of each target that has one."""
         rates = self.champion.base_rates if self.champion else {}
-        found = ((name, self.estimates.get(name)) for name in rates)
-        return {name: each.value for name, each in found if isinstance(each, Estimate)}
+        estimates = ((name, self.estimates.get(name)) for name in rates)
+        return {name: estimate.value for name, estimate in estimates if isinstance(estimate, Estimate)}
 
 
 def is_known(fold: Fold, state: CustomerState, features: NDArray[np.float32]) -> bool:
-    """Whether the customer did anything; what Waypost decided for somebody tells nothing of them."""
+    """Whether the customer did anything; the decisions of Waypost for the customer do not count."""
     return state.known and not np.isnan(features[fold.index["days_since_first"]])
 
 
@@ -68,7 +68,7 @@ def score(
     *,
     explain: bool = False,
 ) -> CustomerScores:
-    """What is known and expected of the customer of a state, by all targets or those `wanted`.
+    """Read and score the customer of a state at `now`, by all targets or those `wanted`.
 
     `explain` adds the reasons, which takes milliseconds.
     """

@@ -1,4 +1,4 @@
-"""A log that ended long ago: nothing can be foretold from a clock that is further on than every horizon looks."""
+"""A log that ended long ago: nothing can be predicted once its newest event is older than every horizon."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from features.events import DAY, days
 
-if TYPE_CHECKING:  # the command line knows the horizon without loading what sweeps
+if TYPE_CHECKING:  # so that the command line does not load the scoreboard
     from serving.engine.scoreboard import Generation
 
 HORIZON = days(90)
-"""The longest time that a target looks back for a sign of life, or ahead for an order."""
+"""The longest time that a target looks back for activity, or ahead for an order."""
 
 
 def days_old(newest: int, now: int) -> int:

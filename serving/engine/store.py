@@ -1,4 +1,4 @@
-"""Opening the store, again and again: a file that was missing or replaced is taken up as soon as it is there."""
+"""Opens the store, and again when its file was missing or replaced."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _SQLITE = "sqlite:///"
 class StoreFactory:
     """Opens engines on the store of a server.
 
-    Only the first may make a store, and only where the settings let it: a worker that is started again is a first one,
-    too. Later a missing one is waited for, never made anew: an empty log in the place of a full one would take events
-    in as if nothing had been there.
+    Only the first engine of a process, also of a restarted worker, may create a store, and only where the settings
+    allow it. Later a missing store is waited for, never created: an empty log in the place of a full one would accept
+    events as if nothing had been there.
     """
 
     def __init__(self, settings: Settings, fold: Fold, champions: Champions) -> None:
@@ -33,7 +33,7 @@ class StoreFactory:
         self._ahead: Identity | None = None
 
     def engine(self, busy_seconds: float | None = None) -> Engine:
-        """An engine of the calling thread; its writes wait `busy_seconds` for others (by default as set).
+        """An engine of the calling thread; its writes wait `busy_seconds` for others (default: the setting).
 
         Raises a `LogError`.
         """
@@ -51,16 +51,16 @@ class StoreFactory:
         return Engine(states, self._fold, self._champions)
 
     def free_bytes(self) -> int | None:
-        """The room on the fullest disk that the server writes to; None when it cannot be told."""
+        """Free bytes on the fullest disk that the server writes to; None when unknown."""
         folders = [self._settings.scoreboard]
         path = self._path()
         if path is not None:
             folders.append(path.parent)
-        found = [shutil.disk_usage(folder).free for folder in folders if folder.is_dir()]
-        return min(found, default=None)
+        free = [shutil.disk_usage(folder).free for folder in folders if folder.is_dir()]
+        return min(free, default=None)
 
     def _path(self) -> Path | None:
-        """The file of the store; None for a store that is none."""
+        """The file of the store; None for a store that is not a file."""
         store = self._settings.store
         if "://" in store and not store.startswith(_SQLITE):
             return None

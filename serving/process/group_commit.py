@@ -82,7 +82,7 @@ class GroupCommit:
 
     async def take(self, batch: Batch) -> BatchResult:
         """Write an intake; returns once it is on the disk. Raises `Overloaded` when too much waits, or a `LogError`."""
-        events = len(batch.events) + len(batch.letters)
+        events = len(batch.events) + len(batch.dead_letters)
         taken: BatchResult = await self._enqueue(batch, events=events, size=batch.size)
         return taken
 

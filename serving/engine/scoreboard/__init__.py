@@ -1,5 +1,5 @@
-"""All customers in columns: swept now and then (`sweep`), those who change refreshed at once (`refresh`), when and by
-whom (`rounds`), kept as files (`board`, `files`), given out (`members`)."""
+"""All customers in columns: swept now and then (`sweep`), refreshed at once when they change (`refresh`), both on a
+schedule (`scheduler`), kept as files (`board`, `files`), read by segment (`members`)."""
 
 from serving.engine.scoreboard.board import Scoreboard
 from serving.engine.scoreboard.files import Generation

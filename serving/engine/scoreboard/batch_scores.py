@@ -1,4 +1,4 @@
-"""What the scoreboard knows of a customer: features, the probabilities of targets, and what segments ask for."""
+"""The columns of the scoreboard: features, and the values of the targets of champion, key figures and segments."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class BatchScores(NamedTuple):
 
 
 def targets_of(champion: Champion | None) -> tuple[str, ...]:
-    """The targets that have a column: the probabilities of the champion, and what figures and segments ask for."""
+    """The targets that have a column: the probabilities of the champion, and what key figures and segments use."""
     asked = sorted(frozenset[str]().union(*(segment.targets for segment in SEGMENTS.values())))
     return tuple(dict.fromkeys((*(champion.bundle.scorers if champion else ()), *TARGETS, *asked)))
 
@@ -34,9 +34,9 @@ def targets_of(champion: Champion | None) -> tuple[str, ...]:
 def batch_scores(
     engine: Engine, champion: Champion | None, targets: Sequence[str], chunk: StateChunk, now: int
 ) -> BatchScores:
-    """Those who did something (whom only decisions and rewards speak of is not known) and let us profile.
+    """The customers of a chunk who did something (decisions and rewards alone do not count) and allow profiling.
 
-    Without a model the targets are NaN: segments that ask for them are empty.
+    Without a model the targets are NaN, and segments that use them are empty.
     """
     first_seen, withdrawn = engine.fold.index["days_since_first"], engine.fold.index["profiling_withdrawn"]
     features = engine.fold.sweep(chunk.states, now)

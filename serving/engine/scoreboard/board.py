@@ -1,11 +1,11 @@
 """The scoreboard on disk: one folder a generation, and a pointer that names the newest.
 
     CURRENT                    the name of the newest generation and revision, replaced atomically
-    WRITING                    locked by a process while it changes what stands here
+    WRITING                    locked by a process while it changes these files
     GENERATION/                see `serving.engine.scoreboard.files`
 
-The newest few generations are kept, and of each the newest revisions: a page of a segment goes on in the one it began
-in. Who is erased is blanked in all of them, in the files themselves.
+The newest few generations are kept, and of each the newest revisions, so that all pages of a segment come from one
+revision. The rows of an erased customer are blanked in all generations, in the files themselves.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ KEPT = 4
 """Generations kept on disk."""
 
 MOST_KEPT, LEAST_KEPT = 600, 20
-"""Revisions kept of a generation: five minutes of a shop where something happens all the time..."""
+"""Revisions kept of a generation, at most and at least; the most are five minutes of a busy shop."""
 KEPT_BYTES = 256 * 1024 * 1024
-"""... and of a very large one, whose segments take more room than this, fewer."""
+"""A generation keeps fewer revisions when its segments would take more room than this."""
 
 _NAME = re.compile(r"(\d{8})(\d{4})?", re.ASCII)
 
@@ -73,26 +73,27 @@ class Scoreboard:
 
     def generation(self, name: str) -> Generation | None:
         """The generation of this name; None when it is gone, or was made by another fold or catalogue."""
-        told = _NAME.fullmatch(name)
+        match = _NAME.fullmatch(name)
         current = self._current
-        if told is None:
+        if match is None:
             return None
         if current is not None and current.name == name:
             return current
-        folder, revision = self.directory / told[1], int(told[2] or 0)
+        folder, revision = self.directory / match[1], int(match[2] or 0)
         try:
             rows = current.rows if current is not None and current.folder == folder else None
-            found = read_generation(folder, revision, rows)
-            fits = (found.report["fingerprint"], found.report["catalogue"]) == (self.fingerprint, self.catalogue)
+            generation = read_generation(folder, revision, rows)
+            report = generation.report
+            fits = (report["fingerprint"], report["catalogue"]) == (self.fingerprint, self.catalogue)
         except (OSError, ValueError, KeyError, TypeError):  # dropped meanwhile, or damaged: the next sweep replaces it
             return None
-        return found if fits else None
+        return generation if fits else None
 
     def publish(self, write: Callable[[Path], None], names: Callable[[], Sequence[str]]) -> Generation:
         """Let `write` fill a new folder, then make it the newest generation and drop the oldest.
 
-        `names` gives the log's names by code: who has none any more is blanked, here as in all generations, so that no
-        sweep brings back whom it had read before an erasure.
+        `names` gives the log's names by code. A customer without a name was erased and is blanked in all generations,
+        this one too, so that a sweep does not bring back customers whom it read before their erasure.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         with self._draft() as draft:
@@ -112,10 +113,10 @@ class Scoreboard:
         return generation
 
     def blank(self, names: Sequence[str], others: Collection[int] = ()) -> int:
-        """Blank, in every generation, the customers who have no name any more. How many rows that were.
+        """Blank the customers who have no name any more in every generation; returns how many rows that were.
 
         `names` are the log's names by code, read after the erasure; `others` are codes whose rows are blanked until the
-        next sweep, because an erased id once was a part of them. Waits while a generation is put in place or refreshed.
+        next sweep, because an erased id was once merged with them. Waits while a generation is published or refreshed.
         """
         if not self.directory.exists():
             return 0
@@ -127,13 +128,13 @@ class Scoreboard:
         return sum(_blanked(self.directory / name, gone, len(names)) for name in self._names())
 
     def point_at(self, name: str) -> None:
-        """Make a generation or revision that is all there the newest. While no other process writes."""
+        """Make a complete generation or revision the newest. Only while no other process writes."""
         replace(self.directory / CURRENT, name + "\n", durable=False)
         self._seen = None
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Change the files while no other process does, and without what one left that was killed meanwhile."""
+        """Hold the write lock of the files; removes the drafts of processes that were killed."""
         with alone(self.directory / WRITING):
             for draft in self.directory.glob(f"{DRAFT}*"):
                 with _held(draft) as held:
@@ -159,12 +160,12 @@ class Scoreboard:
         return draft.rename(self.directory / f"{int(names[-1]) + 1 if names else 1:08d}")
 
     def _names(self) -> list[str]:
-        return sorted(each.name for each in self.directory.iterdir() if each.name.isdigit())
+        return sorted(folder.name for folder in self.directory.iterdir() if folder.name.isdigit())
 
 
 @contextmanager
 def _held(draft: Path) -> Iterator[bool]:
-    """Lock a folder; False when the process that fills it lives. The system takes the lock from one that is killed."""
+    """Lock a folder; False while the process that fills it lives. The system frees the lock of a killed process."""
     try:
         folder = os.open(draft, os.O_RDONLY)
     except FileNotFoundError:  # removed by its own process
@@ -191,7 +192,7 @@ def oldest_kept(number: int, members: int) -> int:
 
 
 def drop_revision(folder: Path, number: int) -> None:
-    """Remove a revision, and the places that no later one reads."""
+    """Remove a revision, and the files of places that no later revision reads."""
     rows = Rows(folder)
     following = read_generation(folder, number + 1, rows).report["places"]
     for segment, made in read_generation(folder, number, rows).report["places"].items():
@@ -205,8 +206,8 @@ def _blanked(folder: Path, gone: NDArray[np.int32], known: int) -> int:
     try:
         customers = np.load(folder / CUSTOMERS, mmap_mode="r")
         places = np.flatnonzero(np.isin(customers, gone) | (customers >= known))
-        found = len(np.unique(customers[places]))
+        blanked = len(np.unique(customers[places]))
         blank_rows(folder, places)
     except FileNotFoundError:  # dropped meanwhile
         return 0
-    return found
+    return blanked

@@ -7,12 +7,12 @@
     SEGMENT-N.npy           int32[candidates], places in the columns, in the segment's order, since the N-th refresh
     reasons.json            why the probabilities of the first members are what they are, by target and row
 
-Rows are only ever added: a customer who changed gets a new one, and the places of the next revision lead there. So a
-reader in any process finds whole rows however long it reads, and a page of a segment goes on in the revision it began
-in. The room for new rows costs nothing until it is used: the files have holes.
+Rows are only ever added: a customer who changed gets a new row, and the places of the next revision point to it. So a
+reader in any process sees whole rows however long it reads, and all pages of a segment come from one revision. Room for
+new rows takes no disk space until it is used: the files are sparse.
 
-The one thing that is overwritten is the row of somebody who is not to be shown any more: `BLANK` in the place of the
-code, NaN in all columns. What other processes have mapped is blank at the same moment.
+Only the row of a customer who must not be shown any more is overwritten: the code by `BLANK`, all columns by NaN. Other
+processes that have mapped the files see this at once.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PLACES = "{}-{}.npy"
 REASONS = "reasons.json"
 
 BLANK = -1
-"""In the place of the code of a customer who was erased, joined another or withdrew after the sweep, and of nobody."""
+"""The code in unused rows, and in rows of customers who were erased, were merged or withdrew after the sweep."""
 
 LAST_REVISION = 9999
 
@@ -50,18 +50,21 @@ SPARE, LEAST_SPARE = 1 / 4, 4096
 
 
 def catalogue_digest() -> str:
-    """What tells this release's segments and insights from those of another, hashed.
+    """A hash that differs between releases with different segments or insights.
 
-    Of a segment its name, rule and ordering; of an insight its name and the schema of its answer.
+    Of a segment it covers name, rule, ordering and size; of an insight name and schema of the answer.
     """
-    segments = [(each.name, str(each.rule), str(each.order_by), each.ordering, each.size) for each in SEGMENTS.values()]
-    answers = [(each.name, _schema(each.schema)) for each in INSIGHTS.values()]
+    segments = [
+        (segment.name, str(segment.rule), str(segment.order_by), segment.ordering, segment.size)
+        for segment in SEGMENTS.values()
+    ]
+    answers = [(insight.name, _schema(insight.schema)) for insight in INSIGHTS.values()]
     return hashlib.sha256(json.dumps([segments, answers]).encode()).hexdigest()[:16]
 
 
 @cache
 def _schema(answer: type[Schema]) -> dict[str, Any]:
-    """Its JSON schema, which takes milliseconds to make and is always the same."""
+    """The JSON schema of an answer, which takes milliseconds to make and is always the same."""
     return answer.model_json_schema()
 
 
@@ -97,7 +100,7 @@ class Generation:
 
     @property
     def folder(self) -> Path:
-        """Where it stands."""
+        """The folder of its files."""
         return self.rows.folder
 
     @property
@@ -112,17 +115,17 @@ class Generation:
 
     @property
     def name(self) -> str:
-        """What a cursor calls it: eight digits for the sweep and, once refreshed, four for the revision."""
+        """Its name in a cursor: eight digits for the sweep and, once refreshed, four for the revision."""
         return f"{self.folder.name}{self.revision:04d}" if self.revision else self.folder.name
 
     @property
     def as_of(self) -> int:
-        """The moment of the sweep, microseconds UTC. What changed since speaks of a later one."""
+        """The moment of the sweep, microseconds UTC. Rows refreshed since are of a later moment."""
         return int(self.report["as_of"])
 
     @property
     def refreshed(self) -> int:
-        """The moment that the newest rows speak of, microseconds UTC."""
+        """The moment of the newest rows, microseconds UTC."""
         return int(self.report["refreshed"])
 
     @property
@@ -142,7 +145,7 @@ class Generation:
 
     @cached_property
     def customers(self) -> NDArray[np.int32]:
-        """Codes of the customers, one per row, the newest row of each being the last; `BLANK` where nobody is shown."""
+        """Codes of the customers, one per row; a customer's last row is the newest. `BLANK` where nobody is shown."""
         return self.rows.customers[: self.used]
 
     @cached_property
@@ -153,13 +156,13 @@ class Generation:
     def members(self, segment: str, size: float | None = None) -> NDArray[np.int32]:
         """Places of a segment's members in the columns, in its order; of its own size when none is given.
 
-        KeyError for an unknown segment, ValueError for a size that is none.
+        KeyError for an unknown segment, ValueError for an invalid size.
         """
-        found = self.candidates(segment)
-        return found[: SEGMENTS[segment].count(len(found), size)]
+        candidates = self.candidates(segment)
+        return candidates[: SEGMENTS[segment].count(len(candidates), size)]
 
     def candidates(self, segment: str) -> NDArray[np.int32]:
-        """Places of those for whom a segment's rule holds, in its order. KeyError for an unknown segment."""
+        """Places of the customers for whom a segment's rule holds, in its order. KeyError for an unknown segment."""
         made = self.report["places"][segment]
         places: NDArray[np.int32] = np.load(self.folder / PLACES.format(segment, made), mmap_mode="r")
         return places
@@ -183,23 +186,25 @@ def placed_by_code(customers: NDArray[np.int32]) -> NDArray[np.int64]:
 
 
 def read_generation(folder: Path, revision: int, rows: Rows | None = None) -> Generation:
-    """The generation in a folder as it was after so many refreshes, on rows that are mapped already if there are some.
+    """The generation in a folder as of one revision; `rows` are used instead of mapping the files again.
 
     Raises OSError or ValueError when it is gone or damaged.
     """
-    told = [json.loads((folder / each).read_bytes()) for each in (REPORT, REVISION.format(revision))]
-    return Generation(rows or Rows(folder), told[0] | told[1])
+    report, changes = (json.loads((folder / name).read_bytes()) for name in (REPORT, REVISION.format(revision)))
+    return Generation(rows or Rows(folder), report | changes)
 
 
 def blank_rows(folder: Path, places: NDArray[np.intp]) -> None:
     """Overwrite rows so that nothing is left of them.
 
-    The codes go last: by them the rows are found again, should the process be killed in between.
+    The codes go last: should the process be killed in between, they show which rows are left to blank.
     """
     if not len(places):
         return
     gone, before = set(places.tolist()), read_reasons(folder)
-    kept = {target: {row: told for row, told in each.items() if row not in gone} for target, each in before.items()}
+    kept = {
+        target: {row: reasons for row, reasons in rows.items() if row not in gone} for target, rows in before.items()
+    }
     if kept != before:
         write_reasons(folder, kept)
     customers, columns = opened(folder)
@@ -210,27 +215,27 @@ def blank_rows(folder: Path, places: NDArray[np.intp]) -> None:
 
 
 def read_reasons(folder: Path) -> Reasons:
-    """The reasons in a generation's folder; none when none were made."""
+    """The reasons in a generation's folder; empty when there are none."""
     try:
-        told = json.loads((folder / REASONS).read_bytes())
+        stored = json.loads((folder / REASONS).read_bytes())
     except FileNotFoundError:
         return {}
-    return {target: {int(row): each for row, each in rows.items()} for target, rows in told.items()}
+    return {target: {int(row): reasons for row, reasons in rows.items()} for target, rows in stored.items()}
 
 
 def write_reasons(folder: Path, reasons: Reasons) -> None:
-    """Put reasons in the place of those in a generation's folder, at once."""
+    """Replace the reasons in a generation's folder atomically."""
     replace(folder / REASONS, json.dumps(reasons, allow_nan=False), durable=False)
 
 
 def opened(folder: Path) -> tuple[np.memmap[Any, Any], np.memmap[Any, Any]]:
-    """The rows of a generation, to be written: the codes, and the columns."""
+    """The codes and the columns of a generation, writable."""
     customers, columns = (np.load(folder / name, mmap_mode="r+") for name in (CUSTOMERS, COLUMNS))
     return customers, columns
 
 
 def created(folder: Path, columns: int, customers: int) -> tuple[np.memmap[Any, Any], np.memmap[Any, Any]]:
-    """Likewise of a new generation with room for so many customers, and for what changes."""
+    """The codes and the columns of a new generation, with room for `customers` and for refreshed rows."""
     capacity = customers + max(LEAST_SPARE, int(SPARE * customers))
     codes = np.lib.format.open_memmap(folder / CUSTOMERS, "w+", np.int32, (capacity,))
     codes[:] = BLANK

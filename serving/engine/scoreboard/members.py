@@ -1,7 +1,7 @@
-"""The members of a segment, with the columns that say why they matter, and with what is estimated of them.
+"""The members of a segment, with features and estimates.
 
-Probabilities stand in the scoreboard. Their intervals, amounts of money and the next stage follow from them and from
-the features, so they are made for those who are given out alone.
+Probabilities are stored in the scoreboard. Intervals, amounts of money and the next stage follow from them and from the
+features, so they are computed only for the members that an answer shows.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ SHOWN = (
     "cart_value",
     "contacts_7d",
 )
-"""Features that members are shown with, beside where they stand and what is estimated of them."""
+"""Features that members are shown with, beside their position and their estimates."""
 
 MOST_EXPLAINED = 1000
-"""Members of one export whose reasons are told: a reason takes milliseconds."""
+"""Most members of one export that have reasons: a reason takes milliseconds."""
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -55,10 +55,10 @@ def member_columns(generation: Generation) -> tuple[str, ...]:
 def member_rows(
     log: EventLog, generation: Generation, places: NDArray[np.int32], champion: Champion | None = None
 ) -> Iterator[tuple[str, dict[str, float]]]:
-    """The id and the columns of the customers at `places`; who was erased since the sweep is left out.
+    """The id and the columns of the customers at `places`, without those erased since the sweep.
 
-    `champion` is what answers now: where it is another than the one that the sweep asked, its estimates do not belong
-    to the sweep, and what only it can tell is not known.
+    `champion` is the bundle that answers now. Where it is not the bundle of the sweep, its estimates do not belong to
+    the sweep, and the columns that need it are NaN.
     """
     names = member_columns(generation)
     known: dict[str, Any] = {name: generation.columns[name][places] for name in names if name in generation.columns}
@@ -79,14 +79,14 @@ def member_rows(
 def _estimated(champion: Champion, generation: Generation, places: NDArray[np.int32]) -> dict[str, NDArray[Any]]:
     """Intervals, amounts and next stages of the customers at `places`, by the names of their columns."""
     bundle = champion.bundle
-    found: dict[str, NDArray[Any]] = {}
+    estimated: dict[str, NDArray[Any]] = {}
     for name, scorer in bundle.scorers.items():
         value = np.asarray(generation.columns[name][places], np.float64)
-        spoken = ~np.isnan(value)
-        if not spoken.any():
+        scored = ~np.isnan(value)
+        if not scored.any():
             continue
-        estimates = scorer.estimates_of(value[spoken])
-        found |= {f"{name}_low": _put(spoken, estimates.low), f"{name}_high": _put(spoken, estimates.high)}
+        estimates = scorer.estimates_of(value[scored])
+        estimated |= {f"{name}_low": _put(scored, estimates.low), f"{name}_high": _put(scored, estimates.high)}
     columns: Columns = {name: generation.columns[name][places] for name in bundle.manifest.features}
     matrix = np.ascontiguousarray(np.column_stack(list(columns.values())))
     for name, amount in bundle.amounts.items():
@@ -95,20 +95,20 @@ def _estimated(champion: Champion, generation: Generation, places: NDArray[np.in
             continue
         amounts = amount.estimate_many(matrix[asked])
         parts = {"": amounts.value, "_low": amounts.low, "_high": amounts.high}
-        found |= {f"{name}{end}": _put(asked, part) for end, part in parts.items()}
+        estimated |= {f"{name}{end}": _put(asked, part) for end, part in parts.items()}
     for name, stage in bundle.stages.items():
         asked = _asked(champion, name, columns, len(places))
         if not asked.any():
             continue
         chances = stage.chances_many(matrix[asked])
-        found[name] = _put(asked, chances.argmax(axis=1))
-        found[f"{name}_probability"] = _put(asked, chances.max(axis=1))
-        found[f"{name}_days"] = _put(asked, stage.days_many(matrix[asked]))
-    return found
+        estimated[name] = _put(asked, chances.argmax(axis=1))
+        estimated[f"{name}_probability"] = _put(asked, chances.max(axis=1))
+        estimated[f"{name}_days"] = _put(asked, stage.days_many(matrix[asked]))
+    return estimated
 
 
 def _asked(champion: Champion, target: str, columns: Columns, number: int) -> NDArray[np.bool_]:
-    """Of whom a target speaks."""
+    """Which of the customers are in the scope of a target: bool[number]."""
     return np.broadcast_to(champion.scopes[target].evaluate(columns), number).astype(bool)
 
 
@@ -122,29 +122,29 @@ def _put(where: NDArray[np.bool_], values: NDArray[Any]) -> NDArray[np.float64]:
 def member_reasons(
     generation: Generation, segment: str, places: NDArray[np.int32], champion: Champion | None
 ) -> dict[int | None, str]:
-    """Why customers at `places` are in a segment, in words, by code: the reasons of the probabilities that it asks for.
+    """Why customers at `places` are in a segment, in words, by code: the reasons of the probabilities that it uses.
 
-    Of the first `MOST_EXPLAINED`, and of nobody when the champion is another than the one that the sweep asked.
+    Covers the first `MOST_EXPLAINED`, and nobody when the champion is not the bundle of the sweep.
     """
     if champion is None or champion.bundle.version != generation.report["model_version"]:
         return {}
-    told, made = generation.reasons(), dict[int | None, list[str]]()
+    stored, words = generation.reasons(), dict[int | None, list[str]]()
     for target in sorted(SEGMENTS[segment].columns() & champion.bundle.scorers.keys()):
         value = generation.columns[target][places[:MOST_EXPLAINED]]
         rows = places[:MOST_EXPLAINED][~np.isnan(value)]
-        known = {row: each for row in rows.tolist() if (each := told.get(target, {}).get(row)) is not None}
+        known = {row: reasons for row in rows.tolist() if (reasons := stored.get(target, {}).get(row)) is not None}
         fresh = rows[[row not in known for row in rows.tolist()]]
         if len(fresh):
             features = [generation.columns[name][fresh] for name in champion.bundle.manifest.features]
             matrix = np.ascontiguousarray(np.column_stack(features))
             known |= zip(fresh.tolist(), reasons_many(champion.bundle, target, matrix), strict=True)
-        for row, each in known.items():
-            made.setdefault(int(generation.customers[row]), []).extend(reason["words"] for reason in each)
-    return {code: "; ".join(dict.fromkeys(words)) for code, words in made.items()}
+        for row, reasons in known.items():
+            words.setdefault(int(generation.customers[row]), []).extend(reason["words"] for reason in reasons)
+    return {code: "; ".join(dict.fromkeys(phrases)) for code, phrases in words.items()}
 
 
 def shown(generation: Generation, values: Mapping[str, float]) -> dict[str, str | float | bool | None]:
-    """The columns of a member as people read them: stages by name, a yes or no, nothing where a value is not known."""
+    """The columns of a member as people read them: stages by name, `lapsing` as a truth value, None for NaN."""
     read: dict[str, str | float | bool | None] = {
         name: None if math.isnan(value) else float(f"{value:.9g}") for name, value in values.items()
     }
@@ -155,6 +155,6 @@ def shown(generation: Generation, values: Mapping[str, float]) -> dict[str, str 
 
 
 def csv_values(read: Mapping[str, str | float | bool | None]) -> list[str | float]:
-    """The same as a CSV file has them: `true` and `false`, and empty where a value is not known."""
+    """The same for a CSV file: `true` and `false`, and empty for None."""
     words = {None: "", True: "true", False: "false"}
-    return [words[each] if each is None or isinstance(each, bool) else each for each in read.values()]
+    return [words[value] if value is None or isinstance(value, bool) else value for value in read.values()]

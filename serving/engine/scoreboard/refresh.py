@@ -1,6 +1,6 @@
-"""The refresh: customers about whom something was written since are read and scored anew, in the newest generation.
+"""The refresh: customers with new events are read and scored again, in the newest generation.
 
-Afterwards their rows, and the members of every segment, are what a sweep at this moment would find of them.
+Afterwards their rows, and the members of every segment, are those that a sweep at this moment would write.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ Columns = Mapping[str, NDArray[np.float32]]
 
 
 def refresh(engine: Engine, scoreboard: Scoreboard, now: int) -> Generation | None:
-    """Bring the newest generation up to the log. None when it takes a sweep: there is none, another model answers,
-    too much has changed, or the room for new rows is used up.
+    """Bring the newest generation up to date with the log. None when a sweep is needed: there is no generation, another
+    model answers, too much has changed, or the room for new rows is used up.
     """
     current, champion, states = scoreboard.current(), engine.champions.current, engine.states
     version = champion.bundle.version if champion else None
@@ -53,7 +53,7 @@ def refresh(engine: Engine, scoreboard: Scoreboard, now: int) -> Generation | No
     with scoreboard.alone():
         if (latest := scoreboard.current()) is None or latest.name != current.name:
             return None
-        states.refresh()  # whoever is erased from here on is blanked once this is done
+        states.refresh()  # customers erased from here on are blanked after this refresh
         _write(current, champion, changed, _named(read, states.log.customers), now, offset)
         scoreboard.point_at(f"{current.folder.name}{current.revision + 1:04d}")
         latest = scoreboard.current()
@@ -63,16 +63,16 @@ def refresh(engine: Engine, scoreboard: Scoreboard, now: int) -> Generation | No
 
 
 def _named(read: BatchScores, names: Vocabulary) -> BatchScores:
-    """Without those who were erased after they were read."""
+    """The scores without those of customers who were erased after they were read."""
 
-    def there(code: int) -> bool:
+    def has_name(code: int) -> bool:
         try:
             names.name(code)
         except LookupError:
             return False
         return True
 
-    kept = np.array([there(code) for code in read.customers.tolist()], bool)
+    kept = np.array([has_name(code) for code in read.customers.tolist()], bool)
     return BatchScores(read.customers[kept], read.columns[:, kept], read.states[kept])
 
 
@@ -84,7 +84,7 @@ def _write(
     now: int,
     offset: int,
 ) -> None:
-    """Add the rows of those who changed, blank who is not shown any more, and write the next revision."""
+    """Add the rows of changed customers, blank those not shown any more, and write the next revision."""
     codes, matrix = opened(current.folder)
     used, number = current.used + len(read.customers), current.revision + 1
     matrix[:, current.used : used] = read.columns
@@ -96,17 +96,17 @@ def _write(
     replaced[placed[placed >= 0]] = False
     fresh = np.arange(current.used, used, dtype=np.int32)
     columns = dict(zip(current.report["columns"], matrix, strict=True))
-    found, made = {}, dict(current.report["places"])
+    places, written = {}, dict(current.report["places"])
     for segment in SEGMENTS.values():
         before = current.candidates(segment.name)
-        found[segment.name] = patched(segment, columns, codes, before, replaced, fresh)
-        if found[segment.name] is not before:
-            made[segment.name] = number
-            np.save(current.folder / PLACES.format(segment.name, number), found[segment.name])
-    explain_first(current.folder, champion, columns, found, current.used)
-    kept = max(current.oldest, oldest_kept(number, sum(map(len, found.values()))))
-    told = revision(number, kept, now, offset, used, int(np.count_nonzero(placed >= 0)), found, made)
-    write_json(current.folder / REVISION.format(number), told)
+        places[segment.name] = patched(segment, columns, codes, before, replaced, fresh)
+        if places[segment.name] is not before:
+            written[segment.name] = number
+            np.save(current.folder / PLACES.format(segment.name, number), places[segment.name])
+    explain_first(current.folder, champion, columns, places, current.used)
+    kept = max(current.oldest, oldest_kept(number, sum(map(len, places.values()))))
+    changes = revision(number, kept, now, offset, used, int(np.count_nonzero(placed >= 0)), places, written)
+    write_json(current.folder / REVISION.format(number), changes)
 
 
 def patched(
@@ -117,9 +117,9 @@ def patched(
     replaced: NDArray[np.bool_],
     fresh: NDArray[np.int32],
 ) -> NDArray[np.int32]:
-    """The places of a segment's candidates when rows were `replaced` and others are `fresh`; `places` if it is those.
+    """A segment's candidates `places`, with the rows `replaced` left out and `fresh` added; itself if unchanged.
 
-    The order is that of a sweep: by what the segment orders by, equal ones by code.
+    The order is that of a sweep: the segment's own order, and by code among equals.
     """
     asked = {name: columns[name] for name in segment.columns()}
     entering = fresh[np.asarray(segment.rule.evaluate(_at(asked, fresh)), bool)]
@@ -127,7 +127,7 @@ def patched(
     if not len(entering) and not left.any():
         return places
     kept = places[~left]
-    keys, entering_keys = (_keys(segment, _at(asked, each)) for each in (kept, entering))
+    keys, entering_keys = (_keys(segment, _at(asked, rows)) for rows in (kept, entering))
     order = np.lexsort((codes[entering], entering_keys))
     entering, entering_keys = entering[order], entering_keys[order]
     starts = np.searchsorted(keys, entering_keys, "left")
@@ -145,5 +145,5 @@ def _at(columns: Columns, places: NDArray[np.int32]) -> dict[str, NDArray[np.flo
 
 
 def _keys(segment: Segment, columns: Columns) -> NDArray[Any]:
-    """What a segment is sorted by, rising, NaN last."""
+    """The sort keys of a segment, rising, NaN last."""
     return -np.asarray(segment.order_by.evaluate(columns), np.float64)

@@ -1,4 +1,4 @@
-"""Who keeps the scoreboard fresh, and when: changed customers at once, all of them now and then."""
+"""The schedule of the scoreboard: changed customers are refreshed at once, all are swept now and then."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ LARGEST_SHARE = 0.1
 """Share of one core that sweeping may take: after a sweep of 10 s, the next begins no sooner than 90 s later."""
 
 REFRESH_SECONDS = 0.5
-"""Longest rest between two looks whether a customer changed."""
+"""Longest pause between two checks for changed customers."""
 
 OLDEST_SECONDS = 3600.0
-"""A scoreboard is swept anew after this time though no event came: recency moves by itself."""
+"""A scoreboard is swept again after this time even without new events, because recency changes with time."""
 
 
 class Round(NamedTuple):
-    """What one look at the scoreboard came to."""
+    """The result of one check of the scoreboard."""
 
     rest: float
-    """Seconds until the next."""
+    """Seconds until the next check."""
     swept: float | None
     """Seconds that a sweep took; None when there was none."""
 
@@ -61,7 +61,7 @@ class Sweeper:
         return Round(_rest(time.monotonic() - begun, min(self.period, REFRESH_SECONDS)), None)
 
     def release(self) -> None:
-        """Let another process do it."""
+        """Let another process keep it fresh."""
         self._leader.release()
 
     def _due(self, current: Generation, engine: Engine, now: int) -> bool:

@@ -22,13 +22,13 @@ from serving.engine.scoreboard.top_reasons import explain_first
 from serving.engine.state.contract import StateChunk
 
 STAYS = ".stays-{}.npy"
-"""What the stages remember, while a sweep is under way."""
+"""Files for the memory of the aggregate `stages` while a sweep runs."""
 
 
 def sweep(engine: Engine, scoreboard: Scoreboard, now: int, states: StateChunk | None = None) -> Generation:
-    """Read and score every customer at `now` and publish the result. Heals the states that need it first.
+    """Read and score every customer at `now` and publish the result. Stale states are healed first.
 
-    `states` are those of another moment, replayed, in the place of today's.
+    `states`, replayed at another moment, are read in the place of the stored ones.
     """
     if states is None:
         engine.states.heal()
@@ -52,10 +52,10 @@ def _write(
     matrix, stays = _gather(folder, engine, champion, now, states)
     customers = matrix.shape[1]
     columns = dict(zip(names, matrix, strict=True))
-    found = {segment.name: candidates(segment, columns).astype(np.int32) for segment in SEGMENTS.values()}
-    for name, places in found.items():
-        np.save(folder / PLACES.format(name, 0), places)
-    explain_first(folder, champion, columns, found)
+    places = {segment.name: candidates(segment, columns).astype(np.int32) for segment in SEGMENTS.values()}
+    for name, rows in places.items():
+        np.save(folder / PLACES.format(name, 0), rows)
+    explain_first(folder, champion, columns, places)
     report = {
         "as_of": now,
         "newest_event": span[1] if (span := engine.states.log.span()) else None,
@@ -72,7 +72,7 @@ def _write(
         (folder / STAYS.format(name)).unlink()
     write_json(folder / REPORT, report)
     write_json(
-        folder / REVISION.format(0), revision(0, 0, now, offset, customers, customers, found, dict.fromkeys(found, 0))
+        folder / REVISION.format(0), revision(0, 0, now, offset, customers, customers, places, dict.fromkeys(places, 0))
     )
 
 
@@ -84,16 +84,16 @@ def _answered(shop: Shop) -> dict[str, Any]:
 def _gather(
     folder: Path, engine: Engine, champion: Champion | None, now: int, replayed: StateChunk | None
 ) -> tuple[NDArray[np.float32], dict[str, NDArray[Any]]]:
-    """Write the rows of all customers. Their columns, and what the stages remember, by name."""
+    """Write the rows of all customers. Returns their columns, and the memory of the aggregate `stages` by name."""
     targets = targets_of(champion)
     highest = engine.states.highest() if replayed is None else int(replayed.customers.max(initial=-1))
     codes, matrix = created(folder, len(engine.fold.names) + len(targets), highest + 1)
     nobody = engine.fold.memory_many(engine.fold.empty(0), "stages")
-    stays = {name: _mapped(folder / STAYS.format(name), each, len(codes)) for name, each in nobody.items()}
+    stays = {name: _mapped(folder / STAYS.format(name), empty, len(codes)) for name, empty in nobody.items()}
     stop = 0
     for chunk in engine.states.sweep() if replayed is None else (replayed,):
-        there = chunk.customers <= highest  # who came since is for the refresh
-        read = batch_scores(engine, champion, targets, StateChunk(chunk.customers[there], chunk.states[there]), now)
+        present = chunk.customers <= highest  # customers added since are left to the refresh
+        read = batch_scores(engine, champion, targets, StateChunk(chunk.customers[present], chunk.states[present]), now)
         start, stop = stop, stop + len(read.customers)
         codes[start:stop] = read.customers
         matrix[:, start:stop] = read.columns
@@ -103,7 +103,7 @@ def _gather(
 
 
 def _mapped(path: Path, like: NDArray[Any], number: int) -> NDArray[Any]:
-    """An array in a file: what is as large as the shop is never in the memory of a worker."""
+    """An array in a file, because one row per customer may be too large for a worker's memory."""
     return np.lib.format.open_memmap(path, "w+", like.dtype, (number, *like.shape[1:]))
 
 
@@ -114,10 +114,10 @@ def revision(
     offset: int,
     rows: int,
     customers: int,
-    found: Mapping[str, NDArray[Any]],
-    places: Mapping[str, int],
+    places: Mapping[str, NDArray[Any]],
+    written: Mapping[str, int],
 ) -> dict[str, Any]:
-    """What a refresh changes in a generation's report; `places` tells in which revision a segment's were written."""
+    """The part of a report that a refresh changes; `written` is the revision that saved a segment's places."""
     return {
         "revision": number,
         "oldest": oldest,
@@ -125,9 +125,9 @@ def revision(
         "offset": offset,
         "rows": rows,
         "customers": customers,
-        "segments": {name: SEGMENTS[name].count(len(each)) for name, each in found.items()},
-        "candidates": {name: len(each) for name, each in found.items()},
-        "places": dict(places),
+        "segments": {name: SEGMENTS[name].count(len(rows)) for name, rows in places.items()},
+        "candidates": {name: len(rows) for name, rows in places.items()},
+        "places": dict(written),
     }
 
 

@@ -1,7 +1,7 @@
-"""Why the first members of a segment are in it: the reasons of the probabilities that it asks for, made ahead.
+"""Why the first members of a segment are in it: the reasons of the probabilities that it uses, made ahead.
 
-A reason takes milliseconds, a page of a segment must not. A row never changes, so neither do its reasons: they are made
-when the row comes among the first, and kept as long as it is there.
+A reason takes milliseconds, too long for a page of a segment. A row never changes, so neither do its reasons: they are
+made when the row comes among the first, and kept as long as it stays there.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ def explain_first(
     folder: Path,
     champion: Champion | None,
     columns: Mapping[str, NDArray[np.float32]],
-    found: Mapping[str, NDArray[np.int32]],
+    places: Mapping[str, NDArray[np.int32]],
     settled: int = 0,
 ) -> None:
-    """Bring the reasons in a generation's folder up to the members `found`, the places of each segment's.
+    """Update the reasons in a generation's folder for the candidates of every segment, at `places`.
 
-    Rows from `settled` on are new: what is told of them already is of other rows, which a killed refresh left there.
+    Rows from `settled` on are new: reasons stored for them belong to other rows, which a killed refresh left behind.
     """
     before, kept = read_reasons(folder), {}
-    for target, rows in _asked(champion, found):
+    for target, rows in _asked(champion, places):
         known = before.get(target, {})
-        told = {row: known[row] for row in rows if row < settled and row in known}
-        fresh = [row for row in rows if row not in told]
+        reasons = {row: known[row] for row in rows if row < settled and row in known}
+        fresh = [row for row in rows if row not in reasons]
         if fresh and champion is not None:
             features = champion.bundle.manifest.features
             matrix = np.column_stack([columns[name][fresh] for name in features])
-            told |= zip(fresh, reasons_many(champion.bundle, target, np.ascontiguousarray(matrix)), strict=True)
-        kept[target] = told
+            reasons |= zip(fresh, reasons_many(champion.bundle, target, np.ascontiguousarray(matrix)), strict=True)
+        kept[target] = reasons
     if kept != before:
         write_reasons(folder, kept)
 
 
-def _asked(champion: Champion | None, found: Mapping[str, NDArray[np.int32]]) -> Iterator[tuple[str, list[int]]]:
-    """Each target that a segment asks for, and the rows of the first members of those segments."""
+def _asked(champion: Champion | None, places: Mapping[str, NDArray[np.int32]]) -> Iterator[tuple[str, list[int]]]:
+    """Each target that a segment uses, and the rows of the first members of those segments."""
     rows: dict[str, dict[int, None]] = {}
     for segment in SEGMENTS.values():
         for target in sorted(segment.columns() & champion.bundle.scorers.keys()) if champion else []:
-            rows.setdefault(target, {}).update(dict.fromkeys(found[segment.name][:TOP].tolist()))
-    yield from ((target, list(each)) for target, each in rows.items())
+            rows.setdefault(target, {}).update(dict.fromkeys(places[segment.name][:TOP].tolist()))
+    yield from ((target, list(first)) for target, first in rows.items())

@@ -1,5 +1,5 @@
-"""The customers' states: what a store of them promises (`contract`), beside the SQLite log (`sqlite`) and beside the
-PostgreSQL log (`postgres`)."""
+"""The customers' states: the contract of a store (`contract`), the store beside the SQLite log (`sqlite`) and the one
+beside the PostgreSQL log (`postgres`)."""
 
 from features.fold.fold import Fold
 from features.log import is_postgres

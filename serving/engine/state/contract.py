@@ -1,8 +1,8 @@
-"""What every store of states promises: a customer's state is always the fold of all its events in the log.
+"""The contract of every store of states: a customer's state is always the fold of all its events in the log.
 
 A customer of several ids (`features.identity.rules`) is one profile with one state. A state is a cache of the log and
 nothing more. It carries the fingerprint of the fold that made it and the newest offset of the log it has seen; when
-either does not fit any more (another release, an import of the past), it is never migrated, it is replayed from its
+either does not fit any more (another release, an import of the past), the state is not migrated but replayed from its
 events.
 """
 
@@ -19,7 +19,7 @@ from features.events import Event, Kind
 from features.log.contract import Appended, Erased, EventLog
 
 Progress = Callable[[int, int], None]
-"""Told how many of how many customers are done."""
+"""Called with how many of how many customers are done."""
 
 
 class CustomerState(NamedTuple):
@@ -34,7 +34,7 @@ class CustomerState(NamedTuple):
     """One record of the fold's state. Must not be changed."""
 
     def equals(self, other: CustomerState) -> bool:
-        """Whether whatever is read from the one is read from the other, at any moment."""
+        """Whether every feature is the same in both states, at any moment."""
         mine, others = (self.known, self.received), (other.known, other.received)
         return mine == others and self.states.tobytes() == other.states.tobytes()
 
@@ -59,7 +59,7 @@ class StateStore(Protocol):
 
     @property
     def identity(self) -> object:
-        """What tells the opened store from another put in its place meanwhile."""
+        """Differs between the opened store and another put in its place meanwhile."""
         ...
 
     @property
@@ -86,7 +86,7 @@ class StateStore(Protocol):
         ...
 
     def unmerge(self, customer: str, received: int) -> list[str]:
-        """Take a member out of its profile, or, given the profile, all its members. The members taken out.
+        """Take a member out of its profile, or, given the profile, all its members. Returns the members taken out.
 
         All that were in the profile are replayed in the same transaction.
         """
@@ -97,32 +97,32 @@ class StateStore(Protocol):
         ...
 
     def crowded(self, most: int) -> list[tuple[str, int]]:
-        """The profiles that take no further id, and how many were declared theirs: those with more than `most`."""
+        """The full profiles of which more than `most` ids were declared, and how many; they take no further id."""
         ...
 
     def currencies(self) -> list[str]:
-        """The currencies that orders name, as they came: three letters each. Reads every order."""
+        """The currencies that orders name: three letters each. Reads every order."""
         ...
 
     def about_people(self) -> int:
-        """An offset that rises with every event about who somebody is, and none of those in the log is above.
+        """An offset that rises with every event about identity or consent, and that none of them exceeds.
 
-        These are the kinds from IDENTIFY to CONSENT_GRANT. Inside a transaction to ask costs next to nothing.
+        These are the kinds from IDENTIFY to CONSENT_GRANT. A call within a transaction costs next to nothing.
         """
         ...
 
     def heal(self, progress: Progress | None = None) -> int:
-        """Replay the profiles whose stored state is missing or does not fit any more. How many there were."""
+        """Replay the profiles whose stored state is missing or does not fit any more. Returns how many."""
         ...
 
     def rebuild(self, progress: Progress | None = None) -> int:
-        """Replay every profile of the log. How many there are."""
+        """Replay every profile of the log. Returns how many."""
         ...
 
     def sweep(self, number: int = 8192) -> Iterator[StateChunk]:
         """All stored states of the running fold, by rising customer code, at most `number` at a time.
 
-        A profile has one, under its own code; its members have none.
+        A profile has one state, under its own code; its members have none.
         """
         ...
 
@@ -131,14 +131,14 @@ class StateStore(Protocol):
         ...
 
     def changed(self, after: int, most: int) -> NDArray[np.int32]:
-        """The codes of whom something was written at an offset above `after`, rising, at most `most` of them.
+        """The codes of customers with something written at an offset above `after`, rising, at most `most`.
 
-        For an id that is a part of a profile, that of the profile; of two that were merged or taken apart, both.
+        For an id that is part of a profile it is the code of the profile; a merge or its undoing gives both codes.
         """
         ...
 
     def load_many(self, profiles: NDArray[np.int32]) -> StateChunk:
-        """The states of those of the codes that are profiles with events, with every event recorded so far."""
+        """The states, with every event recorded so far, of those codes that are profiles with events."""
         ...
 
     def erase(self, customer: str, now: int) -> Erased:
@@ -146,11 +146,11 @@ class StateStore(Protocol):
         ...
 
     def refresh(self) -> None:
-        """Forget the names kept in memory of whom another process has erased."""
+        """Forget the names kept in memory of customers whom another process has erased."""
         ...
 
     def check(self) -> None:
-        """Return when the store could be written to just now; raises a `LogError` otherwise."""
+        """Check that the store can be written to. Raises a `LogError` if it cannot."""
         ...
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""States as every store of them keeps them up, whatever database holds them: folded, replayed, healed, rebuilt."""
+"""What all stores of states share, whatever their database: states are folded, replayed, healed and rebuilt."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ FEW = 1000
 """Up to so many stale customers are replayed one by one; more are replayed together with all the others."""
 
 HEALED_AT_ONCE = 50
-"""Customers replayed in one transaction: milliseconds, so that live events do not wait."""
+"""Customers replayed in one transaction: it takes milliseconds, so that live events do not wait."""
 
 BATCH = 1000
-"""Replayed states written in one transaction: likewise."""
+"""Replayed states written in one transaction, which takes milliseconds too."""
 
 
 class _Log(EventLog, Protocol):
@@ -44,9 +44,9 @@ class _Folded(NamedTuple):
 
 
 class FoldedStates(ABC, Generic[Log]):
-    """What is the same in every `StateStore`: how events become states. A store says how its rows are read and written.
+    """The part that is the same in every `StateStore`: how events become states.
 
-    Rows are written inside a transaction.
+    A store implements how its rows are read, and written inside a transaction.
     """
 
     def __init__(self, log: Log, fold: Fold) -> None:
@@ -68,7 +68,7 @@ class FoldedStates(ABC, Generic[Log]):
 
     @abstractmethod
     def _profiles(self, codes: NDArray[np.int32]) -> Iterator[tuple[int, str, bytes | None]]:
-        """Of rising codes, those that have a name and are no part of another: with it, and the state that fits."""
+        """Code, name and fitting state, by rising code, of codes that have a name and are not merged into another."""
 
     @abstractmethod
     def _put(self, profiles: list[int], received: list[int], states: NDArray[np.void], offset: int) -> None:
@@ -78,7 +78,7 @@ class FoldedStates(ABC, Generic[Log]):
     def _put_replayed(
         self, customers: NDArray[np.int32], received: NDArray[np.int64], states: NDArray[np.void], offset: int
     ) -> None:
-        """Write states replayed up to `offset`, but of nobody about whom something was written since."""
+        """Write states replayed up to `offset`, except of customers with something written since."""
 
     @abstractmethod
     def _replay(self, customers: Iterable[str]) -> None:
@@ -107,15 +107,15 @@ class FoldedStates(ABC, Generic[Log]):
         return CustomerState(customer, True, received, np.frombuffer(state, self.fold.state))
 
     def load_many(self, profiles: NDArray[np.int32]) -> StateChunk:
-        """The states of those of the codes that are profiles with events, with every event recorded so far."""
-        found: dict[int, bytes] = {}
+        """The states, with every event recorded so far, of those codes that are profiles with events."""
+        by_code: dict[int, bytes] = {}
         for code, name, state in self._profiles(profiles):
             if state is not None:
-                found[code] = state
+                by_code[code] = state
             elif (replayed := self._replayed(name)).known:
-                found[code] = replayed.states.tobytes()
-        states = np.frombuffer(b"".join(found.values()), self.fold.state)
-        return StateChunk(np.fromiter(found, np.int32, len(found)), states)
+                by_code[code] = replayed.states.tobytes()
+        states = np.frombuffer(b"".join(by_code.values()), self.fold.state)
+        return StateChunk(np.fromiter(by_code, np.int32, len(by_code)), states)
 
     def _replayed(self, customer: str) -> CustomerState:
         events = self.log.history(customer)
@@ -172,11 +172,11 @@ class FoldedStates(ABC, Generic[Log]):
         return out
 
     def heal(self, progress: Progress | None = None) -> int:
-        """Replay the profiles whose state is missing or does not fit any more. How many there were."""
-        found = self._stale(FEW + 1)
-        if len(found) > FEW:
+        """Replay the profiles whose state is missing or does not fit any more. Returns how many."""
+        names = self._stale(FEW + 1)
+        if len(names) > FEW:
             return self.rebuild(progress)
-        stale = sorted({names[0] for name in found if (names := self.log.profile(name))})
+        stale = sorted({profile[0] for name in names if (profile := self.log.profile(name))})
         self._heal(stale)
         return len(stale)
 
@@ -186,7 +186,7 @@ class FoldedStates(ABC, Generic[Log]):
                 self._replay(customers[start : start + HEALED_AT_ONCE])
 
     def rebuild(self, progress: Progress | None = None) -> int:
-        """Replay every profile of the log, some millions of events at a time. How many there are."""
+        """Replay every profile of the log, some millions of events at a time. Returns how many."""
         shards = 1 + self.log.count() // SHARD_EVENTS
         done = 0
         for shard in range(shards):
@@ -195,7 +195,7 @@ class FoldedStates(ABC, Generic[Log]):
             done += self._keep(replayed, final_states(self.fold, replayed), offset)
             if progress:
                 progress(done, done * shards // (shard + 1))
-        # Those of several ids have no shard of their own; they are few.
+        # The ids of a profile may be in several shards, so merged profiles are replayed one by one; they are few.
         merged = self._merged()
         self._heal(merged)
         done += len(merged)
@@ -204,7 +204,7 @@ class FoldedStates(ABC, Generic[Log]):
         return done
 
     def _keep(self, replayed: Histories, states: NDArray[np.void], offset: int) -> int:
-        """Write the replayed states of customers without merges. How many customers there are without any."""
+        """Write the replayed states of customers without merges. Returns how many customers these are."""
         received = replayed.events["received"][replayed.starts[1:] - 1]
         alone = np.flatnonzero(~np.isin(replayed.customers, self._involved()))
         for start in range(0, len(alone), BATCH):
@@ -218,7 +218,7 @@ class FoldedStates(ABC, Generic[Log]):
         return self.log.erase(customer, now)
 
     def refresh(self) -> None:
-        """Forget the names kept in memory of whom another process has erased."""
+        """Forget the names kept in memory of customers whom another process has erased."""
         self.log.refresh()
 
     def close(self) -> None:

@@ -48,9 +48,9 @@ class PostgresStateStore(FoldedStates[PostgresLog]):
         super().__init__(PostgresLog(url, create=create, busy_seconds=busy_seconds), fold)
         self._session = self.log.session
         self.identity: object = self._session.identity
-        there = "SELECT 1 FROM pg_trigger WHERE tgname = %b::text AND tgrelid = 'merges'::regclass"
+        query = "SELECT 1 FROM pg_trigger WHERE tgname = %b::text AND tgrelid = 'merges'::regclass"
         try:
-            if not self._session.run(there, (NEWEST,)):
+            if not self._session.run(query, (NEWEST,)):
                 with self.log.transaction() as session:
                     session.run_script(SCHEMA)
         except BaseException:
@@ -62,12 +62,12 @@ class PostgresStateStore(FoldedStates[PostgresLog]):
         return self.log.transaction()
 
     def _row(self, customer: str) -> tuple[int, bytes | None] | None:
-        found = self._session.run(LOAD, (self.fold.fingerprint, customer))
-        return found[0] if found else None
+        rows = self._session.run(LOAD, (self.fold.fingerprint, customer))
+        return rows[0] if rows else None
 
     def _rows(self, names: Sequence[str]) -> dict[str, tuple[int, bytes | None]]:
-        found = self._session.run(LOAD_MANY, (self.fold.fingerprint, texts(sorted(names))))
-        return {name: (profile, state) for name, profile, state in found}
+        rows = self._session.run(LOAD_MANY, (self.fold.fingerprint, texts(sorted(names))))
+        return {name: (profile, state) for name, profile, state in rows}
 
     def _put(self, profiles: list[int], received: list[int], states: NDArray[np.void], offset: int) -> None:
         put = (
@@ -81,11 +81,11 @@ class PostgresStateStore(FoldedStates[PostgresLog]):
 
     def _replay(self, customers: Iterable[str]) -> None:
         names = sorted(customers)
-        found = self._session.run(HISTORIES, (names,)) if names else []
-        if not found:
+        rows = self._session.run(HISTORIES, (names,)) if names else []
+        if not rows:
             return
-        codes = np.array([row[0] for row in found], np.int32)
-        events = np.array([row[1:] for row in found], EVENT)
+        codes = np.array([row[0] for row in rows], np.int32)
+        events = np.array([row[1:] for row in rows], EVENT)
         profiles, starts = np.unique(codes, return_index=True)
         stops = [*starts[1:].tolist(), len(events)]
         states = self.fold.empty(len(profiles))
@@ -117,15 +117,15 @@ class PostgresStateStore(FoldedStates[PostgresLog]):
         return [row[0] for row in self._session.run(CUSTOMERS_WITH.format(known=known, kind=int(kind)), (after,))]
 
     def crowded(self, most: int) -> list[tuple[str, int]]:
-        """The profiles that take no further id, and how many were declared theirs: those with more than `most`."""
+        """The full profiles of which more than `most` ids were declared, and how many; they take no further id."""
         return list(self._session.run(CROWDED, (MOST_JOINED, most)))
 
     def currencies(self) -> list[str]:
-        """The currencies that orders name, as they came: three letters each. Reads every order."""
+        """The currencies that orders name: three letters each. Reads every order."""
         return [code for (code,) in self._session.run(CURRENCIES)]
 
     def about_people(self) -> int:
-        """An offset that rises with every event about who somebody is, and none of those in the log is above."""
+        """An offset that rises with every event about identity or consent, and that none of them exceeds."""
         return self.log.about_people()
 
     def _profiles(self, codes: NDArray[np.int32]) -> Iterator[tuple[int, str, bytes | None]]:
@@ -136,7 +136,7 @@ class PostgresStateStore(FoldedStates[PostgresLog]):
         return int(self._session.run(HIGHEST)[0][0])
 
     def changed(self, after: int, most: int) -> NDArray[np.int32]:
-        """The codes of whom something was written at an offset above `after`, rising, at most `most` of them."""
+        """The codes of customers with something written at an offset above `after`, rising, at most `most`."""
         return np.array(self._session.run(CHANGED, (after, most)), np.int32).ravel()
 
     def sweep(self, number: int = 8192) -> Iterator[StateChunk]:
@@ -148,7 +148,7 @@ class PostgresStateStore(FoldedStates[PostgresLog]):
             last = customers[-1]
 
     def check(self) -> None:
-        """Return when a row could be written: a full disk shows in nothing less."""
+        """Check that a row can be written: nothing less shows that the disk is full."""
         with self.transaction():
             self._session.later(PROBE)
             self._session.later("DELETE FROM states WHERE customer = -1")

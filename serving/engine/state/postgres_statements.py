@@ -1,8 +1,9 @@
-"""The table of the states in PostgreSQL, the triggers that keep it true, and the statements on it.
+"""The table of the states in PostgreSQL, the triggers that keep it correct, and the statements on it.
 
-A state lies under the code of its profile and has folded every event of the profile up to `offset`. Live events of the
-profile's own id come after it in log order and are seen by their offset. Everything else that makes a state untrue
-(an event of the past, an event of a member, a merge or its undoing, an erasure) removes it, whoever wrote that.
+A state is stored under the code of its profile and has folded every event of the profile up to `offset`. Later live
+events of the profile's own id have greater offsets, which shows that the state is behind. Everything else that makes a
+state wrong (an event of the past, an event of a member, a merge or its undoing, an erasure) deletes it by a trigger,
+whichever process wrote that.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ LOAD_MANY = f"""
 SELECT customers.name, coalesce(members.profile, customers.code), states.state {_FITTING}
 WHERE customers.name = ANY(%b::text[])
 """
-"""Likewise of many, each with the code of its profile."""
+"""The same for many customers, each with the code of its profile."""
 
 HISTORIES = f"""
 WITH own AS (
@@ -113,7 +114,7 @@ FROM at, unnest(%b::int4[], %b::int8[], %b::bytea[]) AS put (customer, received,
 WHERE at."offset" >= (SELECT max("offset") FROM events WHERE events.customer = put.customer)
     AND NOT EXISTS (SELECT FROM members WHERE put.customer IN (member, profile)) {_OVERWRITE}
 """
-"""What was replayed while others wrote counts only for customers about whom nothing was written since."""
+"""A state replayed while others wrote is stored only if nothing was written about its customer since."""
 
 # No customer has this code; the row is gone again in the transaction that adds it, yet its pages are written.
 PROBE = "INSERT INTO states VALUES (-1, '', 0, 0, decode(repeat('00', 4096), 'hex'))"

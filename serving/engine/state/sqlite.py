@@ -96,15 +96,15 @@ class SqliteStateStore(FoldedStates[SqliteLog]):
         return row
 
     def _rows(self, names: Sequence[str]) -> dict[str, tuple[int, bytes | None]]:
-        found: dict[str, tuple[int, bytes | None]] = {}
+        rows: dict[str, tuple[int, bytes | None]] = {}
         for start in range(0, len(names), ASKED_AT_ONCE):
             asked = list(names[start : start + ASKED_AT_ONCE])
             # As many marks as the next power of two: few statements, each prepared once.
             asked += asked[:1] * ((1 << (len(asked) - 1).bit_length()) - len(asked))
             query = LOAD_MANY.format(",".join("?" * len(asked)))
             for name, profile, state in self._connection.execute(query, (self.fold.fingerprint, *asked)):
-                found[name] = profile, state
-        return found
+                rows[name] = profile, state
+        return rows
 
     def _replay(self, customers: Iterable[str]) -> None:
         profiles = {names[0] for names in map(self.log.profile, customers) if names}
@@ -165,17 +165,17 @@ class SqliteStateStore(FoldedStates[SqliteLog]):
             return [row[0] for row in self._connection.execute(query, (after,))]
 
     def crowded(self, most: int) -> list[tuple[str, int]]:
-        """The profiles that take no further id, and how many were declared theirs: those with more than `most`."""
+        """The full profiles of which more than `most` ids were declared, and how many; they take no further id."""
         with explained(self.log.path):
             return self._connection.execute(CROWDED, (MOST_JOINED, most)).fetchall()
 
     def currencies(self) -> list[str]:
-        """The currencies that orders name, as they came: three letters each. Reads every order."""
+        """The currencies that orders name: three letters each. Reads every order."""
         with explained(self.log.path):
             return [code for (code,) in self._connection.execute(CURRENCIES)]
 
     def about_people(self) -> int:
-        """An offset that rises with every event about who somebody is, and none of those in the log is above."""
+        """An offset that rises with every event about identity or consent, and that none of them exceeds."""
         with explained(self.log.path):
             return int(self._connection.execute(NEWEST_ABOUT_PEOPLE).fetchone()[0])
 
@@ -192,15 +192,15 @@ class SqliteStateStore(FoldedStates[SqliteLog]):
             return int(self._connection.execute(HIGHEST).fetchone()[0])
 
     def changed(self, after: int, most: int) -> NDArray[np.int32]:
-        """The codes of whom something was written at an offset above `after`, rising, at most `most` of them."""
+        """The codes of customers with something written at an offset above `after`, rising, at most `most`."""
         with explained(self.log.path):
-            found = self._connection.execute(CHANGED, {"after": after, "most": most}).fetchall()
-        return np.array(found, np.int32).ravel()
+            codes = self._connection.execute(CHANGED, {"after": after, "most": most}).fetchall()
+        return np.array(codes, np.int32).ravel()
 
     def sweep(self, number: int = 8192) -> Iterator[StateChunk]:
         """All stored states of the running fold, by rising customer code, at most `number` at a time."""
         last = -1
-        # Each chunk a question of its own: one cursor over all would keep an erasure waiting.
+        # Each chunk is a query of its own: one cursor over all would keep an erasure waiting.
         while rows := self._some(last, number):
             customers, states = zip(*rows, strict=True)
             yield StateChunk(np.array(customers, np.int32), np.frombuffer(b"".join(states), self.fold.state))
@@ -211,7 +211,7 @@ class SqliteStateStore(FoldedStates[SqliteLog]):
             return self._connection.execute(SWEEP, (self.fold.fingerprint, last, number)).fetchall()
 
     def check(self) -> None:
-        """Return when a row could be written: a full disk shows in nothing less."""
+        """Check that a row can be written: nothing less shows that the disk is full."""
         with self.transaction():
             self._connection.execute(PROBE)
             self._connection.execute("DELETE FROM states WHERE customer = -1")

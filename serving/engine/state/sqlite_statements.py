@@ -1,8 +1,9 @@
-"""The table of the states in SQLite, the triggers that keep it true, and the statements on it.
+"""The table of the states in SQLite, the triggers that keep it correct, and the statements on it.
 
-A state lies under the code of its profile and has folded every event of the profile up to `offset`. Live events of the
-profile's own id come after it in log order and are seen by their offset. Everything else that makes a state untrue
-(an event of the past, an event of a member, a merge or its undoing, an erasure) removes it, whoever wrote that.
+A state is stored under the code of its profile and has folded every event of the profile up to `offset`. Later live
+events of the profile's own id have greater offsets, which shows that the state is behind. Everything else that makes a
+state wrong (an event of the past, an event of a member, a merge or its undoing, an erasure) deletes it by a trigger,
+whichever process wrote that.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ SCHEMA = (
     CREATE TRIGGER states_of_the_merged AFTER INSERT ON merges
     BEGIN DELETE FROM states WHERE customer IN (NEW.member, NEW.profile); END
     """,
-    # Once for each append, whose last act it is to move the log's offset.
+    # Runs once per append, which moves the log's offset last.
     """
     CREATE TRIGGER states_of_the_past AFTER UPDATE OF "offset" ON log
     BEGIN
@@ -45,7 +46,7 @@ SCHEMA = (
 )
 
 NEWEST = "states_of_the_merged"
-"""What a database has when it has all of the schema."""
+"""The trigger that a database has when it has all of the schema."""
 
 _FITTING = """
 FROM customers LEFT JOIN members ON members.member = customers.code
@@ -63,7 +64,7 @@ LOAD = f"SELECT states.received, states.state {_FITTING} WHERE customers.name = 
 LOAD_MANY = f"""
 SELECT customers.name, coalesce(members.profile, customers.code), states.state {_FITTING} WHERE customers.name IN ({{}})
 """
-"""Likewise of many, each with the code of its profile."""
+"""The same for many customers, each with the code of its profile."""
 
 PROFILES_BY_CODE = f"""
 SELECT customers.code, customers.name, states.state {_FITTING}
@@ -86,7 +87,7 @@ SELECT :customer, :fingerprint, :offset, :received, :state
 WHERE :offset >= (SELECT max("offset") FROM events WHERE customer = :customer)
     AND NOT EXISTS (SELECT 1 FROM members WHERE member = :customer OR profile = :customer)
 """
-"""What was replayed while others wrote counts only for customers about whom nothing was written since."""
+"""A state replayed while others wrote is stored only if nothing was written about its customer since."""
 
 # No customer has this code; the row is gone again in the transaction that adds it, yet its pages are written.
 PROBE = "INSERT INTO states VALUES (-1, '', 0, 0, zeroblob(8192))"
@@ -108,7 +109,7 @@ _NEWEST = ", ".join(
 )
 
 NEWEST_ABOUT_PEOPLE = f"SELECT max({_NEWEST})"
-"""A look at the end of the index for each of the kinds."""
+"""One lookup at the end of the index for each of the kinds."""
 
 HIGHEST = "SELECT coalesce(max(customer), -1) FROM states"
 

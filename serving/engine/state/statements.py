@@ -1,4 +1,4 @@
-"""Statements that both databases share but for the way in which each writes its parameters."""
+"""Statements that both databases share except for how each writes its parameters."""
 
 from __future__ import annotations
 

@@ -136,13 +136,13 @@ def test_of_fifty_messages_one_of_which_is_broken_all_others_go_in(
             assert status == ROUTE[shape.path].success, (broken, answer)
             batch = taken.pop()
             judge(batch, broken, answer)
-            kept, read = kept + len(batch.letters), read + (not batch.letters)
+            kept, read = kept + len(batch.dead_letters), read + (not batch.dead_letters)
 
     def judge(batch: Batch, broken: bytes, answer: bytes) -> None:
         found = {name for event in batch.events for name in (event.message_id, event.order_id)}
         assert neighbours <= found, (broken, neighbours - found)
-        assert len(batch.letters) <= 1, (broken, [letter.raw for letter in batch.letters])
-        for letter in batch.letters:
+        assert len(batch.dead_letters) <= 1, (broken, [letter.raw for letter in batch.dead_letters])
+        for letter in batch.dead_letters:
             assert is_json(broken) or broken.strip() in letter.raw or letter.raw in broken
             assert letter.reason
             if answer:
