@@ -1,8 +1,7 @@
-"""What an answer says of each target: the estimate, what stands behind it, what exactly was asked, and, if wanted, why.
+"""The fields of an answer, per target: the estimate, its evidence, the exact question, and the reasons where wanted.
 
-The answer has one shape, whatever tier gave it. A target that does not speak of a customer has no value;
-an unknown customer, of whom there is no event, has the base rates, which are the rate of all and no better evidence
-than that.
+An answer has one shape, whatever tier gave it. A target has no value for a customer out of its scope. An unknown
+customer, of whom there is no event, gets the base rates, with the evidence that a rate of all customers has.
 """
 
 from __future__ import annotations
@@ -24,24 +23,24 @@ from models.prediction.next_stage import StageEstimate
 from models.prediction.reasons import Reason, Reasoner
 
 AnyEstimate = Estimate | StageEstimate
-"""What is estimated of a customer, whatever the form of the target."""
+"""An estimate of a target of any form."""
 
 ANSWERS = [*(stage.name.lower() for stage in Stage), "stays"]
-"""What each number of a `StageEstimate` stands for."""
+"""The meaning of reason number of a `StageEstimate`, in their order."""
 
 VALUE = {"probability": "probability", "amount": "amount", "stage": "stages"}
-"""What the value is called in an answer, by the form of the target."""
+"""The name of the value in an answer, by the form of the target."""
 
 UNKNOWN = "Nothing is known of this customer: what is said is the rate of all."
 """Why the evidence is lower for a customer without events."""
 
 
-def told(bundle: Bundle) -> dict[str, dict[str, Any]]:
-    """What every answer says of each target, whoever it is about."""
-    return {name: _told(card) for name, card in bundle.manifest.targets.items()}
+def card_fields(bundle: Bundle) -> dict[str, dict[str, Any]]:
+    """The fields of an answer that are the same for every customer, by target."""
+    return {name: _card_fields(card) for name, card in bundle.manifest.targets.items()}
 
 
-def _told(card: TargetCard) -> dict[str, Any]:
+def _card_fields(card: TargetCard) -> dict[str, Any]:
     return {
         "form": card.form,
         "evidence": card.evidence,
@@ -54,13 +53,12 @@ def _told(card: TargetCard) -> dict[str, Any]:
 
 
 def evidence_of_unknown(card: TargetCard) -> dict[str, Any]:
-    """What is said of the evidence where nothing is known of the customer."""
+    """The fields on evidence in an answer about an unknown customer."""
     return {"evidence": max(WITHOUT_MEASUREMENT, card.evidence), "evidence_why": UNKNOWN}
 
 
 def estimate_fields(form: str, estimate: AnyEstimate | None) -> dict[str, Any]:
-    """The fields of an estimate, by the form of its target; None in each where the target does not speak of a
-    customer."""
+    """The fields of an estimate, by the form of its target; all None where the customer is out of its scope."""
     if isinstance(estimate, StageEstimate):
         return _staged(estimate)
     if estimate is not None:
@@ -89,15 +87,18 @@ REASONER = Reasoner(Speaker(JOURNEY), JOURNEY.names)
 
 
 def reasons_of(bundle: Bundle, target: str, row: NDArray[np.float32]) -> list[dict[str, Any]]:
-    """Why the value is what it is, strongest first; milliseconds for trees. A stage has none: it is five questions."""
+    """Why the value is what it is, the strongest reason first. Takes milliseconds for trees.
+
+    A target of the form `stage` has no reasons, because its answer is several probabilities.
+    """
     return [] if target in bundle.stages else reasons_many(bundle, target, row.reshape(1, -1))[0]
 
 
 def reasons_many(bundle: Bundle, target: str, matrix: NDArray[np.float32]) -> list[list[dict[str, Any]]]:
-    """The same for each row of float32[n, features], of a target that is no stage."""
+    """The reasons for reason row of float32[n, features]; `target` must not be of the form `stage`."""
     model = bundle.scorers.get(target) or bundle.amounts[target]
     return [
-        [_reason(each) for each in REASONER.reasons(row, added)]
+        [_reason(reason) for reason in REASONER.reasons(row, added)]
         for row, added in zip(matrix, model.contributions(matrix), strict=True)
     ]
 

@@ -1,8 +1,8 @@
-"""The archive: every bundle that was ever a champion, a challenger or a shadow, so that any can be put back.
+"""The archive: bundles that were a champion, a challenger or a shadow, so that any of them can be put back.
 
     data/bundles/VERSION      one bundle, written once and never changed
 
-The newest bundles are kept, and those that are wanted: what an alias names, and what the champion would fall back to.
+Kept are the newest bundles, those that an alias names, and the one that the champion would fall back to.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from features.fold.fold import Fold
 from models.bundle.bundle import Bundle, BundleError, Manifest, read_manifest
 
 KEPT = 10
-"""Newest bundles that are kept whether or not anything names them."""
+"""The number of newest bundles that are kept whether or not an alias names them."""
 
 SHORTEST_PREFIX = 4
-"""Digits of a version that may stand for it."""
+"""The least number of digits by which a version may be abbreviated."""
 
 
 class UnknownVersion(BundleError):
-    """The archive holds no such bundle."""
+    """The archive holds no bundle of this version."""
 
 
 class Archive:
@@ -36,26 +36,26 @@ class Archive:
         return self.folder / version
 
     def versions(self) -> list[str]:
-        """The versions in the archive, those made latest first; damaged ones, of which that is not known, last."""
-        found = [path.name for path in self.folder.glob("[!.]*") if path.is_dir()]
-        return sorted(found, key=lambda version: (self._made(version), version), reverse=True)
+        """The versions in the archive, the newest first; damaged ones, whose age is not known, last."""
+        names = [path.name for path in self.folder.glob("[!.]*") if path.is_dir()]
+        return sorted(names, key=lambda version: (self._made(version), version), reverse=True)
 
     def find(self, text: str) -> str:
-        """The version that `text` or its beginning names. Raises `UnknownVersion`."""
+        """The version that is `text` or begins with it. Raises `UnknownVersion` for none or several."""
         versions = self.versions()
         if text in versions:
             return text
-        found = [version for version in versions if len(text) >= SHORTEST_PREFIX and version.startswith(text)]
-        if len(found) == 1:
-            return found[0]
-        what = f"{len(found)} versions begin with {text!r}" if found else f"There is no bundle {text!r}"
+        matches = [version for version in versions if len(text) >= SHORTEST_PREFIX and version.startswith(text)]
+        if len(matches) == 1:
+            return matches[0]
+        what = f"{len(matches)} versions begin with {text!r}" if matches else f"There is no bundle {text!r}"
         expected = (
             f"expected one of {', '.join(versions)}" if versions else "it is empty: make one with `waypost train`"
         )
         raise UnknownVersion(f"{what} in the archive {self.folder}; {expected}. See `waypost models list`.")
 
     def manifest(self, version: str) -> Manifest:
-        """What the bundle of this version says of itself. Raises `BundleError` where it is missing or damaged."""
+        """The manifest of the bundle of this version. Raises `BundleError` where it is missing or damaged."""
         return read_manifest(self.place(version))
 
     def load(self, version: str, fold: Fold) -> Bundle:
@@ -66,7 +66,7 @@ class Archive:
         return bundle
 
     def keep(self, bundle: Bundle) -> None:
-        """Write `bundle` once; a copy that is there and whole stays as it is, a damaged one is replaced."""
+        """Write `bundle` to the archive. A whole copy that is already there stays; a damaged one is replaced."""
         place = self.place(bundle.version)
         try:
             load_as_made(place)
@@ -75,11 +75,11 @@ class Archive:
             bundle.save(place)
 
     def prune(self, wanted: Collection[str]) -> list[str]:
-        """Remove all but the newest `KEPT` bundles and those `wanted`. The versions removed."""
-        gone = [version for version in self.versions()[KEPT:] if version not in wanted]
-        for version in gone:
+        """Remove all but the newest `KEPT` bundles and those `wanted`; returns the versions removed."""
+        removed = [version for version in self.versions()[KEPT:] if version not in wanted]
+        for version in removed:
             shutil.rmtree(self.place(version))
-        return gone
+        return removed
 
     def _made(self, version: str) -> str:
         """When the bundle was made, ISO 8601 in UTC; empty where that cannot be read."""
@@ -90,6 +90,6 @@ class Archive:
 
 
 def load_as_made(place: Path) -> Bundle:
-    """The bundle in a folder, whatever features it was made with; BundleError when it is missing or damaged."""
+    """The bundle in a folder, whatever fold it was made with; BundleError when it is missing or damaged."""
     manifest = read_manifest(place)
     return Bundle.load(place, manifest.fingerprint, manifest.features)

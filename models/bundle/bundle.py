@@ -2,13 +2,13 @@
 
     bundle.json                    the manifest, and the SHA-256 of every other file
     TARGET.TIER.txt or .json       a target's model, of its tier
-    TARGET.scorer.json             and its calibration, intervals and ranks
-    recommender.npz                the recommender, and what else there is of `models.bundle.catalogue`:
-    reference.npz                  what features and scores were like, for the monitor; absent where nobody was known
+    TARGET.scorer.json             a target's calibration, intervals and ranks
+    recommender.npz                the recommender, and likewise the other parts of `models.bundle.catalogue`:
+    reference.npz                  distributions of features and scores, for the monitor; absent without customers
 
 A bundle is written beside its place and moved there whole. It is loaded only by the fold it was trained
-with: a feature means what the fold says it means, so another fold's numbers would be answered confidently
-and wrongly. Nothing is unpickled, and numpy and LightGBM's C library are all that reading takes.
+with, because the fold defines the features: a model fed by another fold would answer confidently and wrongly.
+Nothing is unpickled, and reading needs only numpy and LightGBM's C library.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class StaleBundle(BundleError):
 class Bundle:
     """Models, parts and manifest that belong together. Never changed once made.
 
-    `models` are all of them by target; `scorers`, `amounts` and `stages` those of one form. `parts` are what else it
-    holds, by role; `recommender` and `reference`, which may be None, are two of them.
+    `models` are all models by target; `scorers`, `amounts` and `stages` are those of one form. `parts` are the other
+    members by role; two of them are `recommender` and `reference`, which may be None.
     """
 
     def __init__(self, models: Mapping[str, Model], parts: Collection[Part], manifest: Manifest) -> None:
@@ -72,9 +72,9 @@ class Bundle:
     ) -> None:
         self.models, self.parts = dict(models), by_role(parts)
         check(self.models, self.parts, manifest)
-        self.scorers = {name: each for name, each in models.items() if isinstance(each, Scorer)}
-        self.amounts = {name: each for name, each in models.items() if isinstance(each, AmountScorer)}
-        self.stages = {name: each for name, each in models.items() if isinstance(each, StageScorer)}
+        self.scorers = {name: model for name, model in models.items() if isinstance(model, Scorer)}
+        self.amounts = {name: model for name, model in models.items() if isinstance(model, AmountScorer)}
+        self.stages = {name: model for name, model in models.items() if isinstance(model, StageScorer)}
         self.recommender = cast("Recommender", self.parts["recommender"])
         self.reference = cast("Reference | None", self.parts.get("reference"))
         self.manifest = replace(manifest, version=manifest.hashed(digests))
@@ -93,7 +93,7 @@ class Bundle:
 
         Whatever goes wrong, `directory` is the old bundle or the new one, never a mixture; a crash in the
         instant between the two renames leaves both beside it, under hidden names. A directory that holds
-        something else than a bundle is left alone.
+        something else than a bundle is left alone (BundleError).
         """
         place = Path(directory).resolve()
         if place.exists() and not (place / MANIFEST).is_file() and not (place.is_dir() and not any(place.iterdir())):
@@ -175,22 +175,22 @@ def _check_fold(place: Path, manifest: Manifest, fingerprint: str, names: tuple[
 def _check_all_read(place: Path, unread: Collection[str]) -> None:
     if unread:
         raise BundleError(
-            f"The bundle {place} lists {', '.join(sorted(unread))}, of no part that this release knows; expected "
+            f"The bundle {place} lists {', '.join(sorted(unread))}, which no part of this release reads; expected "
             f"{', '.join(kind.file for kind in PARTS)} and the files of its targets. Retrain with `waypost train`, or "
             "deploy the release that made it."
         )
 
 
 def _read_manifest(place: Path) -> tuple[Manifest, dict[str, str]]:
-    """The manifest and the digests of the other files, checked against the version they should hash to."""
+    """The manifest and the digests of the other files; BundleError when they do not hash to the manifest's version."""
     if not (place / MANIFEST).is_file():
         raise BundleError(f"There is no bundle in {place}: expected {MANIFEST}. Make one with `waypost train`.")
     try:
         fields = json.loads((place / MANIFEST).read_bytes())
-        found = fields["format"]
-        if found != FORMAT:
+        written_format = fields["format"]
+        if written_format != FORMAT:
             raise BundleError(
-                f"The bundle {place} has format {found}; expected {FORMAT}. Retrain with `waypost train`."
+                f"The bundle {place} has format {written_format}; expected {FORMAT}. Retrain with `waypost train`."
             )
         manifest, digests = Manifest.from_fields(fields), dict(fields["files"])
         hashed = manifest.hashed(digests)

@@ -1,8 +1,9 @@
 """The catalogue of what a bundle holds: a model for each target, and one part of each role.
 
-A target's card names the form and the tier of its model, and `FORMS` knows who reads it. Which part a bundle holds of
-a role is told by the files that it lists: each of `PARTS` is known by one. Reading, writing and checking go over both
-catalogues, so a second recommender, or a part of a new role, is one file with the class and one entry here.
+A target's card names the form and the tier of its model, and `FORMS` has the class that reads it. Every part of
+`PARTS` has a file name of its own, so the files that a bundle lists say which parts it holds. Reading, writing and
+checking go over both catalogues: a second recommender, or a part of a new role, is one file with its class and one
+entry here.
 """
 
 from __future__ import annotations
@@ -19,27 +20,27 @@ from models.prediction.scorer import Scorer
 from models.recommenders.item_item import ItemItem
 
 Model = Scorer | AmountScorer | StageScorer
-"""What answers a target, by the form of its answer."""
+"""The model of a target, by the form of its answer."""
 
-FORMS: dict[str, type[Model]] = {each.form: each for each in (Scorer, AmountScorer, StageScorer)}
-"""Who reads the model of a target, by the form that its card says."""
+FORMS: dict[str, type[Model]] = {kind.form: kind for kind in (Scorer, AmountScorer, StageScorer)}
+"""The class that reads a target's model, by the form that its card names."""
 
 PARTS: tuple[type[Part], ...] = (ItemItem, Reference)
 """What a bundle may hold beside the models."""
 
 REQUIRED = ("recommender",)
-"""Roles that every bundle has a part of."""
+"""Roles of which every bundle has a part."""
 
 
 def contents(models: Mapping[str, Model], parts: Mapping[str, Part]) -> dict[str, bytes]:
-    """The files of all of them by name, but for the manifest. ValueError when two claim the same."""
-    found: dict[str, bytes] = {}
-    for each in (*parts.values(), *models.values()):
-        files = each.files()
-        if twice := sorted(found.keys() & files.keys()):
-            raise ValueError(f"Two parts of the bundle have a file {', '.join(twice)}; expected names of their own.")
-        found |= files
-    return found
+    """The files of all models and parts by name, without the manifest. ValueError when two have the same name."""
+    files: dict[str, bytes] = {}
+    for member in (*parts.values(), *models.values()):
+        written = member.files()
+        if twice := sorted(files.keys() & written.keys()):
+            raise ValueError(f"Two parts of the bundle have a file {', '.join(twice)}; expected different names.")
+        files |= written
+    return files
 
 
 def read_models(manifest: Manifest, read: Read) -> dict[str, Model]:
@@ -53,7 +54,7 @@ def read_parts(listed: Collection[str], read: Read) -> list[Part]:
 
 
 def by_role(parts: Collection[Part]) -> dict[str, Part]:
-    """The parts by their role. ValueError for two of a role, for none where one is required, for an unknown part."""
+    """The parts by their role. ValueError for two of one role, a missing role of `REQUIRED`, or an unknown part."""
     for part in parts:
         if type(part) not in PARTS:
             names = ", ".join(kind.name for kind in PARTS)
@@ -67,7 +68,7 @@ def by_role(parts: Collection[Part]) -> dict[str, Part]:
 
 
 def check(models: Mapping[str, Model], parts: Mapping[str, Part], manifest: Manifest) -> None:
-    """ValueError when the models and parts and the manifest do not belong together."""
+    """ValueError when models, parts and manifest do not belong together."""
     if set(models) != set(manifest.targets):
         raise ValueError(f"Scorers are for {sorted(models)}, the manifest's targets are {sorted(manifest.targets)}.")
     for target, model in models.items():
@@ -93,6 +94,6 @@ def _model(target: str, card: TargetCard, features: tuple[str, ...], read: Read)
 
 def _check_says(where: str, saying: Manifest | TargetCard, what: str, says: Says) -> None:
     for field, expected in says.items():
-        found = getattr(saying, field)
-        if found not in expected:
-            raise ValueError(f"{where} says {field} {found!r}, its {what} has {' or '.join(map(repr, expected))}.")
+        value = getattr(saying, field)
+        if value not in expected:
+            raise ValueError(f"{where} says {field} {value!r}, its {what} has {' or '.join(map(repr, expected))}.")

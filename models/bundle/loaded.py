@@ -1,7 +1,8 @@
-"""The model bundle that answers: loaded once, looked at again now and then, replaced only by one that works.
+"""The model bundle that answers: loaded once, checked for changes now and then, replaced only by one that works.
 
-A champion is never changed: another takes its place, in one assignment. Whoever asks for it once and goes on with what
-was given answers from one bundle alone, whenever the swap comes; the old one is gone when the last such answer is.
+A champion is never changed, only replaced, by one assignment. A request that reads the champion once and keeps that
+reference answers from one bundle alone, even if it is replaced meanwhile; the old bundle is freed after the last such
+request.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from features.files import Identity, version
 from features.fold.fold import Fold
 from features.grammar import Expr
-from models.bundle.answers import AnyEstimate, told
+from models.bundle.answers import AnyEstimate, card_fields
 from models.bundle.bundle import Bundle, BundleError, Model
 from models.bundle.evidence import Kind, kind_reader, lowered
 from models.bundle.governance import stand_in
@@ -33,17 +34,17 @@ class ModelMissing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """A loaded bundle and what follows from it. `scopes` are of all targets, `base_rates` of probabilities alone.
+    """A loaded bundle and what follows from it. `scopes` are of all targets, `base_rates` of probabilities only.
 
-    `told` is what every answer says of each target, and `lowered` what it says of the evidence for customers whose
-    `kind`, as read from their features, was hardly seen in training.
+    `card_fields` are the fields of an answer that are the same for every customer, by target. `lowered` are the fields
+    on evidence for the kinds of customers that were rare in training; `kind` reads a customer's kind from the features.
     """
 
     bundle: Bundle
     policy: Policy
     base_rates: Mapping[str, float]
     scopes: Mapping[str, Expr]
-    told: Mapping[str, Mapping[str, Any]]
+    card_fields: Mapping[str, Mapping[str, Any]]
     lowered: Mapping[str, Mapping[Kind, Mapping[str, Any]]]
     kind: Callable[[NDArray[np.float32]], Kind]
     _models: tuple[tuple[str, Model, Callable[[Sequence[float]], bool]], ...]
@@ -64,10 +65,10 @@ class Champion:
         index = {name: place for place, name in enumerate(bundle.manifest.features)}
         speaks = {target: compile_scope(scope, index) for target, scope in scopes.items()}
         models = tuple((target, model, speaks[target]) for target, model in bundle.models.items())
-        return cls(bundle, Policy(**parameters), rates, scopes, told(bundle), unseen, kind_reader(index), models)
+        return cls(bundle, Policy(**parameters), rates, scopes, card_fields(bundle), unseen, kind_reader(index), models)
 
     def estimate(self, features: NDArray[np.float32], wanted: Collection[str] | None = None) -> dict[str, AnyEstimate]:
-        """What is estimated by every target (or those `wanted`) that speaks of a customer, from float32[features]."""
+        """The estimates of all targets, or those `wanted`, whose scope the customer with float32[features] is in."""
         row = features.tolist()
         return {
             target: model.estimate(features)
@@ -76,7 +77,7 @@ class Champion:
         }
 
     def estimate_unknown(self, wanted: Collection[str] | None = None) -> dict[str, AnyEstimate]:
-        """What is estimated of a customer of whom nothing is known: the base rates, of probabilities alone."""
+        """The estimates for an unknown customer: the base rates, for targets that are probabilities only."""
         return {
             target: self.bundle.scorers[target].estimate_of(rate)
             for target, rate in self.base_rates.items()
@@ -86,7 +87,7 @@ class Champion:
     def score_many(self, features: NDArray[np.float32], also: Collection[str] = ()) -> dict[str, NDArray[np.float64]]:
         """The probabilities of several customers, float32[n, features], and the amounts named in `also`.
 
-        NaN where a target does not speak of one.
+        NaN where a customer is out of a target's scope.
         """
         columns = dict(zip(self.bundle.manifest.features, features.T, strict=True))
         scores = {}
@@ -124,8 +125,8 @@ class Champions:
     def refresh(self) -> bool:
         """Load the bundle if it changed on disk. True when there is a new champion.
 
-        A bundle that cannot be used leaves the champion as it is, and `problem` says what is wrong; it is empty when
-        the bundle on disk is the champion.
+        A bundle that cannot be used leaves the champion as it is, and `problem` says what is wrong. `problem` is empty
+        when the bundle on disk is the champion.
         """
         seen = self._versions()
         if seen and seen == self._seen:
@@ -143,20 +144,20 @@ class Champions:
         return True
 
     def stand_in(self, fold: Fold) -> bool:
-        """Where there is no champion yet, take its archived copy. True when that is the champion now.
+        """Where there is no champion yet, use its archived copy. True when that is the champion now.
 
-        A server that is started again goes on although the bundle was damaged meanwhile; `problem` stays what it is.
+        So a server that restarts can answer although the bundle was damaged meanwhile. `problem` stays as it is.
         """
         if self._champion is not None:
             return False
         try:
             self._champion = Champion.of(stand_in(self.directory, fold))
         except (BundleError, TypeError, ValueError):
-            return False  # there is no copy of use: `problem` says what to do
+            return False  # there is no usable copy: `problem` says what to do
         return True
 
     def _versions(self) -> dict[str, Identity | None]:
-        """What tells the files of one bundle at this place from those of the next; empty when there is none."""
+        """The version of every file in the directory, which differs from bundle to bundle; empty without a bundle."""
         try:
             return {path.name: version(path) for path in self.directory.iterdir()}
         except OSError:

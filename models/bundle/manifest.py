@@ -4,42 +4,49 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
 from features.events import Channel, Stage
+from models.parts.disk import tier_from_disk, tier_on_disk
 
 FORMAT = 4
 """Version of the layout of a bundle's files; a bundle of another format is refused."""
 
 KINDS: dict[str, type[IntEnum]] = {"stage": Stage, "latest_channel": Channel}
-"""Features that part the customers into kinds, each with the names of its values."""
+"""Features that divide the customers into kinds, each with the names of its values."""
 
 _TIER = "rung"
-"""What the tier is called on the disk: a bundle's version is a hash of these names, and earlier ones keep theirs."""
+"""The key of the tier in a card on disk: a bundle's version is a hash of the keys, so that they stay as they were."""
+
+_BY_TIER = ("losses", "needed", "held_back")
+"""Fields of a card whose keys are tiers."""
 
 _CIRCUMSTANCES = ("version", "created", "git_commit")
 
 
 @dataclass(frozen=True, slots=True)
 class TargetCard:
-    """What one target is, how well it is predicted, and what stands behind the answer.
+    """What one target is, how well it is predicted, and what its evidence rests on.
 
-    `definition`, `scope` and `doc` are the target's own words. `base_rate` is the share of positives among the tested
-    rows (of an amount, their mean); `calibration` the kind of calibration; `metrics` finite numbers by name. `form` is
-    `probability`, `amount` or `stage`; `tier` the tier that answers, `evidence` a letter of
-    `models.prediction.estimate.EVIDENCE`, `prior` what was believed before there was data. `coverage` is the share of
-    groups of test rows whose rate was inside the interval that should hold `interval` of them; None where there was no
-    test. `counts` are customers, rows, yes and history_days; `losses` the log loss of each tier that was tried, on rows
-    it had not seen; `needed` the counts from which a tier is tried, by tier; `missing` says what keeps the target from
-    being tested, and is empty otherwise. `reliability` parts the test rows by a feature (`stage`, `latest_channel`) and
-    its value: `rows` and `customers`, the mean probability `given`, and the `share` of yes with `low` and `high`, which
-    hold the true share with a chance of 95 %. `held_back` says, of each tier that a gate of this training held back,
-    which one and by how much, also of `tier` where the base rate of the latest period answers in its place; `goes_on`
-    why the champion's model goes on answering, and is empty for a model that is new. `seen` counts the customers of
-    the rows learnt from, by the same features and values as `reliability`.
+    - `definition`, `scope` and `doc`: the target's own texts.
+    - `base_rate`: the share of positives among the test rows; for an amount, their mean.
+    - `calibration`: the kind of calibration. `metrics`: finite numbers by name.
+    - `form`: `probability`, `amount` or `stage`. `tier`: the tier that answers.
+    - `evidence`: a letter of `models.prediction.estimate.EVIDENCE`. `prior`: the rate assumed before there is data.
+    - `coverage`: the share of groups of test rows whose rate was inside its interval, which should be `interval`;
+      None without a test.
+    - `counts`: customers, rows, yes and history_days. `losses`: the log loss of each tier tried, on unseen rows.
+    - `needed`: the counts from which a tier is tried, by tier.
+    - `missing`: why the target could not be tested; empty when it was.
+    - `reliability`: the test rows by a feature (`stage`, `latest_channel`) and its value: `rows`, `customers`, the
+      mean probability `given`, and the `share` of yes with its 95 % interval from `low` to `high`.
+    - `held_back`: for each tier that a gate of this training held back, the gate and by how much it failed; also for
+      `tier` itself where the base rate of the latest period answers in its place.
+    - `goes_on`: why the champion's model goes on answering; empty for a new model.
+    - `seen`: customers of the training rows, by the same features and values as `reliability`.
     """
 
     definition: str
@@ -65,7 +72,7 @@ class TargetCard:
     seen: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def to_fields(self) -> dict[str, Any]:
-        """The card as JSON values; float where a float is meant, so that writing and reading agree."""
+        """The card as JSON values; integers become float in float fields, so that writing and reading agree."""
         numbers = {name: float(getattr(self, name)) for name in ("horizon_days", "base_rate", "prior", "interval")}
         mappings = {name: _floats(getattr(self, name)) for name in ("metrics", "counts", "losses")}
         return (
@@ -86,18 +93,24 @@ class TargetCard:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> TargetCard:
-        """The card of `to_fields`, also as it is written; TypeError when `fields` is anything else."""
-        return cls(**{"tier" if name == _TIER else name: value for name, value in fields.items()})
+        """The card of `to_fields` or of `written`; TypeError when `fields` is anything else."""
+        return cls(**_with_tiers({"tier" if name == _TIER else name: fields[name] for name in fields}, tier_from_disk))
+
+    def written(self) -> dict[str, Any]:
+        """The fields as they are on disk."""
+        fields = _with_tiers(self.to_fields(), tier_on_disk)
+        return {_TIER if name == "tier" else name: value for name, value in fields.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """Where a bundle comes from and what is in it.
 
-    `created` is ISO 8601, `now` the moment the training looked from and `log_offset` the last event it saw;
-    `recommender` holds the recommender's metrics, `recommender_tier` what answers (`neighbours`, `popularity` or
-    `nothing`) and `recommender_why` why nothing above it does; `policy` has the policy's parameters. `version` is
-    filled by `Bundle`: 12 hex digits of the contents, the same for the same training on the same log, whenever it ran.
+    `created` is ISO 8601, `now` the time as of which the training ran (microseconds UTC) and `log_offset` the last
+    event it read. `recommender` holds the recommender's metrics, `recommender_tier` its tier (`neighbours`,
+    `popularity` or `nothing`) and `recommender_why` why no higher tier answers. `policy` has the policy's parameters.
+    `version` is filled by `Bundle`: 12 hex digits of the contents, the same for the same training on the same log,
+    whenever it ran.
     """
 
     fingerprint: str
@@ -115,20 +128,15 @@ class Manifest:
     version: str = ""
 
     def to_fields(self) -> dict[str, Any]:
-        """The manifest as JSON values; float where a float is meant, so that writing and reading agree."""
+        """The manifest as JSON values; integers become float in float fields, so that writing and reading agree."""
         cards = {name: card.to_fields() for name, card in self.targets.items()}
         fields = {name: getattr(self, name) for name in self.__slots__}
         fields |= {"features": list(self.features), "targets": cards}
         return fields | {"recommender": _floats(self.recommender), "policy": _floats(self.policy)}
 
     def written(self) -> dict[str, Any]:
-        """The fields as they are on the disk."""
-        fields = self.to_fields()
-        cards = {
-            target: {_TIER if name == "tier" else name: value for name, value in card.items()}
-            for target, card in fields["targets"].items()
-        }
-        return {**fields, "targets": cards}
+        """The fields as they are on disk."""
+        return {**self.to_fields(), "targets": {target: card.written() for target, card in self.targets.items()}}
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Manifest:
@@ -138,10 +146,16 @@ class Manifest:
         return cls(**values | {"features": tuple(fields["features"]), "targets": targets})
 
     def hashed(self, digests: Mapping[str, str]) -> str:
-        """12 hex digits of what a bundle says and holds (`digests` of its files), not of when and by which commit."""
+        """12 hex digits of the manifest and the `digests` of the files, without the time and the commit of the run."""
         fields = {name: value for name, value in self.written().items() if name not in _CIRCUMSTANCES}
         text = json.dumps({"format": FORMAT, **fields, "files": dict(digests)}, sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _with_tiers(fields: dict[str, Any], spelling: Callable[[str], str]) -> dict[str, Any]:
+    """The fields of a card with its tiers in another spelling."""
+    keyed = {name: {spelling(tier): value for tier, value in fields[name].items()} for name in fields.keys() & _BY_TIER}
+    return {name: spelling(value) if name == "tier" else keyed.get(name, value) for name, value in fields.items()}
 
 
 def _floats(numbers: Mapping[str, float]) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """The promotion log: which bundle each alias named, since when, who moved it and why.
 
-One line of JSON for every move, only ever appended, each on the disk before the move is reported as done. It answers
-"what was live at time T" without asking any registry, and says where to go back to.
+One line of JSON for every move, only ever appended, and on disk before the move is reported as done. It answers
+"what was live at time T" without asking a registry, and lists the versions to go back to.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ By = Literal["train", "retrain", "recalibrate", "promote", "rollback", "hand"]
 CHAMPION: Alias = "champion"
 """The bundle that answers."""
 CHALLENGER: Alias = "challenger"
-"""The newest bundle that was to be looked at first."""
+"""The newest bundle that was trained and not made champion."""
 SHADOW: Alias = "shadow"
-"""The bundle that is scored beside the champion and never answers."""
+"""The bundle that scores beside the champion and never answers."""
 ALIASES: tuple[Alias, ...] = get_args(Alias)
 
 
@@ -35,7 +35,7 @@ class DamagedPromotions(BundleError):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Who moves an alias, and why, in words. `hand` is whoever copied a bundle past the commands."""
+    """Who moves an alias, and why, in words. `hand` means that someone copied a bundle without the commands."""
 
     by: By
     reason: str
@@ -45,7 +45,8 @@ class Cause:
 class Move:
     """From `at` (microseconds UTC) on, `alias` names the bundle `version`; before, `previous` (empty: nothing).
 
-    `targets` says of a bundle just trained what answers each target and recommendations, and why nothing better does.
+    `targets` says, for a bundle just trained, which tier answers each target and recommendations, and why no better
+    one does.
     """
 
     at: int
@@ -72,20 +73,20 @@ class Move:
 
 
 def live_at(moves: Sequence[Move], at: int, alias: Alias = CHAMPION) -> Move | None:
-    """The move that made `alias` name what it named at the moment `at`; None where it named nothing yet."""
+    """The move that was in force for `alias` at the time `at`; None where it named nothing yet."""
     return next((move for move in reversed(moves) if move.alias == alias and move.at <= at), None)
 
 
 def named(moves: Sequence[Move]) -> dict[Alias, str]:
-    """The version that each alias names after all moves; without those that name nothing yet."""
+    """The version that each alias names after all moves; aliases that name nothing have no entry."""
     return {move.alias: move.version for move in moves}
 
 
 def fallbacks(moves: Sequence[Move]) -> list[str]:
     """Versions to go back to from the champion, the latest first.
 
-    They were champions, and were not gone back from since they last became one. A champion at another level stands in
-    the place of the one it was made of: it has the same models, and going back to them would change nothing.
+    These are earlier champions that were not rolled back since they last became champion. A recalibrated champion
+    replaces the one it was made of: both have the same models, so going back to that one would change nothing.
     """
     stack: list[str] = []
     for move in moves:
@@ -115,7 +116,7 @@ class Promotions:
     def moves(self) -> list[Move]:
         """All moves, oldest first; their times never fall. Raises `DamagedPromotions`.
 
-        What a crash left of a line that was never finished is not a move.
+        A last line that a crash cut off is not a move.
         """
         try:
             content = self.path.read_bytes()
@@ -125,9 +126,9 @@ class Promotions:
 
     @contextmanager
     def writing(self) -> Iterator[Callable[[Move], Move]]:
-        """Hold the one writer's lock, and give what appends a move and returns it as it was written.
+        """Hold the writer's lock, and give a function that appends a move and returns it as written.
 
-        A clock that was set back does not turn the order around: no move is earlier than the one before it.
+        Where the clock was set back, a move gets the time of the move before it, so that times never fall.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with alone(self.path.with_name(f".{self.path.name}.lock")), self.path.open("ab") as file:

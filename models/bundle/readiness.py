@@ -1,7 +1,7 @@
-"""How far each target has come: what stands behind its answers today, and what the next tier takes.
+"""Readiness: the tier and evidence of each target today, and the data that the next tier needs.
 
-Everything is read from the cards of a bundle: what was counted when it was trained, and the counts from which each tier
-is tried. When a tier will be reached is a straight line through what the shop has gathered so far, and no promise.
+Everything is read from the cards of a bundle: the counts of its training, and the counts from which each tier is
+tried. The date at which a tier will be tried is extrapolated linearly from the data gathered so far.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _COUNTED = {
     "no": ("row with a no", "rows with a no"),
     HISTORY: ("day of history", "days of history"),
 }
-"""What tiers are tried by: one of it, and several."""
+"""The counts that decide whether a tier is tried, in words: singular and plural."""
 
 FARTHEST_DAYS = 10 * 365
-"""What is further off than this is not expected: no shop goes on as it does for so long, nor does the calendar."""
+"""The farthest day that is extrapolated to: no shop stays as it is for so long."""
 
 
 @dataclass(frozen=True, slots=True)
 class NextTier:
-    """The tier above: the counts from which it is tried, what is lacking, and when that is expected, in microseconds.
+    """The next tier: the counts from which it is tried, those lacking, and when it is expected, microseconds UTC.
 
-    `lacking` is empty when the tier was tried already and does not answer, for the reason that the target gives: then
-    more of the same data may help or not, and nothing is `expected`. It is None, too, when what lacks does not grow, or
-    takes longer than anybody can foresee.
+    `lacking` is empty when the tier was tried and does not answer, for the reason that `Readiness.why` gives. More of
+    the same data may or may not help then, so `expected` is None. It is also None when a lacking count does not grow,
+    or would take longer than `FARTHEST_DAYS`.
     """
 
     tier: str
@@ -45,9 +45,9 @@ class NextTier:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """One target: its tier and evidence, what was counted, the tier above if there is one, and what it wants for.
+    """One target: its tier and evidence, its counts, the next tier if there is one, and what is missing for a test.
 
-    `why` says why no tier above answers, and is empty at the top.
+    `why` says why no higher tier answers, and is empty for the highest.
     """
 
     target: str
@@ -82,9 +82,9 @@ def readiness(manifest: Manifest) -> list[Readiness]:
 
 
 def served(manifest: Manifest) -> dict[str, str]:
-    """What answers each target and recommendations, and why nothing above it does: a sentence each."""
-    told = {name: _served(card.tier, card.evidence, why_not_higher(card)) for name, card in manifest.targets.items()}
-    return told | {"recommender": _served(manifest.recommender_tier, "", manifest.recommender_why)}
+    """The tier that answers each target and recommendations, and why no higher one does, as text."""
+    texts = {name: _served(card.tier, card.evidence, why_not_higher(card)) for name, card in manifest.targets.items()}
+    return texts | {"recommender": _served(manifest.recommender_tier, "", manifest.recommender_why)}
 
 
 def _served(tier: str, evidence: str, why: str) -> str:
@@ -92,17 +92,17 @@ def _served(tier: str, evidence: str, why: str) -> str:
 
 
 def lacking_words(lacking: Mapping[str, float]) -> str:
-    """What is lacking, in words: "1 more row with a yes and 25 more days of history"."""
+    """The lacking counts in words: "1 more row with a yes and 25 more days of history"."""
     return " and ".join(f"{number:,.0f} more {_COUNTED[what][number != 1]}" for what, number in lacking.items())
 
 
 def why_not_higher(card: TargetCard) -> str:
-    """Why the tier that answers is no higher: what a gate found, what it was tried beside, or what is lacking."""
+    """Why no higher tier answers: the gate that held it back, its loss in the comparison, or the counts lacking."""
     if card.goes_on:
         return card.goes_on
     if card.held_back:
-        told = " ".join(f"{tier} was held back: {found}." for tier, found in card.held_back.items())
-        return f"{told} The base rate of the latest period answers." if card.tier in card.held_back else told
+        reasons = " ".join(f"{tier} was held back: {reason}." for tier, reason in card.held_back.items())
+        return f"{reasons} The base rate of the latest period answers." if card.tier in card.held_back else reasons
     above = _above(card)
     tried = [tier for tier in above if tier in card.losses]
     if tried and card.tier in card.losses:
@@ -125,9 +125,9 @@ def _above(card: TargetCard) -> list[str]:
 
 
 def _next(card: TargetCard, now: int) -> NextTier | None:
-    """The lowest tier above that lacks something, else the lowest above; None at the top."""
-    found = [_tier(name, card, now) for name in _above(card)]
-    return next((each for each in found if each.lacking), found[0] if found else None)
+    """The lowest higher tier that lacks data, else the lowest higher tier; None for the highest."""
+    tiers = [_tier(name, card, now) for name in _above(card)]
+    return next((tier for tier in tiers if tier.lacking), tiers[0] if tiers else None)
 
 
 def _tier(name: str, card: TargetCard, now: int) -> NextTier:
@@ -142,7 +142,7 @@ def _tier(name: str, card: TargetCard, now: int) -> NextTier:
 
 
 def _wait(what: str, lacking: float, counts: Mapping[str, float]) -> float:
-    """Days until what is lacking has come together, at the pace of the history so far; infinite without any pace."""
+    """Days until the lacking number is gathered, at the pace of the history so far; infinite where nothing grows."""
     if what == HISTORY:
         return lacking
     counted, history = counts.get(what, 0.0), counts.get(HISTORY, 0.0)

@@ -1,8 +1,8 @@
-"""What features and scores were like when a bundle was trained: what later ones are compared with.
+"""The distributions of features and scores when a bundle was trained, with which later ones are compared.
 
-A log that grows is never quite the shop it was: customers age, a year has seasons, a week has days. So a reference
-knows, of each column, not only how it was distributed but how far it was from itself at earlier moments of the same
-shop (`Baseline.usual`): a change is worth an alarm when it is larger than those.
+A shop's distributions always change a little: customers age, a year has seasons, a week has days. So a reference
+keeps, for each column, the distribution and its distances from earlier dates of the same shop (`Baseline.usual_psi`
+and others). A change is worth an alarm when it is larger than those.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _USUAL = ("usual_psi", "usual_wasserstein", "usual_sameness")
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """One column: its `sketch`, and the largest distances of the same shop at earlier moments from it.
+    """One column: its `sketch`, and its largest distances from the same shop at earlier dates.
 
-    `usual_psi` and `usual_wasserstein` are NaN where there were no earlier moments to compare. `usual_sameness` is the
-    largest share of customers that ever had the same value, NaN being one.
+    `usual_psi` and `usual_wasserstein` are NaN where there were no earlier dates to compare. `usual_sameness` is the
+    largest share of customers that had the same value at any of the dates; NaN counts as a value.
     """
 
     sketch: Sketch
@@ -39,10 +39,10 @@ class Baseline:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """The shop at the moment `now`, microseconds, when a bundle was trained.
+    """The shop at the time `now` of a training, microseconds UTC.
 
-    `features` and `scores` (by target) are of the customers with a recent sign of life; `span` is how far before `now`
-    the oldest of the earlier moments lies, in microseconds, 0 when there are none.
+    `features` and `scores` (by target) are those of recently active customers. `span` is how far before `now` the
+    oldest of the earlier dates is, in microseconds; 0 when there are none.
     """
 
     role: ClassVar[str] = "reference"
@@ -63,11 +63,11 @@ class Reference:
             archive,
             names=_text([[*self.features], [*self.scores]]),
             times=np.array([self.now, self.span], np.int64),
-            sizes=np.array([len(each.sketch.edges) for each in columns], np.int64),
-            edges=_joined([each.sketch.edges for each in columns], np.float64),
-            counts=_joined([each.sketch.counts for each in columns], np.int64),
-            sums=_joined([each.sketch.sums for each in columns], np.float64),
-            usual=np.array([[getattr(each, name) for name in _USUAL] for each in columns]).reshape(-1, len(_USUAL)),
+            sizes=np.array([len(column.sketch.edges) for column in columns], np.int64),
+            edges=_joined([column.sketch.edges for column in columns], np.float64),
+            counts=_joined([column.sketch.counts for column in columns], np.int64),
+            sums=_joined([column.sketch.sums for column in columns], np.float64),
+            usual=np.array([[getattr(column, name) for name in _USUAL] for column in columns]).reshape(-1, len(_USUAL)),
         )
         return {self.file: archive.getvalue()}
 

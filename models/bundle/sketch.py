@@ -1,18 +1,18 @@
 """A sketch of a distribution: counts and sums in cells that were cut once, from a reference, so that its size is fixed.
 
-The cells hold about equally many values of the reference (`CELLS` quantiles), but a value so frequent that it would
-fill a cell by itself, such as 0, is an *atom* and has one of its own, and so has NaN. Sketches over the same cells are
-merged by adding, whatever was in them and in whichever order, so that parts of a shop can be sketched apart.
+The cells hold about equally many values of the reference (`CELLS` quantiles). A value so frequent that it would fill a
+cell by itself, such as 0, is an *atom* and has a cell of its own, and so has NaN. Sketches over the same cells are
+merged by addition, in any order, so that parts of a shop can be sketched separately.
 
-Two distances tell a live sketch from the reference. The *population stability index* (PSI; Siddiqi, 2006), the
-symmetrised relative entropy of the cells, sees any change of shape, in or out of NaN. The *Wasserstein distance* (the
-mean way that values must go to turn one distribution into the other; Vallender, 1974) sees how far they went. It is
-given in *mean deviations*: one is the mean distance of the reference to its own median, so that whatever a constant is
-put in place of a feature, it is at least one away.
+Two distances compare a live sketch with the reference. The *population stability index* (PSI; Siddiqi, 2006), the
+symmetrised relative entropy of the cells, responds to any change of shape, and to values that become or cease to be
+NaN. The *Wasserstein distance* (the mean distance that values must move to turn one distribution into the other;
+Vallender, 1974) measures how far values moved. Its unit is the *mean deviation*, the mean distance of the reference
+from its own median, so that a feature replaced by any constant is at a distance of at least one.
 
-What a sketch cannot tell is whether all values of a cell are the same; `sameness` asks the values.
+A sketch does not know whether all values of a cell are the same; `sameness` reads the values themselves.
 
-Samples of one distribution are apart, too, by chance. How far is known for both (`psi_noise`, `wasserstein_noise`).
+Two samples of one distribution differ by chance; `psi_noise` and `wasserstein_noise` say by how much.
 """
 
 from __future__ import annotations
@@ -81,12 +81,12 @@ class Sketch:
 
     @property
     def mean_deviation(self) -> float:
-        """The mean distance of the values, each taken for the mean of its cell, to the median."""
+        """The mean distance of the values from the median, each value counted as the mean of its cell."""
         points, shares = self._points()
         return float(shares @ np.abs(points - self.median)) if len(points) else float("nan")
 
     def merged(self, other: Sketch) -> Sketch:
-        """Both together. ValueError when they have not the same cells."""
+        """The sketch of both samples together. ValueError when the cells differ."""
         _check_same_cells(self, other)
         return Sketch(self.edges, self.counts + other.counts, self.sums + other.sums)
 
@@ -98,7 +98,7 @@ class Sketch:
 
 
 def edges_of(values: ArrayLike) -> NDArray[np.float64]:
-    """Where to cut, float64[at most 2 x CELLS]: at the quantiles, and before and behind each atom."""
+    """The edges of cells for these values, float64[at most 2 x CELLS]: the quantiles, and both sides of each atom."""
     flat = np.clip(np.asarray(values, np.float64).ravel(), -_LARGEST, _LARGEST)
     flat = flat[~np.isnan(flat)]
     distinct, counts = np.unique(flat, return_counts=True)
@@ -110,35 +110,40 @@ def edges_of(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def sameness(values: ArrayLike) -> float:
-    """The share of the most frequent value, NaN being one; 0 when there are none."""
+    """The share of the most frequent value, where NaN counts as a value; 0 when there are no values."""
     flat = np.asarray(values).ravel()
     return float(np.unique(flat, return_counts=True)[1].max() / len(flat)) if len(flat) else 0.0
 
 
 def psi(reference: Sketch, live: Sketch) -> float:
-    """The population stability index, from 0; every cell that holds anything counts half a value more, so that an empty
-    one is no infinity. ValueError when they have not the same cells."""
+    """The population stability index, from 0. ValueError when the cells differ.
+
+    Half a value is added to every cell that either sketch has values in, so that an empty cell does not make the
+    index infinite.
+    """
     before, after = _held(reference, live)
     if not len(before):
         return 0.0
     expected = (before + 0.5) / (before + 0.5).sum()
-    found = (after + 0.5) / (after + 0.5).sum()
-    return float(((found - expected) * np.log(found / expected)).sum())
+    observed = (after + 0.5) / (after + 0.5).sum()
+    return float(((observed - expected) * np.log(observed / expected)).sum())
 
 
 def psi_noise(reference: Sketch, live: Sketch, deviations: float) -> float:
-    """What the index may be by chance, were both of one distribution: its mean plus so many standard deviations.
+    """The index to expect by chance if both are samples of one distribution: its mean plus so many `deviations`.
 
-    With B cells, n and m values it is (1/n + 1/m) times a chi-squared of B - 1 degrees of freedom (Yurdakul, 2018).
+    With B cells, n and m values the index is (1/n + 1/m) times a chi-squared variable of B - 1 degrees of freedom
+    (Yurdakul, 2018). `deviations` are standard deviations.
     """
     freedom = max(len(_held(reference, live)[0]) - 1, 0)
     return (freedom + deviations * float(np.sqrt(2.0 * freedom))) * _noise_of(reference.total, live.total)
 
 
 def wasserstein(reference: Sketch, live: Sketch) -> float:
-    """The distance between what is a number in both, in mean deviations of the reference; 0 when one of them has none.
+    """The distance between the numbers in both, in mean deviations of the reference; 0 when either has no numbers.
 
-    NaN when the reference is a constant and has none: then the index alone tells. ValueError for other cells.
+    NaN when the reference is a constant, whose mean deviation is 0: then only the index can tell a change. ValueError
+    when the cells differ.
     """
     _check_same_cells(reference, live)
     widths, before, after = _steps(reference, live)
@@ -146,8 +151,10 @@ def wasserstein(reference: Sketch, live: Sketch) -> float:
 
 
 def wasserstein_noise(reference: Sketch, live: Sketch, deviations: float) -> float:
-    """What the distance may be by chance, in mean deviations: at every place so many standard deviations of the
-    difference of the two shares below it, were both drawn from one distribution."""
+    """The distance to expect by chance if both are samples of one distribution, in mean deviations.
+
+    At every value, the shares of the two samples below it are assumed to differ by so many standard deviations.
+    """
     widths, before, after = _steps(reference, live)
     n, m = int(reference.counts[:-1].sum()), int(live.counts[:-1].sum())
     if not len(widths):
@@ -157,15 +164,17 @@ def wasserstein_noise(reference: Sketch, live: Sketch, deviations: float) -> flo
 
 
 def _held(reference: Sketch, live: Sketch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The counts of the cells in which either holds anything."""
+    """The counts of the cells in which either sketch has values."""
     _check_same_cells(reference, live)
     held = reference.counts + live.counts > 0
     return reference.counts[held], live.counts[held]
 
 
 def _steps(reference: Sketch, live: Sketch) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """The widths between the points of both, and the shares of each at or below these widths; nothing when one is
-    empty."""
+    """The gaps between neighbouring points of both sketches, and the share of each sketch below each gap.
+
+    Three arrays of the same length, which are empty when either sketch is.
+    """
     (first, before), (second, after) = reference._points(), live._points()
     if not len(first) or not len(second):
         nothing = np.empty(0)

@@ -1,4 +1,4 @@
-"""The contract of what a bundle holds: its files, and the same thing from them again."""
+"""The contract of a part of a bundle: it is written as files, and read back from them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Callable, Collection, Mapping
 from typing import ClassVar, Protocol, Self
 
 Read = Callable[[str], bytes]
-"""Gives the content of a file of a bundle by its name."""
+"""A function that gives the content of a bundle's file by its name."""
 
 Says = Mapping[str, Collection[str]]
-"""What may stand in these fields of the manifest, or of a target's card, for the bundle to be consistent."""
+"""The values that fields of the manifest, or of a target's card, may have for the bundle to be consistent."""
 
 
 class Part(Protocol):
-    """What a bundle holds once, for all targets: the recommender, the reference.
+    """A member of a bundle that serves all targets: the recommender, the reference.
 
-    `role` is what it does in the bundle, which has one part of each role, and `name` which part of that role it is.
+    `role` is its purpose, and a bundle has at most one part of each role; `name` tells the parts of one role apart.
     A bundle that lists `file` holds this part. `says` are fields of the manifest.
     """
 
@@ -25,7 +25,7 @@ class Part(Protocol):
     says: ClassVar[Says]
 
     def files(self) -> dict[str, bytes]:
-        """What a bundle keeps of the part, by file name; equal parts give equal bytes."""
+        """The files of the part in a bundle, by name; equal parts give equal bytes."""
         ...
 
     @classmethod

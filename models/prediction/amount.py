@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.parts.contract import Read, Says
+from models.parts.disk import tier_from_disk, tier_on_disk
 from models.prediction.clv_amount import BuyingAmount
 from models.prediction.estimate import Estimate, Estimates, band_of
 from models.prediction.interval import EVEN, Ranks
@@ -29,7 +30,7 @@ class AmountTier(Protocol):
 
     @property
     def name(self) -> str:
-        """What the tier is called: `prior`, `buyers` or `lightgbm`."""
+        """What the tier is called: `prior`, `clv` or `lightgbm`."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -127,7 +128,7 @@ class AmountTrees:
 
     def to_bytes(self) -> bytes:
         """JSON of the start, the three models' texts, the factor and the margin."""
-        start = {self.start.name: json.loads(self.start.to_bytes())}
+        start = {tier_on_disk(self.start.name): json.loads(self.start.to_bytes())}
         fields = {"start": start, "factor": self.factor, "margin": self.margin, "texts": self.texts}
         return json.dumps(fields).encode()
 
@@ -135,11 +136,11 @@ class AmountTrees:
     def from_bytes(cls, content: bytes, target: str, names: tuple[str, ...]) -> AmountTrees:
         """What `to_bytes` gave; ValueError for anything else."""
         fields = fields_of(content, target, frozenset({"start", "factor", "margin", "texts"}))
-        found = fields["start"]
-        if not isinstance(found, dict) or len(found) != 1 or not set(found) <= set(STARTS):
+        starts = fields["start"]
+        if not isinstance(starts, dict) or len(starts) != 1 or not set(map(tier_from_disk, starts)) <= set(STARTS):
             raise ValueError(f"The start of the trees of {target} is unreadable: expected one of {', '.join(STARTS)}.")
-        [(name, parameters)] = found.items()
-        start = STARTS[name].from_bytes(json.dumps(parameters).encode(), target, names)
+        [(name, parameters)] = starts.items()
+        start = STARTS[tier_from_disk(name)].from_bytes(json.dumps(parameters).encode(), target, names)
         return cls(target, start, fields["texts"], fields["factor"], fields["margin"], names)
 
 
@@ -189,7 +190,7 @@ class AmountScorer:
     def files(self) -> dict[str, bytes]:
         """What a bundle keeps of the scorer, by file name."""
         return {
-            f"{self.target}.{self.tier.name}.json": self.tier.to_bytes(),
+            f"{self.target}.{tier_on_disk(self.tier.name)}.json": self.tier.to_bytes(),
             f"{self.target}.scorer.json": json.dumps({"ranks": self.ranks.quantiles}, allow_nan=False).encode(),
         }
 
@@ -199,4 +200,5 @@ class AmountScorer:
         if tier not in AMOUNT_TIERS:
             raise ValueError(f"The tier of {target} is {tier!r}; expected one of {', '.join(AMOUNT_TIERS)}.")
         ranks = Ranks(tuple(fields_of(read(f"{target}.scorer.json"), target, frozenset({"ranks"}))["ranks"]))
-        return cls(target, AMOUNT_TIERS[tier].from_bytes(read(f"{target}.{tier}.json"), target, tuple(names)), ranks)
+        content = read(f"{target}.{tier_on_disk(tier)}.json")
+        return cls(target, AMOUNT_TIERS[tier].from_bytes(content, target, tuple(names)), ranks)

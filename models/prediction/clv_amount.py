@@ -35,7 +35,7 @@ class BuyingAmount:
     an order and the pace of a usual customer, whom contributions are told against.
     """
 
-    name = "buyers"
+    name = "clv"
 
     def __init__(
         self, buying: Buying, spending: Spending, days: float, weights: Parts, usual: Parts,

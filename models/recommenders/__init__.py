@@ -1,5 +1,5 @@
 """What a customer may want next.
 
-`contract` says what every recommender answers, `item_item` is one by neighbours of items, and `history` what any of
-them is asked with: what was touched lately.
+`contract` is the interface of every recommender, `item_item` the recommender by neighbours of items, and `history`
+gives the input: the items that a customer touched lately.
 """

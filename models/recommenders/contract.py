@@ -1,4 +1,4 @@
-"""The contract of a recommender: what a customer touched lately in, the items they may want next out, with reasons."""
+"""The contract of a recommender: from the items a customer touched lately to those they may want next, with reasons."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import NamedTuple, Protocol
 from models.parts.contract import Part
 
 POPULAR = "popular"
-"""The reason of an item recommended for what all customers take, not for what this one did."""
+"""The reason of an item that is recommended because all customers like it, not because of this one's events."""
 
 
 class Touched(NamedTuple):
-    """An item that a customer touched lately, its weight, not negative, and whether it was bought or viewed alone."""
+    """An item that a customer touched lately, its weight, 0 or more, and whether it was bought or only viewed."""
 
     item: str
     weight: float
@@ -20,11 +20,11 @@ class Touched(NamedTuple):
 
 
 Recent = Sequence[tuple[str, float] | Touched]
-"""What a customer touched lately, newest first; a pair is an item that was bought. An item may occur twice."""
+"""The items that a customer touched lately, newest first; a pair is an item that was bought. Items may repeat."""
 
 
 class Recommendation(NamedTuple):
-    """One recommended item; `reason` is "because of ITEM" (the recent item that spoke loudest) or "popular"."""
+    """One recommended item; `reason` is "popular", or "because of ITEM": the recent item that adds most to it."""
 
     item: str
     score: float
@@ -34,7 +34,7 @@ class Recommendation(NamedTuple):
 class Recommender(Part, Protocol):
     """A part of a bundle that ranks a catalogue of items for a customer. Safe to share between threads.
 
-    `items` are the names of the catalogue. Its `says` list the tiers that it may answer on, as `recommender_tier`.
+    `items` are the names of the catalogue. Its `says` lists the tiers that it may answer with, as `recommender_tier`.
     """
 
     items: list[str]

@@ -1,6 +1,6 @@
-"""What a customer touched lately or buys again and again, as the recommender takes it.
+"""The items that a customer touched lately or buys repeatedly: the input of the recommender.
 
-Training and serving both read it here, so a recommender is served with what it was evaluated with.
+Training and serving both read it here, so a recommender gets the same input in service as in its evaluation.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HALF_LIVES = {
     VIEWS: 28 * DAY,
     "favourite_purchases": Journey.memories["favourite_purchases"].parameters()["half_life"],
 }
-"""The memories that count, and the time in which an item in each loses half its weight."""
+"""The memories of the fold that are read, and the time in which an item in each loses half its weight."""
 
 
 def recent_items(
@@ -28,8 +28,8 @@ def recent_items(
 ) -> list[Touched]:
     """The items in the memories of states[index] with their weights, the heaviest first.
 
-    An item touched once, this moment, weighs 1; what is bought again and again weighs more. `name` gives the name
-    behind an item's code in the log that the states come from.
+    An item touched once, just now, weighs 1; one that is bought repeatedly weighs more. `name` gives the name of an
+    item's code in the log that the states come from.
     """
     touched = [
         (0.5 ** ((now - at) / half_life), code, memory != VIEWS)

@@ -4,11 +4,10 @@ Every item keeps its closest neighbours with weights learnt in training, and an 
 
     sum over recent items r of  weight(r) x neighbour_weight(r, item)   +   prior x popularity(item)
 
-An item may be its own neighbour: that weight means "buy it again", without which groceries cannot be served. It
-counts for what was bought alone: a product that was only viewed is no evidence for itself, and is recommended only
-because of others, or because it is popular.
-Neighbour weights and popularity are never negative, so an item that is nobody's neighbour can be beaten only
-by popularity, and ranking a few hundred candidates ranks the whole catalogue.
+An item may be its own neighbour: that weight means "buy it again", which groceries need. It counts only for items
+that were bought: an item that was only viewed is recommended because of other items, or because it is popular.
+Neighbour weights and popularity are never negative, so items that are nobody's neighbour rank by popularity alone,
+and ranking a few hundred candidates ranks the whole catalogue.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _NO_ITEM = -1
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """Each item's neighbours in compressed sparse rows: those of item i stand at `starts[i]` up to `starts[i + 1]`.
+    """Each item's neighbours in compressed sparse rows: those of item i are at `starts[i]` up to `starts[i + 1]`.
 
     `starts` is int64[number of items + 1], `items` int32 indexes into the catalogue, `weights` float32.
     """
@@ -46,7 +45,7 @@ class Neighbours:
 
 @dataclass(slots=True)
 class _Votes:
-    """What the recent items say: `items[k]` gets `weights[k]` from the known recent item `sources[speakers[k]]`."""
+    """The votes of the recent items: `items[k]` gets `weights[k]` from the recent item `sources[speakers[k]]`."""
 
     items: NDArray[np.intp]
     weights: NDArray[np.float64]
@@ -67,9 +66,9 @@ class _Scratch(threading.local):
 
 
 class ItemItem:
-    """The recommender that goes by neighbours, or, where there are none, by popularity alone.
+    """The recommender by neighbours, or, where there are none, by popularity alone.
 
-    Items of equal score stand in order of popularity, then of `items`.
+    Items of equal score are ordered by popularity, then by their place in `items`.
     """
 
     role: ClassVar[str] = "recommender"
@@ -101,7 +100,7 @@ class ItemItem:
     def without_neighbours(
         cls, items: Sequence[str] = (), popularity: Sequence[float] | NDArray[np.float32] = ()
     ) -> ItemItem:
-        """What is popular, for everybody; of no items, nothing."""
+        """A recommender of the most popular items for everybody; without items it recommends nothing."""
         none = Neighbours(np.zeros(len(items) + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
         return cls(items, none, np.asarray(popularity, np.float32))
 
@@ -128,7 +127,7 @@ class ItemItem:
         return ranked
 
     def index(self, item: str) -> int | None:
-        """Where `item` stands in `items`; None when the catalogue does not know it."""
+        """The place of `item` in `items`; None when the catalogue does not know it."""
         return self._index.get(item)
 
     def files(self) -> dict[str, bytes]:
@@ -188,7 +187,7 @@ class ItemItem:
             raise ValueError(f"limit is {limit}; expected 0 or more.")
         excluded = {index for name in exclude if (index := self._index.get(name)) is not None}
         wanted = limit + len(excluded)
-        # Whatever is not voted for ranks by popularity, so the most popular `wanted` are all that can be needed.
+        # Items without votes rank by popularity, so only the most popular `wanted` of them can be among the best.
         candidates, scores = self._totals(votes, self._order[:wanted])
         if 0 < wanted < len(scores):
             least = np.partition(scores, len(scores) - wanted)[len(scores) - wanted]
@@ -205,7 +204,7 @@ class ItemItem:
         scratch = self._scratch
         np.add.at(scratch.total, votes.items, votes.weights)
         every = np.concatenate((votes.items, popular))
-        # Of an item's several places the last one written stays: a duplicate is a place that did not stay.
+        # `position` keeps the last of an item's places, so a place that differs from it is a duplicate.
         places = np.arange(len(every))
         scratch.position[every] = places
         candidates = every[scratch.position.take(every) == places]
@@ -214,7 +213,7 @@ class ItemItem:
         return candidates, scores
 
     def _reasons(self, votes: _Votes, indexes: NDArray[np.intp]) -> list[str]:
-        """Why each of the ranked items: the largest single part of its score, and of equal parts the newest."""
+        """The reason of each ranked item: the largest single part of its score, and among equal parts the newest."""
         chosen = self._scratch.chosen
         chosen[indexes] = True
         places = chosen.take(votes.items).nonzero()[0]
@@ -242,5 +241,5 @@ class ItemItem:
         if self.popularity.shape != (size,):
             raise ValueError(f"popularity has shape {self.popularity.shape}; expected ({size},).")
         numbers = (weights, self.popularity, np.array(self.prior))
-        if not all(np.all(np.isfinite(each) & (each >= 0.0)) for each in numbers):
+        if not all(np.all(np.isfinite(number) & (number >= 0.0)) for number in numbers):
             raise ValueError("Neighbour weights, popularity and prior must be finite and not negative.")

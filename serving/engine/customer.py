@@ -29,7 +29,7 @@ def target_scores(scores: CustomerScores) -> dict[str, dict[str, Any]]:
 
 
 def _target_score(scores: CustomerScores, champion: Champion, name: str, kind: Kind) -> dict[str, Any]:
-    fields = champion.told[name]
+    fields = champion.card_fields[name]
     estimate = scores.estimates.get(name)
     answer = {**fields, **answers.estimate_fields(fields["form"], estimate)}
     if estimate is None:

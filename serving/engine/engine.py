@@ -131,9 +131,9 @@ class Engine:
         """
         champion = self.champions.require()
         if wanted is not None:
-            unknown = set(wanted) - champion.told.keys()
+            unknown = set(wanted) - champion.card_fields.keys()
             if unknown:
-                raise UnknownTargets(sorted(unknown), list(champion.told))
+                raise UnknownTargets(sorted(unknown), list(champion.card_fields))
         return [
             score(self.fold, self._load(customer), now, champion, wanted, explain=explain) for customer in customers
         ]

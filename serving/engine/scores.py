@@ -79,7 +79,7 @@ def score(
     targets: Sequence[str] = ()
     estimates: dict[str, AnyEstimate] = {}
     if champion is not None:
-        targets = [name for name in champion.told if wanted is None or name in wanted]
+        targets = [name for name in champion.card_fields if wanted is None or name in wanted]
         estimates = champion.estimate(features, wanted) if known else champion.estimate_unknown(wanted)
     reasons = _reasons(champion, features, estimates if known else ()) if explain else None
     return CustomerScores(state.customer, known, as_of, features, stage, targets, estimates, reasons, champion)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from features.outcomes import STAYS
+from models.bundle.manifest import TargetCard
 from models.prediction.amount import AMOUNT_TIERS, AmountScorer, AmountTier, AmountTrees, MeanAmount
 from models.prediction.clv import COLUMNS, Buying, Spending
 from models.prediction.clv_amount import PACE, BuyingAmount
@@ -110,7 +113,7 @@ def test_more_of_what_is_own_is_told_by_its_feature() -> None:
 
 def test_a_start_of_another_name_is_refused() -> None:
     content = amounts()[AmountTrees.name].to_bytes().replace(b'"buyers"', b'"lightgbm"')
-    with pytest.raises(ValueError, match="expected one of prior, buyers"):
+    with pytest.raises(ValueError, match="expected one of prior, clv"):
         AmountTrees.from_bytes(content, "lifetime_value_90d", NAMES)
 
 
@@ -120,6 +123,22 @@ def test_bytes_keep_every_bit_of_an_amount(name: str) -> None:
     again = AmountScorer.from_files("lifetime_value_90d", name, scorer.files().__getitem__, NAMES)
     assert again.score_many(rows()).tobytes() == scorer.score_many(rows()).tobytes()
     assert again.files() == scorer.files()
+
+
+def test_the_tier_clv_keeps_its_earlier_name_on_disk() -> None:
+    """Bundles of earlier releases call it `buyers`, and their version is a hash of what they say."""
+    files = AmountScorer("lifetime_value_90d", amounts()["clv"]).files()
+    assert set(files) == {"lifetime_value_90d.buyers.json", "lifetime_value_90d.scorer.json"}
+    assert list(json.loads(amounts()[AmountTrees.name].to_bytes())["start"]) == ["buyers"]
+    by_tier: dict[str, Any] = {
+        "losses": {"clv": 0.5},
+        "needed": {"clv": {"customers": 30.0}},
+        "held_back": {"clv": "mae 2"},
+    }
+    card = TargetCard("spend", "everyone", 90.0, 50.0, "identity", form="amount", tier="clv", **by_tier)
+    written = card.written()
+    assert written["rung"] == "buyers" and all(list(written[name]) == ["buyers"] for name in by_tier)
+    assert TargetCard.from_fields(json.loads(json.dumps(written))) == card
 
 
 @pytest.mark.parametrize("name", STAGE_TIERS)
@@ -141,7 +160,7 @@ def test_bytes_keep_every_bit_of_a_stage(name: str) -> None:
 
 
 def test_a_tier_of_another_form_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected one of prior, buyers, lightgbm"):
+    with pytest.raises(ValueError, match="expected one of prior, clv, lightgbm"):
         AmountScorer.from_files("lifetime_value_90d", "logistic", lambda name: b"", NAMES)
     with pytest.raises(ValueError, match="expected one of prior, lightgbm"):
-        StageScorer.from_files("next_stage_28d", "buyers", lambda name: b"", NAMES)
+        StageScorer.from_files("next_stage_28d", "clv", lambda name: b"", NAMES)

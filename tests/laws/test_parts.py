@@ -133,7 +133,7 @@ def test_a_file_of_no_known_part_is_refused_with_its_name(tmp_path: Path) -> Non
     whole().save(tmp_path)
     put(tmp_path, "weather.npz", b"of a later release")
     with pytest.raises(
-        BundleError, match=r"lists weather.npz, of no part that this release knows; expected recommender"
+        BundleError, match=r"lists weather.npz, which no part of this release reads; expected recommender"
     ):
         load(tmp_path)
 

@@ -15,11 +15,11 @@ from waypost.demonstration import key_words, print_calls, report_champion
 
 def test_a_champion_that_was_trained_before_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
     made = bundle(JOURNEY).manifest
-    untested = TargetCard("d", "s", 90.0, 487.5, "identity", form="amount", tier="buyers", evidence="C")
+    untested = TargetCard("d", "s", 90.0, 487.5, "identity", form="amount", tier="clv", evidence="C")
     report_champion(replace(made, targets={**made.targets, "lifetime_value_90d": untested}))
     told = " ".join(capsys.readouterr().out.split())
     assert made.version in told
-    assert all(word in told for word in ("0.870", "35.0%", "buyers", "487.50"))
+    assert all(word in told for word in ("0.870", "35.0%", "clv", "487.50"))
 
 
 def test_the_calls_can_be_pasted_with_the_first_key(

@@ -94,7 +94,7 @@ def _untimed(found: Gathered, allowed: tuple[str, ...]) -> tuple[dict[str, Amoun
     own = own_amount(rows, found.names, found.target.horizon / DAY) if asked else None
     if own is not None:
         share = best_share([(own, newest)])
-        tiers["buyers"] = held_ends(shared(own, share), [(shared(own, share), newest)])
+        tiers["clv"] = held_ends(shared(own, share), [(shared(own, share), newest)])
     losses = {
         name: deviance(newest.labels, said_of(tier, newest)) if len(rows) else np.inf for name, tier in tiers.items()
     }
@@ -123,8 +123,8 @@ def _timed(
         early, later = shared(known[0], share), shared(known[1], share)
         final = shared(known[2], best_share([(known[0], data.stop), (known[1], held)]))
         starts = [early, later, final]
-        tiers["buyers"] = held_ends(final, [(early, data.stop), (later, held)])
-        losses["buyers"] = deviance(held.labels, said_of(later, held))
+        tiers["clv"] = held_ends(final, [(early, data.stop), (later, held)])
+        losses["clv"] = deviance(held.labels, said_of(later, held))
     if AmountTrees.name not in allowed:
         return tiers, losses, 0
     trees, losses[AmountTrees.name], rounds = _trees(data, spans, starts, seed)

@@ -44,7 +44,7 @@ LEAST: dict[str, dict[str, float]] = {
     "prior": {},
     "stage_rate": {"yes": 1},
     "logistic": {"customers": 30, "yes": 10},
-    "buyers": {"customers": 30, "yes": 10},
+    "clv": {"customers": 30, "yes": 10},
     "lightgbm": {"customers": 200, "yes": 50},
 }
 """Counts from which a tier is tried; the trees also need history enough to be parted by time."""

@@ -72,7 +72,7 @@ def test_a_release_without_the_entry_says_which_file_it_does_not_know(
 ) -> None:
     made.save(place.folder / "champion")
     monkeypatch.undo()
-    with pytest.raises(BundleError, match=r"lists newest\.json, of no part that this release knows"):
+    with pytest.raises(BundleError, match=r"lists newest\.json, which no part of this release reads"):
         Bundle.load(place.folder / "champion", JOURNEY.fingerprint, JOURNEY.names)
 
 

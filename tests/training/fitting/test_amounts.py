@@ -27,7 +27,7 @@ def test_the_amount_of_a_long_log_is_nearer_than_the_mean_and_adds_up() -> None:
     gathered = found("lifetime_value_90d", 150, 520)
     fitted = fit_amount(gathered, seed=1)
     test = judge_amount(fitted.scorer.tier, gathered.dataset, seed=1)
-    assert list(fitted.losses) == ["prior", "buyers", "lightgbm"]
+    assert list(fitted.losses) == ["prior", "clv", "lightgbm"]
     assert fitted.scorer.tier.name == min(fitted.losses, key=fitted.losses.__getitem__) != "prior"
     assert test.over["mean"]["mae"].high < 0.0 and test.over["mean"]["rmse"].high < 0.0
     assert test.total == pytest.approx(1.0, abs=0.1) and test.coverage == pytest.approx(0.9, abs=0.06)
@@ -45,7 +45,7 @@ def test_a_champion_is_one_of_the_models_and_holds_back_what_is_worse() -> None:
     own, mean = own_amount(past, data.names, 90.0), mean_amount(past, data.names, 50.0)
     assert own is not None
     same, worse = judge_amount(own, data, 1, champion=own), judge_amount(mean, data, 1, champion=own)
-    assert same.over["champion"]["mae"].value == 0.0 and passed(amount_champion_gates("spend", "buyers", same.over))
+    assert same.over["champion"]["mae"].value == 0.0 and passed(amount_champion_gates("spend", "clv", same.over))
     assert not passed(amount_champion_gates("spend", "prior", worse.over))
 
 
@@ -54,7 +54,7 @@ def test_the_mean_of_everybody_is_held_back_by_nothing_and_what_is_worse_than_it
     data = gathered.dataset
     far = MeanAmount(50.0 * float(data.test.labels.mean()), 0.0, 1e6, data.names)
     over = judge_amount(far, data, 1).over
-    assert passed(amount_gates("spend", LOWEST, over)) and not passed(amount_gates("spend", "buyers", over))
+    assert passed(amount_gates("spend", LOWEST, over)) and not passed(amount_gates("spend", "clv", over))
 
 
 def test_where_one_customer_spends_resamplings_without_it_have_no_total() -> None:
@@ -89,8 +89,8 @@ def test_a_pace_that_tells_everything_has_the_greatest_share_and_one_that_tells_
 def test_a_log_too_short_to_be_parted_is_answered_in_closed_form() -> None:
     gathered = found("lifetime_value_90d", 150, 200)
     fitted = fit_amount(gathered, seed=1)
-    assert gathered.split is None and fitted.scorer.tier.name == "buyers"
-    assert fitted.losses["buyers"] < 0.8 * fitted.losses["prior"]
+    assert gathered.split is None and fitted.scorer.tier.name == "clv"
+    assert fitted.losses["clv"] < 0.8 * fitted.losses["prior"]
     said = fitted.scorer.estimate_many(gathered.rows.features)
     assert ((said.low <= said.high) & (said.value > 0.0)).all() and set(said.rank_band.tolist()) > {
         "lower half",

@@ -1,4 +1,4 @@
-"""Fitting buyers: gradients, an oracle in plain Python, worlds whose truth is known, and the literature's figures."""
+"""Fitting BG/NBD and Gamma-Gamma: gradients, an oracle in plain Python, known worlds, and the literature's figures."""
 
 from __future__ import annotations
 
