@@ -11,10 +11,10 @@ from features.events import Channel, Event, Kind, Stage
 
 
 class Reason(NamedTuple):
-    """One thing that was asked of an action, and how it came out.
+    """One rule that an action was tested against, and the result.
 
-    `kind` is "stage", "channel", "condition", "frequency" or "value"; `rule` says what was expected, `actual` what
-    was found: columns and their values (NaN: not known), or hours since the last time and hours left.
+    `kind` is "stage", "channel", "condition", "frequency" or "value". `rule` says what was expected. `actual` are the
+    columns and their values (NaN: not known), or the hours since the last time and the hours left.
     """
 
     kind: str
@@ -25,8 +25,8 @@ class Reason(NamedTuple):
     @property
     def text(self) -> str:
         """The reason as a sentence: `contacts_7d < 3: no (contacts_7d is 5)`."""
-        found = ", ".join(f"{name} is {_shown(value)}" for name, value in self.actual.items())
-        return f"{self.rule}: {'yes' if self.passed else 'no'} ({found})"
+        actual = ", ".join(f"{name} is {_shown(value)}" for name, value in self.actual.items())
+        return f"{self.rule}: {'yes' if self.passed else 'no'} ({actual})"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; what is not known becomes None."""
@@ -35,7 +35,7 @@ class Reason(NamedTuple):
 
 
 class Considered(NamedTuple):
-    """One action as it was weighed: `score` is its expected gain less its cost (NaN: not known)."""
+    """One action as it was judged: `score` is its value less its cost (NaN: not known)."""
 
     action: str
     channel: Channel
@@ -60,10 +60,10 @@ class Considered(NamedTuple):
 class Decision:
     """The action chosen for one customer at one moment.
 
-    `probability` is that with which `action` was drawn, and never 0: a decision without its propensity cannot be
-    learned from. `propensities` holds every eligible action and sums to 1. `mode` is "exploit" when the chosen
-    action has the highest score of the eligible, else "explore". `needs_content` is "items" when the action shows
-    recommended items, else "". `considered` lists all actions in the order of the catalogue.
+    `probability` is the probability with which `action` was drawn; it is never 0, because only decisions with their
+    propensity can be evaluated later. `propensities` holds every eligible action and sums to 1. `mode` is "exploit"
+    when the chosen action has the highest score of the eligible ones, else "explore". `needs_content` is "items" when
+    the action shows recommended items, else "". `considered` lists all actions in the order of the catalogue.
     """
 
     decision_id: str
@@ -86,7 +86,7 @@ class Decision:
             "mode": self.mode,
             "probability": self.probability,
             "needs_content": self.needs_content,
-            "considered": [each.to_json() for each in self.considered],
+            "considered": [action.to_json() for action in self.considered],
         }
 
 

@@ -1,8 +1,8 @@
-"""Which actions are possible for a customer, why, and what each is worth: compiled to one Python function.
+"""Which actions are eligible for a customer, with reasons and scores: compiled to one Python function.
 
-The expressions of the catalogue are not walked for each customer: they are written into one function that reads each
-column once and tests each distinct condition once. That takes 25 microseconds where `Expr.evaluate`, which is made for
-columns, takes 600 (`python -m benchmarks.own_ways --parts conditions`).
+The expressions of the catalogue are compiled into one function that reads each column once and tests each distinct
+condition once. It takes 25 microseconds for a customer; `Expr.evaluate`, which is made for whole columns, takes 600
+(`python -m benchmarks.own_ways --parts conditions`).
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ Judgement = tuple[bool, float, tuple[Reason, ...]]
 """Whether an action is eligible, its score (value less cost, NaN: not known), and the reasons."""
 
 Judge = Callable[[Row, Stage, Mapping[str, int], int], list[Judgement]]
-"""The row of a customer, its stage, when each action was last chosen, and now -> one judgement per action."""
+"""From a customer's row, its stage, the time each action was last chosen, and now, to one judgement per action."""
 
 
 def compile_judge(actions: Sequence[Action]) -> Judge:
     """A function that judges every action for one customer.
 
-    Its row holds Python floats. It raises KeyError for a feature that is not in the row; a target that is not in
-    the row is NaN, since no model speaks of it.
+    Its row holds Python floats. It raises KeyError for a feature that is missing in the row; a target that is missing
+    counts as NaN.
     """
     compiled = compile(judge_text(actions), "<the actions, judged>", "exec")
-    code = next(each for each in compiled.co_consts if isinstance(each, CodeType))
-    # The kernels give arithmetic the very meaning it has in the fold.
+    code = next(constant for constant in compiled.co_consts if isinstance(constant, CodeType))
+    # With the kernels of the fold, arithmetic means the same here as there.
     words: dict[str, Any] = {**vars(kernels), "Reason": Reason, "new": tuple.__new__}
     for number, action in enumerate(actions):
         words[f"at_stage_{number}"] = tuple(_stage_reason(action, stage) for stage in Stage)
@@ -56,12 +56,14 @@ def judge_text(actions: Sequence[Action]) -> str:
     for number, action in enumerate(actions):
         for condition in action.conditions:
             lines += _rule_lines(condition, names, rules)
-        lines += _action_lines(number, action, names, [rules[_holds(each, names)] for each in action.conditions])
+        lines += _action_lines(
+            number, action, names, [rules[_holds(condition, names)] for condition in action.conditions]
+        )
     return "\n".join([*lines, "    return judgements"])
 
 
 def _holds(condition: Expr, names: Mapping[str, str]) -> str:
-    """Python text for whether a condition holds; of a number, whether it is known and not zero."""
+    """Python source that tests whether a condition holds; a number holds when it is known and not zero."""
     code = condition.code(names)
     return f"({code} == 1.0)" if is_condition(condition) else f"(either({code}, 0.0) == 1.0)"
 
@@ -71,21 +73,21 @@ def _lookup(name: str) -> str:
 
 
 def _rule_lines(condition: Expr, names: Mapping[str, str], rules: dict[str, int]) -> list[str]:
-    """Lines that test a condition and keep its reason, unless an earlier action did."""
+    """Source lines that test a condition and keep the reason; none if an earlier action has the same condition."""
     code = _holds(condition, names)
     if code in rules:
         return []
     number = rules[code] = len(rules)
     text = str(condition)
-    found = ", ".join(f"{name!r}: {names[name]}" for name in sorted(condition.columns(), key=text.index))
+    columns = ", ".join(f"{name!r}: {names[name]}" for name in sorted(condition.columns(), key=text.index))
     return [
         f"    rule_{number} = {code}",
-        f"    reason_{number} = new(Reason, ('condition', {text!r}, rule_{number}, {{{found}}}))",
+        f"    reason_{number} = new(Reason, ('condition', {text!r}, rule_{number}, {{{columns}}}))",
     ]
 
 
 def _action_lines(number: int, action: Action, names: Mapping[str, str], rules: Sequence[int]) -> list[str]:
-    """Lines that add the judgement of one action."""
+    """Source lines that append the judgement of one action."""
     passed = ["at_stage[2]", *(f"rule_{rule}" for rule in rules)]
     reasons = ["at_stage", *(f"reason_{rule}" for rule in rules)]
     lines = [f"    at_stage = at_stage_{number}[stage]"]
@@ -102,13 +104,13 @@ def _action_lines(number: int, action: Action, names: Mapping[str, str], rules: 
 
 
 def _stage_reason(action: Action, stage: Stage) -> Reason:
-    names = " or ".join(each.name.lower() for each in action.stages)
+    names = " or ".join(stage.name.lower() for stage in action.stages)
     expected = "any" if action.stages == tuple(Stage) else names
     return Reason("stage", f"stage is {expected}", stage in action.stages, {"stage": stage.name.lower()})
 
 
 def _rest(action: Action) -> Callable[[int | None, int], Reason]:
-    """What says whether enough time has passed since the action was last chosen."""
+    """A function that tests whether enough time has passed since the action was last chosen."""
     rule = f"at most once in {duration_text(action.every)}"
     never = Reason("frequency", rule, True, {"hours_since": math.nan, "hours_left": 0.0})
     every = action.every
@@ -124,7 +126,7 @@ def _rest(action: Action) -> Callable[[int | None, int], Reason]:
 
 
 def _worth(action: Action) -> Callable[[Row], Reason]:
-    """What says that the value of the action is not known, and for want of which columns."""
+    """A function that gives the reason of an unknown value: the columns it needs and their values."""
     needed = sorted(action.value.columns())
 
     def worth(row: Row) -> Reason:

@@ -1,16 +1,16 @@
-"""The policy: which actions are possible for a customer, how likely each is chosen, and the draw.
+"""The policy: which actions are eligible for a customer, how likely each is chosen, and the draw.
 
-A decision goes the way marketers arbitrate: stage, channel and conditions (the contact policy among them), the
-frequency cap, then value. Comparisons with NaN are false, so what is not known never makes an action possible
-unless its condition says so (`~(days_since_survey < 90)` holds for a customer never asked).
+A decision tests stage, channel, conditions (the contact policy among them) and the frequency cap, then compares
+values. Comparisons with NaN are false, so an unknown feature never makes an action eligible, unless the condition is
+a negation (`~(days_since_survey < 90)` holds for a customer who was never surveyed).
 
 Among the n eligible actions, with scores s in currency, the propensities are
 
     p_i = floor + (1 - n * floor) * exp(s_i / temperature) / sum_j exp(s_j / temperature)
 
 that is a softmax (Boltzmann) policy mixed with uniform exploration (Sutton and Barto, Reinforcement Learning,
-2nd ed., sections 2.2 and 2.8): every eligible action keeps a chance of at least `floor`, without which logged
-decisions could not be used to evaluate another policy. The draw depends on the seed alone.
+2nd ed., sections 2.2 and 2.8): every eligible action keeps a probability of at least `floor`, so that logged
+decisions can be used to evaluate another policy. The draw depends on the seed alone.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ class Policy:
 
     @property
     def parameters(self) -> dict[str, float]:
-        """What distinguishes this policy, for the manifest of a bundle: `Policy(**parameters)` restores it."""
+        """The parameters of this policy, for the manifest of a bundle: `Policy(**parameters)` restores it."""
         return {"temperature": self.temperature, "floor": self.floor}
 
     @cached_property
     def columns(self) -> frozenset[str]:
-        """Names of the features and targets that decisions look at."""
+        """Names of the features and targets that decisions read."""
         return frozenset({"stage"}).union(*(action.columns() for action in self.actions))
 
     @cached_property
@@ -85,10 +85,10 @@ class Policy:
     ) -> Decision:
         """Choose an action for the customer described by `row`.
 
-        `row` maps names of features and of `targets` to Python floats; a target may be absent, a feature may not
-        (raises `UnknownColumn`). `recent_actions` maps the names of actions to when they were last chosen, in
-        microseconds. `seed` becomes the decision's id: the same seed and the same row give the same decision.
-        `channels` are those on which the caller can act (None: all); an action without a channel is always possible.
+        `row` maps names of features and of `targets` to Python floats; targets may be missing, features may not
+        (raises `UnknownColumn`). `recent_actions` maps names of actions to the times when they were last chosen,
+        microseconds UTC. `seed` becomes the decision's id: the same seed and the same row give the same decision.
+        `channels` are those that the caller can use (None: all); an action without a channel needs none of them.
         """
         stage = self._stage_of(row)
         judged = self._judge(row, stage, recent_actions, now, channels)
@@ -152,8 +152,8 @@ def propensities(scores: Sequence[float], temperature: float, floor: float) -> l
     """The probability of each eligible action; they sum to 1 and none is below `floor`. See the module."""
     best = max(scores)
     weights = [math.exp((score - best) / temperature) for score in scores]
-    spread = (1.0 - floor * len(scores)) / sum(weights)
-    return [floor + spread * weight for weight in weights]
+    scale = (1.0 - floor * len(scores)) / sum(weights)
+    return [floor + scale * weight for weight in weights]
 
 
 def uniform(seed: str) -> float:
@@ -163,7 +163,7 @@ def uniform(seed: str) -> float:
 
 
 def _draw(chances: Sequence[float], point: float) -> int:
-    """The position whose share of [0, 1), laid end to end, holds `point`."""
+    """The index of the chance whose part of [0, 1) holds `point`, the parts being laid end to end."""
     last = len(chances) - 1  # in floating point the shares may sum to a little less than 1
     return min(bisect_right(list(accumulate(chances)), point), last)
 
@@ -173,7 +173,7 @@ def _considered(fields: tuple[str, Channel, bool, tuple[Reason, ...], float, flo
 
 
 def _reached(judgement: Judgement, channel: Channel, channels: Collection[Channel]) -> Judgement:
-    """The judgement of an action whose channel the caller may not be able to use."""
+    """The judgement of an action, with the reason whether the caller can use its channel."""
     possible, score, reasons = judgement
     reached = channel in channels
     reason = Reason("channel", "its channel can be used now", reached, {"channel": channel.name.lower()})

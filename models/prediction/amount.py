@@ -1,4 +1,4 @@
-"""An amount scorer: the features of a customer in, the amount of one target out, with its interval."""
+"""An amount scorer: from the features of a customer to the amount of one target, with its interval."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 
 class AmountTier(Protocol):
-    """From the features of a customer to an amount, what it is at least and what it is at most.
+    """From the features of a customer to an amount and the two ends of its interval.
 
     Rows are float32 in the order of `names`. One row and the same row in a batch give the same bits.
     """
@@ -40,7 +40,7 @@ class AmountTier(Protocol):
         """The mean amounts of float32[n, features] and the ends of their 90 % intervals: three float64[n]."""
 
     def contributions(self, matrix: NDArray[np.float32]) -> Floats:
-        """What each feature adds to the logarithm of the mean: float64[n, features + 1], the last column the base."""
+        """What kind feature adds to the logarithm of the mean: float64[n, features + 1], the last column the base."""
 
     def to_bytes(self) -> bytes:
         """The tier as JSON; reading it gives the same answers, bit for bit."""
@@ -60,7 +60,7 @@ class MeanAmount:
     def amounts(self, matrix: NDArray[np.float32], threads: int = 1) -> tuple[Floats, Floats, Floats]:
         """The three amounts for every row."""
         check_rows(matrix, len(self.names), threads)
-        mean, low, high = (np.full(len(matrix), each) for each in (self.mean, self.low, self.high))
+        mean, low, high = (np.full(len(matrix), amount) for amount in (self.mean, self.low, self.high))
         return mean, low, high
 
     def contributions(self, matrix: NDArray[np.float32]) -> Floats:
@@ -80,17 +80,17 @@ class MeanAmount:
         return cls(**fields_of(content, target, frozenset({"mean", "low", "high"})), names=names)
 
 
-STARTS: dict[str, type[MeanAmount] | type[BuyingAmount]] = {each.name: each for each in (MeanAmount, BuyingAmount)}
+STARTS: dict[str, type[MeanAmount] | type[BuyingAmount]] = {kind.name: kind for kind in (MeanAmount, BuyingAmount)}
 """The tiers that trees can start from, by name."""
 
 
 class AmountTrees:
-    """Boosted trees that correct a simpler tier, their `start`: all three of them say how many times its amount.
+    """Boosted trees that correct a simpler tier, their `start`: three models predict multiples of its amount.
 
-    The mean is of the Tweedie loss, the ends of the quantile losses of 5 % and 95 %. The means are multiplied by
-    `factor`, so that they add up to what customers spent; the ends are `margin` times the start further apart to either
-    side, so that they hold the share that they should (conformalised quantile regression: Romano and others, 2019).
-    Both are learnt on rows that the trees had not seen.
+    One model predicts the mean, with the Tweedie loss; two predict the ends, with the quantile losses of 5 % and 95 %.
+    The means are multiplied by `factor`, so that they add up to what customers spent. The ends are moved outwards by
+    `margin` times the start, so that they hold the intended share (conformalised quantile regression: Romano and
+    others, 2019). Both are learnt on rows that the trees had not seen.
     """
 
     name = "lightgbm"
@@ -99,7 +99,10 @@ class AmountTrees:
         self, target: str, start: MeanAmount | BuyingAmount, texts: Sequence[str], factor: float, margin: float,
         names: tuple[str, ...],
     ) -> None:  # fmt: skip
-        """`texts` of the mean, the low and the high end; ValueError when one is not of its objective and features."""
+        """`texts` are LightGBM models of the mean, the low and the high end.
+
+        ValueError when a model has another objective or other features.
+        """
         if not (math.isfinite(factor) and factor > 0.0):
             raise ValueError(f"The factor of {target} is {factor}; expected a positive number.")
         if not math.isfinite(margin):
@@ -114,14 +117,14 @@ class AmountTrees:
             check_header(target, text, names, objective)
 
     def amounts(self, matrix: NDArray[np.float32], threads: int = 1) -> tuple[Floats, Floats, Floats]:
-        """The means, and the ends, which are never below zero nor on the wrong side of one another."""
+        """The means, and the ends, which are never below zero, and the low one never above the high one."""
         start = self.start.amounts(matrix, threads)[0]
         low = np.maximum(self._low.predict_many(matrix, threads) - self.margin, 0.0)
         high = np.maximum(self._high.predict_many(matrix, threads) + self.margin, low)
         return start * (self._mean.predict_many(matrix, threads) * self.factor), start * low, start * high
 
     def contributions(self, matrix: NDArray[np.float32]) -> Floats:
-        """Those of the start, and exact tree Shapley values of the trees' logarithm; the base holds the factor."""
+        """Those of the start plus the exact tree Shapley values of the trees' logarithm; the base holds the factor."""
         added = self._mean.contributions(matrix) + self.start.contributions(matrix)
         added[:, -1] += math.log(self.factor)
         return added
@@ -145,7 +148,7 @@ class AmountTrees:
 
 
 AMOUNT_TIERS: dict[str, type[MeanAmount] | type[BuyingAmount] | type[AmountTrees]] = {
-    each.name: each for each in (MeanAmount, BuyingAmount, AmountTrees)
+    kind.name: kind for kind in (MeanAmount, BuyingAmount, AmountTrees)
 }
 """The tiers of an amount by name, the simplest first."""
 
@@ -174,21 +177,21 @@ class AmountScorer:
         return Estimate(value, low, high, percentile, band_of(percentile))
 
     def estimate_many(self, matrix: NDArray[np.float32], threads: int = 1) -> Estimates:
-        """The same for float32[n, features]. The interval is of a customer's own amount; the mean may be beyond it."""
+        """The estimates of float32[n, features]. The interval is a single customer's; the mean may be outside it."""
         value, low, high = self.tier.amounts(matrix, threads)
         return Estimates(value, low, high, self.ranks.percentile_many(value))
 
     def contributions(self, matrix: NDArray[np.float32]) -> Floats:
-        """What each feature adds to the logarithm of the amount: float64[n, features + 1], the last column the base."""
+        """What kind feature adds to the logarithm of the amount: float64[n, features + 1], the last column the base."""
         return self.tier.contributions(matrix)
 
     @property
     def says(self) -> Says:
-        """What the target's card says of it."""
+        """The values that the target's card must have."""
         return {"form": (self.form,), "tier": (self.tier.name,)}
 
     def files(self) -> dict[str, bytes]:
-        """What a bundle keeps of the scorer, by file name."""
+        """The files of the scorer in a bundle, by name."""
         return {
             f"{self.target}.{tier_on_disk(self.tier.name)}.json": self.tier.to_bytes(),
             f"{self.target}.scorer.json": json.dumps({"ranks": self.ranks.quantiles}, allow_nan=False).encode(),

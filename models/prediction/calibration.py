@@ -1,12 +1,12 @@
-"""Calibration: from a model's raw probability to one that means what it says.
+"""Calibration: from a model's raw probability to one that agrees with the rate observed.
 
-Of the customers given 0.3, three in ten should do the thing. Boosted trees are rarely that honest, so a
-small monotone curve, fitted on rows the trees never saw, is laid over them. Fitting is training's affair;
-here a curve is only applied, written and read.
+Of the customers given 0.3, three in ten should do what the target asks. Boosted trees are rarely that exact, so a
+small monotone curve, fitted on rows that the trees never saw, is applied to their output. Training fits the curve
+(`training.fitting.calibration`); here it is only applied, written and read.
 
-Two curves are known, and the trivial one: *isotonic* (Zadrozny and Elkan, 2002: a non-decreasing step
-curve, here joined by straight lines between its knots) and *Platt* (Platt, 1999: a logistic curve over the
-log-odds). Both are kept inside [`LOWEST`, `HIGHEST`], because a finite sample cannot vouch for "never".
+There are three curves: the *identity*, *isotonic* (Zadrozny and Elkan, 2002: a non-decreasing step curve, here with
+straight lines between its knots) and *Platt* (Platt, 1999: a logistic curve over the log-odds). The last two are kept
+inside [`LOWEST`, `HIGHEST`], because a finite sample is no evidence for "never".
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Calibration:
 
     @staticmethod
     def isotonic(knots: Sequence[float], values: Sequence[float]) -> Calibration:
-        """Straight lines through (`knots`, `values`), level beyond the first and the last knot.
+        """Straight lines through (`knots`, `values`), constant beyond the first and the last knot.
 
         `knots` are raw probabilities, strictly increasing; `values` are probabilities, never decreasing.
         ValueError otherwise.
@@ -81,9 +81,10 @@ class Calibration:
             raise ValueError(f"Calibration kind is {self.kind!r}; expected identity, isotonic or platt.")
 
     def shifted(self, shift: float) -> Calibration:
-        """The same curve with `shift` added to its log-odds; itself where there is none.
+        """The same curve with `shift` added to its log-odds; the curve itself for a shift of 0.
 
-        Between the knots of an isotonic curve run straight lines as before, so that a score costs no more.
+        Of an isotonic curve only the knots are shifted, with straight lines between them, so that a score costs no
+        more time.
         """
         if shift == 0.0:
             return self
@@ -104,12 +105,12 @@ class Calibration:
         if self.kind == "isotonic":
             return self._interpolate_many(raw)
         if self.kind == "platt":
-            # numpy's exp and log may differ from math's in the last bit, so a batch walks the single path.
+            # numpy's exp and log may differ from math's in the last bit, so a batch uses the function of one value.
             return np.fromiter(map(self._squash, raw.tolist()), np.float64, count=len(raw))
         return raw.copy()
 
     def to_fields(self) -> dict[str, Any]:
-        """JSON values; floats are such that reading them gives back the same bits."""
+        """JSON values; reading the floats gives back the same bits."""
         fields: dict[str, Any] = {"kind": self.kind}
         if self.kind == "isotonic":
             fields |= {"knots": list(self.knots), "values": list(self.values)}
@@ -167,7 +168,7 @@ class Calibration:
 
 
 def _moved(value: float, shift: float) -> float:
-    """A probability with `shift` added to its log-odds; never certain where it was not."""
+    """A probability with `shift` added to its log-odds; 0 and 1 stay as they are."""
     if not 0.0 < value < 1.0:
         return value
     odds = value / (1.0 - value) * math.exp(min(max(shift, -700.0), 700.0))

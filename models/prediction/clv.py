@@ -1,14 +1,14 @@
-"""Buying as a coin and a clock: BG/NBD for how often, Gamma-Gamma for how much.
+"""Customer lifetime value from a customer's own orders: BG/NBD for how often, Gamma-Gamma for how much.
 
-While a customer is *alive*, orders come at random at a rate of its own; after each order it leaves for good with a
-chance of its own. Rates are spread over the customers like Gamma(`r`, `alpha`), chances like Beta(`a`, `b`): the
-BG/NBD model (Fader, Hardie and Lee, 2005, "Counting your customers the easy way", Marketing Science 24). The
-values of a customer's orders are spread like Gamma(`p`, v), the v of the customers like Gamma(`q`, `gamma`): the
-Gamma-Gamma model (Fader and Hardie, 2013, "The Gamma-Gamma model of monetary value").
+While a customer is *alive*, orders come at random at a rate of the customer's own; after each order the customer
+leaves for good with a chance of its own. The rates are distributed over the customers as Gamma(`r`, `alpha`), the
+chances as Beta(`a`, `b`): the BG/NBD model (Fader, Hardie and Lee, 2005, "Counting your customers the easy way",
+Marketing Science 24). The values of a customer's orders are distributed as Gamma(`p`, v), the v of the customers as
+Gamma(`q`, `gamma`): the Gamma-Gamma model (Fader and Hardie, 2013, "The Gamma-Gamma model of monetary value").
 
 Both are closed forms of four numbers per customer: repeat orders, days from the first order to the last, days from
-the first order to now, mean value of an order. `Orders` is a regression on more features with BG/NBD underneath, which
-knows the curve of time. Fitting is training's affair.
+the first order to now, and mean value of an order. `Orders` is a regression on more features that corrects BG/NBD.
+Training fits both (`training.fitting.clv`).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 MOST_TERMS = 20_000
-"""Most terms of a hypergeometric series; one that goes on after them is not summed, but integrated."""
+"""The most terms of a hypergeometric series that are summed; a longer one is replaced by an integral."""
 
 LOST = 1e-8
-"""Share of the expected orders that rounding may take from a sum whose terms cancel out; more is integrated."""
+"""The share of the expected orders that rounding may cost where terms cancel out; beyond it an integral is used."""
 
 _TINY = 1e-15
 _FLAT = 1e-9
@@ -36,7 +36,7 @@ _NODES, _AT_ONCE = 201, 4_096
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the models know of customers, each float64[n]; NaN for customers who never ordered.
+    """The input of the models, each float64[n]; NaN for customers who never ordered.
 
     `repeats` is the number of orders after the first, `span` the days between the first order and the last, `age` the
     days since the first order, `basket` the mean value of an order.
@@ -70,7 +70,7 @@ class Buying:
 
     def alive(self, known: Record) -> Floats:
         """The probability that a customer has not left, float64[n]; 1 until the second order."""
-        with np.errstate(invalid="ignore"):  # NaN, of who never ordered, stays NaN
+        with np.errstate(invalid="ignore"):  # NaN, for a customer who never ordered, stays NaN
             stays: Floats = np.exp(-np.logaddexp(0.0, self._odds_of_absence(known)))
         return stays
 
@@ -83,10 +83,10 @@ class Buying:
     def orders_within(self, known: Record, days: ArrayLike) -> Floats:
         """The number of orders expected in the next `days`, float64[n].
 
-        Equation 10 of the paper after Euler's transformation of its hypergeometric function, which takes the powers
-        that overflow out of it, and with the pole at a = 1, which is none, divided out. Where customers are so much
-        alike that the parameters are very large, the terms of the series are too, and cancel out: there the chances
-        to leave are integrated over instead.
+        Equation 10 of the paper after Euler's transformation of its hypergeometric function, which removes the powers
+        that overflow, and with the removable pole at a = 1 divided out. Where customers are so similar that the
+        parameters are very large, the terms of the series are very large, too, and cancel out: there the orders are
+        integrated over the chance to leave instead.
         """
         ahead = np.broadcast_to(np.asarray(days, np.float64), known.age.shape)
         share = ahead / (self.alpha + known.age + ahead)
@@ -99,24 +99,24 @@ class Buying:
         staying = (above - 1.0) * direct - weight * series
         unsure = (largest > _HUGE) | (weight * np.minimum(largest, _HUGE) * _TINY > LOST * staying)
         if unsure.any():
-            hard = Record(*(each[unsure] for each in (known.repeats, known.span, known.age, known.basket)))
+            hard = Record(*(part[unsure] for part in (known.repeats, known.span, known.age, known.basket)))
             staying[unsure] = self._integrated(hard, ahead[unsure])
         return self.alive(known) * staying
 
     def _integrated(self, known: Record, ahead: Floats) -> Floats:
-        """The orders expected of customers who are there, float64[n]: the mean over their chances to leave.
+        """The orders expected of customers who are alive, float64[n]: the mean over their chances to leave.
 
-        Trapezoids over the log-odds of the chance, about their mode, wider the further out: smooth in every bend, and
-        as good for chances that are all the same as for those that are near 0 and 1.
+        The trapezoidal rule over the log-odds of the chance, centred at the mode, with steps that widen outwards: it
+        is accurate both where all chances are nearly the same and where they are near 0 and 1.
         """
         step = np.linspace(-1.0, 1.0, _NODES)
-        found = np.empty(len(ahead))
+        expected = np.empty(len(ahead))
         for start in range(0, len(ahead), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
             after, shape = self.b + known.repeats[part, None], self.r + known.repeats[part, None]
-            spread = np.sqrt(1.0 / self.a + 1.0 / after)
-            place = np.arcsinh(_NEAR + _FAR * spread) * step
-            odds = np.log(self.a / after) + spread * np.sinh(place)
+            deviation = np.sqrt(1.0 / self.a + 1.0 / after)
+            place = np.arcsinh(_NEAR + _FAR * deviation) * step
+            odds = np.log(self.a / after) + deviation * np.sinh(place)
             # The logarithms of the chance to leave and of the chance to stay.
             leaves, stays = -np.logaddexp(0.0, -odds), -np.logaddexp(0.0, odds)
             density = self.a * leaves + after * stays + np.log(np.cosh(place))
@@ -124,8 +124,8 @@ class Buying:
             chance = np.exp(np.maximum(leaves, -_FURTHEST))
             grown = shape * np.log1p(chance * (ahead[part, None] / (self.alpha + known.age[part, None])))
             orders = -np.expm1(-grown) / chance
-            found[part] = (density * orders).sum(axis=1) / density.sum(axis=1)
-        return found
+            expected[part] = (density * orders).sum(axis=1) / density.sum(axis=1)
+        return expected
 
     def _odds_of_absence(self, known: Record) -> Floats:
         """Logarithm of the odds that a customer has left; minus infinity without a repeat order."""
@@ -144,16 +144,17 @@ class Spending:
     gamma: float
 
     def order_value(self, known: Record) -> Floats:
-        """The mean value of a customer's orders to come, float64[n]: its own mean, drawn to that of all customers."""
+        """The mean value of a customer's future orders, float64[n]: its own mean, shrunk towards that of all."""
         orders = known.repeats + 1.0
         return self.p * (self.gamma + orders * known.basket) / (self.p * orders + self.q - 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """Expected orders: BG/NBD times what a Poisson regression has learnt of the next `period` days.
+    """Expected orders: BG/NBD times a factor from a Poisson regression on the next `period` days.
 
-    `centres`, `spreads` and `weights` are one number for each of the columns of `regressors`.
+    `centres` and `spreads`, the mean and the standard deviation, and `weights` have a number for each column of
+    `regressors`.
     """
 
     buying: Buying
@@ -165,7 +166,8 @@ class Orders:
     def within(self, matrix: NDArray[np.float32], names: Sequence[str], days: float) -> Floats:
         """The number of orders expected in the next `days`, float64[n], of customers with features float32[n, f].
 
-        Beyond the `period` that was learnt, or short of it, it goes on as BG/NBD does. NaN for who never ordered.
+        For other `days` than the `period` that was learnt, the factor is applied to what BG/NBD expects of those days.
+        NaN for customers who never ordered.
         """
         columns = regressors(self.buying, matrix, names, self.period)
         standard = (columns - np.array(self.centres)) / np.array(self.spreads)
@@ -175,7 +177,7 @@ class Orders:
 
 
 def regressors(buying: Buying, matrix: NDArray[np.float32], names: Sequence[str], days: float) -> Floats:
-    """What `Orders` is a regression on, float64[n, columns]: a constant, and what BG/NBD knows and does not know."""
+    """The regressors of `Orders`, float64[n, columns]: a constant, the orders that BG/NBD expects, and features."""
     known = Record.of(matrix, names)
     silence = known.age - known.span
     fading = [np.log(matrix[:, names.index(name)].astype(np.float64) + _FADED) for name in FADING]
@@ -197,7 +199,7 @@ def regressors(buying: Buying, matrix: NDArray[np.float32], names: Sequence[str]
 
 
 FADING = ("purchases_fading_14d", "purchases_fading_28d", "purchases_fading_56d", "purchases_fading_112d")
-"""Features of `Orders` beside those of a `Record`."""
+"""Features of `Orders` besides those of a `Record`."""
 
 _FADED = 0.05
 
@@ -205,8 +207,8 @@ _FADED = 0.05
 def _series(first: float, second: float, third: Floats, share: Floats) -> tuple[Floats, Floats]:
     """The sum over k from 1 of (first)_k (second)_(k-1) share^k / ((third)_(k-1) k!), float64[n], and its largest term.
 
-    Shares are below 1. (second - 1) / (third - 1) times it is what 2F1(first, second - 1; third - 1; share) has beyond
-    its 1. The largest term is infinite where the sum has no end within reach, and the sum is nothing then.
+    Shares are below 1. (second - 1) / (third - 1) times the sum is 2F1(first, second - 1; third - 1; share) - 1. Where
+    the series does not converge within `MOST_TERMS`, the largest term is infinite and the sum is 0.
     """
     term = first * share
     total = term.copy()
@@ -215,7 +217,7 @@ def _series(first: float, second: float, third: Floats, share: Floats) -> tuple[
     for k in range(1, MOST_TERMS):
         if not going.any():
             break
-        # A customer's sum ends with its own last term, so that it is the same bits alone and among others.
+        # Each customer's sum ends with its own last term, so that it has the same bits alone and in a batch.
         term = np.where(going, term, 0.0)
         term = term * ((first + k) * (second + k - 1.0) / ((third + (k - 1.0)) * (k + 1.0)) * share)
         total += term

@@ -1,4 +1,4 @@
-"""An amount from a customer's own orders: BG/NBD times Gamma-Gamma, and what was spent in the last 90 days."""
+"""An amount from a customer's own orders: BG/NBD times Gamma-Gamma, and the spending of the last 90 days."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ Floats = NDArray[np.float64]
 Parts = tuple[float, float, float]
 
 PACE = "spend_net_90d"
-"""The feature that the pace is read from: what was spent in the last `PACE_DAYS`."""
+"""The feature of the pace: the spending of the last `PACE_DAYS`."""
 
 PACE_DAYS = 90.0
 LEAST = 1e-3
-"""No customer's amount is below this share of the mean: who seems gone for good may still come back."""
+"""No customer's amount is below this share of the mean: a customer who seems lost may still come back."""
 
 _SAME = 1e-9
 
 
 class BuyingAmount:
-    """What a customer's orders bring in `days`: a weighted sum of a constant, the closed form, and the own pace.
+    """The amount of a customer's orders in `days`: a weighted sum of a constant, a closed form and the customer's pace.
 
-    The closed form is the orders expected by BG/NBD times the value of an order by Gamma-Gamma; the pace is what the
-    customer spent in the last 90 days, per day, times `days`. `weights` are those of the constant (money), the closed
-    form and the pace (shares). `otherwise` is the amount of who never ordered, and the mean. The interval is from
-    `ends[0]` to `ends[1]` times the amount, as it was on rows held back. `usual` are the orders expected, the value of
-    an order and the pace of a usual customer, whom contributions are told against.
+    The closed form is the orders expected by BG/NBD times the order value expected by Gamma-Gamma. The pace is the
+    customer's spending per day over the last 90 days, times `days`. `weights` are those of the constant (money), the
+    closed form and the pace (shares). `otherwise` is the mean, and the amount of a customer who never ordered. The
+    interval is from `ends[0]` to `ends[1]` times the amount, as measured on rows held back. `usual` are the expected
+    orders, order value and pace of a usual customer, with whom contributions compare.
     """
 
     name = "clv"
@@ -41,11 +41,11 @@ class BuyingAmount:
         self, buying: Buying, spending: Spending, days: float, weights: Parts, usual: Parts,
         ends: tuple[float, float], otherwise: float, names: tuple[str, ...],
     ) -> None:  # fmt: skip
-        """ValueError unless the numbers are finite, positive where a scale is meant, and the ends in order."""
+        """ValueError unless all numbers are finite, scales are positive, and the ends are in order."""
         numbers = (*asdict(buying).values(), *asdict(spending).values(), days, *weights, *usual, *ends, otherwise)
         positive = min(days, otherwise, sum(weights)) > 0.0 and min(*weights, *usual) >= 0.0
         if not all(map(math.isfinite, numbers)) or not positive or not 0.0 <= ends[0] <= ends[1]:
-            raise ValueError(f"The parameters of a closed form are {numbers}; expected finite positive ones.")
+            raise ValueError(f"The parameters of a closed form are {numbers}; expected finite positive numbers.")
         missing = sorted({*COLUMNS, PACE} - set(names))
         if missing:
             raise ValueError(f"An amount in closed form needs the features {', '.join(missing)}.")
@@ -63,11 +63,12 @@ class BuyingAmount:
         return mean, self.ends[0] * mean, self.ends[1] * mean
 
     def contributions(self, matrix: NDArray[np.float32]) -> Floats:
-        """What makes the customer other than a usual one, in the logarithm of the amount: the orders expected with the
-        latest order, their value with the mean basket, and the pace.
+        """What distinguishes the customer from a usual one, in the logarithm of the amount.
 
-        The amount is a sum, and its logarithm is shared as the sum is (Aumann and Shapley, 1974); the product of orders
-        and value is shared evenly. The base is a usual customer; that someone never ordered is told of the orders.
+        The expected orders count for `days_since_purchase`, their value for `basket_value_mean`, the pace for `PACE`.
+        The difference of the logarithms is divided in proportion to the parts of the sum (Aumann and Shapley, 1974);
+        a change of the product of orders and value is divided evenly. The base is the usual customer. Where the parts
+        do not change, as for a customer who never ordered, the difference counts for `purchases_ever`.
         """
         check_rows(matrix, len(self.names))
         parts = buying_parts(self.buying, self.spending, matrix, self.names, self.days)
@@ -81,20 +82,21 @@ class BuyingAmount:
             ]
         )
         moved[:, np.isnan(orders * value)] = 0.0
-        base = float(self._mean(*(np.array([each]) for each in self.usual))[0])
-        change, way = np.log(self._mean(*parts) / base), moved.sum(axis=0)
-        told = np.abs(way) > _SAME * base
+        base = float(self._mean(*map(np.atleast_1d, self.usual))[0])
+        change, total = np.log(self._mean(*parts) / base), moved.sum(axis=0)
+        explained = np.abs(total) > _SAME * base
         added = np.zeros((len(matrix), len(self.names) + 1))
         added[:, -1] = math.log(base)
-        for name, each in zip(("days_since_purchase", "basket_value_mean", PACE), moved, strict=True):
-            added[:, self.names.index(name)] = np.where(told, each / np.where(told, way, 1.0), 0.0) * change
-        added[:, self.names.index("purchases_ever")] = np.where(told, 0.0, change)
+        for name, part in zip(("days_since_purchase", "basket_value_mean", PACE), moved, strict=True):
+            share = np.where(explained, part / np.where(explained, total, 1.0), 0.0)
+            added[:, self.names.index(name)] = share * change
+        added[:, self.names.index("purchases_ever")] = np.where(explained, 0.0, change)
         return added
 
     def _mean(self, orders: Floats, value: Floats, pace: Floats) -> Floats:
         constant, closed, own = self.weights
-        found = constant + closed * (orders * value) + own * pace
-        return np.where(np.isfinite(found), np.maximum(found, LEAST * self.otherwise), self.otherwise)
+        amount = constant + closed * (orders * value) + own * pace
+        return np.where(np.isfinite(amount), np.maximum(amount, LEAST * self.otherwise), self.otherwise)
 
     def to_bytes(self) -> bytes:
         """JSON of the parameters."""
@@ -106,10 +108,10 @@ class BuyingAmount:
     def from_bytes(cls, content: bytes, target: str, names: tuple[str, ...]) -> BuyingAmount:
         """What `to_bytes` gave; ValueError for anything else."""
         expected = frozenset({"buying", "spending", "days", "weights", "usual", "ends", "otherwise"})
-        found = fields_of(content, target, expected)
+        parameters = fields_of(content, target, expected)
         try:
-            found["buying"], found["spending"] = Buying(**found["buying"]), Spending(**found["spending"])
-            return cls(**found, names=names)
+            buying, spending = Buying(**parameters.pop("buying")), Spending(**parameters.pop("spending"))
+            return cls(buying, spending, **parameters, names=names)
         except TypeError as error:
             raise ValueError(f"The model of {target} is unreadable ({error}).") from error
 
@@ -117,9 +119,9 @@ class BuyingAmount:
 def buying_parts(
     buying: Buying, spending: Spending, matrix: NDArray[np.float32], names: tuple[str, ...], days: float
 ) -> tuple[Floats, Floats, Floats]:
-    """The orders expected in `days`, the value of an order, and what the pace makes of `days`: each float64[n].
+    """The orders expected in `days`, the value of an order, and the spending of `days` at the pace: each float64[n].
 
-    Orders and value are NaN for who never ordered.
+    Orders and value are NaN for customers who never ordered.
     """
     known = Record.of(matrix, names)
     pace = np.nan_to_num(matrix[:, names.index(PACE)].astype(np.float64)) * (days / PACE_DAYS)

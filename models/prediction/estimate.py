@@ -1,4 +1,4 @@
-"""What a scorer says of a customer: the probability, how sure that is, and where it stands among the others."""
+"""The answer of a scorer about a customer: the value, its interval, and its rank among all customers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 BANDS: dict[str, float] = {"lower half": 0.0, "upper half": 50.0, "top fifth": 80.0, "top twentieth": 95.0}
-"""Names of ranks among the customers, and the percentile from which each holds. They say nothing of the value itself:
-a probability of 0.7 is in the lower half where most are higher."""
+"""Names of ranks among the customers, and the percentile from which each holds. A rank says nothing about the value
+itself: a probability of 0.7 is in the lower half where most are higher."""
 
 EVIDENCE: dict[str, str] = {
     "A": "tested on later outcomes: ranks and fits surely better than every baseline, and means what it says",
@@ -18,10 +18,10 @@ EVIDENCE: dict[str, str] = {
     "D": "a rate of many customers, a model without a test on later outcomes, or one that was off in its test",
     "E": "what is believed before there is data, moved by what there is",
 }
-"""What stands behind an answer, the strongest first: what was measured, whatever kind of model was measured."""
+"""What the answer of a target rests on, as measured, the strongest first; the kind of model does not matter."""
 
 WITHOUT_MEASUREMENT = "D"
-"""The best evidence of an answer about a customer of a kind for whom nothing was measured."""
+"""The best evidence of an answer about a kind of customer for which nothing was measured."""
 
 _STARTS = np.array(list(BANDS.values()))
 _NAMES = np.array(list(BANDS))
@@ -52,7 +52,7 @@ class Estimates:
 
     @property
     def rank_band(self) -> NDArray[np.str_]:
-        """The name of each one's rank."""
+        """The names of the ranks."""
         named: NDArray[np.str_] = _NAMES[np.searchsorted(_STARTS, self.rank_percentile, side="right") - 1]
         return named
 
@@ -67,9 +67,9 @@ def band_of(percentile: float) -> str:
 def evidence_of(*, tested: bool, ranks: bool, fits: bool, calibrated: bool, learnt: bool) -> str:
     """A letter of `EVIDENCE`, from what was measured.
 
-    `tested` on later outcomes; `ranks` surely better than every baseline; `fits` surely better than the base rate;
-    `calibrated` tells whether what it said came true as often. `learnt` is whether it tells customers apart, which is
-    all there is to say of what was not tested.
+    `tested`: on later outcomes. `ranks`: surely better than every baseline. `fits`: surely better than the base rate.
+    `calibrated`: the rates observed agree with the probabilities. `learnt`: the model distinguishes customers; this
+    counts only without a test.
     """
     if not tested:
         return "D" if learnt else "E"

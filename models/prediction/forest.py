@@ -1,12 +1,13 @@
-"""A forest of small trees, laid out for batches: what LightGBM predicts, bit for bit, in a fraction of its time.
+"""A forest of small trees, laid out for batches: the predictions of LightGBM, bit for bit, in a fraction of the time.
 
-LightGBM follows every row down every tree, a branch that cannot be foreseen at each step. Here a tree is asked all its
-questions for a block of rows at once, without a branch (QuickScorer: Lucchese and others, 2015; in vectors: 2016). A
-question is a mask with a bit for each leaf. Where a row's answer is "right", the leaves on the left of that node are
-out; the leaf that the row falls into is the lowest bit that is left. The compiler makes vectors of the inner loop.
+LightGBM follows every row down every tree, with a branch at each node that the processor cannot predict. Here all
+nodes of a tree are evaluated for a block of rows at once, without a branch (QuickScorer: Lucchese and others, 2015;
+vectorised: 2016). A node has a mask with a bit for each leaf: where a row goes right, the leaves on the left of the
+node are excluded. The row falls into the leaf of the lowest bit that remains. The compiler vectorises the inner loop.
 
-Bits are the same for three reasons: leaves are added tree by tree in float64; a float32 is at most a threshold when it
-is at most the largest float32 that is; and the link is the C library's `exp`. A law holds it.
+The bits are the same as LightGBM's for three reasons: leaves are added tree by tree in float64; a float32 is at most a
+threshold exactly if it is at most the largest float32 that is; and the link uses the C library's `exp`. Tests check
+it.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ MOST_LEAVES = 64
 _EVERY = (1 << MOST_LEAVES) - 1
 _ROWS = 64
 _ZERO = np.float32(1e-35)
-"""LightGBM takes what is no further from zero than this for zero."""
+"""LightGBM counts a value no further from zero than this as zero."""
 
 _CATEGORICAL, _DEFAULT_LEFT = 1, 2
 _ABSENT_IS_ZERO, _ZERO_IS_ABSENT = 0, 1
-"""How a node takes NaN (bits 2 and 3 of its decision type): as zero, or zero as it; else NaN has a side of its own."""
+"""How a node treats NaN (bits 2 and 3 of its decision type): NaN as zero, or zero as NaN; else NaN has its own side."""
 
 
 class UnsuitableForest(ValueError):
-    """A model is no forest that can be laid out like this; the message says why. LightGBM itself predicts it."""
+    """A model that cannot be laid out like this, and is left to LightGBM itself; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class _Tree:
     features: list[int]
     thresholds: list[np.float32]
     masks: list[int]
-    """Bits of the leaves that stay in when a row goes right."""
+    """Bits of the leaves that remain when a row goes right."""
     right: int
     """How many nodes send NaN right."""
     values: list[float]
@@ -65,11 +66,11 @@ class Forest:
         trees = [_tree(_fields(section)) for section in sections]
         wide = any(len(tree.values) > 32 for tree in trees)
         self.features = int(_fields(header)["max_feature_idx"]) + 1
-        self._columns = np.array([each for tree in trees for each in tree.features], np.uint32)
-        self._thresholds = np.array([each for tree in trees for each in tree.thresholds], np.float32)
-        masks = np.array([each for tree in trees for each in tree.masks], np.uint64)
+        self._columns = np.array([feature for tree in trees for feature in tree.features], np.uint32)
+        self._thresholds = np.array([threshold for tree in trees for threshold in tree.thresholds], np.float32)
+        masks = np.array([mask for tree in trees for mask in tree.masks], np.uint64)
         self._masks = masks if wide else masks.astype(np.uint32)
-        self._values = np.array([each for tree in trees for each in tree.values], np.float64)
+        self._values = np.array([value for tree in trees for value in tree.values], np.float64)
         nodes = np.cumsum([0, *(len(tree.features) for tree in trees)])
         turns = nodes[:-1] + [tree.right for tree in trees]
         leaves = np.cumsum([0, *(len(tree.values) for tree in trees)])[:-1]
@@ -78,7 +79,7 @@ class Forest:
     def raw_many(self, matrix: NDArray[np.float32], threads: int = 1) -> NDArray[np.float64]:
         """The model's output for each row of float32[n, features]: float64[n]. ValueError for another shape.
 
-        Without the interpreter's lock, and on so many `threads`.
+        It runs without the interpreter's lock, on so many `threads`.
         """
         if matrix.ndim != 2 or matrix.shape[1] != self.features:
             raise ValueError(f"Rows have shape {matrix.shape}; expected (n, {self.features}).")
@@ -97,7 +98,7 @@ class Forest:
 def _add(
     rows: Any, columns: Any, thresholds: Any, masks: Any, shapes: Any, values: Any, sigmoid: float, out: Any
 ) -> None:
-    """Sum the leaves that each row falls into, and link."""
+    """Sum the leaves that each row falls into, and apply the link."""
     block = np.zeros((rows.shape[1], _ROWS), np.float32)
     held = np.empty(_ROWS, masks.dtype)
     lowest = np.empty(_ROWS, np.float64)
@@ -154,14 +155,14 @@ def _tree(fields: Mapping[str, str]) -> _Tree:
             f"a tree has {leaves} leaves, {fields.get('num_cat')} categorical splits and is_linear="
             f"{fields.get('is_linear')}; expected at most {MOST_LEAVES} leaves, none, and 0"
         )
-    values = [float(each) for each in fields["leaf_value"].split()]
+    values = [float(value) for value in fields["leaf_value"].split()]
     if leaves == 1:
         return _Tree([], [], [], 0, values)
     order, spans = _from_the_left(
-        [int(each) for each in fields["left_child"].split()], [int(each) for each in fields["right_child"].split()]
+        [int(child) for child in fields["left_child"].split()], [int(child) for child in fields["right_child"].split()]
     )
     thresholds, sides = zip(*map(_question, fields["threshold"].split(), fields["decision_type"].split()), strict=True)
-    columns = [int(each) for each in fields["split_feature"].split()]
+    columns = [int(feature) for feature in fields["split_feature"].split()]
     sorted_nodes = sorted(range(leaves - 1), key=lambda node: sides[node])
     return _Tree(
         [columns[node] for node in sorted_nodes],
@@ -173,7 +174,7 @@ def _tree(fields: Mapping[str, str]) -> _Tree:
 
 
 def _from_the_left(left: Sequence[int], right: Sequence[int]) -> tuple[list[int], list[tuple[int, int]]]:
-    """The leaves of a tree from left to right, and for each node which of them lie to its left: from, and below."""
+    """The leaves of a tree from left to right, and for each node the range of those in its left subtree."""
     order: list[int] = []
     spans = [(0, 0)] * len(left)
 

@@ -1,9 +1,9 @@
-"""The intervals of a probability: how far the rate among its customers may be from it; and where it ranks.
+"""The interval of a probability, which should hold the rate among its customers, and its rank among all customers.
 
-A calibrated probability is right on average. Among the customers given 0.3 the rate turns out as 0.27 one month and
-0.34 the next, because shops drift and samples are small. `Intervals` say by how much, as a standard deviation in
-log-odds that depends on the log-odds; it is fitted on slices of time that the model had not seen, by training. How far
-the level of all of them together may be off (`models.prediction.level`) comes on top.
+A calibrated probability is right on average. Among the customers given 0.3 the rate is 0.27 one month and 0.34 the
+next, because shops drift and samples are small. `Intervals` say by how much, as a standard deviation in log-odds that
+depends on the log-odds; training fits it on slices of time that the model had not seen. The uncertainty of the level
+of all customers together (`models.prediction.level`) is added to it.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ NORMAL = 1.6448536269514722
 """Standard deviations of a normal distribution to either side that hold `INTERVAL` of it."""
 
 _POINTS = 241
-"""Probabilities for which the ends of the interval are laid down; between them run straight lines."""
+"""The number of probabilities for which the ends of the interval are computed; between them they are interpolated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """Standard deviations in log-odds, `deviations`, at the log-odds `places`; level beyond the first and the last.
+    """Standard deviations in log-odds, `deviations`, at the log-odds `places`; constant beyond the first and last.
 
     `interval` (one probability) and `interval_many` (an array) give the same bits for the same probability.
     """
@@ -45,14 +45,14 @@ class Intervals:
             raise ValueError(f"Intervals have {len(self.places)} places and {len(self.deviations)} deviations.")
         if not all(map(math.isfinite, self.places)) or any(after <= before for before, after in pairwise(self.places)):
             raise ValueError("The places of intervals are not finite and strictly increasing.")
-        if not all(math.isfinite(each) and each >= 0.0 for each in self.deviations):
+        if not all(math.isfinite(deviation) and deviation >= 0.0 for deviation in self.deviations):
             raise ValueError("The deviations of intervals are not finite numbers of at least zero.")
         edge = math.log(HIGHEST / (1.0 - HIGHEST))
         margins = np.linspace(-edge, edge, _POINTS)
         width = NORMAL * self.deviation(margins)
         ends = (np.clip(1.0 / (1.0 + np.exp(-(margins + side * width))), LOWEST, HIGHEST) for side in (-1.0, 1.0))
         object.__setattr__(self, "_knots", tuple((1.0 / (1.0 + np.exp(-margins))).tolist()))
-        object.__setattr__(self, "_ends", tuple(tuple(each.tolist()) for each in ends))
+        object.__setattr__(self, "_ends", tuple(tuple(curve.tolist()) for curve in ends))
 
     @staticmethod
     def constant(deviation: float) -> Intervals:
@@ -60,21 +60,21 @@ class Intervals:
         return Intervals((0.0,), (float(deviation),))
 
     def widened(self, deviation: float) -> Intervals:
-        """The intervals with a further, independent doubt of this standard deviation at every probability."""
+        """The intervals with a further, independent error of this standard deviation at every probability."""
         if deviation == 0.0:
             return self
-        return Intervals(self.places, tuple(math.hypot(each, deviation) for each in self.deviations))
+        return Intervals(self.places, tuple(math.hypot(known, deviation) for known in self.deviations))
 
     def deviation(self, margins: NDArray[np.float64]) -> NDArray[np.float64]:
         """The standard deviation at these log-odds: float64 of the same shape."""
         return np.interp(margins, self.places, self.deviations)
 
     def interval(self, probability: float) -> tuple[float, float]:
-        """The least and the greatest rate to reckon with, in `INTERVAL` of the cases."""
+        """The lowest and the highest rate to expect, in `INTERVAL` of the cases."""
         right = min(max(bisect_right(self._knots, probability), 1), _POINTS - 1)
         start, end = self._knots[right - 1], self._knots[right]
         share = min(max((probability - start) / (end - start), 0.0), 1.0)
-        low, high = (each[right - 1] + (each[right] - each[right - 1]) * share for each in self._ends)
+        low, high = (curve[right - 1] + (curve[right] - curve[right - 1]) * share for curve in self._ends)
         return min(low, probability), max(high, probability)
 
     def interval_many(self, probabilities: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -83,7 +83,9 @@ class Intervals:
         right = np.clip(np.searchsorted(knots, probabilities, side="right"), 1, _POINTS - 1)
         start, end = knots[right - 1], knots[right]
         share = np.clip((probabilities - start) / (end - start), 0.0, 1.0)
-        low, high = (each[right - 1] + (each[right] - each[right - 1]) * share for each in map(np.array, self._ends))
+        low, high = (
+            curve[right - 1] + (curve[right] - curve[right - 1]) * share for curve in map(np.array, self._ends)
+        )
         return np.minimum(low, probabilities), np.maximum(high, probabilities)
 
     def to_fields(self) -> dict[str, list[float]]:
@@ -92,7 +94,7 @@ class Intervals:
 
 
 CERTAIN = Intervals.constant(0.0)
-"""No doubt: the interval is the probability alone."""
+"""No uncertainty: the interval is the probability alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +114,11 @@ class Ranks:
         """The ranks of these customers' scores, float64[n]; `EVEN` when there is none."""
         if not len(scores):
             return EVEN
-        found = np.quantile(scores, np.linspace(0.0, 1.0, number))
-        return Ranks(tuple(np.maximum.accumulate(found).tolist()))
+        quantiles = np.quantile(scores, np.linspace(0.0, 1.0, number))
+        return Ranks(tuple(np.maximum.accumulate(quantiles).tolist()))
 
     def percentile(self, score: float) -> float:
-        """The share of customers below, in percent, those of the very same score counting half."""
+        """The share of customers with a lower score, in percent; customers with the same score count half."""
         left, right = bisect_left(self.quantiles, score), bisect_right(self.quantiles, score)
         if left < right:
             place = 0.5 * (left + right - 1)
@@ -142,4 +144,4 @@ class Ranks:
 
 
 EVEN = Ranks((0.0, 1.0))
-"""Nothing is known of the other customers: the percentile is the probability in percent."""
+"""For use where no other customers are known: the percentile is the probability in percent."""

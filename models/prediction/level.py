@@ -1,7 +1,8 @@
-"""The level of a shop: by how much the log-odds of all its customers are moved, and how far that may be off.
+"""The level of a shop: a shift of the log-odds of all customers, and its standard deviation.
 
-A model knows who is likelier than whom, and keeps knowing it for long. How likely all of them are together moves with
-the season and the shop, so it is a part of its own that can be estimated anew, without the model, from what came last.
+A model's order of the customers stays good for long. The mean probability of all customers changes with the season
+and the shop, so it is a separate part, which can be estimated from the latest outcomes without training the model
+again.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """`shift` is added to the log-odds; `deviation` is the standard deviation of what it may be off by."""
+    """`shift` is added to the log-odds; `deviation` is the standard deviation of its error."""
 
     shift: float = 0.0
     deviation: float = 0.0
@@ -37,4 +38,4 @@ class Level:
 
 
 UNMOVED = Level()
-"""No shift, and no doubt about it."""
+"""No shift, and no uncertainty about it."""

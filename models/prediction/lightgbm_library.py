@@ -1,9 +1,9 @@
 """LightGBM's own shared library, called without its Python package.
 
 `import lightgbm` brings pandas and scikit-learn with it, which the server never loads. Prediction needs
-neither: the package carries a C library with a documented interface
-(https://lightgbm.readthedocs.io/en/stable/C-API.html), found here by its place in the installed package and
-called through ctypes. The answers are those of `lightgbm.Booster.predict`, bit for bit; a test holds it.
+neither: the package contains a C library with a documented interface
+(https://lightgbm.readthedocs.io/en/stable/C-API.html), which is called here through ctypes. The answers are those of
+`lightgbm.Booster.predict`, bit for bit; a test checks it.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ def library() -> ctypes.CDLL:
     package = find_spec("lightgbm")
     if package is None or package.origin is None:
         raise ImportError("The package lightgbm is not installed. Install Waypost with its dependencies again.")
-    places = [Path(package.origin).parent / each for each in _LIBRARIES]
-    found = next((place for place in places if place.is_file()), None)
-    if found is None:
+    paths = [Path(package.origin).parent / name for name in _LIBRARIES]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
         raise ImportError(f"No LightGBM library beside {package.origin}; expected one of {', '.join(_LIBRARIES)}.")
     try:
-        loaded = ctypes.CDLL(str(found))
+        loaded = ctypes.CDLL(str(path))
     except OSError as error:
         raise ImportError(f"LightGBM's library cannot be loaded: {error}. It needs OpenMP (libgomp1).") from error
     for name, arguments in _SIGNATURES.items():
@@ -109,18 +109,18 @@ class Booster:
     def predict_many(self, rows: NDArray[np.float32], threads: int = 1) -> NDArray[np.float64]:
         """The output for each row of float32[n, features]: float64[n], on `threads` threads.
 
-        Of a model of several outputs float64[n, outputs].
+        For a model with several outputs, float64[n, outputs].
         """
-        found = self._predict(rows, _NORMAL, self.outputs, threads)
-        return found.reshape(-1) if self.outputs == 1 else found
+        outputs = self._predict(rows, _NORMAL, self.outputs, threads)
+        return outputs.reshape(-1) if self.outputs == 1 else outputs
 
     def contributions(self, rows: NDArray[np.float32], threads: int = 1) -> NDArray[np.float64]:
         """What each feature adds to each row's margin: float64[n, features + 1], the last column the mean margin.
 
-        Of a model of several outputs, such a block for each output, side by side.
+        For a model with several outputs, such a block for each output, side by side.
 
-        These are the exact tree Shapley values (Lundberg and others, 2020); a row sums to its log-odds. Some
-        hundred times the cost of a score.
+        These are the exact tree Shapley values (Lundberg and others, 2020); a row sums to its log-odds. It costs
+        about a hundred times as much as a score.
         """
         return self._predict(rows, _CONTRIBUTIONS, self.outputs * (self.features + 1), threads)
 
@@ -143,7 +143,7 @@ class Booster:
 
 
 class _Model:
-    """The library's own copy of a model, freed when nobody holds it any more."""
+    """The library's own copy of a model, freed when nothing refers to it any more."""
 
     def __init__(self, text: str) -> None:
         self.handle = c_void_p()
@@ -153,7 +153,7 @@ class _Model:
 
 
 class _SingleRow:
-    """One thread's own way into the library: a prepared call, its input row and its result."""
+    """A prepared call of the library for one thread, with its input row and its result."""
 
     def __init__(self, model: _Model, features: int) -> None:
         self.model = model  # must outlive the prepared call

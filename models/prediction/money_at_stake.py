@@ -1,8 +1,8 @@
-"""Money at stake: what the shop can expect to lose with each customer who leaves, and how well that was foretold.
+"""Money at stake: the loss to expect from each customer who may leave, and how well it was predicted.
 
-*Money that left*, at a moment: what the active customers who then bought nothing for 28 days had spent, before refunds,
-in the 28 days before the moment. The stake is reckoned otherwise, from the last 90 days net of refunds, so that a list
-by stakes does not judge itself.
+*Money that left*, at a cutoff: the spending before refunds, in the 28 days before the cutoff, of those active
+customers who bought nothing in the 28 days after it. The stake is computed differently, from the last 90 days net of
+refunds, so that a list by stakes is not judged by its own figures.
 """
 
 from __future__ import annotations
@@ -17,26 +17,27 @@ from features.times import moment
 TARGET = "churn_28d"
 LEAVES = Column(TARGET)
 MONTH = Journey.spend_net_90d * (28 / 90)
-"""What a customer spends in 28 days, by the last 90, net of refunds and cancellations, in the shop's currency."""
+"""A customer's spending in 28 days, from the last 90 days, net of refunds and cancellations, in the shop's currency."""
 AT_STAKE = LEAVES * MONTH
 """The money that can be expected to leave with a customer in the next 28 days."""
 ACTIVE: Expr = (LEAVES >= 0) & (MONTH > 0) & (Journey.days_since_purchase <= 56)
-"""Of whom there is something at stake."""
+"""The condition for a customer to have money at stake."""
 SPENT_BEFORE = Journey.spend_gross_28d
-"""What a customer spent in the 28 days before a moment: the money that leaves, when it does."""
+"""A customer's spending in the 28 days before a cutoff: the money that leaves with the customer."""
 SIZE = 0.2
-"""The share of those with something at stake that a list of the customers at risk names."""
+"""The share of the customers with money at stake that a list of the customers at risk names."""
 
 PREFIX = "stake_"
 
 
 @dataclass(frozen=True, slots=True)
 class Yield:
-    """What a list by stakes, made at `cutoff` (microseconds UTC), would have found, on rows the model had not seen.
+    """The yield of a list by stakes as of `cutoff` (microseconds UTC), on rows that the model had not seen.
 
-    Of `customers` with something at stake it `named` some; `left` of these bought nothing in the 28 days after, and
-    they held `money` of all the money that left; each share with its 90 % interval, from a bootstrap over customers.
-    As many customers drawn at random hold `money_random` in the mean, those who spent most `money_spending`.
+    Of `customers` with money at stake it `named` some. The share `left` of these bought nothing in the 28 days after,
+    and they held the share `money` of all the money that left; both with 90 % intervals from a bootstrap over
+    customers. As many customers at random hold the share `money_random` on average, those who spent most the share
+    `money_spending`.
     """
 
     cutoff: float
@@ -58,7 +59,7 @@ class Yield:
     @classmethod
     def of_metrics(cls, metrics: Mapping[str, float]) -> Yield | None:
         """The figures of a card; None when it has none."""
-        names = [each.name for each in fields(cls)]
+        names = [field.name for field in fields(cls)]
         if not all(f"{PREFIX}{name}" in metrics for name in names):
             return None
         return cls(**{name: metrics[f"{PREFIX}{name}"] for name in names})

@@ -1,4 +1,4 @@
-"""A stage scorer: the features of a customer in, the chances of each next stage out, and in how many days."""
+"""A stage scorer: from the features of a customer to the probability of each next stage, and the days until then."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ANSWERS = STAYS + 1
 
 
 class StageTier(Protocol):
-    """From the features of a customer to the chances of each answer, and the days until a change.
+    """From the features of a customer to the probability of each answer, and the days until a change.
 
     Rows are float32 in the order of `names`. One row and the same row in a batch give the same bits.
     """
@@ -52,8 +52,8 @@ class StageShares:
     name = "prior"
 
     def __init__(self, shares: Sequence[float], wait: float, names: tuple[str, ...]) -> None:
-        """ValueError unless there is a share inside (0, 1) for each answer, one in all, and `wait` is positive."""
-        if len(shares) != ANSWERS or not all(0.0 < each < 1.0 for each in shares) or abs(sum(shares) - 1.0) > 1e-9:
+        """ValueError unless there is a share inside (0, 1) for each answer, they sum to one, and `wait` is positive."""
+        if len(shares) != ANSWERS or not all(0.0 < share < 1.0 for share in shares) or abs(sum(shares) - 1.0) > 1e-9:
             raise ValueError(f"The shares are {list(shares)}; expected {ANSWERS} inside (0, 1) that sum to one.")
         if not (math.isfinite(wait) and wait > 0.0):
             raise ValueError(f"The wait is {wait} days; expected a positive number.")
@@ -85,7 +85,7 @@ class StageTrees:
     name = "lightgbm"
 
     def __init__(self, target: str, chances: str, days: str, names: tuple[str, ...]) -> None:
-        """Read two LightGBM models' texts; ValueError when one is not of its objective and features."""
+        """Read the texts of two LightGBM models; ValueError when one has another objective or other features."""
         self.texts, self.names = (chances, days), names
         try:
             self._chances, self._days = Booster(chances, ANSWERS), Booster(days)
@@ -112,13 +112,13 @@ class StageTrees:
         return cls(target, **fields_of(content, target, frozenset({"chances", "days"})), names=names)
 
 
-STAGE_TIERS: dict[str, type[StageShares] | type[StageTrees]] = {each.name: each for each in (StageShares, StageTrees)}
+STAGE_TIERS: dict[str, type[StageShares] | type[StageTrees]] = {kind.name: kind for kind in (StageShares, StageTrees)}
 """The tiers of a stage by name, the simplest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageEstimate:
-    """`chances` of each stage by its number, that of staying last, and the expected `days` until a change."""
+    """`chances` of each stage by its number, with that of staying last, and the expected `days` until a change."""
 
     chances: tuple[float, ...]
     days: float
@@ -139,7 +139,7 @@ class StageScorer:
         return StageEstimate(tuple(self.tier.chances(matrix)[0].tolist()), float(self.tier.days(matrix)[0]))
 
     def chances_many(self, matrix: NDArray[np.float32], threads: int = 1) -> Floats:
-        """The chances of float32[n, features]: float64[n, answers], each row one in all."""
+        """The chances of float32[n, features]: float64[n, answers]; each row sums to one."""
         return self.tier.chances(matrix, threads)
 
     def days_many(self, matrix: NDArray[np.float32], threads: int = 1) -> Floats:
@@ -148,11 +148,11 @@ class StageScorer:
 
     @property
     def says(self) -> Says:
-        """What the target's card says of it."""
+        """The values that the target's card must have."""
         return {"form": (self.form,), "tier": (self.tier.name,)}
 
     def files(self) -> dict[str, bytes]:
-        """What a bundle keeps of the scorer, by file name."""
+        """The files of the scorer in a bundle, by name."""
         return {f"{self.target}.{self.tier.name}.json": self.tier.to_bytes()}
 
     @classmethod

@@ -1,8 +1,8 @@
-"""Why a customer has the probability that it has: what each part of the features adds, in words.
+"""Why a customer has this probability: the contribution of each family of features, in words.
 
-What a feature adds to the log-odds is its exact Shapley value (Lundberg and others, 2020). Features that tell of the
-same thing share it out among themselves by chance, so that one of them alone means little: here those of one family
-are added up, and the family speaks through the feature that moves it most.
+The contribution of a feature to the log-odds is its exact Shapley value (Lundberg and others, 2020). Among features
+about the same subject the contribution is divided arbitrarily, so that a single one means little. Here those of one
+family are added up, and the family is described by its feature that contributes most.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from features.catalogues.words import Speaker
 
 LEAST = 0.01
-"""Log-odds below which a family says nothing."""
+"""A family that contributes less to the log-odds than this is no reason."""
 
 
 class Reason(NamedTuple):
-    """What one family of features adds to the log-odds (`effect`, positive: it speaks for the target), and in words.
+    """The contribution of one family of features to the log-odds (`effect`; positive makes a yes likelier), in words.
 
-    `features` are the values of its features that add most to that, strongest first.
+    `features` are the values of its features that contribute most, strongest first.
     """
 
     about: str
@@ -31,12 +31,12 @@ class Reason(NamedTuple):
     features: Mapping[str, float]
 
 
-TOLD = 3
-"""Features that a reason shows the values of, at most."""
+MOST_FEATURES = 3
+"""The most features whose values a reason shows."""
 
 
 class Reasoner:
-    """Puts contributions of the features of one fold into words."""
+    """Describes the contributions of the features of one fold in words."""
 
     def __init__(self, speaker: Speaker, names: Sequence[str]) -> None:
         self._speaker = speaker
@@ -46,10 +46,12 @@ class Reasoner:
             families.setdefault(speaker.family(name), []).append(place)
         self._families = {about: np.array(places) for about, places in families.items()}
 
-    def reasons(self, row: NDArray[np.float32], contributions: NDArray[np.float64], limit: int = TOLD) -> list[Reason]:
-        """The families that move the log-odds of `row` most, strongest first; at most `limit` of them.
+    def reasons(
+        self, row: NDArray[np.float32], contributions: NDArray[np.float64], limit: int = MOST_FEATURES
+    ) -> list[Reason]:
+        """The families that contribute most to the log-odds of `row`, strongest first; at most `limit` of them.
 
-        `contributions` is float64[features], or one longer with what everybody starts from, which is no reason.
+        `contributions` is float64[features], or one longer with the base last, which is no reason.
         """
         values = dict(zip(self._names, row.tolist(), strict=True))
         effects = {about: float(contributions[places].sum()) for about, places in self._families.items()}
@@ -65,7 +67,7 @@ class Reasoner:
     ) -> Reason:
         places = self._families[about]
         towards = contributions[places] * np.sign(effect)
-        order = places[np.argsort(-towards, kind="stable")][: int(min(TOLD, max(1, (towards > 0).sum())))]
-        told = [self._names[place] for place in order.tolist()]
-        words = self._speaker.say(told[0], values)
-        return Reason(about, words, effect, {name: values[name] for name in told})
+        order = places[np.argsort(-towards, kind="stable")][: int(min(MOST_FEATURES, max(1, (towards > 0).sum())))]
+        names = [self._names[place] for place in order.tolist()]
+        words = self._speaker.say(names[0], values)
+        return Reason(about, words, effect, {name: values[name] for name in names})

@@ -1,4 +1,4 @@
-"""Of whom a target speaks: the scope on a target's card, read back from its words and asked of a row of features."""
+"""The scope of a target: read from the text on its card, and evaluated for a row of features."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ PREFIX = "customers with "
 
 
 class UnreadableScope(ValueError):
-    """The scope on a card is not in the grammar."""
+    """The scope on a card does not follow the grammar."""
 
 
 def read_scope(text: str) -> Expr:
-    """The condition that `text`, such as `customers with days_since_purchase <= 56`, states.
+    """The condition in `text`, such as `customers with days_since_purchase <= 56`.
 
     Raises `UnreadableScope` for anything that is no condition over features.
     """
@@ -27,10 +27,10 @@ def read_scope(text: str) -> Expr:
 
 
 def compile_scope(scope: Expr, index: Mapping[str, int]) -> Callable[[Sequence[float]], bool]:
-    """A function that tells whether the scope holds for a row of features; `index` gives the place of each.
+    """A function that says whether the scope holds for a row of features; `index` gives the place of each feature.
 
-    It says what `scope.evaluate` says, some thirty times as fast for a single row: a score asks the scope of every
-    target (`python -m benchmarks.own_ways --parts conditions`).
+    It gives the same result as `scope.evaluate`, about thirty times as fast for a single row: every score evaluates
+    the scope of every target (`python -m benchmarks.own_ways --parts conditions`).
     """
     code = scope.code({name: f"row[{index[name]}]" for name in scope.columns()})
     asked: Callable[[Sequence[float]], bool] = eval(f"lambda row: {code} == 1.0", vars(kernels).copy())

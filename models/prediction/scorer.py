@@ -1,4 +1,4 @@
-"""A scorer: the features of a customer in, the probability of one target out, how sure it is, and why."""
+"""A scorer: from the features of a customer to the probability of one target, its interval and its reasons."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from models.prediction.tiers import SUFFIX, Tier, Trees, read_tier
 
 
 class Scorer:
-    """A tier under a calibration and a level, with its intervals and its ranks, for one target.
+    """A tier with its calibration, level, intervals and ranks, for one target.
 
-    `shape` is the curve as it was fitted and `within` the intervals around it at a level that is known; `calibration`
-    and `intervals` are what is served: the curve at the level, and the intervals with the doubt about the level.
+    `shape` is the calibration as fitted, and `within` the intervals for a level that is known exactly. `calibration`
+    and `intervals` are those served: the curve shifted by the level, and intervals that include the level's error.
 
     Rows are float32 in the order of `names`; NaN means "not defined". One row and the same row in a batch give the
     same bits. Safe to share between threads.
@@ -41,7 +41,7 @@ class Scorer:
 
     @property
     def says(self) -> Says:
-        """What the target's card says of it."""
+        """The values that the target's card must have."""
         return {"form": (self.form,), "tier": (self.tier.name,), "calibration": (self.shape.kind,)}
 
     @classmethod
@@ -61,7 +61,7 @@ class Scorer:
         return Scorer(self.target, self.tier, self.shape, self.within, ranks, self.level)
 
     def raw(self, row: NDArray[np.float32]) -> float:
-        """Probability before calibration; of trees, `lightgbm.Booster.predict` of the same row, bit for bit."""
+        """Probability before calibration; for trees, `lightgbm.Booster.predict` of the same row, bit for bit."""
         return self._predict(row)
 
     def score(self, row: NDArray[np.float32]) -> float:
@@ -81,7 +81,7 @@ class Scorer:
         return self.estimate_of(self.score(row))
 
     def estimate_of(self, value: float) -> Estimate:
-        """What there is to say of a calibrated probability that is known already."""
+        """The estimate of a calibrated probability that is known already."""
         low, high = self.intervals.interval(value)
         percentile = self.ranks.percentile(value)
         return Estimate(value, low, high, percentile, band_of(percentile))
@@ -91,7 +91,7 @@ class Scorer:
         return self.estimates_of(self.score_many(matrix, threads))
 
     def estimates_of(self, values: NDArray[np.float64]) -> Estimates:
-        """What there is to say of calibrated probabilities that are known already, float64[n]."""
+        """The estimates of calibrated probabilities that are known already, float64[n]."""
         return Estimates(values, *self.intervals.interval_many(values), self.ranks.percentile_many(values))
 
     def contributions(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -99,16 +99,16 @@ class Scorer:
         return self.tier.contributions(matrix)
 
     def reasons(self, row: NDArray[np.float32], limit: int = 5) -> list[tuple[str, float]]:
-        """The features that moved this score most, strongest first, with what each added to the log-odds.
+        """The features that contribute most to this score, strongest first, with their contributions to the log-odds.
 
-        Positive speaks for the target, negative against it. Milliseconds on trees: ask on demand.
+        Positive makes a yes likelier. Takes milliseconds for trees.
         """
         added = self.contributions(row.reshape(1, -1))[0, :-1]
         strongest = np.argsort(-np.abs(added), kind="stable")[:limit]
-        return [(self.names[each], float(added[each])) for each in strongest if added[each] != 0.0]
+        return [(self.names[place], float(added[place])) for place in strongest if added[place] != 0.0]
 
     def files(self) -> dict[str, bytes]:
-        """What a bundle keeps of the scorer, by file name."""
+        """The files of the scorer in a bundle, by name."""
         circumstances = {
             "calibration": self.shape.to_fields(),
             "level": self.level.to_fields(),
@@ -123,11 +123,11 @@ class Scorer:
     @classmethod
     def from_files(cls, target: str, tier: str, read: Read, names: Sequence[str]) -> Scorer:
         """The scorer whose `files` are read by name; ValueError when they are anything else."""
-        found = json.loads(read(f"{target}.scorer.json"))
+        fields = json.loads(read(f"{target}.scorer.json"))
         try:
-            calibration = Calibration.from_fields(found["calibration"])
-            intervals = Intervals(tuple(found["spread"]["places"]), tuple(found["spread"]["deviations"]))
-            ranks, level = Ranks(tuple(found["ranks"])), Level.from_fields(found["level"])
+            calibration = Calibration.from_fields(fields["calibration"])
+            intervals = Intervals(tuple(fields["spread"]["places"]), tuple(fields["spread"]["deviations"]))
+            ranks, level = Ranks(tuple(fields["ranks"])), Level.from_fields(fields["level"])
         except (KeyError, TypeError) as error:
             raise ValueError(f"The scorer of {target} is unreadable ({type(error).__name__}: {error}).") from error
         content = read(f"{target}.{tier}.{SUFFIX.get(tier, 'txt')}")

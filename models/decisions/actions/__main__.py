@@ -13,7 +13,7 @@ SHARED = (
 """Groups of conditions that many actions share, under one name."""
 
 WORTHS = (("CART", CART), ("BASKET", BASKET))
-"""Parts of values that many actions share, under one name; CART first, for BASKET is a part of it."""
+"""Parts of values that many actions share, under one name; CART first, because BASKET is a part of it."""
 
 
 def markdown() -> str:
@@ -27,10 +27,10 @@ def markdown() -> str:
         "its stages, every condition holds, it was not chosen too recently and its value is known. A comparison with",
         "a value that is not known is false. Among the eligible, `value - cost` decides how likely each is chosen.",
         "",
-        "Values are what an action is assumed to add over doing nothing, in the shop's currency. The effects are",
-        f"assumptions to start from, as are the margin ({MARGIN:.0%}) and the worth of an order of a customer whose",
-        f"own is not known ({TYPICAL_ORDER:g}). An effect on the log-odds of a probability p changes it by about",
-        "effect x p x (1 - p), so nothing is gained where the customer is already decided.",
+        "The value of an action is what it is assumed to add over doing nothing, in the shop's currency. The effects",
+        f"are assumptions to start from, as are the margin ({MARGIN:.0%}) and the order value of a customer whose own",
+        f"is not known ({TYPICAL_ORDER:g}). An effect on the log-odds of a probability p changes it by about",
+        "effect x p x (1 - p), so nothing is gained where the customer has already decided.",
         "",
         "What many actions share:",
         "",
@@ -62,9 +62,10 @@ def _section(action: Action) -> list[str]:
     lines = [f"## {action.name}", "", action.doc, ""]
     left = list(action.conditions)
     for title, conditions in SHARED:
-        if all(any(each is condition for each in left) for condition in conditions):
+        shared = set(map(id, conditions))
+        if shared <= set(map(id, left)):
             lines.append(f"- condition: {title}")
-            left = [each for each in left if not any(each is condition for condition in conditions)]
+            left = [condition for condition in left if id(condition) not in shared]
     lines += [f"- condition: `{condition}`" for condition in left]
     lines.append(f"- value: `{_value_text(action.value)}`")
     lines.append(f"- assumption: {action.assumption}")

@@ -1,10 +1,10 @@
-"""What an action is, and the shared pieces that the catalogue is written with.
+"""What an action is, and the expressions that many actions of the catalogue share.
 
 The value of an action is an estimate of what it adds, in the shop's currency, over doing nothing. It rests on
-assumed effects, each stated beside its action as `assumption`; they are priors to start from, to be replaced by
-what the logged decisions and rewards teach. An effect is a shift of the log-odds of buying (or of leaving).
-To first order that changes a probability p by `shift * p * (1 - p)`: nothing can be moved where the outcome is
-already certain, so the hesitating are worth the most and the decided are left in peace.
+assumed effects, each stated beside its action as `assumption`; they are priors to start from, until estimates from
+the logged decisions and rewards replace them. An effect is a shift of the log-odds of buying (or of leaving).
+To first order that changes a probability p by `shift * p * (1 - p)`: where the outcome is nearly certain an action
+changes nothing, so hesitating customers are worth the most, and decided ones are left in peace.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ TYPICAL_ORDER = 40.0
 """Assumed order value of a customer whose own is not known yet, in the shop's currency."""
 
 ATTENTION = 0.01
-"""Cost of a place on the page: it displaces something else."""
+"""Cost of a place on the page, which displaces other content."""
 
 MESSAGE = 0.02
 """Cost of one e-mail or push message, the customer's patience included."""
 
 # Dividing by a comparison makes an amount that is not positive unknown: x / 0 is NaN.
 BASKET = (Journey.basket_value_mean / (Journey.basket_value_mean > 0)).otherwise(TYPICAL_ORDER)
-"""What the next order of the customer is worth: the mean of those before, where orders have prices."""
+"""The value of the customer's next order: the mean of the earlier ones, where orders have prices."""
 
 CART = (Journey.cart_value / (Journey.cart_value > 0)).otherwise(BASKET)
-"""What the open cart is worth; a basket, where its products came without prices."""
+"""The value of the open cart; that of a basket, where the products in the cart have no prices."""
 
 MONTH = Journey.spend_net_90d * (28 / 90)
 """What an active customer spends in 28 days."""
@@ -56,14 +56,14 @@ OFFERABLE: tuple[Expr, ...] = (
     Journey.coupons_28d < 2,
     Journey.support_open < 1,
 )
-"""Who may be given money off: not those who will probably buy anyway, nor those who already wait for coupons,
-nor anyone with an unanswered complaint."""
+"""Who may get a discount: not customers who will probably buy anyway, who had several coupons lately, or who have an
+open complaint."""
 
 VISITING: tuple[Expr, ...] = (Journey.session_age_minutes.known(),)
 """Who is on the site now: a visit is open."""
 
 CONTENT = ("", "items")
-"""What an action may need from elsewhere: nothing, or recommended items."""
+"""The content that an action may need: none, or recommended items."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -72,7 +72,7 @@ class Action:
 
     `value` is the expected gain in currency before `cost`, over features and targets by their names; where it is NaN
     the action is not eligible. All `conditions` must hold, and at least `every` microseconds must have passed since
-    this action was last chosen for the customer (0: no limit). Raises ValueError for a definition that cannot be meant.
+    this action was last chosen for the customer (0: no limit). Raises ValueError for an invalid definition.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Action:
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
-            raise ValueError(f"action name {self.name!r} is not a word; write it as win_back")
+            raise ValueError(f"action name {self.name!r} is no identifier; write it like win_back")
         if not self.stages:
             raise ValueError(f"action {self.name} serves no stage; list at least one Stage")
         if not math.isfinite(self.cost) or self.cost < 0:
@@ -115,12 +115,12 @@ class Action:
         return self.stages == tuple(Stage) and not (self.conditions or self.every or self.value.columns())
 
     def columns(self) -> frozenset[str]:
-        """Names of the features and targets this action looks at, beside the stage."""
+        """Names of the features and targets that this action reads, besides the stage."""
         return self.value.columns().union(*(condition.columns() for condition in self.conditions))
 
     @property
     def targets(self) -> frozenset[str]:
-        """Names of the targets among its columns: what is no feature. NaN where one does not speak of the customer."""
+        """Names of the targets among its columns. A target is NaN where the customer is out of its scope."""
         return self.columns() - Journey.features.keys()
 
     def _keeps_contact_policy(self) -> bool:
@@ -129,17 +129,17 @@ class Action:
 
 
 def shifted(probability: Expr, log_odds: float) -> Expr:
-    """By how much a probability changes, to first order, when its log-odds move by `log_odds`."""
+    """The change of a probability, to first order, when its log-odds change by `log_odds`."""
     return log_odds * probability * (1 - probability)
 
 
 def sale(log_odds: float, order: Expr) -> Expr:
-    """Expected margin of the additional orders when the log-odds of buying move by `log_odds`."""
+    """Expected margin of the additional orders when the log-odds of buying change by `log_odds`."""
     return MARGIN * shifted(BUYS, log_odds) * order
 
 
 def kept(log_odds: float) -> Expr:
-    """Expected margin of the month that is saved when the log-odds of leaving fall by `log_odds`."""
+    """Expected margin that is kept within a month when the log-odds of leaving fall by `log_odds`."""
     return MARGIN * shifted(LEAVES, log_odds) * MONTH
 
 

@@ -1,4 +1,4 @@
-"""Actions for customers who speak for the shop, or may come to."""
+"""Actions for customers who recommend the shop, or may come to do so."""
 
 from features.events import Channel, Stage, days
 from features.grammar import Constant
@@ -10,7 +10,7 @@ CONTENTED = (
     ~(Journey.nps_latest <= 6),
     ~(Journey.days_since_refund < 30),
 )
-"""No open ticket, no detractor's answer, no refund within 30 days; a customer never asked may well be content."""
+"""No open ticket, no detractor's answer, no refund within 30 days; a customer who was never surveyed counts, too."""
 
 ACTIONS = (
     Action(

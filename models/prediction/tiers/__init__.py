@@ -1,11 +1,11 @@
-"""The tiers: ways to a probability, from the simplest to the one that takes most data.
+"""The tiers: models of a probability, from the simplest to the one that needs most data.
 
     prior        the same probability for everyone
-    stage_rate   the rate of the stage that the customer stands at
+    stage_rate   the rate of the customer's stage
     logistic     a logistic regression on a few robust features
-    lightgbm     boosted trees on all of them
+    lightgbm     boosted trees on all features
 
-All answer the same three questions (`Tier`), so that whatever is built on a scorer works on every tier.
+All have the same interface (`Tier`), so that a scorer works with every tier.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from models.prediction.tiers.tier import Tier
 from models.prediction.tiers.trees import Trees
 
 TIERS: dict[str, type[Prior] | type[StageRates] | type[Logistic] | type[Trees]] = {
-    each.name: each for each in (Prior, StageRates, Logistic, Trees)
+    kind.name: kind for kind in (Prior, StageRates, Logistic, Trees)
 }
 """Every tier by name, the simplest first."""
 
 SUFFIX = {name: "txt" if name == Trees.name else "json" for name in TIERS}
-"""How the name of the file ends that a tier is kept in."""
+"""The file name extension of each tier."""
 
 
 def read_tier(name: str, content: bytes, target: str, names: Sequence[str]) -> Tier:

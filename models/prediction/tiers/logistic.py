@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 from models.prediction.tiers.tier import check_row, check_rows, fields_of
 
 FURTHEST = 4.0
-"""No value counts as further from the mean than so many standard deviations: an odd customer is not thrown far off."""
+"""A value further from the mean than so many standard deviations is cut off, for the sake of outliers."""
 
 STEEPEST = 30.0
-"""Log-odds end here, so that a probability is never 0 or 1."""
+"""The largest log-odds, so that a probability is never 0 or 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
     """One feature, `column`: log(1 + its value), less `mean`, over `scale`, times `weight`.
 
-    `absent` stands for a value that is not defined; what is below zero counts as zero. Only what is above `knot`
-    counts: log(1 + value) - log(1 + knot), so that terms of one feature bend its line at their knots.
+    `absent` replaces a value that is not defined; values below zero count as zero. Only the part above `knot` counts:
+    log(1 + value) - log(1 + knot), so that several terms of one feature make a line that bends at their knots.
     """
 
     column: str
@@ -65,7 +65,7 @@ class Logistic:
         )
 
     def raw(self, row: NDArray[np.float32]) -> float:
-        """The probability of one row: that of a batch of one, so that every rounding is the same."""
+        """The probability of one row: computed as a batch of one, so that every rounding is the same."""
         check_row(row, len(self.names))
         return float(self.raw_many(row.reshape(1, -1))[0])
 
@@ -95,16 +95,16 @@ class Logistic:
     @classmethod
     def from_bytes(cls, content: bytes, target: str, names: tuple[str, ...]) -> Logistic:
         """What `to_bytes` gave; ValueError for anything else."""
-        found = fields_of(content, target, frozenset({"intercept", "terms"}))
-        parts = {each.name for each in fields(Term)}
-        terms = found["terms"]
+        parameters = fields_of(content, target, frozenset({"intercept", "terms"}))
+        parts = {field.name for field in fields(Term)}
+        terms = parameters["terms"]
         # A term of a bundle from before there were knots has none.
         if not isinstance(terms, list) or not all(
             isinstance(term, dict) and set(term) | {"knot"} == parts for term in terms
         ):
             raise ValueError(f"The model of {target} is unreadable: expected terms of {', '.join(sorted(parts))}.")
         try:
-            return cls([Term(**term) for term in terms], found["intercept"], names)
+            return cls([Term(**term) for term in terms], parameters["intercept"], names)
         except TypeError as error:
             raise ValueError(f"The model of {target} is unreadable: {error}.") from error
 
@@ -121,7 +121,7 @@ def in_logarithms(
 ) -> NDArray[np.float64]:
     """By how much log(1 + value) of float32[n, terms] is above log(1 + `knot`), and zero below it.
 
-    `absent` stands for what is not defined.
+    `absent` replaces values that are not defined.
     """
     given = np.ascontiguousarray(values, np.float64)
     known = np.where(np.isnan(given), absent, given)

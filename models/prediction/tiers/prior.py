@@ -1,4 +1,4 @@
-"""The first tier: one probability for everyone, where nothing is known that would tell one from another."""
+"""The first tier: one probability for every customer."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ COLUMN = "stage"
 
 
 class StageRates:
-    """A probability for each stage, `rates`, and `rate`, the shop's own, for whoever stands at none."""
+    """A probability for each stage, `rates`, and the shop's `rate` for a row without a stage."""
 
     name = "stage_rate"
 
@@ -23,12 +23,12 @@ class StageRates:
         """`rates` in the order of the stages; ValueError unless all are inside (0, 1) and `names` has the stage."""
         if COLUMN not in names:
             raise ValueError(
-                f"Rates by stage need the feature {COLUMN!r}, which the {len(names)} features are without."
+                f"Rates by stage need the feature {COLUMN!r}, which is not among the {len(names)} features."
             )
         if len(rates) != len(Stage):
             raise ValueError(f"There are {len(rates)} rates; expected {len(Stage)}, one for each stage.")
         self.rate = rate_of(rate, "The shop's rate")
-        self.rates = tuple(rate_of(each, "A stage's rate") for each in rates)
+        self.rates = tuple(rate_of(stage_rate, "A stage's rate") for stage_rate in rates)
         self.names = names
         self._place = names.index(COLUMN)
         self._table = np.array([*self.rates, self.rate])
@@ -42,16 +42,18 @@ class StageRates:
     def raw_many(self, matrix: NDArray[np.float32], threads: int = 1) -> NDArray[np.float64]:
         """The rate of each row's stage, float64[n]."""
         check_rows(matrix, len(self.names), threads)
-        found: NDArray[np.float64] = self._table[self._stages(matrix)]
-        return found
+        probabilities: NDArray[np.float64] = self._table[self._stages(matrix)]
+        return probabilities
 
     def contributions(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-        """How far the stage's log-odds are from the shop's, which are the base: float64[n, features + 1]."""
+        """The stage's log-odds less the shop's, which are the base: float64[n, features + 1]."""
         check_rows(matrix, len(self.names))
         base = log_odds(self.rate)
         added = np.zeros((len(matrix), len(self.names) + 1))
         added[:, -1] = base
-        added[:, self._place] = np.array([log_odds(each) - base for each in self._table])[self._stages(matrix)]
+        added[:, self._place] = np.array([log_odds(stage_rate) - base for stage_rate in self._table])[
+            self._stages(matrix)
+        ]
         return added
 
     def to_bytes(self) -> bytes:

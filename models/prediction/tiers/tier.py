@@ -1,4 +1,4 @@
-"""What every tier answers."""
+"""The interface of a tier, and the checks that tiers share."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def log_odds(probability: float) -> float:
 
 
 def check_row(row: NDArray[np.float32], features: int) -> None:
-    """ValueError unless `row` is of so many features."""
+    """ValueError unless `row` has so many `features`."""
     if row.shape != (features,):
         raise ValueError(f"A row has shape {row.shape}; expected ({features},).")
 
 
 def check_rows(matrix: NDArray[np.float32], features: int, threads: int = 1) -> None:
-    """ValueError unless `matrix` has so many columns, and there is a thread."""
+    """ValueError unless `matrix` has so many `features` as columns and `threads` is at least 1."""
     if matrix.ndim != 2 or matrix.shape[1] != features:
         raise ValueError(f"Rows have shape {matrix.shape}; expected (n, {features}).")
     if threads < 1:

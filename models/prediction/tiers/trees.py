@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from models.prediction.forest import Forest
 
 FEW = 16
-"""Rows up to which LightGBM itself is no slower."""
+"""The number of rows up to which LightGBM itself is no slower."""
 
 
 class Trees:
@@ -43,7 +43,7 @@ class Trees:
 
     @cached_property
     def _forest(self) -> Forest | None:
-        """The same trees laid out for batches, some ten times as fast; None where they cannot be."""
+        """The same trees laid out for batches, about ten times as fast; None for trees that cannot be laid out so."""
         from models.prediction.forest import (  # numba brings scipy, which a score of one row does without
             Forest,
             UnsuitableForest,
@@ -57,7 +57,7 @@ class Trees:
     def contributions(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """Exact tree Shapley values (Lundberg and others, 2020): float64[n, features + 1], the last column the base.
 
-        Milliseconds a row, not microseconds: ask on demand.
+        Takes milliseconds per row.
         """
         return self._booster.contributions(matrix)
 
@@ -72,14 +72,14 @@ class Trees:
 
 
 def check_header(target: str, text: str, names: tuple[str, ...], objective: str) -> None:
-    """Refuse a model of another objective or other features; what a model is stands before its first tree."""
+    """ValueError when the header of the model `text` names another objective or other features."""
     header = dict(line.partition("=")[::2] for line in text.partition("\n\n")[0].splitlines())
     if not header.get("objective", "").startswith(objective):
         raise ValueError(f"The model of {target} has objective {header.get('objective')!r}; expected {objective}.")
-    trained_on = tuple(header.get("feature_names", "").split(" "))
-    if trained_on != names:
-        changed = sorted(set(trained_on) ^ set(names)) or ["their order"]
+    model_features = tuple(header.get("feature_names", "").split(" "))
+    if model_features != names:
+        changed = sorted(set(model_features) ^ set(names)) or ["their order"]
         raise ValueError(
-            f"The model of {target} was trained on {len(trained_on)} features, here are {len(names)} "
+            f"The model of {target} was trained on {len(model_features)} features, here are {len(names)} "
             f"(different: {', '.join(changed[:10])}). Retrain with `waypost train`."
         )

@@ -132,7 +132,7 @@ def test_an_order_without_prices_is_worth_a_typical_one(basket: float, cart: flo
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": "win back"}, "'win back' is not a word"),
+        ({"name": "win back"}, "'win back' is no identifier"),
         ({"stages": ()}, "win_back serves no stage"),
         ({"cost": -1.0}, "cost -1.0; expected a finite number from 0"),
         ({"cost": math.nan}, "cost nan"),

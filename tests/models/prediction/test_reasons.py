@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from features.catalogues.words import Speaker
 from features.journey import JOURNEY
-from models.prediction.reasons import LEAST, TOLD, Reasoner
+from models.prediction.reasons import LEAST, MOST_FEATURES, Reasoner
 
 SPEAKER = Speaker(JOURNEY)
 REASONER = Reasoner(SPEAKER, JOURNEY.names)
@@ -64,7 +64,7 @@ def test_reasons_are_the_strongest_families_and_whole(
     assert len(found) <= limit
     for reason in found:
         assert np.isclose(reason.effect, effects[reason.about])
-        assert 1 <= len(reason.features) <= TOLD
+        assert 1 <= len(reason.features) <= MOST_FEATURES
         assert all(SPEAKER.family(name) == reason.about for name in reason.features)
     told = {reason.about for reason in found}
     rest = [abs(effect) for about, effect in effects.items() if about not in told]
