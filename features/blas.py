@@ -1,7 +1,7 @@
 """Linear algebra on one thread: our matrices are small, and threads of OpenBLAS mostly wait for each other.
 
-On two busy cores, a training of 60 customers cost 28 seconds of processor time with two threads, and 2 with one. To be
-imported before numpy is.
+On two busy cores, a training of 60 customers cost 28 seconds of processor time with two threads, and 2 with one. This
+module must be imported before numpy.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Conditions in words, such as `days_since_purchase <= 56`, read back into the grammar."""
+"""Conditions as text, such as `days_since_purchase <= 56`, parsed into expressions of the grammar."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class UnreadableCondition(ValueError):
 
 
 def read_condition(text: str) -> Expr:
-    """The expression that `text` states, in the words in which expressions are written.
+    """The expression that `text` states, in the form in which expressions are printed.
 
     Raises `UnreadableCondition` for anything but columns, finite numbers, arithmetic, comparisons, `&`, `|`, `not`,
-    `minimum` and `maximum`, and for what is nested too deeply to be read.
+    `minimum` and `maximum`, and for a text that is nested too deeply.
     """
     try:
         return _expression(ast.parse(text, mode="eval").body)
@@ -47,7 +47,7 @@ def read_condition(text: str) -> Expr:
 
 
 def is_condition(expr: Expr) -> bool:
-    """Whether `expr` is true or false of a customer, and no number."""
+    """Whether `expr` is a condition, true or false of a customer, and not a number."""
     match expr:
         case Binary(operator=operator):
             return operator in _COMPARISONS.values() or operator in ("&", "|")

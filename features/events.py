@@ -77,7 +77,7 @@ OUTBOUND = (Channel.EMAIL, Channel.SMS, Channel.PUSH, Channel.DIRECT_MAIL, Chann
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which events an aggregate listens to, and which column of them it takes.
+    """Which events an aggregate selects, and which column of them it takes.
 
     `kinds` is never empty; `channels` empty means every channel; `column` empty means the event itself;
     `label` names a long list of kinds.
@@ -251,8 +251,8 @@ class Kind(IntEnum):
 def any_of(*selections: Kind | Selection) -> Selection:
     """The events of any of these kinds."""
     kinds: set[Kind] = set()
-    for each in selections:
-        kinds.update(each.selection.kinds if isinstance(each, Kind) else each.kinds)
+    for selection in selections:
+        kinds.update(selection.selection.kinds if isinstance(selection, Kind) else selection.kinds)
     return Selection(tuple(sorted(kinds)))
 
 
@@ -260,7 +260,7 @@ ANY = Selection(tuple(Kind), label="any event")
 """Every event."""
 
 TOUCHPOINTS = Selection(tuple(kind for kind in Kind if kind not in (DECISION, REWARD)), label="touchpoint")
-"""Every event that tells of the customer; what we decided ourselves tells only of us."""
+"""Every event about the customer; decisions and rewards are about the shop."""
 
 VISITS = Selection(
     tuple(
@@ -301,7 +301,7 @@ def stage_of(kind: Kind) -> Stage | None:
 class Event:
     """One thing that happened to one customer.
 
-    `at` is when it happened, `received` when we learnt it (`at <= received` always). `amount` is money:
+    `at` is when it happened, `received` when it arrived (`at <= received` always). `amount` is money:
     the order's total for PURCHASE, price x quantity for PURCHASED_ITEM and CART_ADD. Absent numbers are NaN,
     absent names None. An order is one PURCHASE and one PURCHASED_ITEM per product line.
     """

@@ -1,4 +1,4 @@
-"""Small files that last: replaced at once, held by one process at a time, told from what takes their place."""
+"""Small files on disk: replaced atomically, locked by one process at a time, and recognised when they are replaced."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from filelock import FileLock
 Identity = tuple[int, ...]
 
 ABANDONED_SECONDS = 3600.0
-"""A draft that is so much older than another of the same file is nobody's any more: to write one takes moments."""
+"""A draft that is so much older than another of the same file is abandoned: writing one takes moments."""
 
 _DRAFT_BYTES = 4
-"""Random bytes in the name of a draft, each two digits of it."""
+"""Random bytes in the name of a draft, two digits each."""
 
 
 def identity(path: Path) -> Identity | None:
-    """Which file or folder is at `path`, the same while it is only written to; None when there is none."""
+    """The identity of the file or folder at `path`, unchanged by writing to it; None when there is none."""
     try:
         status = path.stat()
     except OSError:
@@ -30,7 +30,7 @@ def identity(path: Path) -> Identity | None:
 
 
 def version(path: Path) -> Identity | None:
-    """Which file or folder is at `path`, and in which state: another once it is written to; None when there is none."""
+    """The identity and state of the file or folder at `path`, changed by writing to it; None when there is none."""
     try:
         status = path.stat()
     except OSError:
@@ -39,10 +39,10 @@ def version(path: Path) -> Identity | None:
 
 
 def replace(path: Path, content: str | bytes, *, mode: int = 0o666, durable: bool = True) -> None:
-    """Put `content` in the place of a file: whoever reads it sees the old one or the new one, whole.
+    """Replace a file by `content` atomically: a reader sees the whole old file or the whole new one.
 
-    It is on the disk when this returns, unless it need not be `durable` because it can be made again. A new file has
-    the permissions `mode`, less those that the umask takes.
+    With `durable` it is on the disk when this returns; a file that can be made again need not be. A new file has the
+    permissions `mode`, less those that the umask removes.
     """
     draft = path.with_name(f"{draft_prefix(path.name)}{secrets.token_hex(_DRAFT_BYTES)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -57,7 +57,7 @@ def replace(path: Path, content: str | bytes, *, mode: int = 0o666, durable: boo
 
 
 def _remove_abandoned(path: Path, draft: Path) -> None:
-    """Remove what processes left that were killed while they replaced a file: drafts that are hours older than ours."""
+    """Remove drafts that processes left when they were killed: those that are over an hour older than this draft."""
     made = draft.stat().st_mtime
     for other in path.parent.glob(f"{glob.escape(draft_prefix(path.name))}{'?' * 2 * _DRAFT_BYTES}"):
         with suppress(FileNotFoundError):  # another process was faster
@@ -66,12 +66,12 @@ def _remove_abandoned(path: Path, draft: Path) -> None:
 
 
 def draft_prefix(name: str) -> str:
-    """How the names of files begin that are to replace one of this name, and that a process left that was killed."""
+    """How the names of the drafts of a file of this name begin; a process that is killed leaves its draft."""
     return f".{name}."
 
 
 def settle(written: Path, path: Path, *, durable: bool = True) -> None:
-    """Give a file that was written in full its name, and have both on the disk before returning."""
+    """Give a completely written file its name; with `durable`, both are on the disk when this returns."""
     if durable:
         synchronise(written)
     written.replace(path)
@@ -90,7 +90,7 @@ def synchronise(path: Path) -> None:
 
 @contextmanager
 def alone(lock: Path, seconds: float = -1.0) -> Iterator[None]:
-    """Hold the file `lock`, which one thread of one process holds at a time: the system takes it from one that ends.
+    """Hold the file `lock`, which one thread of one process holds at a time; the system releases it when that ends.
 
     Raises TimeoutError when another holds it for `seconds`; by default it waits as long as it takes.
     """

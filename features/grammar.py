@@ -1,8 +1,8 @@
 """The grammar: arithmetic and comparison over what is known of a customer.
 
 One grammar serves four uses: features (`Journey`), targets (their scopes), the eligibility of actions
-and segments. Two rules hold everywhere: what cannot be known is NaN (never zero), dividing by zero
-included; and a comparison with NaN is false.
+and segments. Two rules hold everywhere: an unknown value is NaN (never zero), and so is a division by
+zero; and a comparison with NaN is false.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from features.events import DAY, HOUR, MINUTE
 class Expr:
     """A value that can be computed for any customer; build it with Python's own operators.
 
-    `engaging` is set by `features.fold.feature_set.engaging`; what is built from the value does not inherit it.
+    `engaging` is set by `features.fold.feature_set.engaging`; an expression built from this one does not inherit it.
     """
 
     engaging = False
@@ -51,7 +51,7 @@ class Expr:
 
     def columns(self) -> frozenset[str]:
         """Names of the columns this expression refers to."""
-        return frozenset(each.name for each in self.walk() if isinstance(each, Column))
+        return frozenset(expr.name for expr in self.walk() if isinstance(expr, Column))
 
     def otherwise(self, default: Expr | float) -> Expr:
         """This value where it is known, `default` where it is NaN."""
@@ -116,7 +116,7 @@ class Expr:
         return Unary("-", self)
 
     def __bool__(self) -> bool:
-        raise TypeError(f"'{self}' has no truth of its own: join conditions with & | ~, not with and, or, not")
+        raise TypeError(f"'{self}' has no truth value: join conditions with & | ~, not with and, or, not")
 
     __hash__ = object.__hash__
 
@@ -172,7 +172,7 @@ class Column(Expr):
         return self.name
 
 
-# How each operator reads in generated code, where every value is a float and truth is 1.0 or 0.0.
+# The generated code of each operator, where every value is a float and a condition is 1.0 or 0.0.
 _CODE = {
     "+": "({0} + {1})",
     "-": "({0} - {1})",
@@ -286,7 +286,7 @@ class Unary(Expr):
 
 
 def _grouped(expr: Expr) -> str:
-    """An operand as Python, and `features.conditions`, would read it."""
+    """An operand as text, in brackets where Python and `features.conditions` need them."""
     joined = isinstance(expr, Binary) and expr.operator not in ("minimum", "maximum")
     return f"({expr})" if joined or (isinstance(expr, Unary) and expr.operator != "-") else str(expr)
 

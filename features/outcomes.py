@@ -1,7 +1,7 @@
 """Outcomes: what answers a question about a customer, read from the log after the moment at which it is asked.
 
-Each outcome has a `form`, the kind of its answer (a yes or no, an amount, a stage), and a `horizon`, how far after the
-moment the answer is looked for at most. `training/rows/labels.py` reads the answers.
+Each outcome has a `form`, the kind of its answer (a yes or no, an amount, a stage), and a `horizon`, the longest time
+after the moment that is searched for the answer. `training/rows/labels.py` reads the answers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ VISIT_GAP = minutes(30)
 """A visit is over after a longer pause, as `features.aggregates.sessions` has it."""
 
 VISIT_CAP = hours(12)
-"""How far the rest of a visit is followed at most: what goes on for longer is no person's visit."""
+"""The longest time for which the rest of a visit is followed: a longer visit is not made by a person."""
 
 STAYS = len(Stage)
 """The answer of `NextStage` when no other stage is entered within the horizon."""
@@ -118,10 +118,10 @@ class Spends:
 
 @dataclass(frozen=True)
 class SpendsNet:
-    """How much money of the orders placed after a moment, and no later than `within` microseconds after it, is left.
+    """The money of the orders placed after a moment, and no later than `within` microseconds after it, less refunds.
 
-    Refunds and cancellations in the same time take back as `features.aggregates.net` has it: the newest orders first,
-    and never more than these orders brought. One that comes later than the horizon takes nothing back.
+    Refunds and cancellations in the same time are subtracted as in `features.aggregates.net`: from the newest orders
+    first, and never more than these orders brought. One that comes after the horizon is not subtracted.
     """
 
     within: int

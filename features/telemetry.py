@@ -1,7 +1,7 @@
-"""The telemetry of the libraries that Waypost stands on stays off, whoever starts the program.
+"""Switches off the telemetry of the libraries that Waypost uses, however the program is started.
 
-They read the environment when they are loaded or first used, and every other package of ours imports this one first.
-What somebody set to another value by hand is left alone.
+They read the environment when they are loaded or first used, so every other package of ours imports this one first.
+A variable that is already set keeps its value.
 """
 
 from __future__ import annotations

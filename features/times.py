@@ -1,4 +1,4 @@
-"""Moments as the log counts them, microseconds since the epoch in UTC, and as calendars and people write them."""
+"""Times as the log counts them, microseconds since the epoch in UTC, and as calendars and people write them."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Each word gives an expression that arithmetic and comparison build upon. Words that give several numbers
 (`gaps`, `moments`, `net`, `sessions`, `visit`, `cart`, `rhythm`, `stages`) give the aggregate; take a number of it with
-`reading(aggregate, "mean")`. A memory (`recent`, `cart`, `stages`) is declared by its name alone.
+`reading(aggregate, "mean")`. A memory (`recent`, `cart`, `stages`) is declared as the aggregate itself.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Count, CountWithin, DaysWithin, Total, TotalWithin, Net, Moments, Since, Age, Latest, Earliest, Fading, Gaps,
     Newest, Distinct, Sessions, Visit, Cart, Stages, Recent, Favourites, Rhythm,
 )  # fmt: skip
-"""Every way of aggregating."""
+"""Every aggregate."""
 
 
 def _selection(what: Kind | Selection, *, column: bool = False) -> Selection:
@@ -84,12 +84,12 @@ def happened(what: Kind | Selection) -> Expr:
 
 
 def since(what: Kind | Selection) -> Expr:
-    """Microseconds since the latest event; unknown when there was none."""
+    """Microseconds since the latest event; NaN when there was none."""
     return Reading(Since(_selection(what)))
 
 
 def age(what: Kind | Selection) -> Expr:
-    """Microseconds since the first event; unknown when there was none."""
+    """Microseconds since the first event; NaN when there was none."""
     return Reading(Age(_selection(what)))
 
 
@@ -149,7 +149,7 @@ def visit(what: Selection, *, gap: int) -> Aggregate:
 
 
 def cart(*, size: int) -> Aggregate:
-    """Readings `lines`, `pieces`, `value` and `age` of the open cart; a memory of what lies in it."""
+    """Readings `lines`, `pieces`, `value` and `age` of the open cart; a memory of the items in it."""
     return Cart(any_of(CART_ADD, CART_REMOVE, PURCHASE), size)
 
 
@@ -176,7 +176,7 @@ def favourites(what: Selection, *, size: int, half_life: int) -> Aggregate:
 def reading(aggregate: Aggregate, name: str) -> Expr:
     """One number of an aggregate that gives several."""
     kernel = f"read_{name}"
-    if kernel not in aggregate.batch_scores():
-        known = ", ".join(each.removeprefix("read_") for each in aggregate.batch_scores())
+    if kernel not in aggregate.reading_kernels():
+        known = ", ".join(kernel_name.removeprefix("read_") for kernel_name in aggregate.reading_kernels())
         raise ValueError(f"{type(aggregate).__name__} has no reading '{name}'; it has: {known}")
     return Reading(aggregate, kernel)

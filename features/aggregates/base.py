@@ -21,11 +21,11 @@ from features.events import MINUTE, Channel, Selection
 from features.grammar import Expr, duration_text
 
 WORDS = ("at", "received", "kind", "channel", "item", "category", "quantity", "amount", "score")
-"""What an `update` may ask of the event, beside `value`: the column that the selection takes."""
+"""The arguments that an `update` may take from the event, beside `value`, the column of the selection."""
 
 
 CODES = {"item": 0, "category": 0, "channel": 1}
-"""Columns that hold codes, with the lowest code that stands for something."""
+"""Columns that hold codes, with the lowest code that is not absent or unknown."""
 
 
 class Row(NamedTuple):
@@ -53,23 +53,23 @@ class Aggregate(ABC):
     selection: Selection
 
     commutes: ClassVar[bool] = False
-    """Whether the order of the events is of no consequence (sums of floats: up to rounding)."""
+    """Whether the order of the events does not matter (sums of floats: up to rounding)."""
 
     uses: ClassVar[tuple[Callable[..., Any], ...]] = ()
     """Plain functions that the kernels call."""
 
     texts: ClassVar[dict[str, str]] = {}
-    """What each named reading is, in words; `{0}` stands for the selected events."""
+    """The description of each named reading; `{0}` stands for the selected events."""
 
     def text_of(self, kernel: str) -> str:
-        """What a reading is, in words."""
+        """The description of a reading."""
         return str(self) if kernel == "read" else self.texts[kernel.removeprefix("read_")].format(self.selection)
 
     @abstractmethod
     def empty(self) -> Slots:
         """The slots of a customer without events."""
 
-    def batch_scores(self) -> tuple[str, ...]:
+    def reading_kernels(self) -> tuple[str, ...]:
         """Names of the kernels that read a number: every `read` and `read_...` of the class."""
         return tuple(sorted(name for name in dir(type(self)) if name == "read" or name.startswith("read_")))
 
@@ -81,9 +81,9 @@ class Aggregate(ABC):
     def parameters(self) -> dict[str, float | int]:
         """The declared parameters, as the kernels are given them."""
         return {
-            each.name: getattr(self, each.name)
-            for each in dataclasses.fields(self)
-            if each.name != "selection" and isinstance(getattr(self, each.name), (int, float))
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name != "selection" and isinstance(getattr(self, field.name), (int, float))
         }
 
     @property
@@ -95,11 +95,13 @@ class Aggregate(ABC):
         parts.extend(Channel(channel).name.lower() for channel in self.selection.channels)
         if self.selection.column:
             parts.append(self.selection.column)
-        parts.extend(_slug(getattr(self, each.name)) for each in dataclasses.fields(self) if each.name != "selection")
+        parts.extend(
+            _slug(getattr(self, field.name)) for field in dataclasses.fields(self) if field.name != "selection"
+        )
         return "_".join(parts)
 
     def selected(self, history: Sequence[Row]) -> list[Row]:
-        """The events of a history this aggregate listens to, in log order; those without a value left out."""
+        """The events of a history that this aggregate selects, in log order, without those that have no value."""
         channels = self.selection.channels
         return [
             row
@@ -119,7 +121,7 @@ class Aggregate(ABC):
         return value
 
     def entries(self, slots: Any) -> Any:
-        """What the aggregate remembers beyond numbers, from one state; memories define it."""
+        """The entries that a memory holds in one state; only memories define it."""
         raise TypeError(f"{self.name} keeps numbers only: use its features")
 
 

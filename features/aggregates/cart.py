@@ -1,4 +1,4 @@
-"""What lies in the cart."""
+"""The contents of the open cart."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from features.events import CART_ADD, PURCHASE
 
 
 def drop_line(items: Any, quantities: Any, values: Any, lines: int, place: int) -> int:
-    """Take one line out of the cart, keeping the order of the others; returns the number of lines left."""
+    """Remove one line of the cart, keeping the order of the others. Returns the number of lines left."""
     for k in range(place, lines - 1):
         items[k] = items[k + 1]
         quantities[k] = quantities[k + 1]

@@ -1,4 +1,4 @@
-"""How many, how much: counts, totals, means and extremes over a whole life."""
+"""Counts, totals, means and deviations over a customer's whole history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many different ones: an estimate from a small bitmap."""
+"""The number of different items or categories: an estimate from a small bitmap."""
 
 from __future__ import annotations
 

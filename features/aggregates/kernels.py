@@ -1,6 +1,6 @@
 """Constants and small functions that every generated fold starts with.
 
-`NEVER` is the moment of what has not happened: no event can carry it, the door refuses such dates.
+`NEVER` is the time of an event that has not happened: no event has it, as `features/sources/fields` refuses such dates.
 The text of this file below the marker is copied into the generated module and compiled there;
 `meaning` definitions import the constants from here, so both sides share one value.
 """
@@ -24,12 +24,12 @@ CLOCK_SINES = tuple(math.sin(2.0 * math.pi * k / 8.0) for k in range(8))
 
 
 def second(at: int) -> int:
-    """A moment in microseconds as whole seconds; states keep moments to the second, in 4 bytes."""
+    """A time in microseconds as whole seconds; states keep times to the second, in 4 bytes."""
     return at // 1_000_000
 
 
 def elapsed(moment: int, now: int) -> float:
-    """Microseconds from a moment kept in seconds to `now`; never negative."""
+    """Microseconds from a time kept in seconds to `now`; never negative."""
     past = now // 1_000_000 - moment
     return past * 1_000_000.0 if past > 0 else 0.0
 
@@ -86,7 +86,7 @@ def larger(left: float, right: float) -> float:
 
 
 def place_of(codes: Any, size: int, code: int) -> int:
-    """Where a code stands among the first `size`, -1 when it does not."""
+    """The index of a code among the first `size`, -1 when it is not there."""
     for k in range(size):
         if codes[k] == code:
             return k
@@ -94,10 +94,10 @@ def place_of(codes: Any, size: int, code: int) -> int:
 
 
 def place_of_least(moments: Any, size: int) -> int:
-    """Where the earliest of the first `size` moments stands, the first of equals.
+    """The index of the earliest of the first `size` times, the first of equals.
 
-    A loop for this alone, with the least value at hand, compiles without branches; mixed with the search for a code it
-    cost an eighth of the whole fold in wrong guesses of the processor.
+    A loop for this alone, with the least value in a variable, compiles without branches; combined with the search for
+    a code it cost an eighth of the time of the whole fold in mispredicted branches.
     """
     place, least = 0, moments[0]
     for k in range(1, size):

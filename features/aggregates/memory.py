@@ -1,4 +1,4 @@
-"""Memories: not numbers for a model but the latest, or the favourite, things themselves."""
+"""Memories: lists of the latest or the favourite items themselves, where other aggregates give numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from features.grammar import duration_text
 class Recent(Aggregate):
     """The latest time of each of the last `size` different codes.
 
-    When it is full, a new code takes the place of the one that is longest ago (of equals, the first kept).
+    When it is full, a new code replaces the one with the earliest time (of equals, the first in the list).
     """
 
     size: int
@@ -58,11 +58,11 @@ class Recent(Aggregate):
             elif len(kept) < self.size:
                 kept[code] = happened
             else:
-                oldest = min(kept, key=lambda each: kept[each])
+                oldest = min(kept, key=lambda kept_code: kept[kept_code])
                 if happened >= kept[oldest]:
                     kept = {
-                        (code if each == oldest else each): (happened if each == oldest else moment)
-                        for each, moment in kept.items()
+                        (code if kept_code == oldest else kept_code): (happened if kept_code == oldest else moment)
+                        for kept_code, moment in kept.items()
                     }
         return sorted(
             ((code, moment * 1_000_000) for code, moment in kept.items()), key=lambda pair: (-pair[1], pair[0])
@@ -73,7 +73,7 @@ class Recent(Aggregate):
 
 
 def later_by_half_lives(moment: float, other: float) -> float:
-    """The moment at which one event would weigh as much as two do together; all in half-lives since the epoch."""
+    """The time at which one event would weigh as much as two do together; all in half-lives since the epoch."""
     newer = moment if moment > other else other
     older = other if moment > other else moment
     return newer + math.log2(1.0 + 2.0 ** (older - newer))
@@ -83,10 +83,10 @@ def later_by_half_lives(moment: float, other: float) -> float:
 class Favourites(Aggregate):
     """The `size` codes that weigh most, each event's weight halving every `half_life` microseconds.
 
-    One number holds a code's whole weight: the moment at which a single event would weigh as much today. What happened
-    once at t is worth t; what happened again and again is worth a later moment, even one to come. So weights of
-    different times compare as they stand (forward decay: Cormode, Shkapenyuk, Srivastava and Xu, 2009). When it is
-    full, a new code takes the place of the lightest, unless it is lighter still.
+    One number holds a code's whole weight: the time at which a single event would weigh as much today. One event at t
+    gives t; several events give a later time, even one in the future. So weights of different times compare directly
+    (forward decay: Cormode, Shkapenyuk, Srivastava and Xu, 2009). When it is full, a new code replaces the one that
+    weighs least, unless it weighs less itself.
     """
 
     size: int
@@ -110,7 +110,7 @@ class Favourites(Aggregate):
             moments[place] = happened
 
     def entries(self, slots: Any) -> list[tuple[int, int]]:
-        """(code, moment in microseconds), the heaviest first; of equals, the smaller code first."""
+        """(code, time in microseconds that holds its weight), the heaviest first; of equals, the smaller code first."""
         pairs = zip(slots[f"{self.name}__codes"].tolist(), slots[f"{self.name}__moments"].tolist(), strict=True)
         return sorted(
             ((code, round(moment * self.half_life)) for code, moment in pairs if code >= 0),
@@ -118,7 +118,7 @@ class Favourites(Aggregate):
         )
 
     def meaning_of_entries(self, history: Sequence[Row]) -> list[tuple[int, int]]:
-        """The same from the moments of every event of the codes kept, rounded to four bytes after each."""
+        """The same list from the times of all events of the codes that are kept, rounded to float32 after each."""
         kept: dict[int, float] = {}
         for row in self.selected(history):
             code, happened = int(self.value_of(row)), row.at / self.half_life
@@ -126,13 +126,15 @@ class Favourites(Aggregate):
                 total = math.log2(2.0 ** (kept[code] - happened) + 1.0) + happened
                 kept[code] = float(np.float32(total))
                 continue
-            lightest = min(kept, key=lambda each: kept[each], default=code)
+            lightest = min(kept, key=lambda kept_code: kept[kept_code], default=code)
             if len(kept) < self.size:
                 kept[code] = float(np.float32(happened))
             elif happened >= kept[lightest]:
                 kept = {
-                    (code if each == lightest else each): (float(np.float32(happened)) if each == lightest else moment)
-                    for each, moment in kept.items()
+                    (code if kept_code == lightest else kept_code): (
+                        float(np.float32(happened)) if kept_code == lightest else moment
+                    )
+                    for kept_code, moment in kept.items()
                 }
         pairs = ((code, round(moment * self.half_life)) for code, moment in kept.items())
         return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))

@@ -19,9 +19,9 @@ from features.grammar import duration_text
 def taken_back(kind: int, amount: float, standing: float, matched: float) -> tuple[float, float, float]:
     """The money that a refund or a cancellation takes back, what is left of the latest order, and the new `matched`.
 
-    One that does not say how much takes back what is left of the latest order. A shop that cancels a paid order often
-    tells of the same money twice, by a cancellation and by a refund: the second counts for nothing when it is of the
-    other kind and of the same amount as the one before it, which `matched` holds, a cancellation as a positive number.
+    A refund without an amount takes back what is left of the latest order. A shop that cancels a paid order often
+    reports the same money twice, by a cancellation and by a refund: the second is ignored when it is of the other kind
+    and of the same amount as the one before it. `matched` holds that amount, a cancellation's as a positive number.
     """
     money = abs(amount) if amount == amount else standing
     sign = 1.0 if kind == ORDER_CANCEL else -1.0
@@ -36,10 +36,10 @@ def taken_back(kind: int, amount: float, standing: float, matched: float) -> tup
 class Net(Aggregate):
     """The money of orders less what refunds and cancellations took back, ever and within the last `span`.
 
-    Events do not name their order here, so what comes back is taken off the newest orders first, and leaves the window
-    together with them. It never takes more than there is: a refund that is larger than all orders leaves nothing, and
-    one of an order that is not known takes nothing. `taken_back` says how much one takes. An order of less than
-    nothing is a refund.
+    Events do not name their order here, so money that is taken back is subtracted from the newest orders first, and
+    leaves the window together with them. No more is subtracted than there is: a refund larger than all orders leaves
+    nothing, and a refund of an unknown order subtracts nothing. `taken_back` gives the amount. An order with a negative
+    amount is a refund.
     """
 
     texts: ClassVar[dict[str, str]] = {
@@ -88,7 +88,7 @@ class Net(Aggregate):
                 place = (head - k) & (HOPS - 1)
                 there = float(buckets[place])
                 if there > 0.0 and money > 0.0:
-                    buckets[place] = there - money if money < 0.999999 * there else 0.0  # four bytes round
+                    buckets[place] = there - money if money < 0.999999 * there else 0.0  # float32 rounds
                     money -= there
         return total, head, standing, matched
 
@@ -101,14 +101,14 @@ class Net(Aggregate):
         return sum_of_hops(head, buckets, now // span)
 
     def meaning_ever(self, history: Sequence[Row], now: int) -> float:
-        """A running sum: orders add to it, and what is taken back takes off it as far as there is something."""
+        """A running sum: orders add to it, and money that is taken back is subtracted, down to 0 at most."""
         total = 0.0
         for _, money in self._moves(history):
             total = total + money if money > 0 else total - min(-money, max(total, 0.0))
         return total
 
     def meaning_within(self, history: Sequence[Row], now: int) -> float:
-        """The same by hops of an eighth of the span, the newest first; those in the last eight hops summed."""
+        """The same in hops of an eighth of the span, subtracted from the newest first; the sum of the last eight."""
         hop, hops, newest = self.span // HOPS, dict[int, float](), 0
         for row, money in self._moves(history):
             place = row.at // hop
@@ -117,14 +117,14 @@ class Net(Aggregate):
                 hops[place] = hops.get(place, 0.0) + money
             elif money < 0:
                 rest = -money
-                for each in range(newest, newest - HOPS, -1):
-                    taken = min(rest, hops.get(each, 0.0))
-                    hops[each] = hops.get(each, 0.0) - taken
-                    rest -= taken
+                for index in range(newest, newest - HOPS, -1):
+                    removed = min(rest, hops.get(index, 0.0))
+                    hops[index] = hops.get(index, 0.0) - removed
+                    rest -= removed
         return math.fsum(money for place, money in hops.items() if now // hop - HOPS < place <= now // hop)
 
     def _moves(self, history: Sequence[Row]) -> list[tuple[Row, float]]:
-        """Every order with its money, and every refund or cancellation with what it takes back, below zero."""
+        """Every order with its money, and every refund or cancellation with what it takes back as a negative number."""
         moves: list[tuple[Row, float]] = []
         left, before = 0.0, (False, 0.0)
         for row in self.selected(history):

@@ -18,7 +18,7 @@ EIGHTH = 10_800_000_000
 
 
 def tally(bins: Any, length: int, k: int) -> None:
-    """Add one to bin k; when it is full, halve all bins first, so that shares stay and old habits fade."""
+    """Add one to bin k; when it is full, halve all bins first, which keeps the shares and lets old habits fade."""
     if bins[k] >= CEILING:
         for j in range(length):
             bins[j] = bins[j] // 2

@@ -131,12 +131,14 @@ class Sessions(Aggregate):
     def meaning_mean_minutes(self, history: Sequence[Row], now: int) -> float:
         """Mean minutes from the first to the last act of a visit."""
         sessions = self._sessions(history)
-        return sum(max(each) - each[0] for each in sessions) / 60 / len(sessions) if sessions else NAN
+        return sum(max(session) - session[0] for session in sessions) / 60 / len(sessions) if sessions else NAN
 
     def meaning_bounce_rate(self, history: Sequence[Row], now: int) -> float:
         """Share of visits that ended after a single act."""
         sessions = self._sessions(history)
-        ended = [len(each) == 1 for each in sessions if each is not sessions[-1] or not self._open(each, now)]
+        ended = [
+            len(session) == 1 for session in sessions if session is not sessions[-1] or not self._open(session, now)
+        ]
         return sum(ended) / len(sessions) if sessions else NAN
 
     def meaning_age(self, history: Sequence[Row], now: int) -> float:

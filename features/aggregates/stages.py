@@ -1,4 +1,4 @@
-"""Where a customer stands on the journey, since when, and how it got there. The rules, in one place.
+"""Where a customer stands on the journey, since when, and by which transitions. The rules, in one place.
 
 A customer is in
 
@@ -9,11 +9,11 @@ A customer is in
 - else `consideration` once there was a search, an item or list view, a wish, a cart or a checkout;
 - else `awareness`.
 
-Whether a cart was emptied is told by counting what was added and removed, event by event; the cart's own memory
-(`cart_items`) goes by item and pieces.
+Whether a cart was emptied follows from the numbers of events that add and remove; the memory `cart`, which gives
+`cart_items`, counts by item and pieces instead.
 
-The clock of the stage is `received`: it never runs backwards, so a late event changes the stage from the moment
-it is known. A live cart and advocacy also end by themselves; `read` and `update` see that alike.
+The clock of the stage is `received`: it never runs backwards, so a late event changes the stage from the time at which
+it is received. A live cart and advocacy also end by themselves; `read` and `update` compute that in the same way.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ STAGES = len(Stage)
 
 
 def stage_at(moment: int, ordered: int, considered: int, cart_until: int, advocate_until: int) -> int:
-    """The stage at a second, from what is known by then."""
+    """The stage at a time in seconds, from what is known by then."""
     if moment < cart_until:
         return 2
     if moment < advocate_until:
@@ -69,14 +69,14 @@ def stage_at(moment: int, ordered: int, considered: int, cart_until: int, advoca
 
 
 def stage_end(stage: int, cart_until: int, advocate_until: int) -> int:
-    """The second at which a stage ends by itself."""
+    """The time in seconds at which a stage ends by itself."""
     if stage == 2:
         return cart_until
     return advocate_until if stage == 4 else FOREVER
 
 
 def move_stage(stage: int, following: int, entered: int, moment: int, transitions: Any, stay: Any) -> None:
-    """Write down that a stage was left for another."""
+    """Record that a stage was left for another."""
     step = stage * 5 + following
     if transitions[step] < CEILING:
         transitions[step] += 1
@@ -105,7 +105,7 @@ def advocate_end(kind: int, moment: int, score: float, ordered: int, advocate_un
 
 @dataclass(frozen=True)
 class Stages(Aggregate):
-    """The stage of the journey, the one before, the moments of change, every transition and the latest stays."""
+    """The stage of the journey, the stage before, when it changed, every transition and the latest stays."""
 
     texts: ClassVar[dict[str, str]] = {
         "current": "stage of the journey, 0 (awareness) to 4 (advocacy)",
@@ -204,15 +204,17 @@ class Stages(Aggregate):
         return elapsed(entered, now)
 
     def timeline(self, history: Sequence[Row], now: int) -> list[tuple[int, int]]:
-        """(second, stage) of every change of stage up to `now`, found by asking again after each event and each
-        second at which a cart or advocacy could end."""
+        """(second, stage) of every change of stage up to `now`.
+
+        The stage is computed again after each event and at each second at which a cart or advocacy could end.
+        """
         changes: list[tuple[int, int]] = []
         rows = self.selected(history)
-        moments = [row.received // 1_000_000 for row in rows] + [now // 1_000_000]
+        seconds = [row.received // 1_000_000 for row in rows] + [now // 1_000_000]
         for index in range(len(rows)):
             known = rows[: index + 1]
-            start, stop = moments[index], moments[index + 1]
-            ends = {each + length for each in moments[: index + 1] for length in (CART_SECONDS, ADVOCACY_SECONDS)}
+            start, stop = seconds[index], seconds[index + 1]
+            ends = {touched + length for touched in seconds[: index + 1] for length in (CART_SECONDS, ADVOCACY_SECONDS)}
             for moment in [start, *sorted(end for end in ends if start < end <= stop)]:
                 stage = _stage_from(known, moment)
                 if not changes or changes[-1][1] != stage:
@@ -249,7 +251,7 @@ class Stages(Aggregate):
 
 
 def _stage_from(rows: Sequence[Row], moment: int) -> int:
-    """The stage at a second, from all that is known then; a scan of the whole history for each question."""
+    """The stage at a time in seconds, from all that is known then, by a scan of the whole history."""
     orders = [index for index, row in enumerate(rows) if row.kind == PURCHASE]
     if _cart_live(rows[orders[-1] + 1 :] if orders else rows, moment):
         return 2

@@ -26,8 +26,8 @@ def sample_deviation(spread: float, number: int) -> float:
 class Gaps(Aggregate):
     """The days between consecutive events: mean, deviation, longest, recent, and mean and deviation of their logarithm.
 
-    Gaps are taken in log order; an event no later than the latest so far ends none, nor does one that follows
-    within `least` microseconds. Means are running ones (Welford 1962); the recent gap gives 0.3 to each new one.
+    Gaps are measured in log order. An event no later than the latest so far ends no gap, nor does one that follows
+    within `least` microseconds. Means are running ones (Welford 1962); the recent gap weighs each new gap with 0.3.
     """
 
     texts: ClassVar[dict[str, str]] = {
@@ -170,7 +170,7 @@ class Newest(Aggregate):
     commutes: ClassVar[bool] = True
 
     def empty(self) -> Slots:
-        """None yet."""
+        """No event yet."""
         return {"moments": np.zeros(5, np.uint32)}
 
     @staticmethod
@@ -195,8 +195,8 @@ class Newest(Aggregate):
         return elapsed(moments[4], now) if moments[4] != NEVER else NAN
 
     def _age(self, history: Sequence[Row], now: int, rank: int) -> float:
-        moments = sorted((row.at // 1_000_000 for row in self.selected(history)), reverse=True)
-        return max(0, now // 1_000_000 - moments[rank - 1]) * 1e6 if len(moments) >= rank else NAN
+        seconds = sorted((row.at // 1_000_000 for row in self.selected(history)), reverse=True)
+        return max(0, now // 1_000_000 - seconds[rank - 1]) * 1e6 if len(seconds) >= rank else NAN
 
     def meaning_second(self, history: Sequence[Row], now: int) -> float:
         """Microseconds since the second latest event."""

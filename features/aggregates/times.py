@@ -1,6 +1,6 @@
-"""When: recency, tenure, latest and earliest values, fading sums, and the rhythm of gaps.
+"""Recency, tenure, latest and earliest values, and fading sums.
 
-States keep moments to the second.
+States keep times to the second.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Since(Aggregate):
 
     def meaning(self, history: Sequence[Row], now: int) -> float:
         """`now` less the largest `at`, in whole seconds; unknown when it never happened."""
-        moments = [row.at // 1_000_000 for row in self.selected(history)]
-        return max(0, now // 1_000_000 - max(moments)) * 1e6 if moments else NAN
+        seconds = [row.at // 1_000_000 for row in self.selected(history)]
+        return max(0, now // 1_000_000 - max(seconds)) * 1e6 if seconds else NAN
 
     def __str__(self) -> str:
         return f"time since the latest {self.selection}"
@@ -66,8 +66,8 @@ class Age(Aggregate):
 
     def meaning(self, history: Sequence[Row], now: int) -> float:
         """`now` less the smallest `at`, in whole seconds; unknown when it never happened."""
-        moments = [row.at // 1_000_000 for row in self.selected(history)]
-        return max(0, now // 1_000_000 - min(moments)) * 1e6 if moments else NAN
+        seconds = [row.at // 1_000_000 for row in self.selected(history)]
+        return max(0, now // 1_000_000 - min(seconds)) * 1e6 if seconds else NAN
 
     def __str__(self) -> str:
         return f"time since the first {self.selection}"

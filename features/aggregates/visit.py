@@ -1,4 +1,4 @@
-"""What has happened in the visit that is open."""
+"""What has happened in the open visit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CATEGORY_BITS = 32
 
 
 def met(bitmap: Any, code: int, bits: int) -> int:
-    """1 when the code, or one that shares its bit, was met before, else 0; from now on it was. No code is never met."""
+    """Mark a code as met. 1 when it, or a code that shares its bit, was met before, else 0; always 0 without a code."""
     if code < 0:
         return 0
     bit = scatter_bit(code, bits)
@@ -30,17 +30,17 @@ def met(bitmap: Any, code: int, bits: int) -> int:
 
 
 def raised(number: int, by: int) -> int:
-    """The sum, as far as one byte holds it."""
+    """`number + by`; a `number` that fills one byte stays as it is."""
     return number + by if number < CEILING else number
 
 
 @dataclass(frozen=True)
 class Visit(Aggregate):
-    """What has happened in the open visit; unknown between visits, which a pause longer than `gap` parts.
+    """What has happened in the open visit; unknown between visits, which a pause longer than `gap` separates.
 
-    Returns are acts on an item, or on a category, that the visit had met before. What was met is kept in bitmaps of 64
-    and 32 bits: of ten items the first act on 0.7, of ten categories on 1.3, is taken for a return in the mean. At most
-    255 acts of a sort are counted.
+    Returns are acts on an item, or on a category, that was met before in the visit. Bitmaps of 64 and 32 bits hold what
+    was met. Codes may share a bit: on average the first acts on 0.7 of ten items, and on 1.3 of ten categories, count
+    as returns. At most 255 acts of each sort are counted.
     """
 
     texts: ClassVar[dict[str, str]] = {

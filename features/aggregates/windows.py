@@ -1,7 +1,7 @@
-"""Within the last days: counts and totals over a sliding window of eight hops.
+"""Counts and totals within the last days, over a sliding window of eight hops.
 
 A window of span S is kept in eight hops of S / 8, aligned to the epoch. It holds the present hop and the
-seven before it: between 7/8 of the span and the whole, never more. That is the price of a fixed size.
+seven before it: between 7/8 of the span and the whole, never more. That is the cost of a fixed size.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ class DaysWithin(_Window):
             if day > latest:
                 latest = day
                 counts[row.at // hop] = counts.get(row.at // hop, 0) + 1
-        return float(sum(min(n, CEILING) for each, n in counts.items() if now // hop - HOPS < each <= now // hop))
+        return float(sum(min(n, CEILING) for index, n in counts.items() if now // hop - HOPS < index <= now // hop))
 
     def __str__(self) -> str:
         return f"number of days with {self.selection} within {duration_text(self.span)}"

@@ -49,7 +49,7 @@ class UnknownFeature(LookupError):
 
 
 def explain(name: str, fold: Fold = JOURNEY) -> Explanation:
-    """The declaration of a feature, taken apart. Raises UnknownFeature with the closest names."""
+    """The declaration of a feature and its parts. Raises UnknownFeature with the closest names."""
     import difflib
 
     features = fold.declarations.features
@@ -57,13 +57,13 @@ def explain(name: str, fold: Fold = JOURNEY) -> Explanation:
         close = difflib.get_close_matches(name, features, n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(close)}?" if close else "see docs/features.md"
         raise UnknownFeature(f"no feature '{name}': {hint}")
-    batch_scores: dict[str, list[str]] = {}
+    kernels: dict[str, list[str]] = {}
     aggregates: dict[str, Aggregate] = {}
     for leaf in features[name].walk():
         if isinstance(leaf, Reading):
             aggregates[leaf.aggregate.name] = leaf.aggregate
-            batch_scores.setdefault(leaf.aggregate.name, []).append(leaf.kernel)
-    parts = [part_of(aggregate, batch_scores[key]) for key, aggregate in aggregates.items()]
+            kernels.setdefault(leaf.aggregate.name, []).append(leaf.kernel)
+    parts = [part_of(aggregate, kernels[key]) for key, aggregate in aggregates.items()]
     return Explanation(name, fold.declarations.families[name], str(features[name]), parts)
 
 
@@ -98,7 +98,7 @@ def page(fold: Fold = JOURNEY) -> str:
         "# The features of a customer",
         "",
         f"{len(fold.names)} features, read from a state of {fold.state.itemsize} bytes (at most {STATE_LIMIT}). "
-        "Days are counted from microseconds; what cannot be known is NaN, and so is anything divided by zero. "
+        "Days are counted from microseconds; an unknown value is NaN, and so is anything divided by zero. "
         "`waypost explain NAME` prints the state and the code behind a feature. "
         "More of an engaging feature alone never makes a customer less engaged, and trees hold to it.",
     ]
@@ -113,15 +113,15 @@ def page(fold: Fold = JOURNEY) -> str:
                 "| feature | meaning | any order | engaging |",
                 "| --- | --- | --- | --- |",
             ]
-        batch_scores = [leaf for leaf in expr.walk() if isinstance(leaf, Reading)]
-        order = "yes" if all(leaf.aggregate.commutes for leaf in batch_scores) else "no"
+        readings = [leaf for leaf in expr.walk() if isinstance(leaf, Reading)]
+        order = "yes" if all(leaf.aggregate.commutes for leaf in readings) else "no"
         engaging = "yes" if name in declarations.engaging else ""
         lines.append(f"| `{name}` | {str(expr).replace('|', 'or')} | {order} | {engaging} |")
-    lines += ["", "## Memories", "", "What is remembered itself, for recommendations, contact caps and reports.", ""]
+    lines += ["", "## Memories", "", "Lists that a state keeps for recommendations, contact caps and reports.", ""]
     lines += ["| memory | holds | bytes |", "| --- | --- | --- |"]
     for name, aggregate in declarations.memories.items():
         lines.append(f"| `{name}` | {aggregate} | {part_of(aggregate, []).size} |")
-    lines += ["", "## Ways of aggregating", "", "| aggregate | meaning |", "| --- | --- |"]
+    lines += ["", "## Aggregates", "", "| aggregate | meaning |", "| --- | --- |"]
     kinds = dict.fromkeys(type(aggregate) for aggregate in fold.aggregates)
     lines += [f"| `{kind.__name__}` | {' '.join(inspect.cleandoc(kind.__doc__ or '').split())} |" for kind in kinds]
     return "\n".join(lines)

@@ -1,7 +1,7 @@
-"""What single features say of a customer, where what they are made of does not say it well enough.
+"""Phrases for single features, where the expression behind a feature does not give words that are good enough.
 
 Each phrase is a sentence for people: no ratios, logarithms or half-lives, a singular after 1 and a plural after all
-other numbers. `PHRASES` maps a feature's name to the phrase of its value, and of not knowing it (NaN).
+other numbers. `PHRASES` maps a feature's name to the phrase for its value and for an unknown value (NaN).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ORDERS = "no purchase yet"
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A feature in words: `say` of a known value, `unknown` where nothing is known."""
+    """A feature in words: `say` gives them for a known value, `unknown` holds them for an unknown one."""
 
     say: Callable[[float], str]
     unknown: str
@@ -36,7 +36,7 @@ def _condition(holds: str, fails: str) -> Phrase:
 
 
 def _pace(earlier: str, steady: float) -> Phrase:
-    """How often somebody buys now beside earlier; `steady` is the value when nothing changes."""
+    """How often a customer buys now compared with earlier; `steady` is the value when nothing changes."""
 
     def say(value: float) -> str:
         times = value / steady
@@ -70,8 +70,8 @@ def _share(what: str, unknown: str) -> Phrase:
     return Phrase(lambda value: f"{percent(value)} of the {what}", unknown)
 
 
-def _each(noun: str, of: str, unknown: str, when: str = "so far") -> Phrase:
-    """So many of something for each of something else; `when` is the time that both are counted in."""
+def _per(noun: str, of: str, unknown: str, when: str = "so far") -> Phrase:
+    """A number of one thing for each of another; `when` is the period in which both are counted."""
     return Phrase(lambda value: f"{quantity(value, noun)} for each {of}" if value else f"no {noun} {when}", unknown)
 
 
@@ -148,18 +148,18 @@ PHRASES: dict[str, Phrase] = {
     ),
     "signed_up": _condition("has an account", "has no account that we know of"),
     # browsing, cart, discounts
-    "views_per_purchase": _each("product view", "purchase", _ORDERS),
+    "views_per_purchase": _per("product view", "purchase", _ORDERS),
     "wishlist_size": Phrase(lambda value: f"{quantity(value, 'product')} on the wish list", "no wish list"),
     "cart_items": Phrase(lambda value: f"{quantity(value, 'product')} in the cart", "nothing in the cart"),
     "cart_value": Phrase(lambda value: f"the cart is worth {money(value)}", "nothing in the cart"),
     "cart_age_hours": Phrase(lambda value: f"the cart was left {time_words(value, 'hour')} ago", "nothing in the cart"),
-    "cart_rate": _each("product put in the cart", "product view this week", "no product view this week", "this week"),
+    "cart_rate": _per("product put in the cart", "product view this week", "no product view this week", "this week"),
     "checkout_open_hours": Phrase(
         lambda value: f"the last checkout began {time_words(value, 'hour')} ago", "no checkout yet"
     ),
     "checkout_open": _condition("left a checkout without buying", "no checkout left without buying"),
-    "orders_per_checkout": _each("purchase", "checkout", "no checkout yet"),
-    "coupon_share": _each("coupon used", "purchase", _ORDERS),
+    "orders_per_checkout": _per("purchase", "checkout", "no checkout yet"),
+    "coupon_share": _per("coupon used", "purchase", _ORDERS),
     "discount_share": _given_back("coupons"),
     "refund_share": _given_back("refunds"),
     # contacts

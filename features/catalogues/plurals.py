@@ -6,7 +6,7 @@ from typing import Final
 
 _TAIL: Final = (" used", " denied", " bought", " opened", " clicked", " seen", " shared", " by us", " this week")
 _HIDDEN: Final = (*_TAIL, " put in the cart", " out of stock")
-"""Endings that the plural goes before."""
+"""Endings behind the noun that takes the plural."""
 
 
 def plural(noun: str) -> str:

@@ -1,9 +1,9 @@
 """Features in plain words: what a declaration and a value say of a customer, as a marketer would put it.
 
 `say` takes the phrase of a feature from `features/catalogues/phrases.py`, and where there is none, reads the expression
-behind the feature, so that a new line in `features/journey.py` speaks without further ado: `count(PURCHASE,
-within=days(28))` of 3 is "3 purchases in the last 28 days", and the time since an order over the usual time between
-orders is "no purchase for 34 days, usually every 9 days".
+behind the feature, so that a new line in `features/journey.py` needs no phrase: `count(PURCHASE, within=days(28))` of 3
+is "3 purchases in the last 28 days", and the time since an order over the usual time between orders is "no purchase for
+34 days, usually every 9 days".
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _NOUNS = {
     "share": "product shared",
     "decision": "contact by us",
 }
-"""What kinds are called where their own name is no noun."""
+"""The nouns of kinds whose own name is no noun."""
 
 _CHANNELS = {
     Channel.WEB: "the web",
@@ -71,23 +71,23 @@ _CHANNELS = {
     Channel.DIRECT_MAIL: "letter",
     Channel.UNKNOWN: "a way we do not know",
 }
-"""What channels are called where their own name is no word of every day."""
+"""The names of channels whose own name is no everyday word."""
 
 _PAUSES = {"read_longest": "never more than {} before", "read_recent": "every {} before that"}
 
 _STAGES = {"read_current": "in the {} stage", "read_previous": "in the {} stage before"}
 
 LATELY = ((14 * DAY, "lately"), (56 * DAY, "in the last weeks"), (math.inf, "in the last months"))
-"""What a weight that halves in so long stands for."""
+"""The longest half-life, and the words for the period that a sum fading by it covers."""
 
 
 class Speaker:
-    """Says the features of one fold."""
+    """Puts the features of one fold into words."""
 
     def __init__(self, fold: Fold) -> None:
         self.expressions: Mapping[str, Expr] = fold.declarations.features
         self.families: Mapping[str, str] = fold.declarations.families
-        self._silences = dict(self._found_silences())
+        self._silences = dict(self._silence_features())
 
     def say(self, name: str, row: Mapping[str, float]) -> str:
         """The feature `name` of a customer whose features are `row`, in words. KeyError for an unknown feature."""
@@ -102,10 +102,11 @@ class Speaker:
         """What a feature is about: the first line of the set that declares it, up to a colon."""
         return self.families[name].partition(":")[0]
 
-    def _found_silences(self) -> Iterator[tuple[str, tuple[str, str, str]]]:
-        """The features that set a silence against a pause, each with the noun, the silence's own feature and the pause.
+    def _silence_features(self) -> Iterator[tuple[str, tuple[str, str, str]]]:
+        """The features that divide a silence, the time since the last event, by the customer's usual pause.
 
-        Where no feature gives the silence alone there is nothing to say it with, and the ratio is said as a number.
+        Each comes with the noun of the events, the name of the feature that is the silence alone, and the words for the
+        pause. Without a feature for the silence alone, the ratio is put into words as a number.
         """
         named = {str(expr): name for name, expr in self.expressions.items()}
         for name, expr in self.expressions.items():
@@ -137,7 +138,7 @@ def _sentence(name: str, expr: Expr, value: float) -> str:
 
 
 def _silence(value: float, noun: str, silent: str, pause: str, row: Mapping[str, float]) -> str:
-    """How long nothing was heard, against how long it takes at other times."""
+    """How long the silence is, compared with the usual pause."""
     days = row[silent]
     if math.isnan(value) or math.isnan(days):
         return f"too few {plural(noun)} to tell how often they come"
@@ -166,15 +167,15 @@ def _time(name: str, aggregate: Aggregate, kernel: str, value: float, unit: str)
 
 
 def _share(above: Aggregate, below: Aggregate, value: float) -> str:
-    each, of = _noun(above.selection), _noun(below.selection)
+    noun, base = _noun(above.selection), _noun(below.selection)
     if math.isnan(value):
-        return f"no {of} yet"
+        return f"no {base} yet"
     if above.selection.kinds == below.selection.kinds:
         where = " or ".join(_channel(int(channel)) for channel in above.selection.channels)
-        return f"{percent(value)} of the {plural(each)} by {where}"
+        return f"{percent(value)} of the {plural(noun)} by {where}"
     if isinstance(above, Total):
-        return f"{plural(each)} make up {percent(value)} of the money of {plural(of)}"
-    return f"{quantity(value, each)} for each {of}" if value else f"no {each} so far"
+        return f"{plural(noun)} make up {percent(value)} of the money of {plural(base)}"
+    return f"{quantity(value, noun)} for each {base}" if value else f"no {noun} so far"
 
 
 def _reading(name: str, aggregate: Aggregate, kernel: str, value: float) -> str:
@@ -199,7 +200,7 @@ def _reading(name: str, aggregate: Aggregate, kernel: str, value: float) -> str:
 
 
 def _fading(aggregate: Fading, noun: str, value: float) -> str:
-    """A fading sum as the rate of an even stream that would keep it as it is."""
+    """A fading sum as a rate: that of regular events that would keep the sum at this value."""
     rate = value * math.log(2.0) * DAY / aggregate.half_life
     when = next(words for longest, words in LATELY if aggregate.half_life <= longest)
     if aggregate.selection.column == "amount":

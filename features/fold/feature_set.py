@@ -1,4 +1,4 @@
-"""A feature set: a class whose body declares, one line each, what we want to know of a customer."""
+"""A feature set: a class whose body declares the features of a customer, one line each."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from features.grammar import Column, Expr
 def engaging(feature: Expr) -> Expr:
     """The same feature, declared to mean engagement: more of it alone never makes a customer less engaged.
 
-    Models hold to it: where all else is the same, more of it never makes an order less likely, or leaving more so.
-    What a rhythm can turn round, such as the time since the last order, is not engaging, and neither is money: who
-    has bought much at once comes back later.
+    Models keep to it: all else equal, more of it never makes an order less likely, or leaving more likely. A feature
+    whose effect depends on the customer's rhythm, such as the time since the last order, is not engaging. Neither is
+    money: a customer who bought much at once comes back later.
     """
     declared = copy(feature)
     vars(declared)["engaging"] = True
@@ -53,14 +53,14 @@ class Declarations(type):
 
     def aggregates(cls) -> list[Aggregate]:
         """Every aggregate the features and memories need, each once, in the order of first use."""
-        found: dict[str, Aggregate] = {}
+        aggregates: dict[str, Aggregate] = {}
         for expr in cls.features.values():
             for leaf in expr.walk():
                 if isinstance(leaf, Reading):
-                    found.setdefault(leaf.aggregate.name, leaf.aggregate)
+                    aggregates.setdefault(leaf.aggregate.name, leaf.aggregate)
         for aggregate in cls.memories.values():
-            found.setdefault(aggregate.name, aggregate)
-        return list(found.values())
+            aggregates.setdefault(aggregate.name, aggregate)
+        return list(aggregates.values())
 
 
 def _merge(name: str, into: dict[str, Any], more: dict[str, Any]) -> None:
@@ -74,7 +74,6 @@ class FeatureSet(metaclass=Declarations):
     """Subclass it and declare features in the body; combine sets by inheriting from several.
 
     `name = expression` declares a feature, `name = engaging(expression)` one that means engagement and is listed in
-    `engaging`, `name = recent(...)` a memory; a name with a leading underscore is a
-    part to build others from. Outside the body, `Journey.name` is the column of that feature, for use in actions,
-    segments and targets.
+    `engaging`, `name = recent(...)` a memory. A name with a leading underscore is no feature but a part of others.
+    Outside the body, `Journey.name` is the column of that feature, for use in actions, segments and targets.
     """

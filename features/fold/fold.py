@@ -30,7 +30,7 @@ STATE_LIMIT = 1024
 
 
 class FingerprintMismatch(ValueError):
-    """Something was made by another fold than the running one."""
+    """A state, snapshot or bundle was made by another fold than the running one."""
 
 
 class StateTooLarge(ValueError):
@@ -38,10 +38,10 @@ class StateTooLarge(ValueError):
 
 
 def cache_folder() -> Path:
-    """Where generated folds and their machine code are kept; created if need be.
+    """The folder of the generated folds and their machine code; created when it is missing.
 
-    Where there is no home, or that place cannot be written, a folder of this user's own among the temporary files;
-    never one that somebody else could have filled, because what lies there is run.
+    Without a home folder that can be written, a folder of this user's own among the temporary files; never a folder
+    that another user can write to, because the code in it is run.
     """
     chosen = os.environ.get("WAYPOST_CACHE")
     try:
@@ -91,7 +91,7 @@ class Fold:
         """Hash of the generated text (which holds the layout) and the vocabulary: 16 hexadecimal digits."""
         digest = hashlib.sha256(self.source.encode())
         for members in (Kind, Channel, Stage):
-            digest.update(repr([(each.name, int(each)) for each in members]).encode())
+            digest.update(repr([(member.name, int(member)) for member in members]).encode())
         return digest.hexdigest()[:16]
 
     @cached_property
@@ -132,15 +132,15 @@ class Fold:
         return out
 
     def replay(
-        self, events: NDArray[np.void], starts: NDArray[np.int64], first: int, last: int, moments: NDArray[np.int64],
+        self, events: NDArray[np.void], starts: NDArray[np.int64], first: int, last: int, cutoffs: NDArray[np.int64],
         rows: NDArray[np.int64], out: NDArray[np.float32], states: NDArray[np.void], *, keep: bool,
     ) -> None:  # fmt: skip
         """The compiled loop behind `features.replay.replay`; see `features/fold/loops.py` for its arguments. Releases
         the GIL."""
-        self._compiled.replay(events, starts, first, last, moments, rows, out, states, keep)
+        self._compiled.replay(events, starts, first, last, cutoffs, rows, out, states, keep)
 
     def compile(self) -> None:
-        """Compile (or load from the cache) everything, so that no later call waits."""
+        """Compile everything, or load it from the cache, so that no later call waits."""
         states, events = self.empty(2), np.zeros(1, EVENT)
         self.step(states, 0, events)
         self.sweep(states, 0)
@@ -166,7 +166,10 @@ class Fold:
         return {slot: states[f"{aggregate.name}__{slot}"] for slot in aggregate.empty()}
 
     def _largest_parts(self) -> str:
-        sizes = {each.name: sum(np.asarray(slot).nbytes for slot in each.empty().values()) for each in self.aggregates}
+        sizes = {
+            aggregate.name: sum(np.asarray(slot).nbytes for slot in aggregate.empty().values())
+            for aggregate in self.aggregates
+        }
         return ", ".join(f"{name} {sizes[name]} bytes" for name in sorted(sizes, key=lambda name: -sizes[name])[:5])
 
     def _memory(self, name: str) -> Aggregate:
@@ -184,6 +187,6 @@ class Fold:
 
 
 def _check_place(states: NDArray[np.void], index: int) -> None:
-    """Compiled code does not look where it writes; here is where it is stopped."""
+    """Raise IndexError for an index outside of `states`: compiled code does not check bounds."""
     if not 0 <= index < len(states):
         raise IndexError(f"there is no state {index}: there are {len(states)}")

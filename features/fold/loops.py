@@ -1,4 +1,4 @@
-"""The loops around a fold: one step, one reading, a sweep over states, a replay over histories.
+"""The loops around a fold: steps over events, a sweep over states, a replay over histories.
 
 This is a template: `features/fold/wiring.py` copies the functions into the generated module, where `update` and `read`
 are the generated ones. They are written here, and not as text in the generator, to be read and checked as code.
@@ -38,11 +38,11 @@ def sweep(states: Any, now: int, out: Any) -> None:
 def replay(
     events: Any, starts: Any, first: int, last: int, moments: Any, rows: Any, out: Any, states: Any, keep: bool
 ) -> None:
-    """Fold the histories of customers first..last-1, reading each at its own moments.
+    """Fold the histories of customers first..last-1, reading each at its own cutoffs (`moments`).
 
-    The events of customer c are events[starts[c]:starts[c + 1]]; its moments, in rising order and none before its first
-    event, are moments[rows[c]:rows[c + 1]], and out[r] is what is read at moments[r]. With `keep`, states[c] is its
-    final state; else states[0] is scratch, and what comes after the last moment is left unread. states[-1] is an empty
+    The events of customer c are events[starts[c]:starts[c + 1]]; its cutoffs, in rising order and none before its first
+    event, are moments[rows[c]:rows[c + 1]], and out[r] are the features read at moments[r]. With `keep`, states[c] is
+    its final state; else states[0] is scratch, and events after the last cutoff are not read. states[-1] is an empty
     state.
     """
     blank = states[len(states) - 1]

@@ -31,23 +31,23 @@ kernel = njit(error_model="numpy", forceinline=True, no_cpython_wrapper=True, no
 entry = njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 """
 WIDE = 4
-"""Aggregates that listen to more kinds than this are reached through a table, not repeated in every branch."""
+"""Aggregates that select more kinds than this are reached through a table, not repeated in every branch."""
 
 LOOPS = Path(__file__).with_name("loops.py")
 
 
 class WiringError(TypeError):
-    """A kernel asks for something that its aggregate does not have."""
+    """A kernel has an argument that its aggregate does not provide."""
 
 
 def layout(aggregates: Iterable[Aggregate]) -> np.dtype[np.void]:
-    """The record of a state: every slot of every aggregate, widest first so that nothing is lost to padding."""
+    """The record of a state: every slot of every aggregate, widest first to avoid padding."""
     fields: list[tuple[str, np.dtype[Any], tuple[int, ...]]] = []
     for aggregate in aggregates:
         for slot, value in aggregate.empty().items():
             array = np.asarray(value)
             fields.append((f"{aggregate.name}__{slot}", array.dtype, array.shape))
-    fields.sort(key=lambda each: -each[1].itemsize)
+    fields.sort(key=lambda field: -field[1].itemsize)
     size = sum(dtype.itemsize * int(np.prod(shape)) for _, dtype, shape in fields)
     padding = -size % 8
     if padding:
@@ -82,7 +82,7 @@ def _kernel_texts(aggregates: list[Aggregate]) -> list[str]:
         for function in aggregate.uses:
             texts.setdefault(function.__name__, _function_text(function, function.__name__))
     for aggregate in aggregates:
-        for kernel in ("update", *aggregate.batch_scores()):
+        for kernel in ("update", *aggregate.reading_kernels()):
             name = _kernel_name(aggregate, kernel)
             texts.setdefault(name, _function_text(getattr(type(aggregate), kernel), name))
     return list(texts.values())
@@ -121,7 +121,7 @@ def _guard(aggregate: Aggregate) -> str:
     """The condition, beside the kind, under which an event counts; empty when it always does."""
     conditions = []
     if aggregate.selection.channels:
-        conditions.append("(" + " or ".join(f"channel == {int(each)}" for each in aggregate.selection.channels) + ")")
+        conditions.append("(" + " or ".join(f"channel == {int(code)}" for code in aggregate.selection.channels) + ")")
     column = aggregate.selection.column
     if column in CODES:
         conditions.append(f"{column} >= {CODES[column]}")
@@ -165,7 +165,9 @@ def _update_text(aggregates: list[Aggregate]) -> str:
             lines += [f"    if {name}[kind]:", *_block(8, members)]
     word = "if"
     for kind in Kind:
-        members = [each for kinds, group in groups.items() if kind in kinds and len(kinds) <= WIDE for each in group]
+        members = [
+            aggregate for kinds, group in groups.items() if kind in kinds and len(kinds) <= WIDE for aggregate in group
+        ]
         if members:
             lines += [f"    {word} kind == {int(kind)}:  # {kind.name}", *_block(8, members)]
             word = "elif"
@@ -189,9 +191,9 @@ def _constants() -> str:
     """The constants and small functions of kernels.py, each function compiled."""
     source = Path(inspect.getfile(kernels)).read_text().split("# --- copied into every fold ---\n")[1]
     body = ast.parse(source).body
-    plain = [ast.unparse(each) for each in body if not isinstance(each, ast.FunctionDef)]
+    plain = [ast.unparse(node) for node in body if not isinstance(node, ast.FunctionDef)]
     functions = [
-        _function_text(getattr(kernels, each.name), each.name) for each in body if isinstance(each, ast.FunctionDef)
+        _function_text(getattr(kernels, node.name), node.name) for node in body if isinstance(node, ast.FunctionDef)
     ]
     kinds = [f"{kind.name} = {int(kind)}" for kind in Kind]
     return "\n".join([*plain, *kinds, "", *functions])
@@ -201,13 +203,13 @@ def _loops() -> str:
     """The four entry points of a fold, from loops.py."""
     body = ast.parse(LOOPS.read_text()).body
     texts = []
-    for each in body:
-        if isinstance(each, ast.FunctionDef) and not each.name.startswith("_"):
-            each.body = each.body[1:] if ast.get_docstring(each) is not None else each.body
-            each.returns = None
-            for argument in each.args.args:
+    for node in body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            node.body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+            node.returns = None
+            for argument in node.args.args:
                 argument.annotation = None
-            texts.append(f"{ENTRY}\n{ast.unparse(each)}\n")
+            texts.append(f"{ENTRY}\n{ast.unparse(node)}\n")
     return "\n".join(texts)
 
 

@@ -77,8 +77,8 @@ def test_every_feature_is_explained(name: str) -> None:
     explanation = explain(name)
     assert explanation.parts
     assert all(part.update.startswith("def update(") and part.size > 0 for part in explanation.parts)
-    batch_scores = [leaf for leaf in Journey.features[name].walk() if isinstance(leaf, Reading)]
-    assert {part.name for part in explanation.parts} == {leaf.aggregate.name for leaf in batch_scores}
+    readings = [leaf for leaf in Journey.features[name].walk() if isinstance(leaf, Reading)]
+    assert {part.name for part in explanation.parts} == {leaf.aggregate.name for leaf in readings}
 
 
 def test_an_unknown_feature_gets_the_closest() -> None:

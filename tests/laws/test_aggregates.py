@@ -30,14 +30,14 @@ from tests.histories import START, histories_of, of_kinds, rows_of
 
 def _every_reading() -> tuple[Fold, dict[str, Reading]]:
     """A fold with one feature for each reading of each aggregate of the journey."""
-    batch_scores = {
+    readings = {
         f"{aggregate.name}__{kernel}": Reading(aggregate, kernel)
         for aggregate in Journey.aggregates()
-        for kernel in aggregate.batch_scores()
+        for kernel in aggregate.reading_kernels()
     }
     memories = {f"memory_{each.name}": each for each in Journey.aggregates() if hasattr(each, "meaning_of_entries")}
-    body: dict[str, Any] = {"__doc__": "Readings", **batch_scores, **memories}
-    return Fold(Declarations("EveryReading", (FeatureSet,), body)), batch_scores
+    body: dict[str, Any] = {"__doc__": "Readings", **readings, **memories}
+    return Fold(Declarations("EveryReading", (FeatureSet,), body)), readings
 
 
 FOLD, READINGS = _every_reading()
@@ -78,7 +78,7 @@ def test_equals_its_meaning_at_every_prefix(kind: type[Aggregate], data: st.Data
         history = rows_of(events[: index + 1])
         now = int(events["received"][index]) + data.draw(st.sampled_from([0, 1, 40 * DAY, 400 * DAY]))
         features = FOLD.read(states, 0, now)
-        for kernel in aggregate.batch_scores():
+        for kernel in aggregate.reading_kernels():
             value = float(features[FOLD.index[f"{aggregate.name}__{kernel}"]])
             expected = aggregate.meaning_of(kernel, history, now)
             rounding = rounding_of(kind, events[: index + 1])
@@ -114,7 +114,7 @@ def _full(kind: Kind, channel: Channel) -> tuple[NDArray[np.float32], list[Row],
 def test_equals_its_meaning_when_counters_are_full(aggregate: Aggregate) -> None:
     channels = aggregate.selection.channels
     features, history, now = _full(aggregate.selection.kinds[0], channels[0] if channels else Channel(1))
-    for kernel in aggregate.batch_scores():
+    for kernel in aggregate.reading_kernels():
         value = float(features[FOLD.index[f"{aggregate.name}__{kernel}"]])
         expected = aggregate.meaning_of(kernel, history, now)
         assert math.isclose(value, expected, rel_tol=2e-2) or (math.isnan(value) and math.isnan(expected))
@@ -131,19 +131,19 @@ def test_what_commutes_gives_the_same_in_any_order(events: NDArray[np.void], ran
     order = list(range(len(events)))
     random.shuffle(order)
     now = (int(events["received"][-1]) if len(events) else START) + DAY
-    batch_scores = []
+    readings = []
     for each in (events, np.ascontiguousarray(events[order])):
         states = FOLD.empty()
         FOLD.step(states, 0, each)
-        batch_scores.append(FOLD.read(states, 0, now))
-    for kernel in aggregate.batch_scores():
+        readings.append(FOLD.read(states, 0, now))
+    for kernel in aggregate.reading_kernels():
         place = FOLD.index[f"{aggregate.name}__{kernel}"]
-        assert agrees(kernel, float(batch_scores[0][place]), float(batch_scores[1][place])), (aggregate.name, kernel)
+        assert agrees(kernel, float(readings[0][place]), float(readings[1][place])), (aggregate.name, kernel)
 
 
 @pytest.mark.parametrize("aggregate", Journey.aggregates(), ids=lambda each: each.name)
 def test_is_documented(aggregate: Aggregate) -> None:
     assert type(aggregate).__doc__
     assert str(aggregate)
-    for kernel in aggregate.batch_scores():
+    for kernel in aggregate.reading_kernels():
         assert getattr(type(aggregate), kernel.replace("read", "meaning", 1)).__doc__
