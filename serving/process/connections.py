@@ -1,9 +1,9 @@
 """Connections shared evenly among the worker processes, which all accept at one socket.
 
-Whoever comes first accepts, and a worker that is awake accepts all of a burst before the others are: then one of them
-answers everything, at half the throughput and several times the delay, for as long as its clients keep their
-connections. So a worker that holds more than another leaves the next one alone for a moment.
-docs/decisions/0015-connections-shared-evenly.md has the figures, without which the framework's own way would do.
+Any worker may accept a connection, and a worker that is awake accepts all of a burst before the others wake up. Then it
+answers everything alone, at half the throughput and several times the delay, for as long as its clients keep their
+connections. So a worker that holds more connections than another leaves the next one to the others for a moment.
+docs/decisions/0015-connections-shared-evenly.md has the measurements that justify this.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from pathlib import Path
 from typing import Any
 
 FILE = "CONNECTIONS"
-"""Beside the scoreboard: a slot for each worker on this machine, with how many connections it holds, and since when it
-has said so last."""
+"""A file beside the scoreboard with a slot for each worker on this machine: how many connections it holds, and when it
+last wrote that."""
 
 SLOT = struct.Struct("=qd")
-"""The connections, and the moment by the monotonic clock of this machine."""
+"""The number of connections, and the moment of writing by the monotonic clock of this machine."""
 
 MOST_WORKERS = 128
 
 BEAT_SECONDS = 0.2
 SILENT_SECONDS = 1.0
-"""A worker that has said nothing for so long hangs, or is gone: nobody leaves anything to it."""
+"""A worker that has written nothing for so long hangs or is gone: no connections are left to it."""
 
 LEAVE_SECONDS, MOST_LEFT = 0.001, 4
-"""For how long, and how often at most, a connection is left to the others before it is taken after all."""
+"""For how long, and how often at most, a connection is left to the others before this worker accepts it."""
 
 EXHAUSTED_SECONDS = 1.0
-"""Rest after the system had no room for another connection."""
+"""Pause after the system had no resources for another connection."""
 
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -53,22 +53,22 @@ class Shares:
         if self._file.tell() < MOST_WORKERS * SLOT.size:
             self._file.truncate(MOST_WORKERS * SLOT.size)
         self._slots = mmap.mmap(self._file.fileno(), MOST_WORKERS * SLOT.size)
-        self._own = self._taken()
+        self._own = self._claim()
         self.held = 0
         self._write(0.0)
 
-    def _taken(self) -> int:
-        """The first slot that no living process has. The system takes the lock from one that dies."""
+    def _claim(self) -> int:
+        """Lock the first slot that no living process has. The system frees the lock of a process that dies."""
         for slot in range(MOST_WORKERS):
             try:
                 fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, SLOT.size, slot * SLOT.size)
                 return slot
             except OSError:
                 continue
-        raise OSError(f"all {MOST_WORKERS} slots of {self._file.name} are taken; run fewer workers")
+        raise OSError(f"all {MOST_WORKERS} slots of {self._file.name} are in use; run fewer workers")
 
     def tell(self, more: int = 0) -> None:
-        """Tell the others how many connections this worker holds, so many more than before, and that it lives."""
+        """Write how many connections this worker holds, `more` than before, and that it is alive."""
         self.held += more
         self._write(time.monotonic())
 
@@ -76,8 +76,8 @@ class Shares:
         """Whether another worker that lives holds fewer connections than this one."""
         now = time.monotonic()
         return any(
-            held < self.held and abs(now - told) < SILENT_SECONDS
-            for slot, (held, told) in enumerate(SLOT.iter_unpack(self._slots))
+            held < self.held and abs(now - written) < SILENT_SECONDS
+            for slot, (held, written) in enumerate(SLOT.iter_unpack(self._slots))
             if slot != self._own
         )
 
@@ -92,30 +92,30 @@ class Shares:
 
 
 class EvenServer:
-    """Accepts at a listening socket when it is this worker's turn. What uvicorn asks of an `asyncio.Server`."""
+    """Accepts at a listening socket when it is this worker's turn; has what uvicorn uses of an `asyncio.Server`."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, factory: Factory, door: socket.socket, shares: Shares,
+        self, loop: asyncio.AbstractEventLoop, factory: Factory, listener: socket.socket, shares: Shares,
         tls: ssl.SSLContext | None,
     ) -> None:  # fmt: skip
-        self.sockets = (door,)
-        self._loop, self._factory, self._door, self._shares, self._tls = loop, factory, door, shares, tls
+        self.sockets = (listener,)
+        self._loop, self._factory, self._listener, self._shares, self._tls = loop, factory, listener, shares, tls
         self._left = 0
         self._callers: set[socket.socket] = set()
         self._opening: set[asyncio.Task[None]] = set()
         self._paused: asyncio.TimerHandle | None = None
         self._beat()
-        loop.add_reader(door, self._come)
+        loop.add_reader(listener, self._accept)
 
     def close(self) -> None:
-        """Accept nobody any more; closing twice is harmless. The socket stays open."""
+        """Stop accepting; closing twice is harmless. The socket stays open."""
         if self._paused is not None:
             self._paused.cancel()
         self._beating.cancel()
-        self._loop.remove_reader(self._door)
+        self._loop.remove_reader(self._listener)
 
     async def wait_closed(self) -> None:
-        """Return when whoever was accepted is served or gone."""
+        """Return when every accepted connection is set up or lost."""
         if self._opening:
             await asyncio.wait(self._opening)
 
@@ -123,20 +123,20 @@ class EvenServer:
         self._shares.tell()
         self._beating = self._loop.call_later(BEAT_SECONDS, self._beat)
 
-    def _come(self) -> None:
-        """Somebody waits at the door."""
+    def _accept(self) -> None:
+        """Accept a waiting connection, or leave it to a less busy worker."""
         if self._left < MOST_LEFT and self._shares.is_busier():
             self._left += 1
             self._pause(LEAVE_SECONDS)
             return
         self._left = 0
         try:
-            caller, _ = self._door.accept()
+            caller, _ = self._listener.accept()
         except (BlockingIOError, ConnectionAbortedError):  # another worker was faster, or the caller has gone
             return
         except OSError as error:
-            if error.errno == errno.EINVAL:  # the door was shut, in every process that shares it
-                self._loop.remove_reader(self._door)
+            if error.errno == errno.EINVAL:  # the socket was shut down, in every process that shares it
+                self._loop.remove_reader(self._listener)
                 return
             if error.errno not in _EXHAUSTED:
                 raise
@@ -150,8 +150,8 @@ class EvenServer:
         task.add_done_callback(self._opening.discard)
 
     def _pause(self, seconds: float) -> None:
-        self._loop.remove_reader(self._door)
-        self._paused = self._loop.call_later(seconds, self._loop.add_reader, self._door, self._come)
+        self._loop.remove_reader(self._listener)
+        self._paused = self._loop.call_later(seconds, self._loop.add_reader, self._listener, self._accept)
 
     async def _open(self, caller: socket.socket) -> None:
         caller.setblocking(False)
@@ -162,11 +162,11 @@ class EvenServer:
         except BaseException as error:
             self._leave(caller)
             caller.close()
-            if not isinstance(error, OSError | EOFError):  # those: the caller has gone, or could not agree on TLS
+            if not isinstance(error, OSError | EOFError):  # these mean: the caller has gone, or TLS failed
                 raise
 
     def _counted(self, caller: socket.socket) -> asyncio.Protocol:
-        """A protocol for a caller, who is counted until its connection is lost."""
+        """A protocol for a caller, whose connection is counted until it is lost."""
         protocol = self._factory()
         lost = protocol.connection_lost
 
@@ -178,14 +178,14 @@ class EvenServer:
         return protocol
 
     def _leave(self, caller: socket.socket) -> None:
-        """A caller has gone; to say so twice is harmless."""
+        """Stop counting a caller; calling twice is harmless."""
         if caller in self._callers:
             self._callers.remove(caller)
             self._shares.tell(-1)
 
 
 def share_evenly(loop: asyncio.AbstractEventLoop, folder: Path) -> None:
-    """Have the servers that `loop` makes from now on, at a socket given to them, accept their share and no more."""
+    """Let the servers that `loop` creates from now on, on a given socket, accept only their share of connections."""
     shares = Shares(folder)
 
     async def create_server(

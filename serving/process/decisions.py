@@ -1,7 +1,7 @@
 """Decisions of one process: judged in a thread of their own, checked and written in the thread that writes.
 
-Features, models and policy take from a part of a millisecond to whatever the actions of a shop take; meanwhile others
-write. Only where a customer's state changes again and again does the judging hold the others up.
+Features, models and policy take a part of a millisecond, the actions of a shop perhaps more; meanwhile others write.
+Only where a customer's state changes again and again does judging delay other writes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from serving.process.engine_threads import EngineThread
 from serving.process.group_commit import GroupCommit
 
 JUDGED_BESIDE = 2
-"""How often a decision is judged beside the writes, before it is judged where nobody else writes."""
+"""How often a decision is judged while others write, before it is judged in the thread that writes."""
 
 
 async def decide(
@@ -42,7 +42,7 @@ async def decide(
 
 
 async def _settle(writer: GroupCommit, judged: Judged) -> Settled:
-    """What became of a decision. One that is not to be written does not wait for those that write."""
+    """The outcome of writing a decision. One that is not to be written does not wait for the writer."""
     if judged.event is None:
         return "written"
     return await writer.ask(partial(Engine.settle, judged=judged), alone=False)

@@ -1,4 +1,4 @@
-"""Threads that hold an engine each: each answers one question after the other, beside the event loop."""
+"""Threads that hold an engine each and answer one question after the other, outside of the event loop."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Result = TypeVar("Result")
 
 
 class Held:
-    """An engine of one thread: opened when it is asked for, given up when its store fails, opened again after that.
+    """The engine of one thread: opened on demand, closed when its store fails, then opened again on demand.
 
-    A store that is only busy or full is not given up: it is the same store in a moment.
+    A store that is only busy or full is kept open, because it will work again.
     """
 
     def __init__(self, open_engine: Callable[[], Engine]) -> None:
@@ -31,12 +31,12 @@ class Held:
         self._given_up = False
 
     def give_up(self) -> None:
-        """Have the store opened anew for the next who asks. Any thread may call this."""
+        """Let the store be opened again on the next use. Any thread may call this."""
         self._given_up = True
 
     @contextmanager
     def lent(self) -> Iterator[Engine]:
-        """The engine. A `LogError` within is counted, and is the end of an engine whose store failed."""
+        """The engine. A `LogError` within is counted, and closes the engine if its store failed."""
         try:
             if self._given_up:
                 self.close()
@@ -58,10 +58,10 @@ class Held:
 
 
 class EngineThread:
-    """An engine in a thread of its own; whatever is asked of it is answered in order.
+    """An engine in a thread of its own, which answers questions in order.
 
-    What has waited `patience` seconds for its turn is refused at once with `LogBusy`: else, while the store is locked,
-    each of those who wait would wait for the lock again, one after the other.
+    A question that has waited `patience` seconds for its turn is refused with `LogBusy`. Otherwise, while the store is
+    locked, every waiting question would wait for the lock again, one after the other.
     """
 
     def __init__(self, name: str, open_engine: Callable[[], Engine], patience: float = float("inf")) -> None:
@@ -87,7 +87,7 @@ class EngineThread:
         self._waiting -= 1
 
     def give_up(self) -> None:
-        """Have the store opened anew for the next question."""
+        """Let the store be opened again for the next question."""
         self._held.give_up()
 
     def _answer(self, question: Callable[[Engine], Result], asked: float) -> Result:
@@ -103,7 +103,7 @@ class EngineThread:
 
 
 def check_patience(asked: float, patience: float) -> None:
-    """Raise `LogBusy` for what was asked (by the monotonic clock) longer ago than `patience` seconds."""
+    """Raise `LogBusy` for a question `asked` (by the monotonic clock) longer than `patience` seconds ago."""
     waited = time.monotonic() - asked
     if waited > patience:
         raise LogBusy(f"waited {waited:.1f} s for earlier questions; nothing was written, try again")

@@ -1,7 +1,7 @@
-"""The one thread of a worker that writes: whatever waits for it is committed together (group commit).
+"""Group commit: the one thread of a worker that writes commits all waiting requests together.
 
-A commit costs its wait for the disk, however much it carries. So while one group is being committed the next gathers,
-without any delay of its own making, and every request is answered after the commit that holds it.
+The cost of a commit is the wait for the disk, however much it writes. So while one group is committed the next one
+gathers, without added delay, and every request is answered after the commit that contains it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOST_TOGETHER = 64
 """Requests of one commit."""
 
 MOST_EVENTS_TOGETHER = 5_000
-"""Events of one commit, give or take the last request: a commit of so many takes some hundred milliseconds."""
+"""Events of one commit, which the last request may exceed: so many take some hundred milliseconds."""
 
 MOST_WAITING = 512
 """Requests that may wait in one worker; more are refused, so that memory stays flat when the store is slow."""
@@ -37,18 +37,18 @@ MOST_BYTES_WAITING = 64 << 20
 
 
 class Overloaded(Exception):
-    """More waits to be written than a worker queues. Nothing was kept."""
+    """The queue of writes is full. Nothing of the request was kept."""
 
 
 Result = TypeVar("Result")
-Sentence = Callable[[Engine], Any]
+Operation = Callable[[Engine], Any]
 
 
 @dataclass(slots=True)
 class _Request:
-    """One request that waits: an intake or a sentence, its answer to be, and its size."""
+    """One waiting request: a batch or an operation, its future answer, and its size."""
 
-    what: Batch | Sentence
+    what: Batch | Operation
     future: asyncio.Future[Any]
     alone: bool = False
     """Whether it must not share a transaction with others."""
@@ -58,7 +58,7 @@ class _Request:
 
 
 class _Answer(NamedTuple):
-    """What became of a request: its result, or the error it ended in."""
+    """The answer to a request: its result, or its error."""
 
     request: _Request
     result: Any
@@ -68,7 +68,7 @@ class _Answer(NamedTuple):
 class GroupCommit:
     """A queue of requests and the thread that commits them. To be called from one event loop.
 
-    What has waited `patience` seconds for its turn is refused with `LogBusy`.
+    A request that has waited `patience` seconds for its turn is refused with `LogBusy`.
     """
 
     def __init__(self, open_engine: Callable[[], Engine], patience: float = float("inf")) -> None:
@@ -81,19 +81,19 @@ class GroupCommit:
         self._requests = self._events = self._bytes = 0
 
     async def take(self, batch: Batch) -> BatchResult:
-        """Write an intake; returns once it is on the disk. Raises `Overloaded` when too much waits, or a `LogError`."""
+        """Write a batch; returns once it is on disk. Raises `Overloaded` when too much waits, or a `LogError`."""
         events = len(batch.events) + len(batch.dead_letters)
-        taken: BatchResult = await self._enqueue(batch, events=events, size=batch.size)
-        return taken
+        result: BatchResult = await self._enqueue(batch, events=events, size=batch.size)
+        return result
 
-    async def ask(self, sentence: Callable[[Engine], Result], *, alone: bool = True) -> Result:
-        """Answer a sentence that writes. Unless it must be `alone`, it shares a commit with other requests: then it
-        is undone by itself when it fails. Raises `Overloaded` when too much waits, a `LogError`, or its own error."""
-        answer: Result = await self._enqueue(sentence, alone=alone)
+    async def ask(self, operation: Callable[[Engine], Result], *, alone: bool = True) -> Result:
+        """Run an operation that writes. Unless it must be `alone`, it shares a commit with other requests; if it fails,
+        it alone is rolled back. Raises `Overloaded` when too much waits, a `LogError`, or its own error."""
+        answer: Result = await self._enqueue(operation, alone=alone)
         return answer
 
     def _enqueue(
-        self, what: Batch | Sentence, *, alone: bool = False, events: int = 0, size: int = 0
+        self, what: Batch | Operation, *, alone: bool = False, events: int = 0, size: int = 0
     ) -> asyncio.Future[Any]:
         self._check_room(events, size)
         loop = asyncio.get_running_loop()
@@ -123,29 +123,29 @@ class GroupCommit:
         metrics.WRITES_WAITING.inc(sign)
 
     def give_up(self) -> None:
-        """Have the store opened anew for the next group."""
+        """Let the store be opened again for the next group."""
         self._held.give_up()
 
     async def close(self) -> None:
-        """Take no more, write what waits, close the store."""
+        """Accept no more requests, write those that wait, close the store."""
         self._closing = True
         if self._thread is not None:
             self._queue.put(None)
             await asyncio.to_thread(self._thread.join)
-            await asyncio.sleep(0)  # the last answers were handed to the loop: let it give them out
+            await asyncio.sleep(0)  # lets the loop deliver the last answers
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         """The thread: commit group after group until told to stop."""
         while group := self._gather():
             answers = self._answer(group)
             try:
-                loop.call_soon_threadsafe(self._give_out, answers)
+                loop.call_soon_threadsafe(self._deliver, answers)
             except RuntimeError:  # the loop is closed: nobody waits for an answer any more
                 break
         self._held.close()
 
     def _gather(self) -> list[_Request]:
-        """What waits, in order, as much as one commit takes: at least one request; none at the end."""
+        """The waiting requests of the next commit, in order: at least one; none at the end."""
         first = self._kept or self._queue.get()
         self._kept = None
         if first is None:
@@ -191,15 +191,15 @@ class GroupCommit:
         except Exception as error:
             if len(group) == 1:
                 return [_Answer(group[0], None, error)]
-            # One of them is at fault: by themselves, only that one fails.
+            # One request is at fault: run one by one, only that one fails.
             return [answer for request in group for answer in self._committed([request])]
 
-    def _give_out(self, answers: Sequence[_Answer]) -> None:
+    def _deliver(self, answers: Sequence[_Answer]) -> None:
         """In the event loop: resolve the futures of a group."""
         for request, result, error in answers:
             self._account(request, -1)
             if request.future.done():
-                continue  # whoever asked has gone
+                continue  # the request was cancelled
             if error is None:
                 request.future.set_result(result)
             else:
@@ -213,21 +213,21 @@ def _alone(engine: Engine, request: _Request) -> Iterator[_Answer]:
 
 
 def _together(engine: Engine, group: Sequence[_Request]) -> Iterator[_Answer]:
-    """Write all of a group in one transaction; answers are true once it is exhausted."""
+    """Write a whole group in one transaction; the answers hold once the iterator is exhausted."""
     batches = [(request, request.what) for request in group if isinstance(request.what, Batch)]
-    sentences = [(request, request.what) for request in group if not isinstance(request.what, Batch)]
+    operations = [(request, request.what) for request in group if not isinstance(request.what, Batch)]
     with engine.states.transaction():
-        taken = engine.take([batch for _, batch in batches]) if batches else []
-        answers = [_Answer(request, each) for (request, _), each in zip(batches, taken, strict=True)]
-        answers += [_tried(engine, request, sentence) for request, sentence in sentences]
+        results = engine.take([batch for _, batch in batches]) if batches else []
+        answers = [_Answer(request, result) for (request, _), result in zip(batches, results, strict=True)]
+        answers += [_tried(engine, request, operation) for request, operation in operations]
     yield from answers
 
 
-def _tried(engine: Engine, request: _Request, sentence: Sentence) -> _Answer:
-    """A sentence within the group's transaction: undone by itself when it fails; a failing store fails them all."""
+def _tried(engine: Engine, request: _Request, operation: Operation) -> _Answer:
+    """Run an operation in the group's transaction: if it fails, it alone is rolled back; a failing store fails all."""
     try:
         with engine.states.transaction():
-            return _Answer(request, sentence(engine))
+            return _Answer(request, operation(engine))
     except LogError:
         raise
     except Exception as error:

@@ -1,6 +1,6 @@
-"""The server's own log: one line for people, or one JSON object for machines, and never anything of a customer.
+"""The server's own log: lines of text or of JSON, never with data of a customer.
 
-What is logged names places in the code, kinds of errors, versions and counts: no ids of customers, no keys, no bodies.
+Log lines name places in the code, types of errors, versions and counts: no ids of customers, no keys, no bodies.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class JsonLines(logging.Formatter):
     """A record as one JSON object on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without its end. Of an exception only the type is told: its message may name a customer."""
-        told: dict[str, Any] = {
+        """The line, without a line break. Of an exception it has only the type: its message may name a customer."""
+        fields: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -32,12 +32,12 @@ class JsonLines(logging.Formatter):
             "pid": os.getpid(),
         }
         if record.exc_info and record.exc_info[0] is not None:
-            told["error"] = record.exc_info[0].__name__
-        return json.dumps(told, ensure_ascii=False)
+            fields["error"] = record.exc_info[0].__name__
+        return json.dumps(fields, ensure_ascii=False)
 
 
 def set_up_logs(form: str, stream: IO[str] | None = None) -> None:
-    """Have the logger `waypost` write to `stream` (standard error): `json`, or `text` by whoever set the root up."""
+    """Let the logger `waypost` write `json` to `stream` (standard error), or `text` by the root logger's handlers."""
     logger = logging.getLogger(NAME)
     logger.setLevel(logging.INFO)
     if form == "json":

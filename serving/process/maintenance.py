@@ -1,7 +1,7 @@
-"""What keeps the states right while the server answers: the rebuild after a change of features, and the audit.
+"""Maintenance of the states while the server answers: the rebuild after a change of features, and the audit.
 
-One process does both for all workers on a machine, whichever holds the lock, and tells the others through a file
-beside the scoreboard.
+The process that holds the lock does both for all workers on a machine, and reports to the others through a file beside
+the scoreboard.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ LOCK = "UPKEEP"
 REPORT = "upkeep.json"
 
 HEARTBEAT_SECONDS = 1.0
-"""Longest rest between two looks whether the store is another one, or the process that does the maintenance is gone."""
+"""Longest pause between two checks whether the store was replaced, or the process that leads is gone."""
 
-TOLD_SECONDS = 0.5
-"""Least time between two lines about the progress of a rebuild."""
+PROGRESS_SECONDS = 0.5
+"""Least time between two reports of the progress of a rebuild."""
 
 MOST_EVENTS = 2_000
 """Customers with more events are left to `waypost audit`: the oracle would take too much of a worker's time."""
@@ -37,7 +37,7 @@ DRAWS = 20
 
 
 class Stopped(Exception):
-    """A rebuild was broken off because the server stops."""
+    """A rebuild was interrupted because the server stops."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class MaintenanceReport:
     """Customers replayed, and customers in all; 0 of 0 before that is known."""
     audited: int = 0
     mismatched: tuple[int, ...] = ()
-    """Codes of the customers whose states were found wrong and are not right yet."""
+    """Codes of the customers whose states the audit found wrong and that are not corrected yet."""
 
 
 class Maintenance:
-    """The maintenance of one store, with its report in `folder`. `round` belongs to one thread, `report` to all.
+    """The maintenance of one store, with its report in `folder`. Only one thread may call `round`, any `report`.
 
     Every `audit_seconds` a customer is audited; 0 audits nobody.
     """
@@ -70,21 +70,21 @@ class Maintenance:
         self._own = MaintenanceReport(fold.fingerprint)
         self._oracle: Oracle | None = None
         self._width = 1
-        self._told = 0.0
+        self._reported = 0.0
         self._due = 0.0
         self._stopping = False
 
     def report(self) -> MaintenanceReport:
-        """What the process that does the maintenance told last; of another fold's maintenance nothing is taken."""
+        """The newest report of the process that leads; an empty one when it is about another fold."""
         try:
-            told = json.loads((self._folder / REPORT).read_text(encoding="utf-8"))
-            found = MaintenanceReport(**{**told, "mismatched": tuple(told["mismatched"])})
+            fields = json.loads((self._folder / REPORT).read_text(encoding="utf-8"))
+            report = MaintenanceReport(**{**fields, "mismatched": tuple(fields["mismatched"])})
         except (OSError, ValueError, TypeError, KeyError):
             return MaintenanceReport(self._fold.fingerprint)
-        return found if found.fingerprint == self._fold.fingerprint else MaintenanceReport(self._fold.fingerprint)
+        return report if report.fingerprint == self._fold.fingerprint else MaintenanceReport(self._fold.fingerprint)
 
     def round(self, engine: Engine) -> float:
-        """Do what is due. The seconds to rest. Raises a `LogError`."""
+        """Do what is due. Returns the seconds to pause. Raises a `LogError`."""
         if not self._leader.held():
             return HEARTBEAT_SECONDS
         if self._rebuilt != engine.states.identity:
@@ -95,11 +95,11 @@ class Maintenance:
         return min(self._audit_seconds or HEARTBEAT_SECONDS, HEARTBEAT_SECONDS)
 
     def stop(self) -> None:
-        """Break a rebuild off at its next step: it goes on where it was when the server is started again."""
+        """Interrupt a rebuild at its next step; it continues from there when the server is started again."""
         self._stopping = True
 
     def release(self) -> None:
-        """Let another process do it."""
+        """Let another process do the maintenance."""
         self._leader.release()
 
     def _rebuild(self, engine: Engine) -> None:
@@ -112,12 +112,12 @@ class Maintenance:
     def _progress(self, done: int, total: int) -> None:
         if self._stopping:
             raise Stopped
-        if time.monotonic() - self._told > TOLD_SECONDS:
-            self._told = time.monotonic()
+        if time.monotonic() - self._reported > PROGRESS_SECONDS:
+            self._reported = time.monotonic()
             self._tell(replace(self._own, done=done, total=total))
 
     def _audit(self, engine: Engine) -> None:
-        """Audit one more customer, and again those found wrong."""
+        """Audit one more customer, and again those whose states were wrong."""
         log, states = engine.states.log, engine.states
         self._oracle = self._oracle or Oracle(self._fold)
         names = []
@@ -130,12 +130,12 @@ class Maintenance:
         if not names:
             return
         audits = [audit(self._oracle, log, lambda who: states.load(who).states, name) for name in names]
-        wrong = sorted({each.code for each in audits if each is not None})
+        wrong = sorted({mismatch.code for mismatch in audits if mismatch is not None})
         metrics.AUDITED.inc(len(names))
         self._tell(replace(self._own, audited=self._own.audited + len(names), mismatched=tuple(wrong)))
 
     def _draw(self, customers: Vocabulary) -> str | None:
-        """Some customer, each as likely as any other. Without reading all names: there may be millions."""
+        """A random customer, all equally likely. Does not read all names: there may be millions."""
         while any(_named(customers, self._width + step) for step in range(4)):
             self._width *= 2
         codes = (self._random.randrange(self._width + 4) for _ in range(DRAWS))

@@ -1,4 +1,4 @@
-"""The newest report of `waypost monitor`, as gauges: read from the file that it leaves beside the champion's folder."""
+"""The newest report of `waypost monitor` as gauges, read from the file that it writes beside the champion's folder."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from serving import metrics
 FILE = "monitor.json"
 
 KINDS = ("drift", "calibration", "quality", "volume", "bundle")
-"""Every kind of alarm; those there are none of are 0."""
+"""Every kind of alarm; the gauge of a kind without alarms is 0."""
 
 logger = logging.getLogger("waypost")
 
 
 class Monitoring:
-    """The report beside the bundle in a directory, looked at again now and then."""
+    """The report beside the bundle in a directory, read again when it changes."""
 
     def __init__(self, bundle: Path) -> None:
         self.place = bundle.with_name(FILE)
@@ -30,7 +30,7 @@ class Monitoring:
     def refresh(self) -> bool:
         """Set the gauges if the report changed on disk. True when they were set.
 
-        A file that is no report is noted in the log, once, and leaves the gauges as they are.
+        A file that is not a report is logged once and leaves the gauges as they are.
         """
         seen = version(self.place)
         if seen is None or seen == self._seen:
@@ -47,9 +47,9 @@ class Monitoring:
 def _show(report: Mapping[str, Any]) -> None:
     """Set every gauge. Raises when the report is not what the monitor writes."""
     kinds = Counter(alarm["kind"] for alarm in report["alarms"])
-    drifted = [*report["features"].items(), *((f"score of {name}", each) for name, each in report["scores"].items())]
-    indices = {name: float(each["psi"]) for name, each in drifted}
-    slopes = {name: float(each["slope"]["value"]) for name, each in report["realised"].items()}
+    drifted = [*report["features"].items(), *((f"score of {name}", drift) for name, drift in report["scores"].items())]
+    indices = {name: float(drift["psi"]) for name, drift in drifted}
+    slopes = {name: float(realised["slope"]["value"]) for name, realised in report["realised"].items()}
     for name, index in indices.items():
         metrics.DRIFT_PSI.labels(name).set(index)
     for name, slope in slopes.items():

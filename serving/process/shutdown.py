@@ -1,8 +1,8 @@
-"""Stopping gently: say so first, answer what comes meanwhile, refuse new connections, and only then finish.
+"""Graceful shutdown: report not ready, answer requests meanwhile, refuse new connections, and only then finish.
 
-The worker processes share one listening socket with the process that started them. When each only stopped accepting,
-whoever connected until the last process is gone would wait in vain; so the socket itself is shut down, unless a worker
-still listens (one process alone was told to stop).
+The worker processes share one listening socket with the process that started them. If every worker only stopped
+accepting, clients that connect before the last process is gone would wait in vain. So the socket itself is shut down,
+unless another worker still listens, because only one process was stopped.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from typing import Any
 LOCK = "LISTENING"
 
 SETTLE_SECONDS = 0.6
-"""How long the queue of a socket that lets nobody in any more is still emptied."""
+"""How long the queue of a socket is still emptied after it stopped accepting new connections."""
 
 ORPHAN_SECONDS = 1.0
-"""Time between two looks whether the process that started this one is still there."""
+"""Time between two checks whether the process that started this one is still alive."""
 
 _ATTACH_FILTER = 26
 """Linux: `SO_ATTACH_FILTER`, which Python does not name."""
@@ -39,7 +39,7 @@ Stop = Callable[[int, Any], Any]
 
 
 class GentleStop:
-    """What a worker process does when it is told to stop. `begin` is called first, `drain_seconds` before the rest."""
+    """What a worker process does on a stop signal. `begin` is called first, the rest `drain_seconds` later."""
 
     def __init__(self, folder: Path, drain_seconds: float, begin: Callable[[], None]) -> None:
         self._drain_seconds = drain_seconds
@@ -50,12 +50,12 @@ class GentleStop:
         fcntl.flock(self._lock, fcntl.LOCK_SH)
 
     def install(self) -> None:
-        """Take the place of the framework's handlers of signals, which are called in the end."""
+        """Replace the framework's signal handlers, which are called in the end."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             stop = signal.getsignal(number)
             if callable(stop):
-                loop.add_signal_handler(number, self._told, loop, number, stop)
+                loop.add_signal_handler(number, self._stop, loop, number, stop)
         self._look_for_parent(loop, os.getppid())
 
     def _look_for_parent(self, loop: asyncio.AbstractEventLoop, parent: int) -> None:
@@ -65,8 +65,8 @@ class GentleStop:
         else:
             loop.call_soon(signal.raise_signal, signal.SIGTERM)
 
-    def _told(self, loop: asyncio.AbstractEventLoop, number: int, stop: Stop) -> None:
-        """A second signal stops at once."""
+    def _stop(self, loop: asyncio.AbstractEventLoop, number: int, stop: Stop) -> None:
+        """Begin to stop; a second signal stops at once."""
         if self._begun:
             stop(number, None)
             return
@@ -79,10 +79,10 @@ class GentleStop:
         loop.set_exception_handler(_without_closed_sockets)
         # The framework's handler is a method of the server, which knows its listening sockets.
         servers = getattr(getattr(stop, "__self__", None), "servers", [])
-        sockets = [socket.socket(fileno=os.dup(each.fileno())) for server in servers for each in server.sockets]
+        sockets = [socket.socket(fileno=os.dup(shared.fileno())) for server in servers for shared in server.sockets]
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # another worker listens on: it takes who comes
+        except BlockingIOError:  # another worker still accepts connections
             stop(number, None)
             return
         fcntl.flock(self._lock, fcntl.LOCK_UN)
@@ -92,7 +92,7 @@ class GentleStop:
 
 
 def _supervises(process: int) -> bool:
-    """Whether a process is the framework's supervisor and not whoever inherits the children of the dead."""
+    """Whether a process is the framework's supervisor, not the process that adopts orphans."""
     try:
         return b"bentoml" in Path(f"/proc/{process}/cmdline").read_bytes()
     except OSError:  # not on this system: a worker whose supervisor dies while it starts is then not noticed
@@ -100,14 +100,14 @@ def _supervises(process: int) -> bool:
 
 
 def hold(listening: socket.socket) -> None:
-    """Let nobody in any more, while those who are in the queue are still taken: to shut a queue cuts off who waits.
+    """Stop new connections while those in the queue can still be accepted: a shutdown would cut those off.
 
-    Python has no name for it, and no library that we know. Of eight clients that ask without pause, a stop cuts off
-    seven without it, and none with it (`python -m benchmarks.own_ways --parts filter`).
+    Neither Python nor a library that we know offers it. Of eight clients that send requests without pause, a stop cuts
+    off seven without it, and none with it (`python -m benchmarks.own_ways --parts filter`).
     """
     instruction = ctypes.create_string_buffer(struct.pack("HBBI", _RETURN_CONSTANT, 0, 0, 0))
     program = struct.pack("HP", 1, ctypes.addressof(instruction))
-    with suppress(OSError):  # not on this system: then whoever is in the queue at that instant is cut off
+    with suppress(OSError):  # not on this system: connections in the queue are then cut off
         listening.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
 
 
@@ -125,7 +125,7 @@ def _end(sockets: Sequence[socket.socket], number: int, stop: Stop) -> None:
 
 
 def _without_closed_sockets(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Another worker shut the socket first: that is no failure."""
+    """Ignore that another worker shut the socket down first, which is no failure."""
     error = context.get("exception")
     if not (isinstance(error, OSError) and error.errno == errno.EINVAL):
         loop.default_exception_handler(context)

@@ -31,23 +31,23 @@ from serving.process.shadow import Shadow
 from serving.settings import Settings
 
 HEARTBEAT_SECONDS = 1.0
-"""Rest between two looks at the store and for a new champion, and before what the store put off is tried again."""
+"""Pause between two checks of the store and for a new champion, and before failed store work is tried again."""
 
 FAILED_SECONDS = 30.0
-"""Rest after background work that failed in a way nobody thought of, so that the log does not fill."""
+"""Pause after background work that failed unexpectedly, so that the log does not fill."""
 
 CHECK_SECONDS = 1.0
 """Longest wait of the readiness check for other writers."""
 
 PROMPT_SECONDS = 2.0
-"""How long the start waits for states to be rebuilt: a small shop is ready at once."""
+"""How long the start waits for the rebuild of the states, so that a small shop is ready at once."""
 
 Result = TypeVar("Result")
 logger = logging.getLogger("waypost")
 
 
 class ScoreboardMissing(Exception):
-    """The customers were not swept yet."""
+    """There was no sweep of the customers yet."""
 
 
 class Worker:
@@ -66,10 +66,10 @@ class Worker:
         self.opening = StoreFactory(settings, fold, self.champions)
         self.store_fault: LogError | None = None
         self.stopping = False
-        """Whether the server was told to stop: it still answers, and says that it is not ready."""
+        """Whether the server is stopping: it still answers, and reports that it is not ready."""
         self._rounds = Sweeper(self.scoreboard, settings.sweep_seconds)
         self._instant: bool | None = None
-        """Whether the event loop may read by itself; None until the store was opened once."""
+        """Whether the event loop may read the store itself; None until the store was opened once."""
         self._engine: Engine | None = None
         busy, check = settings.busy_seconds, min(settings.busy_seconds, CHECK_SECONDS)
         self._writer = GroupCommit(self.opening.engine, patience=busy)
@@ -79,8 +79,8 @@ class Worker:
         self._sweeper = EngineThread("sweeper", self.opening.engine)
         self._keeper = EngineThread("keeper", self.opening.engine)
         self._background: list[asyncio.Task[None]] = []
-        self._told_problem = ""
-        self._told_fault = ""
+        self._logged_problem = ""
+        self._logged_fault = ""
 
     async def open(self) -> None:
         """Load the fold, the champion and the store, and start maintenance. A fault of model or store is not fatal."""
@@ -102,11 +102,11 @@ class Worker:
             await asyncio.wait_for(rebuilt.wait(), PROMPT_SECONDS)
 
     def stop(self) -> None:
-        """Say from now on that the server is not ready, while it goes on answering."""
+        """Report from now on that the server is not ready, while it goes on answering."""
         self.stopping = True
 
     async def close(self) -> None:
-        """Finish the writes that wait, end the background work, close the store."""
+        """Finish the waiting writes, end the background work, close the store."""
         self.stop()
         for task in self._background:
             task.cancel()
@@ -121,26 +121,26 @@ class Worker:
             self._engine = None
 
     async def record(self, batch: Batch) -> BatchResult:
-        """Write what a request brings; returns once it is on the disk and in every later answer.
+        """Write a batch; returns once it is on disk and in every later answer.
 
-        Raises `Overloaded` when too many writes wait already, or a `LogError`; then nothing of it was written.
+        Raises `Overloaded` when too many writes wait already, or a `LogError`; then nothing was written.
         """
-        taken = await self._writer.take(batch)
-        withheld = taken.outcomes.count("withheld")
+        result = await self._writer.take(batch)
+        withheld = result.outcomes.count("withheld")
         if withheld:
             metrics.WITHHELD.inc(withheld)
         declared = sum(event.kind is Kind.IDENTIFY and joined(event) is not None for event in batch.events)
         if declared:
-            metrics.MERGES.labels("merged").inc(taken.merges)
-            metrics.MERGES.labels("unchanged").inc(declared - taken.merges)
-        return taken
+            metrics.MERGES.labels("merged").inc(result.merges)
+            metrics.MERGES.labels("unchanged").inc(declared - result.merges)
+        return result
 
-    def write(self, sentence: Callable[[Engine], Result], *, alone: bool = True) -> Awaitable[Result]:
-        """Answer `sentence` in the thread that writes; unless `alone`, in one commit with other requests.
+    def write(self, operation: Callable[[Engine], Result], *, alone: bool = True) -> Awaitable[Result]:
+        """Run `operation` in the thread that writes; unless `alone`, in one commit with other requests.
 
-        Raises `Overloaded` when too many writes wait already, a `LogError`, or the sentence's own error.
+        Raises `Overloaded` when too many writes wait already, a `LogError`, or the operation's own error.
         """
-        return self._writer.ask(sentence, alone=alone)
+        return self._writer.ask(operation, alone=alone)
 
     def decide(
         self, customer: str, decision_id: str, now: int, channels: Collection[Channel] | None = None
@@ -149,7 +149,7 @@ class Worker:
         return decide(self._judge, self._writer, customer, decision_id, now, channels)
 
     async def ask(self, question: Callable[[Engine], Result]) -> Result:
-        """Answer a question about a few customers: at once where the store never waits, else beside the event loop.
+        """Answer a question about a few customers: on the event loop where the store never waits, else in a thread.
 
         Raises a `LogError`, or the question's own error.
         """
@@ -166,17 +166,17 @@ class Worker:
             raise
 
     def read(self, question: Callable[[Engine], Result]) -> Awaitable[Result]:
-        """Answer `question` beside the event loop: for what takes milliseconds."""
+        """Answer `question` in a thread, outside of the event loop: for questions that take milliseconds."""
         return self._reader.ask(question)
 
     async def erase(self, steps: Steps) -> Receipt:
-        """Run the steps of an erasure, each in the thread that may. Raises what `write` and `read` do."""
+        """Run the steps of an erasure, each in its thread. Raises what `write` and `read` do."""
         try:
             step = next(steps)
             while True:
                 try:
                     done = await self._run(step)
-                except BaseException as error:  # a request that is cancelled ends its erasure in order, too
+                except BaseException as error:  # the steps clean up after a cancelled request too
                     step = steps.throw(error)
                 else:
                     step = steps.send(done)
@@ -190,7 +190,7 @@ class Worker:
         return self.read(step.run) if step.thread == "reader" else asyncio.to_thread(step.run)
 
     def check_store(self) -> Awaitable[None]:
-        """Return when the store could be written to just now, beside the writes that wait. Raises a `LogError`."""
+        """Check that the store can be written to, without waiting for the queue. Raises a `LogError`."""
         return self._checker.ask(lambda engine: engine.states.check())
 
     def generation(self) -> Generation:
@@ -215,32 +215,32 @@ class Worker:
         self._tell_fault(self.store_fault)
 
     def _lose(self, error: LogError) -> None:
-        """Give the store up, in every thread, when it failed for good: each opens it anew when it is next asked."""
+        """Close a store that failed for good in every thread; each thread opens it again on its next use."""
         self._tell_fault(error)
         if isinstance(error, LogBusy | LogFull):
             return
         self.store_fault = error
-        for each in (self._writer, self._checker, self._reader, self._judge, self._sweeper, self._keeper):
-            each.give_up()
+        for thread in (self._writer, self._checker, self._reader, self._judge, self._sweeper, self._keeper):
+            thread.give_up()
         engine, self._engine = self._engine, None
         if engine is not None:
             engine.states.close()
 
     async def _again(self, what: str, work: Callable[[], Awaitable[float]]) -> None:
-        """Do background work again and again, with the rest that it gives. No failure is the end of it."""
+        """Repeat background work, with the pause that it returns. No failure ends it."""
         while True:
             try:
                 pause = await work()
             except LogError as error:
                 self._lose(error)
                 pause = HEARTBEAT_SECONDS
-            except Exception as error:  # the place is logged, and it is tried again
+            except Exception as error:  # its place in the code is logged, and the work is tried again
                 note_failure(logger, what, error)
                 pause = FAILED_SECONDS
             await asyncio.sleep(pause)
 
     async def _keep_store(self) -> float:
-        """See whether the store is still there, and the same."""
+        """Check that the store is still there, and the same."""
         try:
             await self._checker.ask(_touch)
         except LogBusy:
@@ -266,13 +266,13 @@ class Worker:
         return await self._sweeper.ask(self._refresh)
 
     async def _keep_champion(self) -> float:
-        """Look for a new champion and a new report of the monitor: while there is none, a look at two files' dates."""
+        """Check for a new champion and a new report of the monitor, by the dates of two files."""
         await asyncio.to_thread(self._look_for_champion)
         await asyncio.to_thread(self.monitoring.refresh)
         return HEARTBEAT_SECONDS
 
     async def _keep_shadow(self) -> float:
-        """Score what was set aside for the bundle in the shadow."""
+        """Score the customers that wait for the shadow bundle."""
         return await asyncio.to_thread(self.shadow.round)
 
     def _look_for_champion(self) -> None:
@@ -280,20 +280,20 @@ class Worker:
         if self.champions.refresh() or self.champions.stand_in(self.fold):
             self._announce(before)
         metrics.BUNDLE_REFUSED.set(bool(self.champions.problem))
-        if self.champions.problem != self._told_problem:
-            self._told_problem = self.champions.problem
-            if self._told_problem:
-                logger.warning("the model bundle is not used: %s", self._told_problem)
+        if self.champions.problem != self._logged_problem:
+            self._logged_problem = self.champions.problem
+            if self._logged_problem:
+                logger.warning("the model bundle is not used: %s", self._logged_problem)
 
     def _tell_fault(self, fault: LogError | None) -> None:
-        """Log a fault of the store when it is another than before, and its end."""
-        told = "" if fault is None else type(fault).__name__
-        if told != self._told_fault:
-            self._told_fault = told
-            logger.warning("the store %s", f"fails: {told}; run `waypost doctor`" if told else "works again")
+        """Log a fault of the store when it differs from the one logged before, and when it ends."""
+        name = "" if fault is None else type(fault).__name__
+        if name != self._logged_fault:
+            self._logged_fault = name
+            logger.warning("the store %s", f"fails: {name}; run `waypost doctor`" if name else "works again")
 
     def _refresh(self, engine: Engine) -> float:
-        """One round in the sweeper's thread. The seconds to rest after it."""
+        """One round in the sweeper's thread. Returns the seconds to pause after it."""
         done = self._rounds.refresh(engine, self.clock)
         if done.swept is not None:
             metrics.SWEEP_SECONDS.set(done.swept)
@@ -303,7 +303,7 @@ class Worker:
         return done.rest
 
     def _announce(self, before: Champion | None) -> None:
-        """Tell the log and the metrics who answers from now on."""
+        """Write to the log and the metrics which champion answers from now on."""
         bundle = self.champions.require().bundle
         if before is not None:
             for target in before.bundle.models:
@@ -314,6 +314,6 @@ class Worker:
 
 
 def _touch(engine: Engine) -> None:
-    """Take the store's lock and give it back: fails when the store is gone, is another one, or is locked."""
+    """Acquire and release the store's lock: fails when the store is gone, was replaced, or is locked."""
     with engine.states.transaction():
         pass

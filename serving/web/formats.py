@@ -1,4 +1,4 @@
-"""How numbers, times and sentences read on a page."""
+"""How numbers, times and texts are formatted on a page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def percent(share: float | None) -> str:
 
 
 def duration(days: float | None) -> str:
-    """A time in days in the unit people would say it in."""
+    """A duration in days, in the unit that people would use."""
     if days is None or not math.isfinite(days):
         return UNKNOWN
     if days < 1 / 24:
@@ -64,7 +64,7 @@ def metric(value: float | None) -> str:
 
 
 def stamp(at: int) -> Markup:
-    """A moment in microseconds as people read it, marked up for programs."""
+    """A moment, in microseconds since the epoch, as text with a machine-readable `datetime`."""
     when: datetime = moment(at)
     shown = f"{when:%-d %B %Y, %H:%M} UTC"
     return Markup('<time datetime="{}">{}</time>').format(when.isoformat(), shown)
@@ -78,5 +78,5 @@ def prose(text: str) -> Markup:
     )
 
 
-FILTERS = {each.__name__: each for each in (whole, percent, duration, figure, cell, metric, stamp, prose)}
-"""The same by name: what templates call them."""
+FILTERS = {function.__name__: function for function in (whole, percent, duration, figure, cell, metric, stamp, prose)}
+"""The functions by name, as filters of the templates."""

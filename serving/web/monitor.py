@@ -14,14 +14,14 @@ from serving.web.page import STYLE, render
 SIDE = 240.0
 """Width and height of a diagram."""
 
-TITLES = {"nothing": "The champion fits the shop", "retrain": "Time to retrain", "roll back": "Time to go back"}
+TITLES = {"nothing": "The champion fits the shop", "retrain": "Time to retrain", "roll back": "Time to roll back"}
 
 _STYLE = Markup(STYLE.decode() + Path(__file__).with_name("monitor.css").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A tenth of the rows: where it stands, and from where to where its interval reaches."""
+    """The mark of a tenth of the rows: its position, and the ends of its interval."""
 
     along: float
     up: float
@@ -31,9 +31,9 @@ class Mark:
 
 @dataclass(frozen=True)
 class Curve:
-    """A reliability diagram: each tenth of the rows, predicted to the right, realised upwards; right is diagonal.
+    """A reliability diagram of tenths of the rows: predicted to the right, realised upwards; the diagonal is right.
 
-    Either side is as long as the probability `reach`.
+    Both axes go from 0 to the probability `reach`.
     """
 
     realised: Mapping[str, Any]
@@ -43,7 +43,7 @@ class Curve:
 
 def monitor_page(report: Mapping[str, Any]) -> str:
     """The whole page; `report` is what `training.monitoring.page.page_content` makes of a report."""
-    curves = [_curve(each) for each in report["realised"]]
+    curves = [_curve(realised) for realised in report["realised"]]
     return render("monitor.html", title=TITLES[report["step"]], style=_STYLE, report=report, curves=curves, side=SIDE)
 
 

@@ -25,7 +25,7 @@ PAGES = (("/", "Journey"), ("/docs", "API"), ("/openapi.json", "OpenAPI"), ("/me
 
 
 def link(path: str) -> str:
-    """The address of a path of ours, as a page at the root of the server links to it: below a proxy's prefix too."""
+    """The relative address of one of our paths, which works behind a proxy's path prefix too."""
     return f".{path}"
 
 
@@ -36,7 +36,7 @@ def render(template: str, **values: Any) -> str:
 
 @cache
 def environment() -> Environment:
-    """The templates. Text is escaped, and a value that is not there is an error."""
+    """The templates. Text is escaped, and a missing value is an error."""
     made = Environment(
         loader=FileSystemLoader(_FOLDER / "templates"),
         autoescape=True,

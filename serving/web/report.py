@@ -28,7 +28,7 @@ RANKING = {"ndcg_at_20": "Recommender NDCG@20", "recall_at_20": "Recommender rec
 
 
 class Operation(Protocol):
-    """What the page says of a method of the API."""
+    """The fields of an operation of the API that the page shows."""
 
     @property
     def name(self) -> str: ...
@@ -47,7 +47,8 @@ class Operation(Protocol):
 class SegmentRow:
     """A segment as the page shows it: `share` is of all customers, `bar` of the largest segment.
 
-    `past` says what its list would have found, where that was measured; `why` why its first members are in it.
+    `past` says what its list would have contained in the past, where that was measured; `why` gives the reasons of its
+    first members.
     """
 
     segment: Segment
@@ -71,14 +72,14 @@ def report_page(generation: Generation, manifest: Manifest | None, routes: Seque
         segments=_segments(generation, manifest),
         manifest=manifest,
         **_model(manifest),
-        routes=[each for each in routes if each.path.startswith("/v1/")],
+        routes=[route for route in routes if route.path.startswith("/v1/")],
         fingerprint=report["fingerprint"],
         offset=report["offset"],
     )
 
 
 def waiting_page() -> str:
-    """The page before the first sweep is done. It does not load itself again: readers would lose their place."""
+    """The page before the first sweep is done. It does not reload itself, so that readers keep their position."""
     return render("waiting.html")
 
 
@@ -87,26 +88,26 @@ def _segments(generation: Generation, manifest: Manifest | None) -> list[Segment
     largest = max(sizes.values(), default=0) or 1
     return [
         SegmentRow(
-            each,
-            sizes[each.name],
-            sizes[each.name] / count if count else None,
-            sizes[each.name] / largest,
-            _past(each, manifest),
-            why(each, generation, reasons),
+            segment,
+            sizes[segment.name],
+            sizes[segment.name] / count if count else None,
+            sizes[segment.name] / largest,
+            _past(segment, manifest),
+            why(segment, generation, reasons),
         )
-        for each in SEGMENTS.values()
+        for segment in SEGMENTS.values()
     ]
 
 
 def _past(segment: Segment, manifest: Manifest | None) -> str:
-    """What a list of the segment would have found, where the model's training measured it."""
+    """What a list of the segment would have contained in the past, where the model's training measured it."""
     card = manifest.targets.get(TARGET) if manifest and segment.order_by is AT_STAKE else None
-    found = Yield.of_metrics(card.metrics) if card else None
-    return found.words if found else ""
+    measured = Yield.of_metrics(card.metrics) if card else None
+    return measured.words if measured else ""
 
 
 def _model(manifest: Manifest | None) -> Mapping[str, Any]:
-    """The metrics that the model has, with their titles: the recommender's with their values, and the targets'."""
+    """The metrics that the model has, with their titles: the recommender's with values, and those of the targets."""
     if manifest is None:
         return {"ranking": [], "metrics": {}}
     known = {key for card in manifest.targets.values() for key in card.metrics}

@@ -1,4 +1,4 @@
-"""The journey as a picture: a band through the five stages, as thick at each as there are customers."""
+"""The journey as a picture: a band through the five stages, whose thickness is the number of customers."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class River:
 
 def river(stages: Sequence[Mapping[str, Any]]) -> River:
     """The band through these stages, each with its `share` of all customers and its `lapsing_share`; None is 0."""
-    shares = [each["share"] or 0.0 for each in stages]
+    shares = [stage["share"] or 0.0 for stage in stages]
     largest = max(shares, default=0.0) or 1.0
     outer = [max(LEAST, HEIGHT * 0.92 * share / largest) for share in shares]
-    inner = [thickness * (each["lapsing_share"] or 0.0) for thickness, each in zip(outer, stages, strict=True)]
+    inner = [thickness * (stage["lapsing_share"] or 0.0) for thickness, stage in zip(outer, stages, strict=True)]
     return River(_band(outer), _band(inner))
 
 
@@ -33,11 +33,11 @@ def _band(thickness: Sequence[float]) -> str:
     """The outline of a band around the middle, level at each stage and smooth in between."""
     step = WIDTH / len(thickness)
     along = [(0.0, thickness[0])]
-    for place, each in enumerate(thickness):
-        along += [((place + 0.32) * step, each), ((place + 0.68) * step, each)]
+    for place, height in enumerate(thickness):
+        along += [((place + 0.32) * step, height), ((place + 0.68) * step, height)]
     along.append((WIDTH, thickness[-1]))
-    upper = [(x, (HEIGHT - each) / 2) for x, each in along]
-    lower = [(x, (HEIGHT + each) / 2) for x, each in reversed(along)]
+    upper = [(x, (HEIGHT - height) / 2) for x, height in along]
+    lower = [(x, (HEIGHT + height) / 2) for x, height in reversed(along)]
     return f"M{_point(*upper[0])}{_curve(upper)}L{_point(*lower[0])}{_curve(lower)}Z"
 
 

@@ -1,4 +1,4 @@
-"""Why the first members of a segment are in it, on the report: what moves most of them, and nobody's name."""
+"""Why the first members of a segment are in it, for the report: their most frequent reasons, without names."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ MOST = 3
 
 
 def why(segment: Segment, generation: Generation, reasons: Reasons) -> list[str]:
-    """What speaks for most of the segment's first members, each with the words for one of them."""
+    """The most frequent reasons of the segment's first members, each in the words for one of them."""
     counts, words = _counted(segment, generation, reasons)
     return [f"{words[about]} ({about}: {number})" for about, number in counts.most_common(MOST)]
 
 
 def _counted(segment: Segment, generation: Generation, reasons: Reasons) -> tuple[Counter[str], Mapping[str, str]]:
-    """For how many members each family is the strongest reason that speaks for the target; the words for the first."""
+    """For how many members each family is the strongest reason in favour of the target, and its words for the first."""
     counts: Counter[str] = Counter()
     words: dict[str, str] = {}
     for row in generation.members(segment.name)[:TOP].tolist():
         for target in sorted(segment.columns() & reasons.keys()):
-            found = next((each for each in reasons[target].get(row, ()) if each["effect"] > 0), None)
-            if found is not None:
-                counts[found["about"]] += 1
-                words.setdefault(found["about"], found["words"])
+            strongest = next((reason for reason in reasons[target].get(row, ()) if reason["effect"] > 0), None)
+            if strongest is not None:
+                counts[strongest["about"]] += 1
+                words.setdefault(strongest["about"], strongest["words"])
     return counts, words

@@ -258,7 +258,7 @@ def test_every_page_is_served_without_asking_another_host(swept: TestClient) -> 
 
 
 def test_the_page_waits_for_the_first_sweep(client: TestClient) -> None:
-    assert "being counted" in client.get("/").text
+    assert "first report is being prepared" in client.get("/").text
 
 
 def test_the_sweeper_sweeps_when_there_is_something_new(place: Place) -> None:

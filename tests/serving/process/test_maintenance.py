@@ -61,7 +61,7 @@ def test_the_first_round_rebuilds_and_all_are_told(place: Place) -> None:
 def test_a_large_shop_says_how_far_it_is(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     maintenance = upkeep_of(place)
     told: list[dict[str, Any]] = []
-    monkeypatch.setattr("serving.process.maintenance.TOLD_SECONDS", 0.0)
+    monkeypatch.setattr("serving.process.maintenance.PROGRESS_SECONDS", 0.0)
     engine = place.engine()
 
     def heal(progress: Any) -> int:

@@ -114,7 +114,7 @@ def test_an_empty_shop_has_a_page_too(tmp_path: Path, champion: Path) -> None:
     page = report_page(swept, None, ROUTES)
     assert "0 customers yet" in page and "waypost import" in page
     assert "Key figures" not in page
-    assert "being counted" in waiting_page()
+    assert "first report is being prepared" in waiting_page()
 
 
 def test_the_docs_have_every_route_and_every_problem() -> None:
