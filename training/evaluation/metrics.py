@@ -91,13 +91,13 @@ def lift_at_10(rows: Ranked, weights: Weights) -> Figures:
     """How many times more frequent positives are among the top 10 % than among all."""
     positives, negatives = rows.steps(weights)
     found, everyone = np.cumsum(positives, axis=1), np.cumsum(positives + negatives, axis=1)
-    rate = found[:, -1] / everyone[:, -1]
-    figures = np.empty(len(weights))
-    for each, (taken, hits) in enumerate(zip(everyone, found, strict=True)):
-        cut = TOP * taken[-1]
-        # Within a run of equal probabilities any row may be the last one taken: count its positives in proportion.
-        figures[each] = np.interp(cut, np.append(0.0, taken), np.append(0.0, hits)) / cut
-    return figures / rate
+    # Within a run of equal probabilities any row may be the last one taken: count its positives in proportion.
+    cut = TOP * everyone[:, -1:]
+    last = (everyone < cut).sum(axis=1, keepdims=True)
+    weight, hits = (np.take_along_axis(part, last, axis=1) for part in (positives + negatives, positives))
+    missing = np.take_along_axis(everyone, last, axis=1) - cut
+    figures: Figures = ((np.take_along_axis(found, last, axis=1) - hits * missing / weight) / cut)[:, 0]
+    return figures / (found[:, -1] / everyone[:, -1])
 
 
 def _mean(values: NDArray[np.float64], weights: Weights) -> Figures:

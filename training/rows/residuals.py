@@ -13,10 +13,10 @@ outcomes there is no shift; the more there are, the nearer it is to the level th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 
 from features.events import DAY, days
 from models.prediction.level import Level
@@ -101,21 +101,25 @@ def ahead(known: Residuals, now: int, width: int, believed: float = BELIEVED) ->
 
     `believed` is the amplitude that is believed of the level before it has shown its own.
     """
-    (points, inside), (after, beyond) = _windows(known.moments, known.width), _windows(np.array([now]), width)
-    lag, towards, apart = (np.abs(one[:, None] - other[None]) for one, other in (
-        (points, points), (points, after), (after, after)
-    ))  # fmt: skip
+    number = len(known)
+    wandering, yearly = _covariances(known, now, width)
     noise = np.diag(known.variances + 1e-6) + _shared_noise(known)
-    means, spreads, chances = [], [], []
-    for amplitude, memory, (season, chance) in product(AMPLITUDES, MEMORIES, SEASONS):
-        own, cross, future = (_covariance(each, amplitude, memory, season) for each in (lag, towards, apart))
-        root = np.linalg.cholesky(inside @ own @ inside.T + noise)
-        whitened, weights = np.linalg.solve(root, np.column_stack([known.shifts, inside @ cross @ beyond.T])).T
-        means.append(float(weights @ whitened))
-        spreads.append(max(float((beyond @ future @ beyond.T)[0, 0] - weights @ weights), 0.0))
-        fit = -0.5 * float(whitened @ whitened) - float(np.log(np.diag(root)).sum())
-        chances.append(fit + np.log(chance) - 0.5 * (np.log(amplitude / believed) / VAGUENESS) ** 2)
-    return _mixed(np.array(means), np.array(spreads), np.array(chances))
+    amplitudes, seasons = np.array(AMPLITUDES)[:, None], np.array(SEASONS)
+    prior = np.log(seasons[:, 1]) - 0.5 * (np.log(amplitudes / believed) / VAGUENESS) ** 2
+    means, variances, chances = [], [], []
+    for wander in wandering:
+        # Covariances of the windows, the one that is asked for last, for every amplitude and every season at once.
+        both = (amplitudes**2)[..., None, None] * wander + (seasons[:, 0] ** 2)[:, None, None] * yearly
+        root = np.linalg.cholesky(both[..., :number, :number] + noise)
+        cross = both[..., :number, number]
+        sides = np.stack([np.broadcast_to(known.shifts, cross.shape), cross], axis=-1)
+        solved = solve_triangular(root, sides, lower=True, check_finite=False)
+        whitened, weights = solved[..., 0], solved[..., 1]
+        means.append((weights * whitened).sum(axis=-1))
+        variances.append(np.maximum(both[..., number, number] - (weights**2).sum(axis=-1), 0.0))
+        determinant = np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
+        chances.append(prior - 0.5 * (whitened**2).sum(axis=-1) - determinant)
+    return _mixed(np.ravel(means), np.ravel(variances), np.ravel(chances))
 
 
 def level_of(own: Residuals, short: Residuals | None, now: int, width: int, slope: float, opened: int) -> Level:
@@ -226,12 +230,18 @@ def _shared_noise(known: Residuals) -> Floats:
     return np.asarray(shared)
 
 
-def _covariance(lag: Floats, amplitude: float, memory: float, season: float) -> Floats:
-    """Of two days so many days apart."""
-    wandering = amplitude**2 * np.exp(-lag / memory)
-    if season == 0.0:
-        return np.asarray(wandering)
-    return np.asarray(wandering + season**2 * np.exp(-2.0 * (np.sin(np.pi * lag / _YEAR) / _WIDTH) ** 2))
+def _covariances(known: Residuals, now: int, width: int) -> tuple[list[Floats], Floats]:
+    """Covariances of the means of the windows, those known and the one after `now`, of a level of amplitude one.
+
+    One float64[windows, windows] for each of `MEMORIES`, and that of what comes again with the year.
+    """
+    (points, inside), (after, beyond) = _windows(known.moments, known.width), _windows(np.array([now]), width)
+    days = np.concatenate([points, after])
+    means = np.zeros((len(inside) + 1, len(days)))
+    means[:-1, : len(points)], means[-1:, len(points) :] = inside, beyond
+    lag = np.abs(days[:, None] - days[None])
+    yearly = np.exp(-2.0 * (np.sin(np.pi * lag / _YEAR) / _WIDTH) ** 2)
+    return [means @ np.exp(-lag / memory) @ means.T for memory in MEMORIES], means @ yearly @ means.T
 
 
 def _mixed(means: Floats, variances: Floats, chances: Floats) -> Level:
