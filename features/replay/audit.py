@@ -1,8 +1,8 @@
 """The audit: customers recomputed from the raw log by the oracle, and compared with their states bit for bit.
 
-The oracle is the text of the generated fold run as plain Python, without the compiler: what it shares with the server
-are the declarations and the log, and neither the machine code nor anything that was stored. It is a thousand times
-slower, so it is for samples.
+The oracle runs the text of the generated fold as plain Python, without the compiler. It shares the declarations and the
+log with the server, but neither the machine code nor any stored state. It is a thousand times slower, so it is for
+samples.
 """
 
 from __future__ import annotations
@@ -28,14 +28,17 @@ class Mismatch(NamedTuple):
     """A customer whose state is not the fold of its events."""
 
     code: int
-    """The customer's code in the log. Not its name: what is told of an audit may be logged."""
+    """The customer's code in the log, and not its name, because the results of an audit may be logged."""
     slots: tuple[str, ...]
     """The parts of the state that differ."""
 
 
 class _Wide:
-    """A state, or an array in it, whose numbers are read as Python's own, so that all arithmetic is done in 64 bits
-    and only what is stored is rounded. So does the compiler; NumPy would add two 32-bit numbers in 32 bits."""
+    """A state, or an array in it, whose numbers are read as Python numbers.
+
+    So all arithmetic is done in 64 bits and only stored values are rounded, as in compiled code; NumPy would add two
+    32-bit numbers in 32 bits.
+    """
 
     def __init__(self, narrow: Any) -> None:
         self._narrow = narrow
@@ -53,7 +56,7 @@ class _Wide:
 
 
 class Oracle:
-    """A fold run as plain Python: `state` is what any state must be."""
+    """A fold run as plain Python: every state must equal the one that `state` gives."""
 
     def __init__(self, fold: Fold) -> None:
         if _COMPILER not in fold.source:
@@ -74,22 +77,22 @@ class Oracle:
         return states
 
     def differences(self, state: NDArray[np.void], events: NDArray[np.void]) -> tuple[str, ...]:
-        """The slots in which a state is not the fold of `events`, to the bit; empty when all are right."""
+        """The slots in which a state differs, in any bit, from the fold of `events`; empty when none does."""
         expected = self.state(events)
         names = expected.dtype.names or ()
         return tuple(name for name in names if state[name].tobytes() != expected[name].tobytes())
 
 
 def _plain(**options: Any) -> Callable[[Any], Any]:
-    """In the place of numba's decorator: the function as it stands."""
+    """Replaces numba's decorator: returns the function unchanged."""
     return lambda function: function
 
 
 def audit(oracle: Oracle, log: EventStore, load: Load, customer: str) -> Mismatch | None:
     """Compare a customer's state with its events; None when it is right.
 
-    Nothing is locked, so an event may come in between: the state is loaded on either side of the events, and all is
-    read again until both agree. Inside a transaction nothing comes in between.
+    Nothing is locked, so an event may arrive meanwhile: the state is loaded before and after the events, and all is
+    read again until both states agree. Inside a transaction no event can arrive.
     """
     before = load(customer)
     while True:

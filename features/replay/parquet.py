@@ -1,9 +1,9 @@
-"""Histories straight from one Parquet file: decoded, converted and grouped by customer in one go, on every core.
+"""Histories from one Parquet file: decoded, converted and grouped by customer in one pass, on every core.
 
-The general way, `histories(log.scan())`, first makes records and then sorts them. Here each thread takes a run of row
-groups and writes every event directly to its place among its customer's: a counting sort over the customers' codes in
-which the columns are read once and no event is moved twice. Beside the grouped events only the customers' codes and
-one row group a thread are in memory.
+The general function, `histories(log.scan())`, first makes records and then sorts them. Here each thread takes a run of
+row groups and writes every event directly to its place among its customer's events: a counting sort over the customers'
+codes in which the columns are read once and no event is moved twice. Beside the grouped events only the customers'
+codes and one row group a thread are in memory.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from features.replay.replay import Histories, places_of_runs, thread_count
 _TYPES = {name: pa.from_numpy_dtype(EVENT[name]) for name in EVENT.names or () if not name.startswith("_")}
 _REQUIRED = ("at", "kind", "customer")
 _ABSENT = {"item": NO_CODE, "category": NO_CODE, "channel": 0, "quantity": np.nan, "amount": np.nan, "score": np.nan}
-"""What an event has in a column that the file lacks or where it is null; `received` is then `at`."""
+"""The value for a column that is missing in the file or null; for `received` it is `at`."""
 
 _MAY_BE_NULL = ("item", "category", "quantity", "amount", "score")
 
 RUNS_PER_THREAD = 8
-"""So that a thread that is held up leaves its later runs to others. Each run takes 8 bytes a customer."""
+"""Several, so that a slow thread leaves its later runs to others. Each run takes 8 bytes a customer."""
 
 BATCH = 64
-"""Events that are under way to their places at once; the nearest cache holds so many records."""
+"""Events that are written together after their places were prefetched; the first-level cache holds so many records."""
 
 EARLIEST = 7_305 * DAY
-"""The first moment of 1990, before which the door takes no event."""
+"""The first moment of 1990; `features/sources/fields` refuses earlier events."""
 
 Run = tuple[pq.ParquetFile, range]
 """A view of the file and the row groups that one thread works on."""
@@ -52,7 +52,7 @@ class BadHistory(ValueError):
 def read_histories(path: str | Path, *, threads: int | None = None) -> Histories:
     """The events of a Parquet file with the columns of `EVENT`, grouped by customer.
 
-    Rows stand in log order, at least within each customer: a file sorted by `received`, or by customer and then
+    Rows must be in log order, at least within each customer: a file sorted by `received`, or by customer and then
     `received`. Codes are whole numbers from 0; numbers of other widths and timestamps are converted; null is absent.
     Columns other than `at`, `kind` and `customer` may be missing. Raises `BadHistory` for any other file.
     """
@@ -77,7 +77,7 @@ def _grouped(runs: list[Run], pool: ThreadPoolExecutor) -> Histories:
     list(pool.map(_count_all, codes, counts))
     starts, places = places_of_runs(counts)
     events = np.empty(starts[-1], EVENT)
-    received = [each for run in pool.map(_place_all, runs, codes, places, [events] * len(runs)) for each in run]
+    received = [group for run in pool.map(_place_all, runs, codes, places, [events] * len(runs)) for group in run]
     if not _ascending(received):
         _check_order(events)
     present = np.flatnonzero(np.diff(starts))
@@ -89,11 +89,11 @@ def _check_columns(schema: pa.Schema) -> None:
     if missing:
         raise BadHistory(f"The file has no column {', '.join(missing)}; expected the columns {', '.join(_TYPES)}")
     for name, expected in _TYPES.items():
-        found = schema.field(name).type if name in schema.names else expected
-        number = pa.types.is_integer(found) or pa.types.is_floating(found)
-        if not number and not (name in ("at", "received") and pa.types.is_timestamp(found)):
+        kind = schema.field(name).type if name in schema.names else expected
+        number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+        if not number and not (name in ("at", "received") and pa.types.is_timestamp(kind)):
             raise BadHistory(
-                f"Column {name} holds {found}; expected {expected}. A file with names instead of codes is read "
+                f"Column {name} holds {kind}; expected {expected}. A file with names instead of codes is read "
                 "with `waypost import`"
             )
 
@@ -114,7 +114,7 @@ def _converted(column: pa.ChunkedArray, name: str) -> pa.Array:
 
 
 def _values(array: pa.Array) -> NDArray[Any]:
-    """The numbers of an array, without a copy; what stands at a null is anything."""
+    """The numbers of an array, without a copy; the value at a null is arbitrary."""
     dtype = np.dtype(array.type.to_pandas_dtype())
     return np.frombuffer(array.buffers()[1], dtype, len(array), array.offset * dtype.itemsize)
 
@@ -129,10 +129,10 @@ def _customers(run: Run) -> list[NDArray[np.int32]]:
     """The customers' codes of each row group."""
     file, groups = run
     tables = (file.read_row_group(group, ["customer"], use_threads=False) for group in groups)
-    found = [_values(_converted(table["customer"], "customer")) for table in tables]
-    if any(len(part) and part.min() < 0 for part in found):
+    codes = [_values(_converted(table["customer"], "customer")) for table in tables]
+    if any(len(part) and part.min() < 0 for part in codes):
         raise BadHistory("Column customer has negative codes; expected whole numbers from 0")
-    return found
+    return codes
 
 
 def _count_all(codes: Iterable[NDArray[np.int32]], counts: NDArray[np.int64]) -> None:
@@ -145,7 +145,7 @@ def _place_all(
 ) -> list[tuple[int, int, bool]]:
     """Write the events of a run to their places.
 
-    Returns of each row group the first and the last `received` and whether it ascends between them.
+    Returns for each row group the first and the last `received` and whether it ascends between them.
     """
     file, groups = run
     names = [name for name in _TYPES if name != "customer" and name in file.schema_arrow.names]
@@ -172,11 +172,11 @@ def _place_all(
 
 
 def _check_values(values: Mapping[str, NDArray[Any]]) -> None:
-    """Refuse what the door of a log would refuse: kinds and channels that are none, moments before 1990."""
+    """Refuse unknown kinds and channels and times before 1990, as `features/sources/fields` does."""
     for name, members in (("kind", Kind), ("channel", Channel)):
-        strange = np.setdiff1d(np.flatnonzero(_occurring(values[name])), [int(member) for member in members])
-        if len(strange):
-            raise BadHistory(f"Column {name} holds {strange[0]}, which is no {name}; see features/events.py")
+        unknown = np.setdiff1d(np.flatnonzero(_occurring(values[name])), [int(member) for member in members])
+        if len(unknown):
+            raise BadHistory(f"Column {name} holds {unknown[0]}, which is no {name}; see features/events.py")
     if len(values["at"]) and values["at"].min() < EARLIEST:
         raise BadHistory(f"Column at holds {values['at'].min()}; expected microseconds since the epoch, after 1990")
 
@@ -189,7 +189,7 @@ def _ascending(received: list[tuple[int, int, bool]]) -> bool:
 
 
 def _check_order(events: NDArray[np.void]) -> None:
-    """Refuse a customer's events in another order than that in which they were received."""
+    """Raise BadHistory when a customer's events are not in the order in which they were received."""
     times = events["received"]
     falls = np.flatnonzero(times[1:] < times[:-1]) + 1
     wrong = falls[events["customer"][falls] == events["customer"][falls - 1]]
@@ -208,11 +208,11 @@ def _count(codes, counts):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _occurring(codes):  # type: ignore[no-untyped-def]
-    """Which of the codes 0 to 255 there are: bool[256]."""
-    found = np.zeros(256, np.bool_)
+    """Which of the codes 0 to 255 occur: bool[256]."""
+    occurring = np.zeros(256, np.bool_)
     for i in range(len(codes)):
-        found[codes[i]] = True
-    return found
+        occurring[codes[i]] = True
+    return occurring
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -222,7 +222,7 @@ def _known(bits, i):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def _prefetch(typing, record):  # type: ignore[no-untyped-def]
-    """The processor's own instruction, for the first and the last byte of a record, which may be in two cache lines."""
+    """The processor's prefetch of a record: of its first and its last byte, which may be in two cache lines."""
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
@@ -237,7 +237,7 @@ def _prefetch(typing, record):  # type: ignore[no-untyped-def]
 
 
 def _bring(record: np.void) -> None:
-    """Have the memory of a record brought near, to be written soon, without waiting for it."""
+    """Prefetch the memory of a record that will be written soon, without waiting for it."""
 
 
 @overload(_bring)
@@ -255,9 +255,9 @@ def _place(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Write row i, of customer c, as record to events[places[c]], and move places[c] on.
 
-    The places lie all over the memory, and waiting for it one by one would be most of the time; so those of a batch
-    are called for before the first of them is written. What is null is read all the same: a choice between two values
-    costs less than a branch that nothing foretells.
+    The places are scattered over the memory, and waiting for them one by one would take most of the time; so those of a
+    batch are prefetched before the first of them is written. Null values are read like others: a choice between two
+    values costs less than a branch that cannot be predicted.
     """
     batch = np.empty(BATCH, np.int64)
     for first in range(0, len(customer), BATCH):

@@ -1,8 +1,8 @@
-"""Replay: the log, folded by the same code that serves, read at every cutoff.
+"""Replay: the log folded by the same code that serves, and read at every cutoff.
 
     histories(log.scan())  ->  Histories  ->  replay(fold, histories, cutoffs)  ->  Snapshots
 
-All customers are looked at at the same cutoffs, or (`replay_at`) each at moments of its own.
+All customers have the same cutoffs, or (`replay_at`) each has its own.
 
 Customers are independent, so they are replayed in parallel, and any number of threads gives the same bytes.
 """
@@ -24,12 +24,12 @@ from features.events import EVENT
 from features.fold.fold import Fold
 
 Progress = Callable[[int, int], None]
-"""Told (customers done, customers in all) as the work goes on."""
+"""Called with (customers done, customers in all) as the work goes on."""
 
 BLOCKS_PER_THREAD = 16
 
 MOST_RUNS = 8
-"""Runs of the log that are grouped side by side at most: each keeps a count of every customer."""
+"""Most runs of the log that are grouped in parallel: each keeps a count for every customer."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Histories:
 
 
 @dataclass(frozen=True)
-class Moments:
-    """When each customer is looked at: `customers[i]` of some histories at `at[starts[i]:starts[i + 1]]`, rising."""
+class Cutoffs:
+    """The cutoffs of each customer: of `customers[i]` of some histories, `at[starts[i]:starts[i + 1]]`, rising."""
 
     at: NDArray[np.int64]
     starts: NDArray[np.int64]
@@ -86,10 +86,10 @@ def histories(chunks: Iterable[NDArray[np.void]]) -> Histories:
 
 
 def places_of_runs(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where the events of each customer belong when threads write runs of the log to them side by side.
+    """The places to which threads write the events of each customer, each thread those of one run of the log.
 
-    `counts[r, c]` is how many events run r has of customer c. Returns `starts`, int64[customers + 1], and for each
-    run the place of its first event of each customer, behind those of the runs before it.
+    `counts[r, c]` is how many events of customer c are in run r. Returns `starts`, int64[customers + 1], and for each
+    run the place of its first event of each customer, after those of the runs before it.
     """
     starts = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
     places = np.empty_like(counts)
@@ -141,7 +141,7 @@ def _move(events, places, out):  # type: ignore[no-untyped-def]
 
 
 def _grouped(parts: list[NDArray[np.void]]) -> bool:
-    """Whether the events already stand customer by customer, in the order of the codes."""
+    """Whether the events are already grouped by customer, in the order of the codes."""
     last = -1
     for part in parts:
         codes = part["customer"]
@@ -166,10 +166,10 @@ def _even_bounds(starts: NDArray[np.int64], parts: int) -> list[tuple[int, int]]
 
 
 def _run(
-    fold: Fold, histories: Histories, moments: Moments, out: NDArray[np.float32],
+    fold: Fold, histories: Histories, cutoffs: Cutoffs, out: NDArray[np.float32],
     states: NDArray[np.void] | None, threads: int | None, progress: Progress | None,
 ) -> None:  # fmt: skip
-    """Replay all customers into `out` (readings at moments) or, when given, `states` (final states)."""
+    """Replay all customers into `out` (features at cutoffs) or, when given, `states` (final states)."""
     fold.compile()
     workers = thread_count(threads)
 
@@ -177,7 +177,7 @@ def _run(
         first, last = bound
         target = fold.empty(2) if states is None else states
         fold.replay(
-            histories.events, histories.starts, first, last, moments.at, moments.starts, out, target,
+            histories.events, histories.starts, first, last, cutoffs.at, cutoffs.starts, out, target,
             keep=states is not None,
         )  # fmt: skip
         return last - first
@@ -196,35 +196,35 @@ def replay(
 ) -> Snapshots:  # fmt: skip
     """Features of every customer at every cutoff (microseconds, any order, duplicates dropped).
 
-    A snapshot holds what had been received at its cutoff, and nothing later. ValueError for a cutoff that no clock
-    can show.
+    A snapshot holds what had been received at its cutoff, and nothing later. Raises ValueError for a cutoff before 1970
+    or from `FOREVER` on.
     """
     return replay_at(fold, histories, at_cutoffs(histories, cutoffs), threads=threads, progress=progress)
 
 
-def at_cutoffs(histories: Histories, cutoffs: Sequence[int]) -> Moments:
-    """The moments of customers who are all looked at at the same cutoffs, from their first event on."""
-    moments = np.unique(np.asarray(cutoffs, np.int64))
-    skipped = np.searchsorted(moments, histories.events["received"][histories.starts[:-1]], side="left")
-    known = len(moments) - skipped
+def at_cutoffs(histories: Histories, cutoffs: Sequence[int]) -> Cutoffs:
+    """The same cutoffs for all customers, for each from its first event on."""
+    times = np.unique(np.asarray(cutoffs, np.int64))
+    skipped = np.searchsorted(times, histories.events["received"][histories.starts[:-1]], side="left")
+    known = len(times) - skipped
     starts = np.concatenate([[0], np.cumsum(known)])
-    return Moments(moments[np.arange(starts[-1]) - np.repeat(starts[:-1] - skipped, known)], starts)
+    return Cutoffs(times[np.arange(starts[-1]) - np.repeat(starts[:-1] - skipped, known)], starts)
 
 
 def replay_at(
-    fold: Fold, histories: Histories, moments: Moments, *,
+    fold: Fold, histories: Histories, cutoffs: Cutoffs, *,
     threads: int | None = None, progress: Progress | None = None,
 ) -> Snapshots:  # fmt: skip
-    """Features of every customer at its own moments (microseconds), but none before its first event was received.
+    """Features of every customer at its own cutoffs (microseconds), without those before its first event was received.
 
-    A snapshot holds what had been received at its moment, and nothing later. ValueError for a moment that no clock can
-    show, or that is before another of the same customer that precedes it.
+    A snapshot holds what had been received at its cutoff, and nothing later. Raises ValueError for a cutoff before 1970
+    or from `FOREVER` on, and when the cutoffs of a customer are not in rising order.
     """
-    if len(moments.at) and not 0 <= moments.at.min() <= moments.at.max() < FOREVER:
+    if len(cutoffs.at) and not 0 <= cutoffs.at.min() <= cutoffs.at.max() < FOREVER:
         raise ValueError(
-            f"cutoffs run from {moments.at.min()} to {moments.at.max()}; expected microseconds since the epoch"
+            f"cutoffs run from {cutoffs.at.min()} to {cutoffs.at.max()}; expected microseconds since the epoch"
         )
-    known = _from_the_first_event(histories, moments)
+    known = _from_the_first_event(histories, cutoffs)
     out = np.empty((len(known.at), len(fold.names)), np.float32)
     if len(known.at):
         _run(fold, histories, known, out, None, threads, progress)
@@ -232,18 +232,18 @@ def replay_at(
     return Snapshots(customers, known.at, out, fold.names, fold.fingerprint)
 
 
-def _from_the_first_event(histories: Histories, moments: Moments) -> Moments:
-    """The moments at which anything was known of their customers."""
-    lengths = np.diff(moments.starts)
+def _from_the_first_event(histories: Histories, cutoffs: Cutoffs) -> Cutoffs:
+    """The cutoffs without those before the first event of their customer."""
+    lengths = np.diff(cutoffs.starts)
     firsts = np.repeat(histories.events["received"][histories.starts[:-1]], lengths)
     owners = np.repeat(np.arange(len(lengths)), lengths)
-    if ((np.diff(moments.at) < 0) & (np.diff(owners) == 0)).any():
-        raise ValueError("the moments of a customer do not rise; expected them oldest first")
-    known = moments.at >= firsts
+    if ((np.diff(cutoffs.at) < 0) & (np.diff(owners) == 0)).any():
+        raise ValueError("the cutoffs of a customer do not rise; expected them oldest first")
+    known = cutoffs.at >= firsts
     if known.all():
-        return moments
+        return cutoffs
     counts = np.bincount(owners[known], minlength=len(lengths))
-    return Moments(moments.at[known], np.concatenate([[0], np.cumsum(counts)]))
+    return Cutoffs(cutoffs.at[known], np.concatenate([[0], np.cumsum(counts)]))
 
 
 def final_states(
@@ -252,7 +252,7 @@ def final_states(
     """The state of each of `histories.customers` after its last event."""
     states = fold.empty(len(histories.customers) + 1)
     if len(histories.customers):
-        nowhere = Moments(np.empty(0, np.int64), np.zeros(len(states), np.int64))
+        nowhere = Cutoffs(np.empty(0, np.int64), np.zeros(len(states), np.int64))
         unread = np.empty((1, len(fold.names)), np.float32)
         _run(fold, histories, nowhere, unread, states, threads, progress)
     return states[:-1]

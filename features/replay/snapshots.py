@@ -1,9 +1,9 @@
-"""Replay where several ids are one customer: what each profile was known to be at every cutoff, and nothing later.
+"""Replay where several ids are one customer: each profile as it was known at every cutoff, and nothing later.
 
     past_of(log.scan(), log.merges())  ->  Past  ->  replay_profiles(fold, past, cutoffs)  ->  Snapshots
 
-Ids that no merge names are replayed as ever. Of the others, each membership period of a profile
-(`features.identity.periods`) is replayed on its own: the events of its ids together, in log order, read at the cutoffs
+Ids that no merge names are replayed one by one. For the others, each membership period of a profile
+(`features.identity.periods`) is replayed by itself: the events of its ids together, in log order, read at the cutoffs
 that fall into the period.
 """
 
@@ -20,7 +20,7 @@ from features.events import EVENT
 from features.fold.fold import Fold
 from features.identity.periods import MembershipPeriod, Merges, connected_components, membership_periods, profile_codes
 from features.log.contract import EventLog
-from features.replay.replay import Histories, Moments, Progress, Snapshots, at_cutoffs, histories, replay, replay_at
+from features.replay.replay import Cutoffs, Histories, Progress, Snapshots, at_cutoffs, histories, replay, replay_at
 
 Records = NDArray[np.void]
 Chunks = Iterable[Records]
@@ -31,7 +31,7 @@ class Past:
     """A log in memory, ready to be replayed by profile."""
 
     apart: Histories
-    """Of the ids that no merge names."""
+    """The histories of the ids that no merge names."""
     joined: Records
     """The events of all other ids, in log order, each with the code of the id under which it came."""
     merges: Merges
@@ -48,11 +48,11 @@ class Past:
 
     @cached_property
     def customers(self) -> NDArray[np.int32]:
-        """The profiles that have events, as merged in the end; in rising order."""
+        """The profiles that have events, after all merges; in rising order."""
         return np.union1d(self.apart.customers, self.people(np.unique(self.joined["customer"])))
 
     def people(self, codes: NDArray[np.int32]) -> NDArray[np.int32]:
-        """The profiles that ids belong to in the end: who they turned out to be."""
+        """The profiles that ids belong to after all merges."""
         return profile_codes(self.merges, codes)
 
 
@@ -66,7 +66,7 @@ def past_of(chunks: Chunks, merges: Merges) -> Past:
 
 
 def read_past(log: EventLog, until: int | None = None) -> Past:
-    """All that a log had learnt by `until` (everything, when None)."""
+    """All that a log had received by `until` (everything, when None)."""
     merges = log.merges()
     return past_of(log.scan(until=until), merges if until is None else merges[merges["received"] <= until])
 
@@ -100,34 +100,34 @@ def replay_profiles(
 ) -> Snapshots:
     """Features of every profile at every cutoff, as `replay` gives those of customers.
 
-    A row stands under the code that the profile had at its cutoff: of merges, too, it knows those received by then.
+    A row has the code that the profile had at its cutoff: only merges that had been received by then count.
     """
-    moments = np.unique(np.asarray(cutoffs, np.int64))
-    return _replay(fold, past, lambda known: at_cutoffs(known, cutoffs), moments, threads=threads, progress=progress)
+    rising = np.unique(np.asarray(cutoffs, np.int64))
+    return _replay(fold, past, lambda known: at_cutoffs(known, cutoffs), rising, threads=threads, progress=progress)
 
 
-def replay_moments(
-    fold: Fold, past: Past, asked: Callable[[Histories], Moments], *,
+def replay_profiles_at(
+    fold: Fold, past: Past, cutoffs_of: Callable[[Histories], Cutoffs], *,
     threads: int | None = None, progress: Progress | None = None,
 ) -> Snapshots:  # fmt: skip
-    """Features of every profile at the moments that `asked` finds in its history.
+    """Features of every profile at its own cutoffs, which `cutoffs_of` derives from the histories.
 
-    Of ids that are merged at some time, `asked` is given the history of each membership period, from its ids' first
-    event to the end of the period, and those of its moments count that fall into the period.
+    For ids that are ever merged, `cutoffs_of` gets the history of each membership period, from the first event of its
+    ids to the end of the period, and only the cutoffs that fall into the period are used.
     """
-    return _replay(fold, past, asked, None, threads=threads, progress=progress)
+    return _replay(fold, past, cutoffs_of, None, threads=threads, progress=progress)
 
 
 def _replay(
-    fold: Fold, past: Past, asked: Callable[[Histories], Moments], cutoffs: NDArray[np.int64] | None, *,
+    fold: Fold, past: Past, cutoffs_of: Callable[[Histories], Cutoffs], cutoffs: NDArray[np.int64] | None, *,
     threads: int | None, progress: Progress | None,
 ) -> Snapshots:  # fmt: skip
-    apart = replay_at(fold, past.apart, asked(past.apart), threads=threads, progress=progress)
+    apart = replay_at(fold, past.apart, cutoffs_of(past.apart), threads=threads, progress=progress)
     if not len(past.joined):
         return apart
-    reigning, since, until = _reigning(past, cutoffs)
-    moments = _within(asked(reigning), since, until)
-    return _in_order([apart, replay_at(fold, reigning, moments, threads=threads)])
+    periods, since, until = _histories_of_periods(past, cutoffs)
+    within = _within(cutoffs_of(periods), since, until)
+    return _in_order([apart, replay_at(fold, periods, within, threads=threads)])
 
 
 def replay_log(
@@ -135,8 +135,8 @@ def replay_log(
 ) -> Iterator[Snapshots]:
     """The snapshots of a whole log from about `most` events at a time: memory does not grow with the log.
 
-    All rows of a profile, and of the ids it was ever joined with, are in one part. `progress` is told (parts done,
-    parts in all).
+    All rows of a profile, and of the ids it was ever joined with, are in one part. `progress` is called with (parts
+    done, parts in all).
     """
     until, shards = max(cutoffs), 1 + log.count() // most
     merges = log.merges()
@@ -148,7 +148,7 @@ def replay_log(
         yield replay(fold, histories(_apart(chunks, named, lambda part: counts.append(len(part)))), cutoffs)
         if progress:
             progress(shard + 1, shards)
-    # The ids of a circle may be in several shards, and scans of shards do not tell whose event came first.
+    # Ids that were ever joined may be in several shards, and scans of shards do not give the order across shards.
     rounds = -(-sum(counts) // most)
     for number in range(rounds):
         chosen = named[numbers % rounds == number]
@@ -158,43 +158,43 @@ def replay_log(
             progress(shards + number + 1, shards + rounds)
 
 
-def _reigning(past: Past, cutoffs: NDArray[np.int64] | None) -> tuple[Histories, NDArray[np.int64], NDArray[np.int64]]:
-    """The history of every membership period that has events, as known when it ended, and when it began and ended,
-    int64.
+def _histories_of_periods(
+    past: Past, cutoffs: NDArray[np.int64] | None
+) -> tuple[Histories, NDArray[np.int64], NDArray[np.int64]]:
+    """The history of each membership period with events, as known at its end, and its begin and end, int64.
 
-    Given the rising `cutoffs`, those membership periods alone into which one falls.
+    Given the rising `cutoffs`, only membership periods into which a cutoff falls.
     """
-    every = membership_periods(past.merges)
+    periods = membership_periods(past.merges)
     if cutoffs is not None:
-        every = [each for each in every if np.diff(np.searchsorted(cutoffs, [each.since, each.until]))[0]]
-    since, until = (np.array([period[place] for period in every], np.int64) for place in (2, 3))
-    index, numbers = _by_period(past.joined, every, until - 1)
+        periods = [period for period in periods if np.diff(np.searchsorted(cutoffs, [period.since, period.until]))[0]]
+    since, until = (np.array([period[place] for period in periods], np.int64) for place in (2, 3))
+    index, numbers = _by_period(past.joined, periods, until - 1)
     present, begins = np.unique(numbers, return_index=True)
-    profiles = np.array([period.profile for period in every], np.int32)[present]
+    profiles = np.array([period.profile for period in periods], np.int32)[present]
     known = Histories(past.joined[index], profiles, np.append(begins, len(numbers)))
     return known, since[present], until[present]
 
 
-def _within(moments: Moments, since: NDArray[np.int64], until: NDArray[np.int64]) -> Moments:
-    """The moments of each customer that fall into its own span, `since` included and `until` not."""
-    owners = np.repeat(np.arange(len(since)), np.diff(moments.starts))
-    inside = (moments.at >= since[owners]) & (moments.at < until[owners])
+def _within(cutoffs: Cutoffs, since: NDArray[np.int64], until: NDArray[np.int64]) -> Cutoffs:
+    """The cutoffs of each customer that fall into its own span, `since` included and `until` not."""
+    owners = np.repeat(np.arange(len(since)), np.diff(cutoffs.starts))
+    inside = (cutoffs.at >= since[owners]) & (cutoffs.at < until[owners])
     counts = np.bincount(owners[inside], minlength=len(since))
-    return Moments(moments.at[inside], np.concatenate([[0], np.cumsum(counts)]))
+    return Cutoffs(cutoffs.at[inside], np.concatenate([[0], np.cumsum(counts)]))
 
 
 def _by_period(
-    events: Records, reigning: Sequence[MembershipPeriod], ends: NDArray[np.int64]
+    events: Records, periods: Sequence[MembershipPeriod], ends: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Places of the events of each membership period, those of one side by side in log order, and the number of the
-    membership period of each.
+    """Places of the events of each membership period, period by period in log order, and the period's number for each.
 
     An event belongs to every membership period in which its id is a member, if it was received by the end of the
     period.
     """
-    sizes = [len(period.members) for period in reigning]
-    codes = np.array([code for period in reigning for code in period.members], np.int32)
-    numbers = np.repeat(np.arange(len(reigning), dtype=np.int32), sizes)
+    sizes = [len(period.members) for period in periods]
+    codes = np.array([code for period in periods for code in period.members], np.int32)
+    numbers = np.repeat(np.arange(len(periods), dtype=np.int32), sizes)
     order = np.argsort(codes, kind="stable")
     codes, numbers = codes[order], numbers[order]
     first, stop = (np.searchsorted(codes, events["customer"], side) for side in ("left", "right"))
@@ -210,14 +210,14 @@ def _by_period(
 
 def _in_order(parts: Sequence[Snapshots]) -> Snapshots:
     """Several snapshots as one, by customer and then by cutoff."""
-    customer = np.concatenate([each.customer for each in parts])
-    cutoff = np.concatenate([each.cutoff for each in parts])
+    customer = np.concatenate([part.customer for part in parts])
+    cutoff = np.concatenate([part.cutoff for part in parts])
     order = np.lexsort((cutoff, customer))
     places = np.empty_like(order)
     places[order] = np.arange(len(order))
     features = np.empty((len(order), len(parts[0].names)), np.float32)
     start = 0
-    for each in parts:  # one by one: a whole training set is copied once and not twice
-        features[places[start : start + len(each.features)]] = each.features
-        start += len(each.features)
+    for part in parts:  # one by one: a whole training set is copied once and not twice
+        features[places[start : start + len(part.features)]] = part.features
+        start += len(part.features)
     return Snapshots(customer[order], cutoff[order], features, parts[0].names, parts[0].fingerprint)

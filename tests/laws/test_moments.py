@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from features.events import DAY, EVENT, VISITS, days, hours
 from features.journey import JOURNEY
 from features.log.contract import MERGE
-from features.replay.replay import Histories, Moments, Snapshots, histories, replay_at
-from features.replay.snapshots import past_of, replay_moments
+from features.replay.replay import Cutoffs, Histories, Snapshots, histories, replay_at
+from features.replay.snapshots import past_of, replay_profiles_at
 from tests.examples import examples
 from tests.histories import START, histories_of
 from tests.laws.test_outcomes import busy
@@ -29,11 +29,11 @@ ALWAYS = InVisit(tuple(range(1, 40)))
 EVER = (0, 2**62)
 
 
-def ragged(known: Histories, lists: list[list[int]]) -> Moments:
-    """Moments from a list for each customer."""
+def ragged(known: Histories, lists: list[list[int]]) -> Cutoffs:
+    """Cutoffs from a list for each customer."""
     counts = [len(each) for each in lists]
     at = np.array([moment for each in lists for moment in sorted(each)], np.int64)
-    return Moments(at, np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]))
+    return Cutoffs(at, np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]))
 
 
 @EXAMPLES
@@ -92,7 +92,7 @@ def test_the_features_of_a_visit_agree_with_its_moments(log: Records) -> None:
 
 def within_visits(events: Records, merges: Records) -> Snapshots:
     """Rows at every act of every visit of every profile."""
-    return replay_moments(JOURNEY, past_of([events], merges), lambda known: visit_moments(ALWAYS, known, *EVER))
+    return replay_profiles_at(JOURNEY, past_of([events], merges), lambda known: visit_moments(ALWAYS, known, *EVER))
 
 
 @EXAMPLES
@@ -121,16 +121,16 @@ def test_neither_later_events_nor_later_merges_change_a_row_of_a_visit(
     more = np.array([(newest + 1, 100, 6, 0, 0)], MERGE)
     before = rows_of(within_visits(events, merges))
     grown = past_of([events, later], np.concatenate([merges, more]))
-    after = replay_moments(JOURNEY, grown, lambda known: visit_moments(ALWAYS, known, 0, newest))
+    after = replay_profiles_at(JOURNEY, grown, lambda known: visit_moments(ALWAYS, known, 0, newest))
     assert rows_of(after) == before
 
 
 def test_moments_that_fall_are_refused() -> None:
     events = np.zeros(1, EVENT)
     with pytest.raises(ValueError, match="do not rise"):
-        replay_at(JOURNEY, histories([events]), Moments(np.array([2, 1]), np.array([0, 2])))
+        replay_at(JOURNEY, histories([events]), Cutoffs(np.array([2, 1]), np.array([0, 2])))
     with pytest.raises(ValueError, match="microseconds since the epoch"):
-        replay_at(JOURNEY, histories([events]), Moments(np.array([2**62]), np.array([0, 1])))
+        replay_at(JOURNEY, histories([events]), Cutoffs(np.array([2**62]), np.array([0, 1])))
 
 
 @given(st.integers(5, 400), st.integers(0, DAY - 1), st.sampled_from(["session_conversion", "exit_intent"]))

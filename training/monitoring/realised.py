@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from features.fold.fold import Fold
 from features.grammar import duration_text
-from features.replay.snapshots import Past, replay_moments, replay_profiles
+from features.replay.snapshots import Past, replay_profiles, replay_profiles_at
 from training.evaluation.evaluation import Figure
 from training.fitting.intervals import log_odds
 from training.monitoring.recalibration import mean_of, ratio_of_means, recalibrated
@@ -88,7 +88,7 @@ def ripened(fold: Fold, past: Past, target: Target, since: int, end: int) -> Sli
         snapshots = replay_profiles(fold, past, moments)
     else:
         first = max(since, newest - STEP * MOMENTS)
-        snapshots = replay_moments(fold, past, lambda known: visit_moments(asked, known, first, newest))
+        snapshots = replay_profiles_at(fold, past, lambda known: visit_moments(asked, known, first, newest))
     labels = label(target, past, snapshots, end)
     rows = Slice(snapshots.features, labels, past.people(snapshots.customer), snapshots.cutoff).where(labels >= 0)
     yes = int(rows.labels.sum())

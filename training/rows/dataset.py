@@ -23,7 +23,7 @@ from features.fold.fold import Fold
 from features.identity.periods import connected_components
 from features.outcomes import STAYS, Happens
 from features.replay.replay import Histories, Snapshots, final_states, histories
-from features.replay.snapshots import Past, known_at, replay_moments, replay_profiles
+from features.replay.snapshots import Past, known_at, replay_profiles, replay_profiles_at
 from training.rows.labels import WITHDRAWN, answers
 from training.rows.residuals import SHORT
 from training.rows.schedule import NotEnoughHistory, Schedule, Split, purged, ripe, split, visit_moments
@@ -256,7 +256,7 @@ def rows_at(target: Target, fold: Fold, past: Past, moments: NDArray[np.int64], 
     if not len(moments) or not isinstance(asked, InVisit):
         return _known_rows(target, past, replay_profiles(fold, past, moments.tolist()), end)
     first, last = int(moments.min()), int(moments.max())
-    snapshots = replay_moments(fold, past, lambda known: visit_moments(asked, known, first, last))
+    snapshots = replay_profiles_at(fold, past, lambda known: visit_moments(asked, known, first, last))
     return _known_rows(target, past, snapshots, end)
 
 

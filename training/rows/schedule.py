@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from features.events import DAY, SECOND, VISITS, days
 from features.grammar import duration_text
 from features.outcomes import VISIT_GAP
-from features.replay.replay import Histories, Moments
+from features.replay.replay import Cutoffs, Histories
 from training.targets import InVisit, Target
 
 
@@ -156,7 +156,7 @@ def _back_from(newest: int, number: int, every: int) -> NDArray[np.int64]:
     return newest - every * np.arange(number - 1, -1, -1, dtype=np.int64)
 
 
-def visit_moments(asked: InVisit, histories: Histories, first: int, last: int) -> Moments:
+def visit_moments(asked: InVisit, histories: Histories, first: int, last: int) -> Cutoffs:
     """The moments of `asked` from `first` to `last`: when a visit of a customer has had one of so many acts.
 
     Visits are those of the feature `session_depth`: in log order, an act that arrives late belongs to the visit that is
@@ -172,7 +172,7 @@ def visit_moments(asked: InVisit, histories: Histories, first: int, last: int) -
     np.cumsum(starts, out=starts)
     at = np.empty(starts[-1], np.int64)
     _visits(*arguments, at)
-    return Moments(at, starts)
+    return Cutoffs(at, starts)
 
 
 @njit(cache=True, nogil=True)

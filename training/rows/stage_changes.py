@@ -11,7 +11,7 @@ from features.aggregates.kernels import ADVOCACY_SECONDS, CART_SECONDS
 from features.events import PAYMENT_FAIL, REFER, REVIEW, SECOND, SHARE, SURVEY_NPS, TOUCHPOINTS, Stage, stage_of
 from features.fold.feature_set import FeatureSet
 from features.fold.fold import Fold
-from features.replay.replay import Moments, replay_at
+from features.replay.replay import Cutoffs, replay_at
 from features.replay.snapshots import Past, known_at
 
 
@@ -45,7 +45,7 @@ def changes(past: Past, end: int) -> tuple[NDArray[np.int32], NDArray[np.int64],
     whose, when = whose[when <= end], when[when <= end]
     order = np.lexsort((when, whose))
     starts = np.searchsorted(whose[order], np.arange(len(known.customers) + 1))
-    read = replay_at(_STAGE, known, Moments(when[order], starts))
+    read = replay_at(_STAGE, known, Cutoffs(when[order], starts))
     told = ~np.isnan(read.features[:, 0])
     person, at, stage = read.customer[told], read.cutoff[told], read.features[told, 0].astype(np.int8)
     changed = np.ones(len(stage), bool)
