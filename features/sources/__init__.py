@@ -1,4 +1,4 @@
-"""Raw records of each known format to events, and the import of files. CATALOGUE: one adapter file per source."""
+"""Raw records of each known format become events; the import of files. CATALOGUE: one adapter file per source."""
 
 from features.sources.contract import (
     BadRecord,

@@ -34,10 +34,10 @@ class NothingAccepted(SourceError):
 
 
 class BadRecord(Exception):
-    """One record cannot become events: `field` names what is at fault in it, `reason` says what and shows the value.
+    """One record cannot become events: `field` names the field at fault, `reason` says why and shows the value.
 
-    `field` is empty when the record could not be read at all. `code` is a word for the kind of fault, one of few: a
-    label of the metrics.
+    `field` is empty when the record could not be read at all. `code` is one of a few words for the kind of fault, used
+    as a label of the metrics.
     """
 
     def __init__(self, field: str, reason: str, code: str = "unreadable") -> None:
@@ -47,7 +47,7 @@ class BadRecord(Exception):
         self.code = code
 
     def named(self, fields: Mapping[str, str]) -> BadRecord:
-        """The same fault, with the field called as the record itself calls it."""
+        """The same fault, with the name that the field has in the record itself."""
         return BadRecord(fields.get(self.field, self.field), self.reason, self.code)
 
 
@@ -62,7 +62,7 @@ def shown(value: object) -> str:
 
 
 class Record(NamedTuple):
-    """One record of a file, before anyone has asked what it means."""
+    """One record of a file, before it is parsed into events."""
 
     position: int
     """Line or row in the file, from 1."""
@@ -73,7 +73,7 @@ class Record(NamedTuple):
     fault: BadRecord | None = None
     """Why the record could not be read."""
     odd: bool = False
-    """Whether the record is not JSON to the letter, so that its texts may hold halves of characters."""
+    """Whether the record is not strict JSON, so that its texts may hold half characters (lone surrogates)."""
 
 
 class Reading(Protocol):
@@ -89,12 +89,12 @@ class Reading(Protocol):
         ...
 
     def __iter__(self) -> Iterator[Record]:
-        """The records, once. Raises FileUnreadable where the file breaks off."""
+        """The records, in a single pass. Raises FileUnreadable where the file breaks off."""
         ...
 
 
 Identity = Callable[[], str]
-"""Makes up the message id of a record that has none; called once per record at most."""
+"""Makes the message id of a record that has none; called once per record at most."""
 
 
 class Parse(Protocol):
@@ -108,7 +108,7 @@ class Parse(Protocol):
         history: bool = False,
         unread: Unread | None = None,
     ) -> list[Event]:
-        """Raises BadRecord naming the field at fault. `received` is the moment of the door, microseconds UTC.
+        """Raises BadRecord naming the field at fault. `received` is when the record arrived, microseconds UTC.
 
         With `history` (an import of the past) events are `received` when they happened. Without `identity`, a record
         that has no id gets one from its content and `received`. A value that cannot be read, and that the event can do
@@ -143,7 +143,7 @@ class Source:
     read: Callable[[Path], Reading]
     parse: Parse
     sample: Path
-    """File or folder of which every record parses. Beside `NAME.csv` lie `NAME.broken.csv`, of which every record is at
-    fault, and `NAME.broken.faults`, which says where and in which field."""
+    """File or folder of which every record parses. Beside `NAME.csv` are `NAME.broken.csv`, of which every record has a
+    fault, and `NAME.broken.faults`, which gives the position and the field of each fault."""
     keeps: tuple[str, ...] = ()
-    """Names of properties that somebody chose to keep, beyond those that are kept anyway (`privacy.NAMES`)."""
+    """Names of properties that a mapping keeps, beyond those that are always kept (`privacy.NAMES`)."""

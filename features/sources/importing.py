@@ -1,4 +1,4 @@
-"""Importing a file into a log: read, parse, append, keep what is broken, and count."""
+"""Importing a file into a log: read, parse, append, keep broken records as dead letters, and count."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from features.sources.formats import SOURCES
 from features.sources.formats.mapping import load_mapping
 
 NO_RATES = Rates()
-"""What a shop that says nothing of currencies has."""
+"""The rates of a shop without settings of currencies."""
 
 BATCH = IMPORT_BATCH
 """Events appended at a time, in one transaction."""
@@ -29,7 +29,7 @@ BATCH_BYTES = 64 << 20
 """Bytes of records after which a batch is full, however few events they made."""
 
 EXAMPLES = 3
-"""Most rejected records that a report tells of one by one."""
+"""Most rejected records that a report lists one by one."""
 
 Progress = Callable[[int, int], None]
 """Called after each batch with how much is done and how much there is in all: bytes of a text file, else rows."""
@@ -47,11 +47,11 @@ class ImportReport:
     duplicates: int = 0
     """Events the log already had, by message id."""
     repeated: int = 0
-    """Of the duplicates, those whose message id another record beside them in the file has."""
+    """Of the duplicates, those whose message id another record of the same batch of the file has."""
     skipped: int = 0
     """Records left out on purpose, by the source's or the mapping's own rule."""
     rejected: int = 0
-    """Records kept as dead letters: those that were kept at an earlier import too."""
+    """Records kept as dead letters, those included that an earlier import kept already."""
     dropped: int = 0
     """Properties dropped, because no list allows their names (`features.sources.fields.privacy`)."""
     faults: Counter[str] = field(default_factory=Counter)
@@ -59,7 +59,7 @@ class ImportReport:
     examples: list[str] = field(default_factory=list)
     """The first few rejected records: where each stood, its field at fault and the reason."""
     unread: Counter[str] = field(default_factory=Counter)
-    """How many values were left out of records that were taken in, by what is wrong with them."""
+    """How many values were left out of accepted records, by what is wrong with them."""
     unread_examples: list[str] = field(default_factory=list)
     """The first few of these values: where each stood, and the reason."""
 
@@ -99,9 +99,9 @@ def import_file(
     or again after a failure, adds only what is missing. `privacy` says which properties may be kept, besides those
     that the source itself keeps, and `rates` what other currencies are worth. Raises SourceError, or LogError.
     """
-    found = source if isinstance(source, Source) else find_source(source, mapping)
-    reading = found.read(Path(path))
-    importer = _Importer(log, found, received, privacy, rates)
+    resolved = source if isinstance(source, Source) else find_source(source, mapping)
+    reading = resolved.read(Path(path))
+    importer = _Importer(log, resolved, received, privacy, rates)
     for record in reading:
         importer.take(record)
         if importer.is_full():
@@ -127,7 +127,7 @@ class _Importer:
         self._received = received
         self._identities = Identities(source.name)
         self._events: list[Event] = []
-        self._letters: list[DeadLetter] = []
+        self._dead_letters: list[DeadLetter] = []
         self._bytes = 0
 
     def take(self, record: Record) -> None:
@@ -159,7 +159,7 @@ class _Importer:
 
     def is_full(self) -> bool:
         """Whether it is time to `flush`."""
-        return len(self._events) >= BATCH or len(self._letters) >= BATCH or self._bytes >= BATCH_BYTES
+        return len(self._events) >= BATCH or len(self._dead_letters) >= BATCH or self._bytes >= BATCH_BYTES
 
     def flush(self) -> None:
         """Write the batch to the log."""
@@ -169,14 +169,14 @@ class _Importer:
             self.report.duplicates += appended.duplicate_count
             self.report.repeated += len(self._events) - len({event.message_id for event in self._events})
             self._events = []
-        if self._letters:
-            self._log.reject(self._letters)
-            self.report.rejected += len(self._letters)
-            self._letters = []
+        if self._dead_letters:
+            self._log.reject(self._dead_letters)
+            self.report.rejected += len(self._dead_letters)
+            self._dead_letters = []
         self._bytes = 0
 
     def _tell(self, record: Record, unread: Unread) -> None:
-        """Note the values of a record that were left out."""
+        """Report the values of a record that were left out."""
         for bad in unread:
             self.report.unread[bad.code] += 1
             if len(self.report.unread_examples) < EXAMPLES:
@@ -187,7 +187,7 @@ class _Importer:
         self.report.faults[bad.field] += 1
         if len(self.report.examples) < EXAMPLES:
             self.report.examples.append(f"{self._source.name}:{record.position} {bad.field}: {bad.reason}")
-        self._letters.append(
+        self._dead_letters.append(
             DeadLetter(
                 source=self._source.name,
                 position=record.position,
@@ -201,11 +201,11 @@ class _Importer:
 
 
 def _customer(source: Source, values: Mapping[str, Any]) -> str | None:
-    """The customer a rejected record speaks of, when that much can be read."""
+    """The customer that a rejected record names, when that can be read."""
     for column in source.customer:
         try:
-            if found := fields.name(values.get(column), column):
-                return found
+            if customer := fields.name(values.get(column), column):
+                return customer
         except BadRecord:
             continue
     return None

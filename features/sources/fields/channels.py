@@ -1,4 +1,4 @@
-"""From source, medium and referrer to the channel that brought a visit, after GA4's default channel groups.
+"""The channel that brought a visit, from source, medium and referrer, after GA4's default channel groups.
 
 The rules are those of https://support.google.com/analytics/answer/9756891, first match wins, with our channels:
 Google's video and audio groups are display, its shopping group is marketplace, and "paid other" is display.

@@ -1,4 +1,4 @@
-"""Consent to be profiled, as Segment's messages tell of it."""
+"""Consent to be profiled, as Segment's messages express it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ PROFILING = frozenset(("profiling", "personalization", "personalisation", "targe
 """Categories of a consent banner that stand for profiling; `C0004` is OneTrust's group of targeting."""
 
 NECESSARY = frozenset(("necessary", "strictly necessary", "essential", "functional", "c0001", "c0003"))
-"""Categories that say nothing: they are granted even where everything that can be refused is."""
+"""Categories that do not count: they are granted even when a visitor refuses everything that can be refused."""
 
 TRAITS = ("profiling_consent", "consent")
-"""Traits that tell of it: true or false, one of the words below, or an object of categories."""
+"""Traits that express it: true or false, one of the words below, or an object of categories."""
 
 _YES = frozenset(("true", "yes", "granted", "given", "opted in", "1"))
 _NO = frozenset(("false", "no", "denied", "refused", "withdrawn", "revoked", "opted out", "0"))
 
 
 def of_categories(given: Mapping[str, Any]) -> Kind | None:
-    """What a choice of categories means; None when it means neither.
+    """Whether a choice of categories grants or withdraws consent; None when it does neither.
 
-    Where categories of profiling are among them, these decide: one that is false withdraws, all true grant. Else all
-    that are not necessary decide, and only when they agree.
+    Categories of profiling decide where there are any: a single false one withdraws, all true grant. Else all
+    categories that are not necessary decide, and only when they agree.
     """
     chosen = {folded(name): value for name, value in given.items() if isinstance(value, bool)}
     deciding = [value for name, value in chosen.items() if name in PROFILING]
@@ -38,14 +38,14 @@ def of_categories(given: Mapping[str, Any]) -> Kind | None:
 
 
 def of_context(context: Mapping[str, Any]) -> Kind | None:
-    """What `context.consent.categoryPreferences` means; None when it is absent or means neither."""
+    """Whether `context.consent.categoryPreferences` grants or withdraws; None when it is absent or does neither."""
     consent = context.get("consent")
     given = consent.get("categoryPreferences") if isinstance(consent, dict) else None
     return of_categories(given) if isinstance(given, dict) else None
 
 
 def of_traits(traits: Mapping[str, Any]) -> Kind | None:
-    """What the traits of a person mean; None when none of `TRAITS` is among them, or says neither."""
+    """Whether the traits of a person grant or withdraw consent; None when they do neither."""
     for name in TRAITS:
         given = traits.get(name)
         if isinstance(given, dict):

@@ -1,4 +1,4 @@
-"""Money of several currencies: amounts are converted by the shop's rates, and never added up in silence."""
+"""Amounts in several currencies: converted by the shop's rates, and never added up without a report."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _FIELD = "properties.currency"
 
 
 class BadRates(ValueError):
-    """A text is no currency or no table of rates; the message says what it must look like."""
+    """A text is not a currency or not a list of rates; the message says what it must look like."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What the shop says of currencies: its own, and what one unit of each other is worth in it."""
+    """The currency settings of a shop: its own currency, and the worth of one unit of each other one in it."""
 
     shop: str = ""
-    """Empty when the shop says nothing."""
+    """The shop's own currency; empty when it is not set."""
     worth: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -48,17 +48,17 @@ def read_rates(shop: str, rates: str) -> Rates:
 
 
 class Currencies:
-    """The currencies of one worker, or of one import. Where the shop says nothing, the first one seen is the shop's."""
+    """The currencies of one worker, or of one import. Without a setting, the first one seen is the shop's own."""
 
     def __init__(self, rates: Rates) -> None:
         self._rates = rates
         self._first = rates.shop
 
     def convert(self, events: Sequence[Event], unread: Unread) -> None:
-        """Bring the amounts of a record's events, the first of which names the currency, into the shop's.
+        """Convert the amounts of a record's events into the shop's currency; the first event names the record's own.
 
-        An amount without a rate becomes unknown, and is told. Of a shop that says nothing, amounts stay as they are,
-        and every one in another currency than the first is told.
+        An amount without a rate becomes unknown, and is reported in `unread`. Without a currency of the shop, amounts
+        stay as they are, and each one in another currency than the first is reported.
         """
         given = events[0].properties.get("currency") if events else None
         if given is None or given == self._first or all(isnan(event.amount) for event in events):
@@ -74,9 +74,9 @@ class Currencies:
     def _compare(self, code: str, unread: Unread) -> None:
         self._first = self._first or code
         if code != self._first:
-            told = f"{code} beside {self._first}: both are added up as one money"
-            said = f"{told}; set WAYPOST_CURRENCY and WAYPOST_CURRENCY_RATES"
-            unread.append(BadRecord(_FIELD, said, "second_currency"))
+            reason = f"{code} beside {self._first}: amounts of both are added up as one currency"
+            advice = "set WAYPOST_CURRENCY and WAYPOST_CURRENCY_RATES"
+            unread.append(BadRecord(_FIELD, f"{reason}; {advice}", "second_currency"))
 
     def _multiply(self, code: str, events: Sequence[Event], unread: Unread) -> None:
         rate = self._rates.worth.get(code, nan)

@@ -1,7 +1,7 @@
-"""The door: what every value must satisfy, whatever source it came through, before it becomes part of an event.
+"""The checks of all values: what each must satisfy, whatever its source, before it becomes part of an event.
 
 `name` and `number` refuse what they cannot read. `any_name`, `any_number`, `any_channel` and `any_properties` are for
-values that an event can do without: what they cannot read is left out and told.
+values that an event can do without: a value that they cannot read is left out and reported in `unread`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MOST_PROPERTIES = 10_000
 """Properties of one event, as in Segment's specification."""
 
 LARGEST = 1e15
-"""Largest number that is taken for money, pieces or a score: what is larger is no amount but an error."""
+"""Largest number that is accepted as money, pieces or a score: a larger one is an error and no amount."""
 
 LONGEST_MESSAGE_ID = 100
 """Characters of the longest message id, as in Segment's specification."""
@@ -34,10 +34,10 @@ EARLIEST = 7_305 * DAY
 """1990-01-01, microseconds UTC: anything before is a broken clock or a wrong unit."""
 
 TOLERANCE = DAY
-"""How far in the future a sender's clock may be; what lies within is taken as now."""
+"""How far in the future a sender's clock may be; a time within it counts as now."""
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in Kind if kind not in (Kind.DECISION, Kind.REWARD)}
-"""The kinds a record may carry, by name. Decisions and rewards are written by Waypost itself, never taken in."""
+"""The kinds a record may have, by name. Decisions and rewards are written by Waypost itself, and refused here."""
 
 CHANNELS: Mapping[str, Channel] = {channel.name: channel for channel in Channel}
 """The channels by name."""
@@ -86,14 +86,14 @@ def _storable(text: str, field: str) -> None:
 
 def customer(value: object, field: str) -> str | None:
     """The name of a customer; None when absent. Raises BadRecord for an id that names nobody, too."""
-    found = name(value, field)
-    if found is not None and names_nobody(found):
+    text = name(value, field)
+    if text is not None and names_nobody(text):
         raise BadRecord(field, f"{shown(value)} names nobody, so it is the customer of no event")
-    return found
+    return text
 
 
 def any_name(value: object, field: str, unread: Unread, longest: int = LONGEST_NAME) -> str | None:
-    """As `name`; None, and told, for what is no name."""
+    """As `name`; what is no name gives None and is reported in `unread`."""
     if type(value) is str and len(value) <= longest and value.isprintable():
         return value.strip() or None
     try:
@@ -104,16 +104,16 @@ def any_name(value: object, field: str, unread: Unread, longest: int = LONGEST_N
 
 
 def order_number(value: object, field: str, unread: Unread) -> str | None:
-    """As `any_name`; None, and told, for a word that many orders share, such as `undefined`: they are not one order."""
-    found = any_name(value, field, unread)
-    if found is None or not names_nobody(found):
-        return found
+    """As `any_name`; a word that many orders share, such as `undefined`, is refused too, as they are not one order."""
+    text = any_name(value, field, unread)
+    if text is None or not names_nobody(text):
+        return text
     unread.append(BadRecord(field, f"{shown(value)} is the number of no order", "no_order"))
     return None
 
 
 def label(value: object, field: str, unread: Unread) -> str | None:
-    """As `name`, for a text that names no one thing: one that is too long is cut, half a character is replaced."""
+    """As `name`, for a text that is no id: one that is too long is cut, half a character is replaced."""
     if type(value) is str and len(value) <= LONGEST_NAME and value.isprintable():
         return value.strip() or None
     try:
@@ -126,18 +126,18 @@ def label(value: object, field: str, unread: Unread) -> str | None:
 
 
 def mended_text(text: str) -> str:
-    """The text with a replacement character in the place of each half of one."""
+    """The text with a replacement character in the place of each half character (lone surrogate)."""
     return _HALVES.sub("\ufffd", text)
 
 
 def mended(value: Any) -> Any:
-    """A value with every text in it mended: what can be stored and sent on."""
+    """A value with every text in it mended, so that it can be stored and sent on."""
     if isinstance(value, str):
         return mended_text(value)
     if isinstance(value, dict):
-        return {mended_text(key): mended(each) for key, each in value.items()}
+        return {mended_text(key): mended(member) for key, member in value.items()}
     if isinstance(value, list):
-        return [mended(each) for each in value]
+        return [mended(member) for member in value]
     return value
 
 
@@ -173,18 +173,18 @@ def signed(value: object, field: str, scale: float = 1.0) -> float:
 
 
 def _written(value: object, field: str) -> float:
-    """The number that a text means as people write it."""
+    """The number that a text written by people means."""
     try:
-        found = numbers.written(value) if isinstance(value, str) else None
+        result = numbers.written(value) if isinstance(value, str) else None
     except numbers.Ambiguous:
         raise BadRecord(field, f"{shown(value)} can mean two numbers; expected such as 1234.5", "ambiguous") from None
-    if found is None:
+    if result is None:
         raise BadRecord(field, f"expected a number, got {shown(value)}", "not_a_number")
-    return found
+    return result
 
 
 def any_number(value: object, field: str, unread: Unread) -> float:
-    """As `number`; NaN, and told, for what is no number."""
+    """As `number`; what is no number gives NaN and is reported in `unread`."""
     if value is None:
         return math.nan
     if type(value) is float and 0.0 <= value <= LARGEST:
@@ -198,9 +198,9 @@ def any_number(value: object, field: str, unread: Unread) -> float:
 
 def kind(value: object, field: str) -> Kind:
     """The kind of this name, in any case of letters."""
-    found = KINDS.get(value.strip().upper()) if isinstance(value, str) else None
-    if found is not None:
-        return found
+    member = KINDS.get(value.strip().upper()) if isinstance(value, str) else None
+    if member is not None:
+        return member
     if isinstance(value, str) and value.strip().upper() in ("DECISION", "REWARD"):
         raise BadRecord(field, f"{shown(value)} is written by Waypost itself: use /v1/next-best-action and /v1/rewards")
     if value is None or value == "":
@@ -212,18 +212,18 @@ def channel(value: object, field: str) -> Channel:
     """The channel of this name, in any case of letters; UNKNOWN when absent."""
     if value is None or value == "":
         return Channel.UNKNOWN
-    found = CHANNELS.get(value.strip().upper().replace(" ", "_")) if isinstance(value, str) else None
-    if found is None:
+    member = CHANNELS.get(value.strip().upper().replace(" ", "_")) if isinstance(value, str) else None
+    if member is None:
         raise BadRecord(
             field,
             f"unknown channel {shown(value)}; expected one such as EMAIL (docs/sources.md has all)",
             "unknown_channel",
         )
-    return found
+    return member
 
 
 def any_channel(value: object, field: str, unread: Unread) -> Channel:
-    """As `channel`; UNKNOWN, and told, for a name that is none."""
+    """As `channel`; a name of no channel gives UNKNOWN and is reported in `unread`."""
     try:
         return channel(value, field)
     except BadRecord as bad:
@@ -239,7 +239,7 @@ def choice(table: Mapping[str, _Chosen], value: object, field: str) -> _Chosen:
 
 
 def properties(value: object, field: str) -> dict[str, Any]:
-    """Whatever else the sender says, as an object; empty when absent, and for `[]`, as PHP writes an empty one."""
+    """The sender's further properties, an object; empty when absent, and for `[]`, as PHP writes an empty object."""
     if type(value) is not dict:
         if value is None or value in ("", []):
             return {}
@@ -250,7 +250,7 @@ def properties(value: object, field: str) -> dict[str, Any]:
 
 
 def any_properties(value: object, field: str, unread: Unread) -> dict[str, Any]:
-    """As `properties`; empty, and told, for what is no object, or too large a one."""
+    """As `properties`; what is no object, or too large a one, gives an empty one and is reported in `unread`."""
     if type(value) is dict and len(value) <= MOST_PROPERTIES:
         return value
     try:
@@ -277,11 +277,11 @@ def admit(
     properties: Mapping[str, Any] | None = None,
     unread: Unread | None = None,
 ) -> Event:
-    """The event, if a customer can have had it at that time with that score.
+    """The event, after the checks of its customer, its time and its score.
 
-    Names and numbers must have come through `name` and `number`. Raises BadRecord naming `customer`, `at`, `score`, or
-    a property that joins another id to the customer's and is none. With `unread`, such a property is left out, and so
-    is a score that the event can do without.
+    Names and numbers must have passed `name` and `number`. Raises BadRecord naming `customer`, `at`, `score`, or a
+    property that should hold another id of the customer and holds none. With `unread`, such a property is left out and
+    reported, and so is a score that the event can do without.
     """
     if not customer:
         raise BadRecord("customer", "missing: every event belongs to a customer")
@@ -309,13 +309,13 @@ def admit(
 
 
 def _joining(properties: Mapping[str, Any], unread: Unread | None) -> Mapping[str, Any]:
-    """The properties of an `IDENTIFY`: the ids in them become customers, so they are names like theirs."""
+    """The properties of an `IDENTIFY`: the ids in them become customers, so they must be names as customers have."""
     given = {key: properties[key] for key in JOINS if key in properties}
-    told = {
+    joined = {
         key: name(value, f"properties.{key}") if unread is None else any_name(value, f"properties.{key}", unread)
         for key, value in given.items()
     }
-    return properties if told == given else {**properties, **told}
+    return properties if joined == given else {**properties, **joined}
 
 
 def _clamped(at: int, received: int) -> int:

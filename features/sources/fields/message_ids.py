@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 WINDOW = 65_536
-"""How many different records back an identical one is surely told apart from an import done twice."""
+"""How many different records back an identical record is surely recognised as a repetition within the file."""
 
 _BYTES = 12  # two of a thousand million records share a digest with a chance of 1 in 10^11; more makes the log larger
 
@@ -24,16 +24,16 @@ def content_id(prefix: str, *parts: str | bytes) -> str:
 
 
 def of_values(prefix: str, values: Mapping[str, Any], received: int) -> str:
-    """The id of a live record without one: from its content and the moment it came."""
+    """The id of a live record without one: from its content and the time at which it was received."""
     return content_id(prefix, json.dumps(values, sort_keys=True, default=str), str(received))
 
 
 class Identities:
-    """Ids for the records of one file: the digest of the record, and its occurrence when it stands there again.
+    """Ids for the records of one file: the digest of the record, and a number when the file repeats the record.
 
     Two identical lines are two events (two equal purchases of a day), while the same file read again gives the same
-    ids. Memory is bounded: what is remembered is between one and two `window`s of different records. Any sorted file
-    has identical records side by side; in a shuffled one, a repetition farther away counts as a duplicate.
+    ids. Memory is bounded: it holds between one and two `window`s of different records. A sorted file has identical
+    records next to each other; in a shuffled one, a repetition farther away counts as a duplicate.
     """
 
     def __init__(self, prefix: str, window: int = WINDOW) -> None:
@@ -45,11 +45,11 @@ class Identities:
 
     def __call__(self) -> str:
         """The id of the record whose bytes are in `raw`."""
-        found = f"{self._prefix}-{blake2b(self.raw, digest_size=_BYTES).hexdigest()}"
-        earlier = self._recent.get(found)
+        identity = f"{self._prefix}-{blake2b(self.raw, digest_size=_BYTES).hexdigest()}"
+        earlier = self._recent.get(identity)
         if earlier is None:
-            earlier = self._older.pop(found, 0)
+            earlier = self._older.pop(identity, 0)
             if len(self._recent) >= self._window:
                 self._older, self._recent = self._recent, {}
-        self._recent[found] = earlier + 1
-        return f"{found}-{earlier}" if earlier else found
+        self._recent[identity] = earlier + 1
+        return f"{identity}-{earlier}" if earlier else identity

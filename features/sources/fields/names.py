@@ -1,7 +1,7 @@
-"""The one table of what others call our kinds: Segment's specifications and GA4's event names.
+"""The table of the names that others use for our kinds: Segment's specifications and GA4's event names.
 
-A name that maps to `Kind.OTHER` on purpose says why; any name not in the table becomes OTHER too, with the name kept
-as its category.
+A comment says why a name maps to `Kind.OTHER`. A name that is not in the table becomes OTHER too, with the name kept as
+its category.
 """
 
 from __future__ import annotations
@@ -113,14 +113,14 @@ GA4: Mapping[str, Kind] = {
     "sign_up": Kind.SIGN_UP,
     "login": Kind.LOGIN,
     "generate_lead": Kind.LEAD,
-    # collected by themselves
+    # collected automatically
     "session_start": Kind.SESSION_START,
     "page_view": Kind.PAGE_VIEW,
     "screen_view": Kind.PAGE_VIEW,
     "notification_receive": Kind.MESSAGE_DELIVER,
     "notification_open": Kind.MESSAGE_CLICK,
     "app_exception": Kind.ERROR,
-    # ours, for want of GA4's own
+    # names of ours, as GA4 has none for these
     "consent_withdrawn": Kind.CONSENT_WITHDRAW,
     "consent_granted": Kind.CONSENT_GRANT,
     # these accompany a session_start or page_view, which are counted
@@ -149,9 +149,9 @@ CHANNEL_OF_NAME: Mapping[str, Channel] = {
     "notification_receive": Channel.PUSH,
     "notification_open": Channel.PUSH,
 }
-"""Where a name alone says on which channel the event took place."""
+"""The channel of events whose name alone implies it."""
 
 
 def folded(name: str) -> str:
-    """A name as names are compared."""
+    """A name in the form in which names are compared."""
     return name.strip().casefold().replace("_", " ")

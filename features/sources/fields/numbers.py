@@ -1,6 +1,6 @@
 """Numbers as people and shop systems write them: `$12.00`, `1,299.00`, `12,50 €`, `1 234,50`.
 
-A text that programs write as a number, such as `1.234`, is that number and does not come here. What people write is
+A text in the form of programs, such as `1.234`, is parsed before and does not come here. A number as people write it is
 read where it can mean one number only; `1,234` and `1.234 €` can mean two.
 """
 
@@ -29,25 +29,25 @@ class Ambiguous(ValueError):
 
 
 def written(text: str) -> float | None:
-    """The number that a text of people means; None when it means none. Raises Ambiguous."""
-    found = _WRITTEN.fullmatch(text.strip()) if len(text) <= _LONGEST else None
-    if found is None:
+    """The number that a text written by people means; None when it means none. Raises Ambiguous."""
+    match = _WRITTEN.fullmatch(text.strip()) if len(text) <= _LONGEST else None
+    if match is None:
         return None
-    before = found["before"] or ""
-    number = _value(found["digits"], bool(before or found["after"]), before.endswith(_ENGLISH))
-    return -number if number is not None and (found["minus"] or found["minus_within"]) else number
+    before = match["before"] or ""
+    number = _value(match["digits"], bool(before or match["after"]), before.endswith(_ENGLISH))
+    return -number if number is not None and (match["minus"] or match["minus_within"]) else number
 
 
 def with_decimal_comma(text: str) -> float | None:
-    """The number that a text means where a comma is the decimal mark, and points stand between thousands."""
-    found = _WRITTEN.fullmatch(text.strip()) if len(text) <= _LONGEST else None
-    if found is None:
+    """The number that a text means where a comma is the decimal mark and a point separates thousands."""
+    match = _WRITTEN.fullmatch(text.strip()) if len(text) <= _LONGEST else None
+    if match is None:
         return None
-    digits = re.sub(r"[.'\u2019\u00a0\u202f ]", "", found["digits"])
+    digits = re.sub(r"[.'\u2019\u00a0\u202f ]", "", match["digits"])
     if digits.count(",") > 1:
         return None
     number = float(digits.replace(",", "."))
-    return -number if found["minus"] or found["minus_within"] else number
+    return -number if match["minus"] or match["minus_within"] else number
 
 
 def _value(digits: str, money: bool, english: bool) -> float | None:

@@ -41,20 +41,20 @@ _AMOUNTS = {
     **dict.fromkeys((PURCHASE, ORDER_UPDATE, CHECKOUT_START), _ORDER),
     **dict.fromkeys((REFUND, ORDER_CANCEL), (*_ORDER, "total")),
 }
-"""Where the money of an event about an order stands, the best first."""
+"""The properties that may hold the money of an event about an order, the best first."""
 
 
 def single(kind: Kind, properties: Mapping[str, Any], unread: Unread, field: str = "properties") -> Line:
-    """The product that the properties of an event speak of. A cart change without a quantity moves one piece.
+    """The product that the properties of an event describe. A cart change without a quantity moves one piece.
 
-    Of an event that the shop names itself, `price` and the like are the shop's own words: what is none is not told.
+    In an event that the shop names itself, `price` and the like may mean anything: what is no number is not reported.
     """
     get = properties.get
     item = category = None
     pieces = price = nan
     if kind is OTHER:
         unread = []
-    # Asked for in this way, what is absent costs nothing: most events have few of these.
+    # Checked one by one, because most events have few of these, and an absent one then costs nothing.
     if (value := get("product_id")) is not None:
         item = fields.any_name(value, f"{field}.product_id", unread)
     if item is None and (value := get("sku")) is not None:
@@ -77,18 +77,18 @@ def _signed(value: object, field: str, unread: Unread) -> float:
     if type(value) is float and -fields.LARGEST <= value <= fields.LARGEST:
         return value
     try:
-        found = fields.signed(value, field)
+        number = fields.signed(value, field)
     except BadRecord as bad:
         unread.append(bad)
         return nan
-    if abs(found) > fields.LARGEST:
+    if abs(number) > fields.LARGEST:
         unread.append(BadRecord(field, f"expected at most {fields.LARGEST:g}, got {shown(value)}", "too_large"))
         return nan
-    return found
+    return number
 
 
 def positive(kind: Kind, pieces: float, money: float, unread: Unread) -> tuple[float, float]:
-    """Pieces and money of an event: below 0 they are left out and told."""
+    """Pieces and money of an event: those below 0 are left out and reported in `unread`."""
     for what, value in (("quantity", pieces), ("price", money)):
         if value < 0 and kind is not OTHER:
             unread.append(BadRecord(f"properties.{what}", f"expected at least 0, got {value:g}", "negative"))
@@ -96,14 +96,14 @@ def positive(kind: Kind, pieces: float, money: float, unread: Unread) -> tuple[f
 
 
 class Basket(NamedTuple):
-    """What an order lists."""
+    """The list of products of an order."""
 
     lines: Sequence[Line]
     """The products."""
     pieces: float
-    """How many pieces they are."""
+    """The number of pieces."""
     money: float
-    """What all its lines come to, the products and what lowers the sum: discounts, and pieces that came back."""
+    """The sum of all lines: products, less discounts and returned pieces."""
 
 
 EMPTY = Basket((), nan, nan)
@@ -113,28 +113,28 @@ def basket(products: object, field: str, unread: Unread) -> Basket:
     """The lines of an order; a line without a quantity is one piece.
 
     `products` may also be one product, or an object of products by number, as PHP writes a list. What is no product is
-    left out and told. A line below 0 is a discount or a return: it lowers the sum, and nobody bought it.
+    left out and reported. A line below 0 is a discount or a return: it lowers the sum, and is no purchased product.
     """
     listed = _listed(products)
     if listed is None:
         unread.append(BadRecord(field, f"expected a list of products, got {shown(products)}", "not_a_list"))
         return EMPTY
-    found: list[Line] = []
+    lines: list[Line] = []
     money: list[float] = []
     for index, product in enumerate(listed):
         if not isinstance(product, dict):
             fault = f"expected an object, got {shown(product)}"
             unread.append(BadRecord(f"{field}[{index}]", fault, "not_an_object"))
             continue
-        item, category, pieces, each = single(CART_ADD, product, unread, f"{field}[{index}]")
-        money.append(each)
-        if each < 0 or pieces < 0:
-            unread.append(BadRecord(f"{field}[{index}]", f"{each:g} lowers the order, and is no product", "negative"))
+        item, category, pieces, price = single(CART_ADD, product, unread, f"{field}[{index}]")
+        money.append(price)
+        if price < 0 or pieces < 0:
+            unread.append(BadRecord(f"{field}[{index}]", f"{price:g} lowers the order, and is no product", "negative"))
             continue
         if item is None:
             item = fields.any_name(product.get("name"), f"{field}[{index}].name", unread)
-        found.append((item, category, pieces, each))
-    return Basket(found, sum(line[2] for line in found), fsum(money) if money else nan)
+        lines.append((item, category, pieces, price))
+    return Basket(lines, sum(line[2] for line in lines), fsum(money) if money else nan)
 
 
 def _listed(products: object) -> Sequence[Any] | None:
@@ -144,16 +144,16 @@ def _listed(products: object) -> Sequence[Any] | None:
         return products
     if isinstance(products, dict):
         values = list(products.values())
-        return values if all(isinstance(each, dict) for each in values) else [products]
+        return values if all(isinstance(product, dict) for product in values) else [products]
     return None
 
 
 def total(kind: Kind, properties: Mapping[str, Any], listed: Basket, money: float, unread: Unread) -> float:
-    """The money of an event: `revenue` (never `total`, which holds tax and shipping), else the best it has instead.
+    """The money of an event: `revenue` (never `total`, which holds tax and shipping), else the best substitute.
 
     For coupons, the discount; for orders without `revenue`, their value, subtotal or the sum of their lines; for one
-    product, price x pieces. A refund and a cancellation have a `total` too, before their lines: it is what is given
-    back, all or a part. What the shop calls `value` in an event of its own is no money.
+    product, price x pieces. For a refund and a cancellation `total` comes before the sum of the lines: it is the money
+    given back, all or a part. `value` in an event that the shop names itself is not money.
     """
     if kind in _COUPONS:
         return fields.any_number(properties.get("discount"), "properties.discount", unread)

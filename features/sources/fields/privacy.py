@@ -3,13 +3,13 @@
 A list of names decides. The names of commerce and of context that the sources document are on it; everything else,
 and so every e-mail address, telephone number, name of a person, address, ip, birthday, user agent and token, is
 dropped before anything is written. A shop adds names of its own (`keep`), or has a value replaced by its digest under
-a key of the shop (`hashed`), which still tells equal from unequal.
+a key of the shop (`hashed`): equal values then still have equal digests.
 
 - Names are compared without case and without `_`, `-`, `.` and spaces: `firstName` is `first_name`.
-- Objects and lists within are walked, and every name within is judged by the same list; `traits`, which speak of the
-  person, have a shorter list of their own.
+- Nested objects and lists are checked by the same list; `traits`, which describe the person, have a shorter list of
+  their own.
 - `name` is the name of a page, product or promotion, so it is kept for the kinds that have one, and within objects.
-- A number beyond all measure (`1e999`), which is no JSON once it is read, becomes null.
+- An infinite number (such as `1e999` once it is read), which JSON cannot hold, becomes null.
 - Addresses of pages lose what follows `?` and `#`. A text that holds an e-mail address is dropped whatever its name,
   unless the shop keeps that name.
 """
@@ -65,7 +65,7 @@ TRAITS = (
 """The names that are kept within `traits`."""
 
 IDENTITIES = ("anonymous_id", "previous_id", "group_id", "anonymous")
-"""What joins ids; always kept, spelt like this, of an event. Deeper within it they join nothing and are dropped."""
+"""Properties that join ids; always kept at the top level of an event, in this spelling, and dropped when nested."""
 
 _NAMED = frozenset(
     (
@@ -121,7 +121,7 @@ class Privacy:
         return Privacy((*self.keep, *names), self.hashed, self.key)
 
     def clean(self, event: Event) -> tuple[Event, int]:
-        """The event with what may be kept of its properties, and how many names were dropped.
+        """The event with the properties that may be kept, and how many were dropped.
 
         Raises BadRecord when they are nested deeper than `MOST_DEPTH`.
         """
@@ -131,13 +131,13 @@ class Privacy:
         ):
             return event, 0
         walk = _Walk(self)
-        found = walk.object(given, self._within, 1, event.kind in _NAMED)
-        if found is given:
+        properties = walk.object(given, self._within, 1, event.kind in _NAMED)
+        if properties is given:
             return event, 0
         return (
             Event(
                 event.message_id, event.customer, event.kind, event.at, event.received, event.channel, event.item,
-                event.category, event.quantity, event.amount, event.order_id, event.score, found,
+                event.category, event.quantity, event.amount, event.order_id, event.score, properties,
             ),
             walk.dropped,
         )  # fmt: skip
@@ -149,7 +149,7 @@ class Privacy:
 
 
 def _is_plain(given: Mapping[str, Any], plain: frozenset[str], within: frozenset[str] | None) -> bool:
-    """Whether a glance shows that all of an object may be kept, as most may; objects `within` it have those names."""
+    """Whether a quick check shows that all of an object may be kept; names in nested objects must be in `within`."""
     for name, value in given.items():
         if name not in plain:
             return False
@@ -166,15 +166,15 @@ def _is_plain(given: Mapping[str, Any], plain: frozenset[str], within: frozenset
 
 
 class _Walk:
-    """One pass over the properties of an event, counting what it drops. What needs no change is given back as it is."""
+    """One pass over the properties of an event, counting what it drops. Parts without a change are returned as is."""
 
     def __init__(self, privacy: Privacy) -> None:
         self.dropped = 0
         self._privacy = privacy
 
     def object(self, given: Mapping[str, Any], allowed: frozenset[str], depth: int, named: bool) -> Mapping[str, Any]:
-        """What may be kept of an object; `named` says whether its `name` is that of a thing."""
-        found: dict[str, Any] = {}
+        """What may be kept of an object; `named` says whether its `name` is that of a page, product or promotion."""
+        kept_properties: dict[str, Any] = {}
         changed = False
         kept_names = self._privacy._kept
         for spelt, value in given.items():
@@ -191,8 +191,8 @@ class _Walk:
                 changed = True
                 continue
             changed = changed or kept is not value
-            found[spelt] = kept
-        return found if changed else given
+            kept_properties[spelt] = kept
+        return kept_properties if changed else given
 
     def _value(self, name: str, value: Any, allowed: frozenset[str], depth: int) -> Any:
         privacy = self._privacy
@@ -213,11 +213,11 @@ class _Walk:
         return self.object(value, allowed, depth + 1, True)
 
     def _list(self, name: str, given: list[Any], allowed: frozenset[str], depth: int) -> list[Any]:
-        found = [self._value(name, value, allowed, depth) for value in given]
-        if all(map(operator.is_, found, given)):
+        values = [self._value(name, value, allowed, depth) for value in given]
+        if all(map(operator.is_, values, given)):
             return given
-        self.dropped += sum(kept is _DROPPED for kept in found)
-        return [kept for kept in found if kept is not _DROPPED]
+        self.dropped += sum(kept is _DROPPED for kept in values)
+        return [kept for kept in values if kept is not _DROPPED]
 
     def _text(self, name: str, value: str) -> Any:
         if name in _ADDRESSES and ("?" in value or "#" in value):
@@ -234,7 +234,7 @@ class _Walk:
 _SPELT_ADDRESSES = frozenset(name for name in NAMES if _folded(name) in _ADDRESSES)
 _DROPPED: Any = object()
 DEFAULT = Privacy()
-"""What a shop that says nothing keeps."""
+"""The rules of a shop without settings of its own."""
 
 _FOLDED = {name: _folded(name) for name in (*NAMES, *TRAITS, *IDENTITIES)}
 """The common names, folded already."""

@@ -1,4 +1,4 @@
-"""The known formats, one adapter each: how its records become events. SOURCES is the catalogue of them."""
+"""The known formats, with one adapter each, which turns its records into events. SOURCES is their catalogue."""
 
 from features.sources.contract import Source
 from features.sources.formats import complete_journey, ga4, measurement, rees46, segment, taobao, waypost

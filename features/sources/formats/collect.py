@@ -1,9 +1,9 @@
-"""What GA4's tag in a browser (gtag.js) sends to `/g/collect`, written as requests of the Measurement Protocol.
+"""Hits that GA4's tag in a browser (gtag.js) sends to `/g/collect`, converted to Measurement Protocol requests.
 
-A hit is a form: in the query, or a line of the body for each event beside what they share in the query. `en` is the
-event's name, `ep.` and `epn.` begin its parameters (text and numbers), `pr1` to `pr200` are its products, each a row of
-two-letter fields between tildes, and the rest are Google's own short names. Google publishes no description of it; the
-names are those that its tag sends, as others have listed them.
+A hit is a form in the query. A request with several events has one line of the body for each, and in the query the
+fields that they share. `en` is the event's name, `ep.` and `epn.` begin its parameters (text and numbers), `pr1` to
+`pr200` are its products, each a row of two-letter fields between tildes, and the rest are Google's own short names.
+Google publishes no description of it; the names are those that its tag sends, as others have listed them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 from features.sources.fields.channels import referral
 
 SECRETS = ("api_secret", "ep.api_secret")
-"""Where a hit may hold a key: gtag sends each parameter of its `config` as an event's own."""
+"""The fields of a hit that may hold a key: gtag sends each parameter of its `config` with every event."""
 
 _PARAMS = {
     "dl": "page_location",
@@ -51,11 +51,11 @@ _PRODUCT = re.compile(r"pr([1-9]\d{0,2})")
 _FIELD = re.compile(r"(?:[^~]|~~)+")  # a tilde within a value is sent twice
 _ANALYTICS_DENIED = re.compile(r"G1.0")
 _FIRSTS = (("_fv", "first_visit"), ("_ss", "session_start"))
-"""What GA4 makes of a hit besides its event, when it is the first of a browser or of a session."""
+"""The events that GA4 adds to a hit when it is the first of a browser or of a session."""
 
 
 def hits(query: str, body: str) -> list[dict[str, str]]:
-    """The forms of a request, one an event: what the query says holds for every line of the body."""
+    """The forms of a request, one for each event: the fields of the query hold for every line of the body."""
     shared = _form(query)
     return [{**shared, **_form(line)} for line in body.splitlines() if line.strip()] or [shared]
 
@@ -65,14 +65,15 @@ def _form(text: str) -> dict[str, str]:
 
 
 def measured(sent: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """The same as requests of the Measurement Protocol: events that follow each other and share a head are one."""
+    """The hits as Measurement Protocol requests: consecutive hits with the same head become one request."""
     return [
-        {**head, "events": [event for hit in some for event in _events(hit)]} for head, some in groupby(sent, key=_head)
+        {**head, "events": [event for hit in group for event in _events(hit)]}
+        for head, group in groupby(sent, key=_head)
     ]
 
 
 def _head(hit: Mapping[str, str]) -> dict[str, Any]:
-    """Whom a hit speaks of, which hit of which page it is, and what it says of consent.
+    """The customer of a hit, which hit of which page it is, and its consent.
 
     `npa=1` is `non_personalized_ads`; the last place of `gcs` is the consent to analytics, 0 when denied.
     """
@@ -87,7 +88,7 @@ def _head(hit: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _events(hit: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """The events of a hit; a page on which the visitor has just agreed (`gcu`) says so before it says anything else."""
+    """The events of a hit; when the visitor has just agreed on the page (`gcu`), the consent comes first."""
     params = _params(hit)
     if hit.get("gcu") == "1":
         yield {"name": "consent_granted", "params": {}}
@@ -95,7 +96,7 @@ def _events(hit: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         if hit.get(flag) in ("1", "2"):
             yield {"name": name, "params": params}
     items = [
-        (int(found[1]), _item(value)) for name, value in hit.items() if (found := _PRODUCT.fullmatch(name)) is not None
+        (int(match[1]), _item(value)) for name, value in hit.items() if (match := _PRODUCT.fullmatch(name)) is not None
     ]
     if items:
         params = {**params, "items": [item for _, item in sorted(items, key=lambda pair: pair[0])]}
@@ -117,14 +118,14 @@ def _params(hit: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _visit(hit: Mapping[str, str]) -> dict[str, Any]:
-    """What brought the visit: the campaign that is named, the page of another site that led to it, or nothing told."""
+    """What brought the visit: a named campaign, or a page of another site; empty when the hit does not say."""
     if "cm" in hit:  # without a medium, `cs` and `cn` are slot and name of a promotion's picture
         return {"source": hit.get("cs", ""), "medium": hit["cm"], "campaign": hit.get("cn", "")}
     page, referrer = hit.get("dl", ""), hit.get("dr", "")
     try:
         campaign = parse_qs(urlsplit(page).query, errors="replace")
         host = urlsplit(referrer).hostname
-    except ValueError:  # an address that is none
+    except ValueError:  # not a valid address
         return {}
     named = {name: campaign[f"utm_{name}"][0] for name in ("source", "medium", "campaign") if f"utm_{name}" in campaign}
     if named:
@@ -137,7 +138,7 @@ def _visit(hit: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _item(text: str) -> dict[str, Any]:
-    """One product. Fields beyond Google's own stand in pairs (`k0`, `v0`), and say nothing that is read here."""
+    """One product. Custom fields, which come in pairs (`k0`, `v0`), are not read."""
     item: dict[str, Any] = {}
     for field in _FIELD.findall(text):
         name = _ITEM.get(field[:2])
@@ -148,7 +149,7 @@ def _item(text: str) -> dict[str, Any]:
 
 
 def _number(text: str) -> float | str:
-    """A number where it is one; else the text, of which the fault is told."""
+    """The number of a text; else the text itself, whose fault is reported later."""
     try:
         return float(text)
     except ValueError:

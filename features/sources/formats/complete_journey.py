@@ -73,7 +73,7 @@ def _basket(values: Mapping[str, Any], received: int, history: bool) -> list[Eve
         properties={"store": values["store_id"], "retail_discount": values["retail"], "coupon_discount": discount},
     )
     redeemed = values["coupons"]
-    coupons = [_coupon(each, at, received, history, discount / len(redeemed), order_id) for each in redeemed]
+    coupons = [_coupon(coupon, at, received, history, discount / len(redeemed), order_id) for coupon in redeemed]
     if discount and not coupons:
         coupons = [
             fields.admit(

@@ -1,4 +1,4 @@
-"""The tables of "The Complete Journey", joined: baskets with lines and coupons, campaign sends, in the order of time.
+"""The joined tables of "The Complete Journey": baskets with lines and coupons, and campaign sends, in order of time.
 
 The only file of the sources that needs pandas.
 """
@@ -47,7 +47,7 @@ _AT_ONCE = 5_000
 
 
 class CompleteJourneyReading:
-    """Baskets, campaign sends, and coupons redeemed without a basket: one record each, in the order of time."""
+    """Baskets, campaign sends, and coupons redeemed without a basket: one record each, in order of time."""
 
     def __init__(self, path: Path) -> None:
         tables = _load(path)
@@ -67,7 +67,7 @@ class CompleteJourneyReading:
         return self._done
 
     def __iter__(self) -> Iterator[Record]:
-        rest = [each["at"] for each in self._rest]
+        rest = [record["at"] for record in self._rest]
         at = np.concatenate([np.array(rest, dtype=np.int64), self._baskets["at"].to_numpy()])
         baskets = self._with_lines()
         for place in np.argsort(at, kind="stable").tolist():
@@ -77,14 +77,14 @@ class CompleteJourneyReading:
             yield Record(self._done, b"", values, _fault(values, column) if column else None)
 
     def _with_lines(self) -> Iterator[dict[str, Any]]:
-        """Each basket with its lines and coupons; baskets stand in the order of time already."""
+        """Each basket with its lines and coupons; baskets are in order of time already."""
         for start in range(0, len(self._baskets), _AT_ONCE):
             chunk = self._baskets.iloc[start : start + _AT_ONCE]
             offset, end = int(chunk["first"].iloc[0]), int(chunk["last"].iloc[-1])
-            some = self._lines.iloc[offset:end]
-            items = self._items[some["product"]].tolist()
-            categories = self._categories[some["product"]].tolist()
-            lines = list(zip(items, categories, some["quantity"].tolist(), some["sales_value"].tolist(), strict=True))
+            rows = self._lines.iloc[offset:end]
+            items = self._items[rows["product"]].tolist()
+            categories = self._categories[rows["product"]].tolist()
+            lines = list(zip(items, categories, rows["quantity"].tolist(), rows["sales_value"].tolist(), strict=True))
             for basket in chunk.to_dict("records"):
                 basket["lines"] = lines[basket.pop("first") - offset : basket.pop("last") - offset]
                 basket["coupons"] = self._coupons.get(basket["basket_id"], [])
@@ -114,8 +114,8 @@ def _load(path: Path) -> dict[str, Frame]:
     for name, expected in TABLES.items():
         missing = [column for column in expected if column not in tables[name]]
         if missing:
-            found = ", ".join(map(str, tables[name]))
-            raise FileUnreadable(f"{path}: table {name} has no column {', '.join(missing)}; it has {found}")
+            present = ", ".join(map(str, tables[name]))
+            raise FileUnreadable(f"{path}: table {name} has no column {', '.join(missing)}; it has {present}")
     return {name: _typed(pandas, tables[name][list(columns)]) for name, columns in TABLES.items()}
 
 
@@ -143,7 +143,7 @@ def _typed(pandas: Any, table: Frame) -> Frame:
 
 
 def _lines(tables: Mapping[str, Frame]) -> tuple[Frame, Any, Any]:
-    """The lines by time and basket, with the product's place in the two arrays beside: names and categories."""
+    """The lines by time and basket, and the names and categories of the products, which `product` in a line indexes."""
     lines = tables["transactions"].sort_values(
         ["transaction_timestamp", "basket_id"], kind="stable", na_position="first", ignore_index=True
     )
@@ -162,7 +162,7 @@ def _id(number: float) -> str:
 
 
 def _baskets(lines: Frame) -> Frame:
-    """One row a basket, in the order of time: who, when, sums, where its lines begin and end, and what is wrong."""
+    """One row a basket, in order of time: household, time, sums, the places of its lines, and the column at fault."""
     basket = lines["basket_id"].to_numpy()
     first = (
         np.flatnonzero(np.concatenate([[True], basket[1:] != basket[:-1]])) if len(basket) else np.empty(0, np.int64)
@@ -185,13 +185,13 @@ def _baskets(lines: Frame) -> Frame:
 
 def _faults(lines: Frame, first: Any) -> Any:
     """For each basket the column of its first unusable value; empty for a good basket."""
-    found = np.full(len(first), "", dtype=object)
+    faults = np.full(len(first), "", dtype=object)
     for column in TABLES["transactions"]:
         values = lines[column].to_numpy()
         bad = np.isnat(values) if column in _TIMES else ~(np.isfinite(values) & (values >= 0))
         if bad.any():
-            found[np.logical_or.reduceat(bad, first) & (found == "")] = f"transactions.{column}"
-    return found
+            faults[np.logical_or.reduceat(bad, first) & (faults == "")] = f"transactions.{column}"
+    return faults
 
 
 def _redemptions(tables: Mapping[str, Frame], baskets: Frame) -> Frame:
@@ -229,10 +229,10 @@ def _sends(tables: Mapping[str, Frame]) -> Frame:
 
 
 def _unusable(table: Frame, ids: tuple[str, ...], at: Any, time: str, name: str) -> Any:
-    found = np.where(at == _NO_TIME, f"{name}.{time}", "").astype(object)
+    faults = np.where(at == _NO_TIME, f"{name}.{time}", "").astype(object)
     for column in ids:
-        found[table[column].isna().to_numpy() & (found == "")] = f"{name}.{column}"
-    return found
+        faults[table[column].isna().to_numpy() & (faults == "")] = f"{name}.{column}"
+    return faults
 
 
 def _micros(times: Frame) -> Any:

@@ -32,18 +32,18 @@ COLUMNS = (
     Column("items", "nested: the products, each with `item_id` or `item_name`, `item_category`, `price`, `quantity`"),
     Column("ecommerce", "nested: `transaction_id`, `purchase_revenue`, `refund_value`, `total_item_quantity`"),
     Column("collected_traffic_source", "nested: what brought this visit"),
-    Column("traffic_source", "nested: what brought the customer at first"),
+    Column("traffic_source", "nested: what first brought the customer"),
     Column("platform", "`WEB`, `IOS` or `ANDROID`"),
     Column("transaction_id", "flat: the order"),
     Column("purchase_revenue_usd", "flat: the order's total"),
     Column("n_items", "flat: how many products the order has"),
-    Column("first_source, first_medium", "flat: what brought the customer at first"),
+    Column("first_source, first_medium", "flat: what first brought the customer"),
     Column("ga_session_id, page_location", "flat: kept in the properties"),
 )
 
 _ABSENT = ("", "(not set)", "(data deleted)", "<Other>")
 _FIRST = ("first_visit", "first_open")
-_EACH_ITEM = (Kind.CART_ADD, Kind.CART_REMOVE, Kind.WISHLIST_ADD, Kind.WISHLIST_REMOVE)
+_EVENT_PER_ITEM = (Kind.CART_ADD, Kind.CART_REMOVE, Kind.WISHLIST_ADD, Kind.WISHLIST_REMOVE)
 _ONE_ITEM = (Kind.ITEM_VIEW, Kind.ITEM_CLICK)
 _KEPT = (
     "page_location",
@@ -69,10 +69,10 @@ def parse(
     """The events of one row. Raises BadRecord naming the field at fault."""
     unread = [] if unread is None else unread
     identity = identity or partial(of_values, "ga4", values, received)
-    return told(values, _params(values.get("event_params"), unread), received, identity, history, unread)
+    return row_events(values, _params(values.get("event_params"), unread), received, identity, history, unread)
 
 
-def told(
+def row_events(
     values: Mapping[str, Any],
     params: Mapping[str, Any],
     received: int,
@@ -91,32 +91,32 @@ def told(
     order = _order_id(row)
     if kind is Kind.PURCHASE and order:
         identity = partial(order_message, f"{customer}", order, at)
-    found = identity()
+    message_id = identity()
     lines, channel = _lines(values.get("items"), unread), _channel(name, row)
     kept = {key: value for key in _KEPT if (value := params.get(key, values.get(key))) is not None}
     if kind is Kind.PURCHASE and order and (visitor := _visitor(values)) not in (None, customer):
         kept["anonymous_id"] = visitor
-    each = lines if lines and kind in _EACH_ITEM else [_whole(kind, name, row, lines)]
+    event_lines = lines if lines and kind in _EVENT_PER_ITEM else [_whole(kind, name, row, lines)]
     try:
         events = [
             fields.admit(
                 number, customer, kind, at, received, history, channel, *line, order, properties=kept, unread=unread
             )
-            for number, line in zip(_numbered(found), each, strict=False)
+            for number, line in zip(_numbered(message_id), event_lines, strict=False)
         ]
     except BadRecord as bad:
         raise bad.named(_FIELDS) from None
     return purchased(events[0], lines) if kind is Kind.PURCHASE else events
 
 
-def _numbered(found: str) -> Iterator[str]:
+def _numbered(message_id: str) -> Iterator[str]:
     """The message ids of the events of a row."""
-    yield found
-    yield from (f"{found}:{number}" for number in count(1))
+    yield message_id
+    yield from (f"{message_id}:{number}" for number in count(1))
 
 
 class _Row(NamedTuple):
-    """A row: its columns, its parameters, what it says of an order, and where to tell what could not be read."""
+    """A row: its columns, its parameters, its `ecommerce` record, and the list of values that could not be read."""
 
     values: Mapping[str, Any]
     params: Mapping[str, Any]
@@ -126,9 +126,9 @@ class _Row(NamedTuple):
 
 def _customer(values: Mapping[str, Any], unread: Unread) -> str | None:
     for field in ("user_id", "user_pseudo_id"):
-        found = _set(fields.any_name(values.get(field), field, unread))
-        if found and not names_nobody(found):
-            return found
+        name = _set(fields.any_name(values.get(field), field, unread))
+        if name and not names_nobody(name):
+            return name
     return None
 
 
@@ -137,7 +137,7 @@ def _visitor(values: Mapping[str, Any]) -> str | None:
 
 
 def _whole(kind: Kind, name: str, row: _Row, lines: Sequence[Line]) -> Line:
-    """What an event that is not one of its products says: its total, or the one product that was looked at."""
+    """The line of an event as a whole: its total, or the one product that was viewed or clicked."""
     if kind in _ONE_ITEM and lines:
         item, category, pieces, money = lines[0]
         return item, category, pieces, _amount(kind, row, ()) if isnan(money) else money
@@ -148,14 +148,14 @@ def _whole(kind: Kind, name: str, row: _Row, lines: Sequence[Line]) -> Line:
 def _params(value: object, unread: Unread) -> dict[str, Any]:
     if value is None or value == "":
         return {}
-    found: dict[str, Any] = {}
+    params: dict[str, Any] = {}
     try:
         for param in value:  # type: ignore[attr-defined]
-            found[param["key"]] = next((each for each in param["value"].values() if each is not None), None)
+            params[param["key"]] = next((value for value in param["value"].values() if value is not None), None)
     except (TypeError, KeyError, AttributeError):
         fault = f"expected a list of key and value, got {shown(value)}"
         unread.append(BadRecord("event_params", fault, "not_a_list"))
-    return found
+    return params
 
 
 def _record(values: Mapping[str, Any], field: str, unread: Unread) -> Mapping[str, Any]:
@@ -163,20 +163,20 @@ def _record(values: Mapping[str, Any], field: str, unread: Unread) -> Mapping[st
 
 
 def _lines(value: object, unread: Unread) -> Sequence[Line]:
-    """The products of an event, without those that are none; one product need not stand in a list."""
+    """The products of an event, without items that are no object; a single product need not be in a list."""
     items = [value] if isinstance(value, dict) else value
     if items is None or items == "":
         return ()
     if not isinstance(items, list):
         unread.append(BadRecord("items", f"expected a list of objects, got {shown(value)}", "not_a_list"))
         return ()
-    found = []
+    lines = []
     for index, item in enumerate(items):
         if isinstance(item, dict):
-            found.append(_line(item, f"items[{index}]", unread))
+            lines.append(_line(item, f"items[{index}]", unread))
         else:
             unread.append(BadRecord(f"items[{index}]", f"expected an object, got {shown(item)}", "not_an_object"))
-    return found
+    return lines
 
 
 def _line(item: Mapping[str, Any], field: str, unread: Unread) -> Line:
@@ -209,7 +209,7 @@ def _order_id(row: _Row) -> str | None:
 def _amount(kind: Kind, row: _Row, lines: Sequence[Line]) -> float:
     """Money without tax and shipping, as GA4 defines `value`; for an order without one, the sum of its lines.
 
-    What an event that the shop names itself calls `value` is no money.
+    `value` in an event that the shop names itself is not money.
     """
     if kind is Kind.OTHER:
         return nan
@@ -220,7 +220,7 @@ def _amount(kind: Kind, row: _Row, lines: Sequence[Line]) -> float:
 
 
 def _given(kind: Kind, row: _Row) -> Iterator[tuple[str, Any]]:
-    """Where the money of an event may stand, the best first; in dollars where that is all there is."""
+    """The fields that may hold the money of an event, the best first; fields in dollars come last."""
     named = {Kind.PURCHASE: "purchase_revenue", Kind.REFUND: "refund_value"}.get(kind)
     if named:
         yield f"ecommerce.{named}", row.commerce.get(named)
@@ -248,10 +248,10 @@ def _channel(name: str, row: _Row) -> Channel:
         ever = _record(values, "traffic_source", row.unread)
         source = source or ever.get("source") or values.get("first_source")
         medium = medium or ever.get("medium") or values.get("first_medium")
-    found = CHANNEL_OF_NAME.get(name) or acquisition(str(source or ""), str(medium or ""))
-    if not found and (collected.get("gclid") or params.get("gclid")):
+    channel = CHANNEL_OF_NAME.get(name) or acquisition(str(source or ""), str(medium or ""))
+    if not channel and (collected.get("gclid") or params.get("gclid")):
         return Channel.PAID_SEARCH
-    return found or (Channel.APP if values.get("platform") in ("IOS", "ANDROID") else Channel.WEB)
+    return channel or (Channel.APP if values.get("platform") in ("IOS", "ANDROID") else Channel.WEB)
 
 
 SOURCE = Source(

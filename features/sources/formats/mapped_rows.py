@@ -38,7 +38,7 @@ Value = Callable[[Mapping[str, Any]], Any]
 
 
 class Rows:
-    """A mapping made ready. `mapping.load_mapping` has checked its form."""
+    """A mapping that is ready to parse records. `mapping.load_mapping` has checked its form."""
 
     def __init__(self, text: Mapping[str, Any]) -> None:
         """Raises LookupError, ValueError, BadRecord or re.error for a name, unit or pattern that means nothing."""
@@ -48,7 +48,7 @@ class Rows:
         self._value = {
             what: _constant(constants[what])
             if what in constants
-            else _taken(self.columns.get(what), text.get("patterns", {}).get(what))
+            else _column_value(self.columns.get(what), text.get("patterns", {}).get(what))
             for what in COLUMNS
         }
         self._kinds = {str(name): _kind(kind) for name, kind in text.get("kinds", {}).items()}
@@ -109,13 +109,13 @@ class Rows:
         value = self._value[what](values)
         if isinstance(value, str):
             if self._comma:
-                found = numbers.with_decimal_comma(value)
-                value = value if found is None else found
+                number = numbers.with_decimal_comma(value)
+                value = value if number is None else number
             elif "," in value:
                 self._commas = True
             elif self._doubt and self._commas and _THOUSANDS.fullmatch(value):
-                said = "can mean two numbers where other rows have commas; write [units] decimal"
-                raise BadRecord(what, f"{value!r} {said}", "ambiguous")
+                reason = "can mean two numbers where other rows have commas; write [units] decimal"
+                raise BadRecord(what, f"{value!r} {reason}", "ambiguous")
         return fields.number(value, what, self._scales[what])
 
     def _kind_of(self, value: object) -> Kind | None:
@@ -140,10 +140,10 @@ class Rows:
         return identity() if identity else of_values(self.name, values, received)
 
     def _composed(self, template: str, values: Mapping[str, Any]) -> str:
-        def place(found: re.Match[str]) -> str:
-            text = _text(_reach(values, found[1]))
+        def place(match: re.Match[str]) -> str:
+            text = _text(_reach(values, match[1]))
             if not text:
-                raise BadRecord(found[1], "missing: the message id is made of it")
+                raise BadRecord(match[1], "missing: the message id is made of it")
             return text
 
         composed = f"{self.name}-{_PLACE.sub(place, template)}"
@@ -158,8 +158,8 @@ def _constant(value: object) -> Value:
     return lambda values: value
 
 
-def _taken(column: str | None, pattern: str | None) -> Value:
-    """How a field is taken from a record: from its column, where the column's value matches the pattern."""
+def _column_value(column: str | None, pattern: str | None) -> Value:
+    """Takes the value of a field from its column of a record, if it matches the pattern."""
     if column is None:
         return lambda values: None
     take: Value = partial(_reach, column=column) if "." in column else lambda values: values.get(column)
@@ -170,7 +170,7 @@ def _taken(column: str | None, pattern: str | None) -> Value:
 
 
 def _reach(values: Mapping[str, Any], column: str) -> Any:
-    """A column, or a place within objects: `context.page.url`."""
+    """The value of a column, or of a path within objects such as `context.page.url`."""
     if column in values or "." not in column:
         return values.get(column)
     value: Any = values
@@ -182,12 +182,12 @@ def _reach(values: Mapping[str, Any], column: str) -> Any:
 def _allowed(wanted: object) -> Callable[[object], bool]:
     if wanted == "*":
         return lambda value: _text(value) != ""
-    texts = {_text(each).casefold() for each in (wanted if isinstance(wanted, list) else [wanted])}
+    texts = {_text(text).casefold() for text in (wanted if isinstance(wanted, list) else [wanted])}
     return lambda value: _text(value).casefold() in texts
 
 
 def _text(value: object) -> str:
-    """A value as it would stand in a text file."""
+    """A value as a text file would hold it."""
     if isinstance(value, str):
         return value
     if value is None:

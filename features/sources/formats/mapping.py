@@ -110,7 +110,7 @@ def _check(text: Mapping[str, Any]) -> None:
     for key, kind in _SETTINGS.items():
         value = text.get(key)
         texts = value if isinstance(value, list) and kind is list else [value]
-        if value is not None and not (isinstance(value, kind) and all(isinstance(each, str) for each in texts)):
+        if value is not None and not (isinstance(value, kind) and all(isinstance(member, str) for member in texts)):
             raise TypeError(f"{key} must be {'a list of texts' if kind is list else 'a text'}, got {shown(value)}")
     _check_columns(text.get("columns", {}), text)
     _check_unit(str(text.get("units", {}).get("at", "iso")))

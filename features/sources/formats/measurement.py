@@ -1,4 +1,4 @@
-"""Google Analytics 4's Measurement Protocol: what servers send to `POST /mp/collect`, a client and its events.
+"""Google Analytics 4's Measurement Protocol: what servers send to `POST /mp/collect`, events of one client.
 
 The shapes are those of https://developers.google.com/analytics/devguides/collection/protocol/ga4.
 """
@@ -13,20 +13,20 @@ from typing import Any
 from features.events import Event, Kind
 from features.identity.rules import names_nobody
 from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Source, Unread, shown
-from features.sources.fields import fields as door
+from features.sources.fields import fields
 from features.sources.fields.message_ids import content_id, of_values
 from features.sources.fields.times import instant
 from features.sources.formats import ga4
 from features.sources.readers.parts import PartsReading
 
 MOST_EVENTS = 25
-"""Events of one request that Google takes. More are taken here; the debug route tells of them."""
+"""Most events of one request that Google accepts. Waypost accepts more; its debug route reports them."""
 
 COLUMNS = (
     Column("client_id", "the browser (or `app_instance_id`, the app): the customer unless there is a `user_id`"),
     Column("user_id", "the customer, where the shop sets it; joined with the `client_id`"),
     Column("timestamp_micros", "when, microseconds since 1970; in a live request it may be left out and means now"),
-    Column("hit_id", "which hit of which page, as `/g/collect` makes it; with it, a hit sent again adds nothing"),
+    Column("hit_id", "the page and the number of a hit, which `/g/collect` sets; a hit sent again then adds nothing"),
     Column("consent", "`ad_personalization` that is `DENIED` withdraws the consent to be profiled"),
     Column("non_personalized_ads", "`true` withdraws it too"),
     Column("events", "a list of events, each with a `name` and `params` such as `items`, `value`, `transaction_id`"),
@@ -44,21 +44,21 @@ _FIELDS = {
 
 
 def requests(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A request taken apart: first whom it speaks of and what it says of consent, then its events, one by one.
+    """The parts of a request: first its customer and consent, where it gives them, then its events, one by one.
 
-    Nothing follows a withdrawn consent. Raises BadRecord when `events` is no list.
+    A request that withdraws the consent has no other part. Raises BadRecord when `events` is no list.
     """
     shared = {name: body[name] for name in _SHARED if body.get(name) is not None}
-    found: list[dict[str, Any]] = []
+    parts: list[dict[str, Any]] = []
     withdrawn = _withdrawn(body)
     if withdrawn or "user_id" in shared:
-        found.append({**shared, "withdrawn": withdrawn})
+        parts.append({**shared, "withdrawn": withdrawn})
     events = body.get("events")
     if not isinstance(events, list):
         raise BadRecord("events", f"expected a list of events, got {shown(events)}")
     if not withdrawn:
-        found += [{**shared, "event": event, "number": number} for number, event in enumerate(events)]
-    return found
+        parts += [{**shared, "event": event, "number": number} for number, event in enumerate(events)]
+    return parts
 
 
 def _withdrawn(body: Mapping[str, Any]) -> bool:
@@ -87,7 +87,7 @@ def parse(
         return _identified(values, client, user, _when(values, received, history), received, history)
     if not isinstance(given, dict):
         raise BadRecord("event", f"expected an object with `name` and `params`, got {shown(given)}")
-    params = door.any_properties(given.get("params"), "event.params", unread)
+    params = fields.any_properties(given.get("params"), "event.params", unread)
     at = _when(given if given.get("timestamp_micros") is not None else values, received, history)
     row = {"event_name": given.get("name"), "event_timestamp": at, "user_id": user, "user_pseudo_id": client}
     row |= {"items": params.get("items"), "platform": "WEB" if values.get("app_instance_id") is None else "ANDROID"}
@@ -95,11 +95,11 @@ def parse(
     if any(record.get(name) is not None for record in (values, given) for name in _KNOWN_AGAIN):
         # A request that is sent again, or imported after it was sent, makes the same events.
         identity = partial(content_id, "measurement", json.dumps(values, sort_keys=True, default=str))
-    # Of the values, and not of the row: their number tells equal events of a request apart.
+    # From the values and not from the row: their `number` makes equal events of a request different.
     identity = identity or partial(of_values, "measurement", values, received)
     lost: Unread = []
     try:
-        events = ga4.told(row, plain, received, identity, history, lost)
+        events = ga4.row_events(row, plain, received, identity, history, lost)
     except BadRecord as bad:
         raise _named(bad) from None
     unread += map(_named, lost)
@@ -112,11 +112,11 @@ def _named(bad: BadRecord) -> BadRecord:
     return bad.named(_FIELDS)
 
 
-def _identity(values: Mapping[str, Any], unread: Unread, *fields: str) -> str | None:
-    for field in fields:
-        found = door.any_name(values.get(field), field, unread)
-        if found and not names_nobody(found):
-            return found
+def _identity(values: Mapping[str, Any], unread: Unread, *names: str) -> str | None:
+    for name in names:
+        identity = fields.any_name(values.get(name), name, unread)
+        if identity and not names_nobody(identity):
+            return identity
     return None
 
 
@@ -128,16 +128,16 @@ def _when(values: Mapping[str, Any], received: int, history: bool) -> int:
 def _identified(
     values: Mapping[str, Any], client: str | None, user: str | None, at: int, received: int, history: bool
 ) -> list[Event]:
-    """The two ids joined, under an id made of both, so that it happens once; and a consent that is withdrawn."""
+    """The event that joins the two ids, new only once as its message id is made of both; a withdrawal of consent."""
     events = []
     customer = user or client
     if client and user and client != user:
-        told = {"anonymous_id": client}
-        found = content_id("measurement-identify", user, client)
-        events.append(door.admit(found, user, Kind.IDENTIFY, at, received, history, properties=told))
+        joined = {"anonymous_id": client}
+        message_id = content_id("measurement-identify", user, client)
+        events.append(fields.admit(message_id, user, Kind.IDENTIFY, at, received, history, properties=joined))
     if values.get("withdrawn"):
-        found = content_id("measurement-consent", f"{customer}", str(at))
-        events.append(door.admit(found, customer, Kind.CONSENT_WITHDRAW, at, received, history))
+        message_id = content_id("measurement-consent", f"{customer}", str(at))
+        events.append(fields.admit(message_id, customer, Kind.CONSENT_WITHDRAW, at, received, history))
     return events
 
 

@@ -53,15 +53,13 @@ def parse(
     category = fields.name(get("category_code"), "category_code") or fields.name(get("category_id"), "category_id")
     price = fields.number(get("price"), "price")
     extra = {key: get(key) for key in ("brand", "user_session") if get(key)}
-    found = identity() if identity else of_values("rees46", values, received)
+    message_id = identity() if identity else of_values("rees46", values, received)
+    head = (message_id, customer, kind, at, received, history, Channel.WEB)
     one = nan if kind is Kind.ITEM_VIEW else 1.0
     try:
         if kind is not Kind.PURCHASE:
-            what = (item, category, one, price)
-            return [fields.admit(found, customer, kind, at, received, history, Channel.WEB, *what, properties=extra)]
-        order = fields.admit(
-            found, customer, kind, at, received, history, Channel.WEB, None, None, one, price, found, properties=extra
-        )
+            return [fields.admit(*head, item, category, one, price, properties=extra)]
+        order = fields.admit(*head, None, None, one, price, message_id, properties=extra)
         return purchased(order, [(item, category, one, price)])
     except BadRecord as bad:
         raise bad.named({"customer": "user_id", "at": "event_time"}) from None

@@ -61,17 +61,17 @@ _EVENTS = {folded(name): kind for name, kind in SEGMENT.items()} | {
 }
 _CHANNELS = {folded(name): channel for name, channel in CHANNEL_OF_NAME.items()}
 _MOBILE = ("ios", "android")
-# By bare names, like the kinds: to ask an enumeration for a member takes ten times as long.
+# Bare names, as for the kinds: to look up a member of an enumeration takes ten times as long.
 _UNKNOWN, _WEB, _APP = Channel.UNKNOWN, Channel.WEB, Channel.APP
 _CONTEXT_CHANNELS = {"browser": _WEB, "mobile": _APP, "client": _WEB}
 _PREFERENCES = ("segment consent preference", "segment consent preference updated")
 _CONSENTS = (CONSENT_WITHDRAW, CONSENT_GRANT)
 _PEOPLE = ("identify", "group", "alias")
 TYPES = ("track", "page", "screen", *_PEOPLE)
-"""What a message can be."""
+"""The types of messages."""
 _NEEDED = {"group": "groupId", "alias": "previousId"}
 _FIELDS = {"customer": "userId", "at": "timestamp", "score": "properties.rating"}
-_TAKEN = ("product_id", "category", "quantity", "order_id", "orderId")
+_COLUMN_PROPERTIES = ("product_id", "category", "quantity", "order_id", "orderId")
 
 
 def parse(
@@ -81,23 +81,22 @@ def parse(
     history: bool = False,
     unread: Unread | None = None,
 ) -> list[Event]:
-    """The events of one message: an order and its lines, else one; and what it says of consent."""
-    if unread is None:
-        unread = []
+    """The events of one message: an order with its lines, else one event; and an event for a consent that it gives."""
+    unread = [] if unread is None else unread
     context = within(values, "context")
-    kind, name, told = _kind(values, context, unread)
+    kind, name, named_channel = _kind(values, context, unread)
     properties = fields.any_properties(values.get("properties"), "properties", unread)
     customer, anonymous = _customer(values, unread)
     try:
         at = _when(values, received, history)
     except BadRecord as bad:
         at = _when(_without(values, bad, unread), received, history)
-    found = fields.name(values.get("messageId"), "messageId", fields.LONGEST_MESSAGE_ID)
-    if found is None:
-        found = identity() if identity else of_values("segment", values, received)
+    message_id = fields.name(values.get("messageId"), "messageId", fields.LONGEST_MESSAGE_ID)
+    if message_id is None:
+        message_id = identity() if identity else of_values("segment", values, received)
     try:
         event, products = _event(
-            found, customer, kind, name, told, at, received, history, values, context, properties, unread
+            message_id, customer, kind, name, named_channel, at, received, history, values, context, properties, unread
         )
     except BadRecord as bad:
         raise bad.named(_FIELDS) from None
@@ -109,7 +108,7 @@ def parse(
 
 
 def _order(order: Event, products: Sequence[Line], values: Mapping[str, Any]) -> list[Event]:
-    """An order with a number goes by it, whatever message tells of it; its lines; and that two ids are one customer."""
+    """An order, its lines and the joining of two ids. Its number makes its message id: one order for all messages."""
     if order.order_id is None:
         order.order_id = order.message_id if products else None
         return purchased(order, products)
@@ -117,10 +116,10 @@ def _order(order: Event, products: Sequence[Line], values: Mapping[str, Any]) ->
     visitor = fields.any_name(values.get("anonymousId"), "anonymousId", [])
     if visitor is None or visitor == order.customer or names_nobody(visitor):
         return purchased(order, products)
-    told = {"anonymous_id": visitor}
-    order.properties = {**order.properties, **told}
-    found = content_id("segment-order-identify", order.customer, visitor)
-    joining = Event(found, order.customer, IDENTIFY, order.at, order.received, order.channel, properties=told)
+    joined = {"anonymous_id": visitor}
+    order.properties = {**order.properties, **joined}
+    message_id = content_id("segment-order-identify", order.customer, visitor)
+    joining = Event(message_id, order.customer, IDENTIFY, order.at, order.received, order.channel, properties=joined)
     return [*purchased(order, products), joining]
 
 
@@ -129,7 +128,7 @@ def _event(
     customer: str,
     kind: Kind,
     name: str,
-    told: Channel | None,
+    named_channel: Channel | None,
     at: int,
     received: int,
     history: bool,
@@ -154,7 +153,7 @@ def _event(
         at,
         received,
         history,
-        told or _channel(values, context, name),
+        named_channel or _channel(values, context, name),
         item,
         category,
         pieces,
@@ -168,39 +167,39 @@ def _event(
 
 
 def _score(properties: Mapping[str, Any], unread: Unread) -> float:
-    """The answer to a survey, or the stars of a review; what other events call so is none."""
+    """The answer to a survey, or the stars of a review; only for the kinds in `SCALES`."""
     return fields.any_number(properties.get("rating", properties.get("score")), "properties.rating", unread)
 
 
 def _identified(event: Event, values: Mapping[str, Any], anonymous: bool, context: Mapping[str, Any]) -> list[Event]:
-    """Who it is, and with it what the traits or the context say of consent.
+    """The event that identifies the customer, and the consent that the traits or the context give.
 
     The ids are joined before a consent is withdrawn, so that it is withdrawn for all of them.
     """
     if anonymous:
         event = replace(event, properties={**event.properties, "anonymous": True})
     traits = event.properties.get("traits")
-    told = (consent.of_traits(traits) if isinstance(traits, dict) else None) or consent.of_context(context)
-    if told is None or values.get("type") == "group":
+    decided = (consent.of_traits(traits) if isinstance(traits, dict) else None) or consent.of_context(context)
+    if decided is None or values.get("type") == "group":
         return [event]
-    said = _consent(event, told)
-    return [said, event] if told is CONSENT_GRANT else [event, said]
+    said = _consent(event, decided)
+    return [said, event] if decided is CONSENT_GRANT else [event, said]
 
 
 def _consent(event: Event, kind: Kind) -> Event:
-    """What the message of `event` says of consent, as an event of its own."""
+    """The consent that the message of `event` gives, as an event of its own."""
     return Event(f"{event.message_id}:consent", event.customer, kind, event.at, event.received, event.channel)
 
 
 def _kind(values: Mapping[str, Any], context: Mapping[str, Any], unread: Unread) -> tuple[Kind, str, Channel | None]:
-    """The kind and the name of a message, and the channel that the name tells."""
+    """The kind and the name of a message, and the channel that the name implies."""
     what = values.get("type")
     if what == "track":
         name = fields.label(values.get("event"), "event", unread)
         if name is None:
             raise BadRecord("event", "missing: a track message names its event")
-        kind, told = _meaning(name)
-        return consent.of_context(context) or OTHER if kind is None else kind, name, told
+        kind, channel = _meaning(name)
+        return consent.of_context(context) or OTHER if kind is None else kind, name, channel
     if what in ("page", "screen"):
         return PAGE_VIEW, what, None
     if what in _PEOPLE:
@@ -213,31 +212,31 @@ def _kind(values: Mapping[str, Any], context: Mapping[str, Any], unread: Unread)
 
 @lru_cache(maxsize=4_096)
 def _meaning(name: str) -> tuple[Kind | None, Channel | None]:
-    """The kind that an event's name stands for, None when its context decides, and the channel that it tells."""
+    """The kind that an event's name stands for, None when its context decides, and the channel that it implies."""
     word = folded(name)
     return None if word in _PREFERENCES else _EVENTS.get(word, OTHER), _CHANNELS.get(word)
 
 
 def _customer(values: Mapping[str, Any], unread: Unread) -> tuple[str, bool]:
-    """Who, and whether that is an anonymous id."""
+    """The customer's id, and whether it is an anonymous id."""
     fault = None
     for field in ("userId", "anonymousId"):
         try:
-            found = fields.name(values.get(field), field)
+            identity = fields.name(values.get(field), field)
         except BadRecord as bad:
             fault = fault or bad
             continue
-        if found and not names_nobody(found):
+        if identity and not names_nobody(identity):
             if fault:
                 unread.append(fault)
-            return found, field == "anonymousId"
+            return identity, field == "anonymousId"
     raise fault or BadRecord(
         "userId", f"no customer: userId is {shown(values.get('userId'))}, and anonymousId names nobody either"
     )
 
 
 def _without(values: Mapping[str, Any], bad: BadRecord, unread: Unread) -> Mapping[str, Any]:
-    """A message without the time that cannot be read, where another says when it happened. Raises `bad` elsewhere."""
+    """The message without the time that cannot be read, if another time says when it happened. Raises `bad` else."""
     if bad.field in ("sentAt", "receivedAt") or (bad.field == "originalTimestamp" and values.get("timestamp")):
         unread.append(bad)
         return {field: value for field, value in values.items() if field != bad.field}
@@ -245,7 +244,7 @@ def _without(values: Mapping[str, Any], bad: BadRecord, unread: Unread) -> Mappi
 
 
 def _when(values: Mapping[str, Any], received: int, history: bool) -> int:
-    """When it happened, by our clock. A stored message without the original time has been corrected already."""
+    """When it happened, by our clock. The time of a stored message without the original time is corrected already."""
     first, stamp = values.get("originalTimestamp"), values.get("timestamp")
     original, field = (stamp, "timestamp") if first is None and not history else (first, "originalTimestamp")
     sent = values.get("sentAt")
@@ -275,13 +274,13 @@ def _sent_text(text: str) -> int:
 def _channel(values: Mapping[str, Any], context: Mapping[str, Any], name: str) -> Channel:
     said = context.get("channel") or values.get("channel")
     said = folded(said) if isinstance(said, str) else ""
-    if said and (found := fields.CHANNELS.get(said.upper().replace(" ", "_"))):
-        return found
+    if said and (channel := fields.CHANNELS.get(said.upper().replace(" ", "_"))):
+        return channel
     if "campaign" in context:
         campaign = within(context, "campaign")
-        found = acquisition(str(campaign.get("source") or ""), str(campaign.get("medium") or ""))
-        if found:
-            return found
+        channel = acquisition(str(campaign.get("source") or ""), str(campaign.get("medium") or ""))
+        if channel:
+            return channel
     page = within(context, "page")
     came_from = page.get("referrer") or within(context, "referrer").get("url")
     visited = referral(str(came_from), str(page.get("url") or "")) if came_from else None
@@ -302,7 +301,7 @@ def _kept(
     values: Mapping[str, Any], context: Mapping[str, Any], kind: Kind, customer: str, properties: Mapping[str, Any]
 ) -> dict[str, Any]:
     kept = dict(properties)
-    for key in _TAKEN:
+    for key in _COLUMN_PROPERTIES:
         kept.pop(key, None)
     if kind is PURCHASE:
         kept.pop("products", None)
@@ -314,7 +313,7 @@ def _kept(
         kept["group_id"] = group
     if campaign := context.get("campaign"):
         kept["campaign"] = campaign
-    if kind is IDENTIFY:  # no other event joins ids, so none need tell of a second one
+    if kind is IDENTIFY:  # only this kind joins ids, so other events need no second id
         kept |= _others(values, customer)
     return kept
 

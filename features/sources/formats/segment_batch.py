@@ -1,4 +1,4 @@
-"""Batches of Segment's messages: what a batch says for all of them, and files that hold them."""
+"""Batches of Segment's messages: the fields that a batch gives for all of them, and files that hold batches."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 def within(values: Mapping[str, Any], field: str) -> Mapping[str, Any]:
-    """An object within; senders that put a text there mean nothing we could use."""
+    """The object under `field`; empty when there is anything else, such as a text."""
     value = values.get(field)
     return value if isinstance(value, dict) else _NOTHING
 
 
 class Envelope(NamedTuple):
-    """The body of a batch: its items, and what it says for all of them."""
+    """The body of a batch: its items, and the fields that it gives for all of them."""
 
     items: list[Any]
     shared: Mapping[str, Any]
     context: Mapping[str, Any]
 
     def message(self, index: int) -> dict[str, Any]:
-        """One message, with what the batch says for all. Raises BadRecord when the item is no object."""
+        """One message, with the fields that the batch gives for all. Raises BadRecord when the item is no object."""
         item = self.items[index]
         if type(item) is not dict:
             raise BadRecord(f"batch[{index}]", f"expected an object, got {shown(item)}")
@@ -46,7 +46,7 @@ def opened(body: Mapping[str, Any]) -> Envelope:
 
 
 def messages(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The messages of a batch, each with what the batch says for all of them. Raises BadRecord."""
+    """The messages of a batch, each with the fields that the batch gives for all of them. Raises BadRecord."""
     envelope = opened(body)
     return [envelope.message(index) for index in range(len(envelope.items))]
 

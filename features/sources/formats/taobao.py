@@ -46,14 +46,14 @@ def parse(
     if item is None:
         raise BadRecord("item_id", "missing: every row speaks of a product")
     category = fields.name(values.get("category_id"), "category_id")
-    found = identity() if identity else of_values("taobao", values, received)
+    message_id = identity() if identity else of_values("taobao", values, received)
     try:
         if kind is Kind.PURCHASE:
             order = content_id("taobao-order", f"{customer}", f"{at}")
             return [
                 fields.admit(order, customer, kind, at, received, history, Channel.UNKNOWN, order_id=order),
                 fields.admit(
-                    found,
+                    message_id,
                     customer,
                     Kind.PURCHASED_ITEM,
                     at,
@@ -67,7 +67,8 @@ def parse(
                 ),
             ]
         pieces = 1.0 if kind is Kind.CART_ADD else float("nan")
-        return [fields.admit(found, customer, kind, at, received, history, Channel.UNKNOWN, item, category, pieces)]
+        head = (message_id, customer, kind, at, received, history, Channel.UNKNOWN)
+        return [fields.admit(*head, item, category, pieces)]
     except BadRecord as bad:
         raise bad.named({"customer": "user_id", "at": "timestamp"}) from None
 

@@ -1,4 +1,4 @@
-"""Waypost's own shape: one JSON object an event, as `POST /v1/events` takes it and as JSON lines."""
+"""Waypost's own format: one JSON object an event, in `POST /v1/events` and in JSON lines."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ def _parse(
 
 SOURCE = Source(
     name="waypost",
-    doc="Waypost's own shape, one JSON object a line: what `POST /v1/events` takes. An order is one `PURCHASE` with its"
-    " total and one `PURCHASED_ITEM` per product, each an object of its own with the same `order_id`.",
+    doc="Waypost's own format, one JSON object a line: what `POST /v1/events` takes. An order is one `PURCHASE` with"
+    " its total and one `PURCHASED_ITEM` per product, each an object of its own with the same `order_id`.",
     columns=COLUMNS,
     customer=("customer",),
     read=partial(read, required=("customer", "kind", "at")),

@@ -1,1 +1,1 @@
-"""Files to records: CSV, JSON lines and Parquet, each so that what is broken costs itself and nothing beside it."""
+"""Readers of files: CSV, JSON lines and Parquet; a broken record does not affect the records beside it."""

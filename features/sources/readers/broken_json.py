@@ -1,9 +1,9 @@
-"""JSON that is broken in places: what can be read of it all the same, and the good messages beside a bad one.
+"""Partly broken JSON: reads what can be read of it, and the good messages beside a bad one.
 
-For bodies and lines that the fast parser refused. Two things are told apart: what clients write though JSON has no word
-for it (`NaN`, `Infinity`, half a character, bytes that are not UTF-8, a line break within a text), which can be read,
-and what is no value at all. Text is kept with the bytes that are not UTF-8 as lone surrogates, so that every part has
-exactly the bytes that came.
+For bodies and lines that the fast parser refused. Clients write some things that JSON does not allow but that can be
+read: `NaN`, `Infinity`, half a character, bytes that are not UTF-8, a line break within a text. Everything else that is
+not JSON is no value. Bytes that are not UTF-8 are kept in the text as lone surrogates, so that every part has exactly
+the bytes that were received.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ MOST_CLOSINGS = 50
 """Closing brackets, from the last one back, that are tried as the end of the list."""
 
 MOST_PARTS = 10_000
-"""Messages of a body that is taken apart: one of more is none of a client's."""
+"""Most messages of a body that is split into its messages: no client sends more."""
 
 MOST_OPENINGS = 10
 """Places where the list may begin that are tried."""
 
 MOST_REST = 32 * 1024
-"""Characters behind a message that are looked at for whether it goes on there: as many as a message of Segment has."""
+"""Characters after a message that are searched for a continuation of it: the longest message of Segment has so many."""
 
 SCANS = 16
-"""How many times the length of a body is read at most in search of where messages begin again."""
+"""How many times the length of a body is read at most in search of the next message after a broken one."""
 
 TRY, FREE_TRIES = 2_000, 500
-"""What it costs to try one place, in characters read; and how many are tried in a body however short."""
+"""The cost of trying one place, in characters read; and how many places are tried in even the shortest body."""
 
 
 def _distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(members)
-    if len(found) < len(members):
-        raise ValueError("a name is said twice")
-    return found
+    distinct = dict(members)
+    if len(distinct) < len(members):
+        raise ValueError("a name occurs twice")
+    return distinct
 
 
 _decode = json.JSONDecoder(strict=False).raw_decode
@@ -58,18 +58,18 @@ class Part(NamedTuple):
     """One message of a list."""
 
     value: Any
-    """What it says; None when it cannot be read."""
+    """Its value; None when it cannot be read."""
     raw: bytes | None = None
-    """Its bytes, without the key they may hold; None for a message that is JSON to the letter."""
+    """Its bytes, without the key they may hold; None for a message that is strict JSON."""
     reason: str = ""
     """Why it cannot be read; empty when it can."""
 
 
 class Parts(NamedTuple):
-    """A body taken apart."""
+    """A body split into its messages."""
 
     around: dict[str, Any]
-    """What stands beside the list."""
+    """The members of the body beside the list."""
     parts: list[Part]
 
 
@@ -88,31 +88,30 @@ def read(raw: bytes) -> Any:
 
 
 def parts(body: bytes, name: str | None, is_message: IsMessage) -> Parts | None:
-    """The messages of the list that stands under `name` in a body, or that is the body.
+    """The messages of the list under `name` in a body; without a name, of the list that is the body itself.
 
-    None when there is no list, or one of more than `MOST_PARTS`.
-    `is_message` says whether a value is a message, and not an object within one: after a message without an end, the
-    next message begins where one can be read.
+    None when there is no list, or one of more than `MOST_PARTS`. `is_message` says whether a value is a message and
+    not an object within one: after a message without an end, the next message begins where one can be read.
     """
     text = _text(body)
     for before, start in _openings(text, name):
         around, end = _surroundings(text, name, before, start)
-        found = list(islice(_parts(text, start, end, is_message), MOST_PARTS + 1))
-        return Parts(around, found) if len(found) <= MOST_PARTS else None
+        messages = list(islice(_parts(text, start, end, is_message), MOST_PARTS + 1))
+        return Parts(around, messages) if len(messages) <= MOST_PARTS else None
     return None
 
 
 def without_key(raw: bytes) -> bytes:
-    """Bytes that are kept: no key may stand in them."""
+    """The bytes with their key replaced by null, so that they may be stored."""
     return _KEY.sub(rb"\1null", raw)
 
 
 def is_deeper(value: Any, levels: int) -> bool:
-    """Whether a value has more than so many objects and lists within one another."""
+    """Whether objects and lists in a value are nested deeper than so many levels."""
     if not isinstance(value, dict | list):
         return False
     within = value.values() if isinstance(value, dict) else value
-    return not levels or any(is_deeper(each, levels - 1) for each in within)
+    return not levels or any(is_deeper(member, levels - 1) for member in within)
 
 
 def _text(raw: bytes) -> str:
@@ -124,12 +123,12 @@ def _bytes(text: str) -> bytes:
 
 
 def _skip(text: str, at: int) -> int:
-    found = _SPACE.match(text, at)
-    return found.end() if found else at
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
 
 
 def _whole(text: str) -> Any:
-    """The value that a text is; None when it is none."""
+    """The JSON value of a text; None when it is none."""
     try:
         value, end = _decode(text)
     except (ValueError, RecursionError):
@@ -138,13 +137,13 @@ def _whole(text: str) -> Any:
 
 
 def _openings(text: str, name: str | None) -> Iterator[tuple[dict[str, Any], int]]:
-    """Where the list may begin, behind its bracket, and what the body says before it."""
+    """The places where the list may begin, after its bracket, each with the members of the body before it."""
     if name is None:
         at = _skip(text, 0)
         if text[at : at + 1] == "[":
             yield {}, at + 1
         return
-    places = [found.end() for found in islice(re.finditer(rf'"{name}"\s*:\s*\[', text), MOST_OPENINGS)]
+    places = [match.end() for match in islice(re.finditer(rf'"{name}"\s*:\s*\[', text), MOST_OPENINGS)]
     for place in places:
         before = _whole(f"{text[:place]}]}}")
         if isinstance(before, dict) and before.get(name) == []:
@@ -154,7 +153,7 @@ def _openings(text: str, name: str | None) -> Iterator[tuple[dict[str, Any], int
 
 
 def _surroundings(text: str, name: str | None, before: dict[str, Any], start: int) -> tuple[dict[str, Any], int]:
-    """What stands beside the list, and where it ends: where the text breaks off, when what follows cannot be read."""
+    """The members beside the list, and where the list ends: at the end of the text if the rest cannot be read."""
     close = len(text)
     for _ in range(MOST_CLOSINGS):
         close = text.rfind("]", start, close)
@@ -199,7 +198,7 @@ def _value(text: str, at: int) -> tuple[Any, int]:
 
 
 def _ends_early(text: str, at: int, after: int, then: int) -> bool:
-    """Whether the object that ends at `after` goes on `then`, behind a bracket that should not be there."""
+    """Whether the object that ends at `after` continues at `then`, after a closing bracket that should not be there."""
     if not _MEMBER.match(text, then):
         return False
     try:
@@ -210,7 +209,7 @@ def _ends_early(text: str, at: int, after: int, then: int) -> bool:
 
 
 class _Search:
-    """The search for where messages begin again, behind one that has no end."""
+    """The search for the next message after one that has no end."""
 
     def __init__(self, text: str, end: int, is_message: IsMessage) -> None:
         self._text = text
@@ -219,7 +218,7 @@ class _Search:
         self._budget = SCANS * len(text) + FREE_TRIES * TRY
 
     def next(self, broken: int) -> int:
-        """Where the next message begins behind the `broken` one; the end of the list when there is none."""
+        """Where the next message begins after the `broken` one; the end of the list when there is none."""
         place = broken + 1
         while self._budget > 0 and (place := self._text.find("{", place, self._end)) >= 0:
             value, after = self._read(place)
@@ -231,7 +230,7 @@ class _Search:
         return self._end
 
     def _is_rest(self, broken: int, place: int, after: int) -> bool:
-        """Whether a message is the rest of the broken one: a member of it, or whole without the bracket at `place`."""
+        """Whether a message belongs to the broken one: as a member of it, or after an opening bracket too many."""
         before = self._text[broken:place]
         if before.rstrip().endswith(":"):
             return True
@@ -270,4 +269,4 @@ def _reason(raw: bytes) -> str:
         from_json(raw, allow_inf_nan=False)
     except ValueError as error:
         return f"not JSON: {error}"
-    return "it does not stand between two commas, as a message of a list does"
+    return "it does not stand between two commas, as the messages of a list do"

@@ -43,8 +43,8 @@ class CsvReading:
         self._iterator = iter(self._lines)
         self._waiting: deque[tuple[int, bytes]] = deque()
         first = next(self._iterator, b"")
-        if told := _SEPARATOR.fullmatch(first):  # what Excel writes above the header
-            delimiter, first = delimiter or told[1].decode("ascii"), next(self._iterator, b"")
+        if separator := _SEPARATOR.fullmatch(first):  # what Excel writes above the header
+            delimiter, first = delimiter or separator[1].decode("ascii"), next(self._iterator, b"")
         unquoted = _QUOTED.sub("", first.decode(encoding, "replace"))
         self._delimiter = delimiter or max(_DELIMITERS, key=unquoted.count)
         self._header = self._read_header(first, required, header)
@@ -57,12 +57,12 @@ class CsvReading:
             names = next(csv.reader([first.decode(self._encoding, "replace")], delimiter=self._delimiter))
         except csv.Error as error:
             raise FileUnreadable(f"{path} is no CSV file: {error}; expected a line that names the columns") from error
-        found = tuple(text.strip() for text in names)
-        if header is not None and len(found) == len(header) and not set(found) & set(header):
+        columns = tuple(text.strip() for text in names)
+        if header is not None and len(columns) == len(header) and not set(columns) & set(header):
             self._waiting.append((self._lines.number, first))
             return header
-        require(path, found, required)
-        return found
+        require(path, columns, required)
+        return columns
 
     def __iter__(self) -> Iterator[Record]:
         header, delimiter, width, encoding = self._header, self._delimiter, len(self._header), self._encoding
@@ -124,7 +124,7 @@ class CsvReading:
         return Record(number, line, {}, self._broken(line))
 
     def _unquoted(self, line: bytes) -> list[str] | None:
-        """The values of a line whose quotes are marks within values, such as inches; None when they are not."""
+        """The values of a line whose quotes are characters of the values, such as inches; None when they are not."""
         try:
             values = line.decode(self._encoding).split(self._delimiter)
         except UnicodeDecodeError:
@@ -133,15 +133,15 @@ class CsvReading:
         return None if quoted or len(values) != len(self._header) else values
 
     def _broken(self, line: bytes) -> BadRecord:
-        """What is wrong with a line that holds a quote, taken by itself."""
+        """What is wrong with a line that holds a quote, read as a record by itself."""
         try:
             text = line.decode(self._encoding)
             values = next(csv.reader([text], delimiter=self._delimiter, strict=True), [])
         except UnicodeDecodeError:
             return self._undecoded(line)
         except csv.Error as error:
-            said = "the quote is never closed" if text.count('"') % 2 else str(error)
-            return BadRecord(self._header[self._place(text)], f"broken CSV: {said}")
+            reason = "the quote is never closed" if text.count('"') % 2 else str(error)
+            return BadRecord(self._header[self._place(text)], f"broken CSV: {reason}")
         return self._miscounted(values)
 
     def _place(self, text: str) -> int:
@@ -149,8 +149,8 @@ class CsvReading:
         delimiter = re.escape(self._delimiter)
         value = re.compile(rf'(?:"(?:[^"]|"")*"|(?!")[^{delimiter}]*){delimiter}')
         column, at = 0, 0
-        while column < len(self._header) - 1 and (found := value.match(text, at)):
-            column, at = column + 1, found.end()
+        while column < len(self._header) - 1 and (match := value.match(text, at)):
+            column, at = column + 1, match.end()
         return column
 
     def _miscounted(self, values: list[str]) -> BadRecord:

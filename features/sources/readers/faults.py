@@ -1,4 +1,4 @@
-"""What is wrong with a file as a whole: it cannot be read, or is no table with the columns that are needed."""
+"""Faults of a file as a whole: it cannot be read, or it lacks columns that are needed."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from features.sources.contract import FileUnreadable
 
 
 def unreadable(path: Path, error: Exception, where: str = "") -> NoReturn:
-    """Raise FileUnreadable for what the file system, gzip or a table reader said of `path`."""
+    """Raise FileUnreadable for an error of the file system, gzip or a table reader about `path`."""
     if isinstance(error, FileNotFoundError):
         raise FileUnreadable(f"{path} does not exist") from None
     if isinstance(error, IsADirectoryError):
         raise FileUnreadable(f"{path} is a folder; expected a file (import the files of a folder one by one)") from None
-    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     kept = "; what stands before is imported, and importing the mended file again adds only the rest" if where else ""
-    raise FileUnreadable(f"{path} cannot be read{where}: {said}{kept}") from error
+    raise FileUnreadable(f"{path} cannot be read{where}: {reason}{kept}") from error
 
 
-def require(path: Path, found: Collection[str], required: Collection[str]) -> None:
-    """Check the columns of a table. Raises FileUnreadable with what was found and what was expected."""
-    missing = [column for column in required if column not in found and column.split(".")[0] not in found]
+def require(path: Path, columns: Collection[str], required: Collection[str]) -> None:
+    """Check the columns of a table. Raises FileUnreadable with the missing columns and those that the table has."""
+    missing = [column for column in required if column not in columns and column.split(".")[0] not in columns]
     if missing:
         raise FileUnreadable(
-            f"{path} has no column {', '.join(missing)}; it has {', '.join(found)}."
+            f"{path} has no column {', '.join(missing)}; it has {', '.join(columns)}."
             " Choose the --source that fits, or write a mapping (docs/howto/import.md)"
         )
-    repeated = sorted({column for column in found if column and list(found).count(column) > 1})
+    repeated = sorted({column for column in columns if column and list(columns).count(column) > 1})
     if repeated:
         raise FileUnreadable(f"{path} names a column twice: {', '.join(repeated)}")

@@ -1,4 +1,4 @@
-"""JSON lines to records: one object a line, also where it is broken in places."""
+"""Records of JSON lines: one object a line, which may be partly broken."""
 
 from __future__ import annotations
 

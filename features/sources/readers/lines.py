@@ -1,4 +1,4 @@
-"""The lines of a text file, plain or gzip'd, as a stream: what is in memory is one line, whatever the file's size."""
+"""The lines of a text file, plain or gzip'd, as a stream: one line is in memory, whatever the file's size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGEST_LINE = 1 << 20
 """Bytes of the longest line that is read; of a longer one, the beginning is kept as a dead letter."""
 
 GZIP = b"\x1f\x8b"
-"""How a gzip'd file begins."""
+"""The first bytes of a gzip'd file."""
 
 
 class Lines:
@@ -25,7 +25,7 @@ class Lines:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.number = 0
-        """Of the line given last, from 1."""
+        """The number of the line read last, from 1."""
         self._file: BinaryIO | None = None
         try:
             self.total = path.stat().st_size
@@ -61,13 +61,13 @@ def _unpacked(file: BinaryIO) -> io.RawIOBase:
 
 
 def _skip(text: BinaryIO, line: bytes) -> None:
-    """Leave the rest of a line that was cut."""
+    """Skip the rest of a line that was cut."""
     while line and not line.endswith(b"\n"):
         line = text.readline(LONGEST_LINE)
 
 
 def is_cut(line: bytes) -> bool:
-    """Whether a line was longer than what is read of one."""
+    """Whether a line was longer than `LONGEST_LINE` and was cut."""
     return len(line) == LONGEST_LINE
 
 

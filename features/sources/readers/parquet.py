@@ -1,4 +1,4 @@
-"""Parquet to records, batch by batch: the only file of the sources that needs pyarrow."""
+"""Records of a Parquet file, batch by batch: the only file of the sources that needs pyarrow."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _line = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 class ParquetReading:
-    """The rows of a Parquet file as mappings of column to Python value; NaN is taken as absent."""
+    """The rows of a Parquet file as mappings of column to Python value; NaN counts as absent."""
 
     def __init__(self, path: Path, required: Collection[str] = ()) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""Records that hold several: taken apart, each part as a record of its own."""
+"""Files whose records hold several records: each part becomes a record of its own."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from features.sources.readers.readers import read
 
 
 class PartsReading:
-    """A file whose records `apart` takes apart; None from it leaves a record as it is.
+    """A file whose records `apart` splits into parts; when it returns None, the record stays as it is.
 
-    `apart` raises BadRecord for a record that cannot be taken apart, which is then at fault as a whole.
+    `apart` raises BadRecord for a record that cannot be split, which is then rejected as a whole.
     """
 
     def __init__(self, path: Path, apart: Callable[[Mapping[str, Any]], Sequence[Mapping[str, Any]] | None]) -> None:

@@ -1,4 +1,4 @@
-"""A file to records, whichever of the known forms it has: Parquet, JSON lines or CSV, told by its first bytes."""
+"""The records of a file in any of the known forms: Parquet, JSON lines or CSV, recognised by its first bytes."""
 
 from __future__ import annotations
 
