@@ -21,10 +21,10 @@ def markdown() -> str:
         "<!-- Generated: python -m serving.http.api_reference > docs/api.md -->",
         "",
         "`waypost serve` answers on http://localhost:3000. The page `/docs` shows the same with examples of every",
-        "answer, and `/openapi.json` is the OpenAPI 3.1 document. Every answer about customers carries `as_of`, the",
-        "moment it speaks of, and `model`, the version of the bundle and the fingerprint of the features.",
+        "answer, and `/openapi.json` is the OpenAPI 3.1 document. Every answer about customers has `as_of`, the moment",
+        "that it is about, and `model`, the version of the bundle and the fingerprint of the features.",
         "",
-        "Each route but the open ones asks for a key ([which, and how to make them](howto/keys.md)). The first start",
+        "Each route but the open ones needs a key ([which, and how to make them](howto/keys.md)). The first start",
         "of the server makes one, with which all examples run: `KEY=$(cat data/first-key.txt)`.",
         "",
         "## Routes",
@@ -66,9 +66,9 @@ def scope_table() -> list[str]:
 
 
 def _who() -> Iterable[str]:
-    yield "Made from the table that the server goes by. A session is what a browser holds after `/login`; a visitor's"
-    yield "token speaks of the one customer it names. From pages of other origins only keys of the scope `write` and"
-    yield "visitors' tokens count."
+    yield "Made from the table that the server uses. A session is what a browser holds after `/login`; a visitor's"
+    yield "token is valid for the one customer it names. From pages of other origins only keys of the scope `write` and"
+    yield "visitors' tokens are accepted."
     kinds: tuple[Kind, ...] = (*(scope for scope in SCOPES if scope != "sign"), "session", "visitor")
     yield from ("", f"| route | nobody | {' | '.join(kinds)} |", f"| --- | --- |{' --- |' * len(kinds)}")
     for route in ROUTES:

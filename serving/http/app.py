@@ -31,32 +31,32 @@ from serving.process.worker import ScoreboardMissing, Worker
 
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),  # with `no-referrer` a browser would hide the origin of our own form
+    (b"referrer-policy", b"same-origin"),  # `no-referrer` would hide the origin of our own form
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 )
-"""On every answer. Pages carry a content security policy besides (`web.page.POLICY`)."""
+"""Headers of every answer. Pages also have a content security policy (`web.page.POLICY`)."""
 
 NO_STORE = (b"cache-control", b"no-store")
-"""On every answer that may hold customers' data, unless its endpoint says otherwise."""
+"""Header of every answer that may hold customers' data, unless its endpoint sets another."""
 
 CLOSE = (b"connection", b"close")
-"""On every answer of a server that stops: a connection closed between two requests would cut off the second."""
+"""Header of every answer of a stopping server: closing a connection between two requests would cut off the second."""
 
 EXPECTED = (Problem, ModelMissing, Overloaded, ScoreboardMissing)
-"""Errors that are no fault of the server: its log says nothing of them."""
+"""Errors that are no fault of the server and are not logged."""
 
 CLIENT_CLOSED = 499
-"""Status, by nginx's custom, of a request whose client did not wait for the answer."""
+"""Status of a request whose client disconnected before the answer, as nginx logs it."""
 
 logger = logging.getLogger("waypost")
 
 
 def application(worker: Worker, routes: Sequence[Route], framework: ASGIApp | None = None) -> ASGIApp:
-    """The application that answers `routes` out of `worker`; those without an endpoint `framework` answers, if given.
+    """The application that answers `routes` with `worker`; `framework`, if given, answers those without an endpoint.
 
-    It is one Starlette application; the routes without parameters are found in a table before it, which halves what
-    the framework takes of a score. No route is reached but through `Auth.enter`.
+    It is one Starlette application. Routes without parameters are looked up in a table before it, which halves the
+    framework's share of the time of a score. Every route is reached through `Auth.enter` alone.
     """
     shift = worker.settings.clock_shift
     auth = Auth(worker.settings, lambda: worker.clock() - shift)
@@ -100,7 +100,7 @@ def application(worker: Worker, routes: Sequence[Route], framework: ASGIApp | No
 
 
 def with_headers(app: ASGIApp, headers: Iterable[tuple[bytes, bytes]] = HEADERS) -> ASGIApp:
-    """`app`, with `headers` on each of its answers."""
+    """`app`, with `headers` added to each of its answers."""
     added = list(headers)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -115,7 +115,7 @@ def with_headers(app: ASGIApp, headers: Iterable[tuple[bytes, bytes]] = HEADERS)
 
 
 class _Passed(Response):
-    """An answer that another application gives, with the headers of ours."""
+    """An answer of another application, with our headers added."""
 
     def __init__(self, app: ASGIApp) -> None:
         super().__init__()
@@ -138,7 +138,7 @@ def _passing(app: ASGIApp) -> Endpoint:
 def _answering(
     worker: Worker, auth: Auth, origins: Origins, route: Route, endpoint: Endpoint
 ) -> Callable[[HttpRequest], Awaitable[Response]]:
-    """The endpoint as Starlette calls it: behind auth, failures become problems, and the time is taken."""
+    """The endpoint as Starlette calls it: behind auth, with failures as problems and the duration measured."""
     timers: dict[int, Histogram] = {}
     path, private, shared = route.path, route.scope != "open", route.from_pages
     always = origins.readable(HEADERS) if shared else HEADERS
@@ -155,7 +155,7 @@ def _answering(
             response = await endpoint(worker, request)
         except ClientDisconnect:
             response = Response(status_code=CLIENT_CLOSED)
-        except Exception as error:  # whatever it is, the client gets a problem and the log the place, never the values
+        except Exception as error:  # the client gets a problem, and the log the place in the code without values
             problem = problem_of(error)
             if problem.failure.status >= 500 and not isinstance(error, EXPECTED):
                 note_failure(logger, f"request {identity} to {path}", error)
@@ -178,17 +178,17 @@ def _answering(
 
 
 def _failed(problem: Problem, request: HttpRequest, identity: str) -> Response:
-    """The answer that tells of a problem; a browser that asks for a page and shows no key is led to where to log in."""
+    """The answer with a problem; a browser that asks for a page without a key is redirected to the login."""
     path = request.url.path
     wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
     if problem.code == "key_missing" and wants_page:
-        up = "/.." * (path.count("/") - 1)  # relative, so that it holds below a proxy's prefix
+        up = "/.." * (path.count("/") - 1)  # relative, so that it works behind a proxy's path prefix
         return Response(status_code=303, headers={"Location": f".{up}/login"})
     return problem.response(path, identity)
 
 
 def problem_of(error: Exception) -> Problem:
-    """What a client is told of an error."""
+    """The problem that answers an error."""
     match error:
         case Problem():
             return error

@@ -1,6 +1,6 @@
-"""Who may come in: what a request shows, what it opens (`serving.access.scopes`), and how often it may be used.
+"""Authentication: the credentials of a request, what they open (`serving.access.scopes`), and their rate limit.
 
-It stands before every endpoint, so it takes microseconds and never waits.
+It runs before every endpoint, so it takes microseconds and never waits.
 """
 
 from __future__ import annotations
@@ -26,37 +26,40 @@ from serving.settings import Settings
 
 CREATE = "waypost keys create --scope admin --name NAME"
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Waypost"'}
-"""Not of Basic: a browser would ask for a key itself, keep it, and send it along with what other sites' pages ask."""
+"""Without Basic: a browser would ask for a key itself, keep it, and send it with requests of other sites' pages too."""
 
 VISITOR_REQUESTS_PER_SECOND = 10.0
-"""Of one customer's tokens, over all workers."""
+"""Requests a second with one customer's tokens, over all workers."""
 
 PENDING, VISITOR = "waypost.pending", "waypost.visitor"
-"""Where the request keeps what is needed to judge the key in its body, and the customer of a visitor's token."""
+"""Where a request's scope keeps what is needed to check the key in its body, and the customer of a visitor's token."""
 
 logger = logging.getLogger("waypost")
 
 
 class Auth:
-    """Who may ask one worker. `clock` gives the true time, microseconds UTC: keys expire by it."""
+    """The authentication of one worker. `clock` gives the true time, microseconds UTC, by which keys expire."""
 
     def __init__(self, settings: Settings, clock: Callable[[], int]) -> None:
         self.keys = KeyFile(settings.keys) if settings.keys else None
         self.now = clock
         rate = settings.requests_per_second / settings.workers
-        self._holders, self._unknown = RateLimit(rate), RateLimit(rate)  # apart: no stranger costs a key its count
+        self._holders, self._unknown = (
+            RateLimit(rate),
+            RateLimit(rate),
+        )  # apart, so that unknown callers use up no key's limit
         self._visitors = RateLimit(VISITOR_REQUESTS_PER_SECOND / settings.workers)
         self._origins = settings.allowed_origins
         if self.keys is None:
-            logger.warning("the server runs without keys: this machine alone is answered")
+            logger.warning("the server runs without keys and answers this machine alone")
         elif self.keys.current() is None:
             logger.warning("there are no keys in %s, so nobody is answered: make some with `%s`", settings.keys, CREATE)
 
     def enter(self, route: Route, scope: Scope) -> None:
         """Let a request in, or raise a `Problem` of `route.OF_AUTH`.
 
-        Where the key may stand in the body and none of the headers is known, the request is let through to its
-        endpoint, which must ask `authorize_body_key` before it does anything.
+        Where the key may be in the body and the headers have no known key, the request is let through to its endpoint,
+        which must call `authorize_body_key` before it does anything.
         """
         if route.scope == "open":
             return
@@ -80,7 +83,7 @@ class Auth:
         self.admit(route, scope, holder, presented)
 
     def admit(self, route: Route, scope: Scope, holder: Holder | None, presented: bool) -> None:
-        """Let in whoever `holder` is, None for a key that is not known or, unless one was `presented`, for none."""
+        """Let a holder in, or raise a `Problem`. None is an unknown key or, unless one was `presented`, no key."""
         now = time.monotonic()
         if holder is None:
             self._unknown.take(_address(scope), now)
@@ -97,7 +100,7 @@ class Auth:
             scope[VISITOR] = holder.customer
 
     def admit_text(self, route: Route, scope: Scope, text: str | None, presented: bool) -> None:
-        """Let in whoever wrote the key `text` into the body."""
+        """Let in a request with the key `text` in its body, or raise a `Problem`."""
         key = self.known(text.encode("utf-8", "replace")) if text else None
         self.admit(route, scope, _holder(key), presented or bool(text))
 
@@ -107,11 +110,11 @@ class Auth:
         return ring.match(text, self.now()) if ring else None
 
     def count_unknown(self, scope: Scope) -> None:
-        """Count a request of whom nobody knows who sent it. Raises `Problem` `rate_limited`."""
+        """Count a request of an unknown caller. Raises `Problem` `rate_limited`."""
         self._unknown.take(_address(scope), time.monotonic())
 
     def _in_headers(self, ring: Keyring, route: Route, scope: Scope) -> tuple[Holder | None, bool]:
-        """Who the headers say it is, and whether there was anything that may have been a key."""
+        """The holder by the headers, and whether they had anything that may be a key."""
         credentials = plain = cookies = b""
         for name, value in scope["headers"]:
             if name == b"authorization":
@@ -123,12 +126,12 @@ class Auth:
         now = self.now()
         text = _text(credentials)
         token = looks_like_token(text)
-        for shown in (b"" if token else text, plain):
-            if shown and (key := ring.match(shown, now)):
+        for candidate in (b"" if token else text, plain):
+            if candidate and (key := ring.match(candidate, now)):
                 return _holder(key), True
         if token:
             return self._visitor(text, ring, route, scope, now), True
-        # What a session opens takes keys in headers alone; elsewhere a key of ours may stand in the body.
+        # The routes that a session opens take keys in headers alone; other requests may have a key in the body.
         key = read_session(cookies, ring, now) if cookies and route.key_in == "header" else None
         return (Holder("session", key.id) if key else None), bool(credentials or plain)
 
@@ -136,20 +139,20 @@ class Auth:
         try:
             customer = read_token(text, lambda key: ring.secret(key, now), now / 1e6)
         except TokenError as error:
-            if route.key_in != "header":  # another's token, of a gateway on the way: our key may stand elsewhere
+            if route.key_in != "header":  # the token of a gateway on the way: our key may be elsewhere
                 return None
             self.count_unknown(scope)
             raise Problem(
-                "token_refused", f"The visitor's token is not believed: {error}.", headers=dict(CHALLENGE)
+                "token_refused", f"The visitor's token is refused: {error}.", headers=dict(CHALLENGE)
             ) from None
         return Holder("visitor", customer, customer)
 
 
 def authorize_body_key(request: HttpRequest, text: str | None) -> None:
-    """Judge the key `text` (None for none) in the body of a route with `key_in="body"`, before anything is done.
+    """Check the key `text` (None for none) in the body of a route with `key_in="body"`, before anything is done.
 
-    Where the headers held a key of ours, or no keys are needed, the request was let in already and `text` is not
-    looked at. Raises a `Problem` of `route.OF_AUTH`.
+    Where the headers had a known key, or no keys are needed, the request was let in already and `text` is ignored.
+    Raises a `Problem` of `route.OF_AUTH`.
     """
     pending = request.scope.pop(PENDING, None)
     if pending is not None:
@@ -158,9 +161,9 @@ def authorize_body_key(request: HttpRequest, text: str | None) -> None:
 
 
 def authorize_customers(request: HttpRequest, customers: Iterable[str]) -> None:
-    """Refuse to speak of other customers than the one whom a visitor's token names.
+    """Refuse answers about other customers than the one that a visitor's token names.
 
-    Every endpoint of a route with `visitors` asks it before it does anything. Raises `Problem` `customer_refused`.
+    Every endpoint of a route with `visitors` calls it before it does anything. Raises `Problem` `customer_refused`.
     """
     visitor = request.scope.get(VISITOR)
     if visitor is not None and any(customer != visitor for customer in customers):
@@ -168,33 +171,33 @@ def authorize_customers(request: HttpRequest, customers: Iterable[str]) -> None:
 
 
 def log_in(request: HttpRequest, text: bytes) -> tuple[str, str]:
-    """The cookie of a session for whoever holds the key `text`, and else why there is none.
+    """The cookie of a session for the key `text`, or the reason why there is none; the other one is empty.
 
-    Raises a `Problem`: `foreign_origin` where another site's page sent the form, `rate_limited` for who guesses on.
+    Raises a `Problem`: `foreign_origin` where another site's page sent the form, `rate_limited` after many wrong keys.
     """
     auth: Auth = request.app.state.auth
     page = foreign_page(request.scope["headers"])
     if page is not None:
         raise Problem("foreign_origin", f"The form came from a web page of another origin, {page!r}.")
     if auth.keys is None:
-        return "", "The server runs without keys: this machine alone reads, and needs none."
+        return "", "The server runs without keys: it answers this machine alone, without a login."
     key, now = auth.known(text), auth.now()
     if key is None:
         auth.count_unknown(request.scope)
         return "", "The key is not known, or has expired."
     if not may_log_in(key):
-        return "", f"The key has the scope {key.scope}, which reads nothing; it takes one of read or admin."
+        return "", f"The key has the scope {key.scope}, which reads nothing; log in with one of read or admin."
     secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
     return session_header(open_session(key, now), secure=secure), ""
 
 
 def form_field(form: bytes, name: str) -> bytes:
-    """A field of a form or a query, as it was sent; empty when it is not there. Any bytes may stand in either."""
+    """A field of a form or a query, as it was sent; empty when it is missing. Any bytes are allowed."""
     return parse_qs(form.decode("latin-1")).get(name, [""])[0].encode()
 
 
 def count_unreadable(request: HttpRequest) -> None:
-    """Count a request whose body should have held its key, and could not be read, as that of an unknown caller.
+    """Count a request whose body may have its key, but could not be read, as that of an unknown caller.
 
     Raises `Problem` `rate_limited`.
     """
@@ -242,16 +245,16 @@ def _missing(route: Route) -> Problem:
 def _unknown() -> Problem:
     return Problem(
         "key_unknown",
-        "The key is not known, or has expired. `waypost keys list` on the server shows those there are.",
+        "The key is not known, or has expired. `waypost keys list` on the server shows the keys.",
         headers=dict(CHALLENGE),
     )
 
 
 def _closed(holder: Holder, route: Route) -> Problem:
-    """What somebody is told whose key is of another scope."""
+    """The problem of a holder whose scope does not open the route."""
     call = f"{route.method} {route.path}"
     if holder.kind == "session":
-        return Problem("scope_missing", f"A session opens reading by GET alone; send a key along with {call}.")
+        return Problem("scope_missing", f"A session only reads, by GET; send a key with {call}.")
     if holder.kind == "visitor":
         return Problem(
             "scope_missing", f"A visitor's token does not open {call}; it needs a key of {scopes_of(route)}."
@@ -269,7 +272,7 @@ def _foreign(holder: Holder, page: str) -> Problem:
         "foreign_origin",
         f"{what} came from a web page of another origin, {page!r}. Pages may hold keys of the scope `write` and "
         "visitors' tokens; revoke a key that others can read in a page, with `waypost keys revoke ID`. Behind a proxy, "
-        "have it pass on the `Host` that was asked for.",
+        "let the proxy pass on the original `Host`.",
     )
 
 
@@ -277,7 +280,7 @@ def _not_from_here(reason: str) -> Problem:
     return Problem(
         "keys_required",
         f"The server runs without keys, so it answers this machine alone, and {reason}. Start it without "
-        f"--without-keys, make a key with `{CREATE}`, and send it along.",
+        f"--without-keys, make a key with `{CREATE}`, and send it with the request.",
     )
 
 

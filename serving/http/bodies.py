@@ -1,4 +1,4 @@
-"""The body of a request that brings records: read at once where it is JSON, and else as far as it can be read."""
+"""The body of a request with records: parsed at once where it is JSON, else as far as it can be read."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from serving.http.messages import malformed
 
 
 class Body(NamedTuple):
-    """What a body says."""
+    """The content of a body."""
 
     content: Any
     odd: Mapping[int, Part]
-    """The records that are not JSON to the letter, by their places in the list; `content` has None for those that
-    cannot be read."""
+    """The records that are not valid JSON, by their places in the list; `content` has None for those that cannot be
+    read."""
 
 
 def strict(body: bytes) -> Any:
@@ -30,20 +30,20 @@ def strict(body: bytes) -> Any:
 
 
 def listed(body: bytes, name: str | None, is_message: IsMessage) -> Body:
-    """A body whose records are the list under `name`, or that is the list. Raises a `Problem` when it has no record."""
+    """A body whose records are the list under `name`, or that is the list. Raises a `Problem` without any record."""
     try:
         return Body(strict(body), {})
     except ValueError as error:
-        found = parts(body, name, is_message)
-        if found is None or not any(part.raw is None or part.raw.startswith(b"{") for part in found.parts):
+        salvaged = parts(body, name, is_message)
+        if salvaged is None or not any(part.raw is None or part.raw.startswith(b"{") for part in salvaged.parts):
             raise malformed(str(error)) from None
-    values = [part.value for part in found.parts]
-    odd = {index: part for index, part in enumerate(found.parts) if part.raw is not None}
-    return Body(values if name is None else {**mended(found.around), name: values}, odd)
+    values = [part.value for part in salvaged.parts]
+    odd = {index: part for index, part in enumerate(salvaged.parts) if part.raw is not None}
+    return Body(values if name is None else {**mended(salvaged.around), name: values}, odd)
 
 
 def alone(body: bytes) -> Body:
-    """A body that is one record. Raises a `Problem` when it does not even begin like one."""
+    """A body that is one record. Raises a `Problem` when it does not begin like one."""
     content, part = record_of(body)
     if part and part.reason and not body.lstrip().startswith(b"{"):
         raise malformed(part.reason)
@@ -51,13 +51,13 @@ def alone(body: bytes) -> Body:
 
 
 def lined(lines: Iterable[bytes]) -> Body:
-    """The lines of a body, of which each is a record."""
+    """A body of lines, each of which is a record."""
     records = [record_of(line) for line in lines]
     return Body([content for content, _ in records], {index: part for index, (_, part) in enumerate(records) if part})
 
 
 def record_of(raw: bytes) -> tuple[Any, Part | None]:
-    """The record that some bytes are, and its part when it is not JSON to the letter."""
+    """The record in some bytes, and its part when it is not valid JSON."""
     try:
         return strict(raw), None
     except ValueError as error:

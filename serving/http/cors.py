@@ -1,4 +1,4 @@
-"""Web pages of other origins that may send events (CORS); nothing else may be asked from another origin."""
+"""CORS: web pages of other origins may send events and ask with visitors' tokens, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from serving.http.route import Route
 Headers = list[tuple[bytes, bytes]]
 
 PREFLIGHT_SECONDS = 7200
-"""How long a browser may remember that it may send; no browser remembers longer."""
+"""How long a browser may cache a preflight answer; no browser caches it longer."""
 
 SENT = b", ".join(
     (
@@ -23,25 +23,25 @@ SENT = b", ".join(
         b"rsa-recovered",
     )
 )
-"""Headers that a page may send along. One that is missing here keeps the browser from sending at all."""
+"""Headers that a page may send. With any other header the browser does not send the request."""
 
 
 class Origins:
-    """The origins of `WAYPOST_ALLOWED_ORIGINS`, and those of `routes` that they may call."""
+    """The origins of `WAYPOST_ALLOWED_ORIGINS`, and the `routes` that they may call."""
 
     def __init__(self, allowed: Collection[str], routes: Iterable[Route]) -> None:
-        self._allowed = frozenset(each.encode("latin-1") for each in allowed)
-        # A browser asks before it sends to these; what holds a parameter is only read, and needs no asking.
+        self._allowed = frozenset(origin.encode("latin-1") for origin in allowed)
+        # Browsers send a preflight to these; routes with a parameter are only read, which needs none.
         called = [route for route in routes if allowed and route.from_pages and not route.path_parameters]
         self._pairs = {(route.method, path) for route in called for path in route.paths}
 
     def readable(self, headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
-        """`headers` of an answer that a page of another origin may get: a beacon's counts as blocked otherwise."""
+        """`headers`, so that a page of another origin may get the answer: else browsers count a beacon as blocked."""
         policy = b"cross-origin-resource-policy"
         return tuple((name, b"cross-origin" if name == policy and self._allowed else value) for name, value in headers)
 
     def headers(self, scope: Scope) -> Headers:
-        """What an answer of a route for pages carries, so that the page that asked may read it."""
+        """The headers that let the page that sent the request read the answer of a route for pages."""
         if not self._allowed:
             return []
         answer = self._permission(scope)
@@ -50,7 +50,7 @@ class Origins:
         return answer
 
     def preflight(self, scope: Scope) -> Response | None:
-        """The answer to a browser that asks before it sends; None where it may not, or asks something else."""
+        """The answer to a preflight request; None where it is refused, or is no preflight."""
         method = _header(scope, b"access-control-request-method") or b""
         if (method.decode("latin-1"), scope["path"]) not in self._pairs:
             return None
@@ -67,7 +67,7 @@ class Origins:
         return response
 
     def _permission(self, scope: Scope) -> Headers:
-        """`Vary`, and the permission where there is one."""
+        """`Vary`, and the permission where the origin has it."""
         origin = _header(scope, b"origin")
         granted = b"*" if b"*" in self._allowed else origin if origin in self._allowed else None
         vary = [(b"vary", b"Origin")]
@@ -75,10 +75,10 @@ class Origins:
 
 
 def refused_page(path: str, origin: str) -> str:
-    """Why a web page may not call a path, for whoever looks at what the browser was answered."""
+    """Why a web page may not call a path, for the developer who reads the answer in the browser."""
     return (
         f"A web page of {origin[:100]!r} may not call {path[:100]}. Pages may send events, and ask with visitors' "
-        f"tokens, from the origins the server was started with: WAYPOST_ALLOWED_ORIGINS={origin[:100]} waypost serve."
+        f"tokens, from the allowed origins: WAYPOST_ALLOWED_ORIGINS={origin[:100]} waypost serve."
     )
 
 

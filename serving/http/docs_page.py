@@ -15,9 +15,7 @@ from serving.web.page import render
 
 @dataclass(frozen=True)
 class Operation:
-    """A route as the page shows it: `command` asks its first example, and `answer` is what comes back; either may be
-    empty.
-    """
+    """A route as the page shows it: `command` sends its first example, `answer` is the response; both may be empty."""
 
     route: Route
     description: str
@@ -28,7 +26,7 @@ class Operation:
 
 
 def docs_page(routes: Sequence[Route]) -> str:
-    """The page over the table of routes."""
+    """The page of all `routes`."""
     groups = [
         (name, text.rstrip("."), [_operation(route) for route in routes if route.tag == name])
         for name, text in TAGS.items()
@@ -50,7 +48,7 @@ def _operation(route: Route) -> Operation:
 
 
 def _parameters(route: Route) -> list[tuple[str, str]]:
-    """The names of the parameters, those in the path first, and what each is."""
+    """The names and descriptions of the parameters, those in the path first."""
     named = [(name, text) for name, (text, _) in route.path_parameters.items()]
     if route.query:
         fields = route.query.model_json_schema()["properties"]
@@ -64,7 +62,7 @@ def _with_default(field: dict[str, Any]) -> str:
 
 
 def _command(route: Route) -> str:
-    """A command line that asks the first example; empty for what is not asked from programs."""
+    """A command line that sends the first example; empty for routes that are not for programs."""
     if not route.path.startswith("/v1/"):
         return ""
     path, key = route.path, "" if route.scope == "open" else '-u "$KEY:" '

@@ -1,4 +1,4 @@
-"""How often one caller may ask, and how deep a body may be nested."""
+"""How often one caller may send requests, and how deep a body may be nested."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from features.sources.readers.broken_json import DEEPEST
 from serving.http.problems import Problem
 
 BURST_SECONDS = 2.0
-"""What a caller who was quiet may ask at once, in seconds of the rate."""
+"""The burst that a caller may send after a pause, in seconds of the rate."""
 
 MOST_BUCKETS = 4096
 
 MOST_REPEATED = 16 << 20
-"""Bytes that what a body says once for all of its records may come to, when each of them has it."""
+"""Most bytes of a body's shared part, counted once per record that keeps a copy of it."""
 
 
 class RateLimit:
-    """A token bucket for each caller: `rate` requests a second, and `BURST_SECONDS` worth of them at once.
+    """A token bucket per caller: `rate` requests a second, with bursts of `BURST_SECONDS` times as many.
 
-    `rate` 0 limits nothing. The buckets are bounded: beyond `MOST_BUCKETS` the one that was made first is forgotten,
+    `rate` 0 limits nothing. The number of buckets is bounded: beyond `MOST_BUCKETS` the oldest one is dropped,
     which can only be to its caller's advantage.
     """
 
@@ -59,7 +59,7 @@ class RateLimit:
 
 
 def repeats_too_much(shared: bytes, records: int) -> bool:
-    """Whether `shared` is too much to be kept with each of so many records: a body could be many times itself."""
+    """Whether a copy of `shared` with each of so many records would multiply the size of the body too much."""
     return records > 1 and len(shared) * records > MOST_REPEATED
 
 
@@ -72,15 +72,15 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
 def too_deep(body: bytes) -> bool:
     """Whether `body` has more than `DEEPEST` objects and lists within each other.
 
-    Bodies with few brackets are not looked at further. Where no text holds a quote or a bracket, which shows in that
-    nothing stands between its quotes, innermost pairs are struck out level by level; other bodies are read token by
-    token, some thirty times as slowly.
+    Bodies with few brackets are accepted at once. Where no text holds a quote or a bracket, which shows because every
+    two quotes are adjacent, innermost pairs are removed level by level; other bodies are read token by token, some
+    thirty times as slowly.
     """
     brackets = body.translate(_ALIKE, _OTHERS)
     if brackets.count(b"[") <= DEEPEST:
         return False
     brackets = brackets.replace(b'""', b"")
-    # To look for one byte costs a fraction of what it costs to look for two.
+    # A search for one byte costs a fraction of a search for two.
     if b'"' in brackets or (b"\\" in body and b'\\"' in body):
         return _deepest(body) > DEEPEST
     for _ in range(DEEPEST):
@@ -103,5 +103,5 @@ def _deepest(body: bytes) -> int:
         elif first in b"]}":
             depth -= 1
             if depth < 0:
-                return 0  # no JSON: parsing will say so
+                return 0  # not JSON: parsing will fail
     return depth

@@ -1,4 +1,4 @@
-"""One exchange over HTTP: the body of a request read within limits and checked, an answer written."""
+"""Reading requests within limits and checking them, and writing answers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return str(value, "ascii")
-    # An id among others, no secret; the operating system's randomness is a system call.
+    # The id need not be secret, and the operating system's randomness would cost a system call.
     return f"{random.getrandbits(64):016x}"
 
 
@@ -52,9 +52,9 @@ async def read_body(
 ) -> tuple[bytes, str]:
     """The body, unpacked, and its media type. Raises a `Problem` for a type not `accepted`, an encoding, or its size.
 
-    A body announced larger than its route takes is not read; one without a length, or packed, is read and unpacked up
-    to the limit and not a byte further. `too_large` is the code of that problem. Raises `malformed_json` for a body
-    nested too deep, unless `any_depth` is taken.
+    A body whose announced length is above the route's limit is not read; one without a length, or packed, is read and
+    unpacked up to the limit and not a byte further. `too_large` is the code of that problem. Raises `malformed_json`
+    for a body nested too deep, unless `any_depth` is allowed.
     """
     most = request.scope[ROUTE].most_bytes
     headers = dict(request.scope["headers"])
@@ -115,13 +115,13 @@ async def _received(request: HttpRequest, most: int) -> bytes:
 
 
 class _TooLarge(Exception):
-    """The body is larger than its route takes; the message says how large."""
+    """The body is larger than its route allows; the message says how large."""
 
 
 def unpacked(packed: bytes, most: int) -> bytes:
-    """What was packed with gzip, up to `most` bytes: unpacking stops there, so a bomb costs no memory.
+    """Unpack gzip data, up to `most` bytes: unpacking stops there, so that a decompression bomb costs no memory.
 
-    Raises a `Problem` for what is no gzip, breaks off, or goes on after its end.
+    Raises a `Problem` for data that is not gzip, is cut off, or has data after its end.
     """
     stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
@@ -131,7 +131,7 @@ def unpacked(packed: bytes, most: int) -> bytes:
     if len(whole) > most:
         raise _TooLarge(f"more than {most:,} bytes when unpacked")
     if not stream.eof or stream.unused_data:
-        fault = "goes on after its end" if stream.eof else "breaks off before its end"
+        fault = "has data after its end" if stream.eof else "is cut off before its end"
         raise Problem("malformed_gzip", f"The gzip data {fault}. Send the body again, as one stream.")
     return whole
 
@@ -148,7 +148,7 @@ def parse(model: type[RequestModel], body: bytes) -> RequestModel:
 
 
 def check_query(route: Route, scope: Scope) -> None:
-    """Raise a `Problem` naming the query parameters that the route does not take, and those that it does."""
+    """Raise a `Problem` that names unknown query parameters, and those that the route knows."""
     known = route.parameters
     if not scope["query_string"] or known is None:
         return
@@ -165,11 +165,11 @@ def check_query(route: Route, scope: Scope) -> None:
 
 def parse_query(model: type[RequestModel], query: QueryParams) -> RequestModel:
     """The query string as `model`. Raises a `Problem` `invalid_request` with every fault."""
-    said = Counter(name for name, _ in query.multi_items())
-    twice = [name for name, times in said.items() if times > 1]
+    counts = Counter(name for name, _ in query.multi_items())
+    twice = [name for name, times in counts.items() if times > 1]
     if twice:
-        errors = [ProblemError(pointer=f"?{name}", code="repeated", detail="is said more than once") for name in twice]
-        raise Problem("invalid_request", f"?{shorten(twice[0])} is said more than once; expected once.", errors)
+        errors = [ProblemError(pointer=f"?{name}", code="repeated", detail="is given more than once") for name in twice]
+        raise Problem("invalid_request", f"?{shorten(twice[0])} is given more than once; expected once.", errors)
     try:
         return model.model_validate(dict(query))
     except ValidationError as error:
@@ -209,7 +209,7 @@ def _detail(fault: Mapping[str, Any]) -> str:
 
 
 def shorten(text: str) -> str:
-    """`text`, cut to what a message can carry."""
+    """`text`, cut to 80 characters for a message."""
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

@@ -19,18 +19,18 @@ VERSION = "1"
 TITLE = "Waypost"
 DESCRIPTION = (
     "Follows every customer of a shop along the journey, predicts where each one goes next, and answers with the next "
-    "best action. Times are ISO 8601 in UTC. An event that was answered is on disk and in every later answer. Errors "
+    "best action. Times are ISO 8601 in UTC. An accepted event is on disk and in every later answer. Errors "
     "are RFC 9457 problems with a `code` for programs."
 )
 TAGS = {
     "events": "What customers did.",
-    "segment": "What customers did, as Segment's and RudderStack's clients tell it.",
-    "measurement": "What customers did, as GA4's Measurement Protocol tells it.",
-    "browsers": "What customers did, as GA4's tag in the browser tells it, and what other clients there ask first.",
+    "segment": "What customers did, in the protocol of Segment's and RudderStack's clients.",
+    "measurement": "What customers did, in GA4's Measurement Protocol.",
+    "browsers": "What customers did, as GA4's tag in the browser sends it, and the settings of other clients there.",
     "answers": "What to expect of a customer, and what to do.",
-    "customers": "What is known of a customer, and of all.",
-    "operations": "Whether the server is well.",
-    "pages": "For people.",
+    "customers": "What is known about one customer, and about all.",
+    "operations": "The state of the server.",
+    "pages": "Pages for people.",
 }
 SECURITY = {
     "basic": {"type": "http", "scheme": "basic", "description": "The key as the user, with an empty password."},
@@ -38,7 +38,7 @@ SECURITY = {
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The key."},
     "query": {"type": "apiKey", "in": "query", "name": "api_secret", "description": "The key, for GA4's clients only."},
 }
-"""The ways to send a key. Segment's clients may put it in the body besides, which OpenAPI has no word for."""
+"""The ways to send a key. Segment's clients may also send it in the body, which OpenAPI cannot express."""
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -89,8 +89,8 @@ def _operation(route: Route) -> Json:
         "summary": route.summary,
         "description": route.description,
     }
-    if told := parameters(route):
-        operation["parameters"] = told
+    if described := parameters(route):
+        operation["parameters"] = described
     if content := _request_content(route):
         operation["requestBody"] = {"required": route.request is not None, "content": content}
     success = _success(route)
@@ -101,7 +101,7 @@ def _operation(route: Route) -> Json:
 
 
 def _beside(answers: Json, failures: Json) -> Json:
-    """Both by status; where a status is that of an answer and of problems, either may come."""
+    """Answers and failures by status; a status of both describes both."""
     both = {
         status: {
             **failures[status],
@@ -114,10 +114,10 @@ def _beside(answers: Json, failures: Json) -> Json:
 
 
 def _security(route: Route) -> list[Json]:
-    """The ways in: none is asked of an open route; of the others what `serving.access.scopes` lets open its scope."""
+    """The ways to send the key of a route, with its scope; none for an open route."""
     if route.scope == "open":
         return []
-    return [{way: [route.scope]} for way in SECURITY if way != "query" or route.key_in in ("query", "form")]
+    return [{scheme: [route.scope]} for scheme in SECURITY if scheme != "query" or route.key_in in ("query", "form")]
 
 
 def _request_content(route: Route) -> Json:
@@ -167,7 +167,7 @@ def _failure(status: int, codes: Sequence[str]) -> Json:
     if status == 401:
         headers["WWW-Authenticate"] = {"description": "Asks for a key.", "schema": {"type": "string"}}
     if status == 429:
-        text = "The same, under the name that Segment's clients know."
+        text = "The same as `Retry-After`, under the name that Segment's clients read."
         headers["X-RateLimit-Reset"] = {"description": text, "schema": {"type": "integer"}}
     return {
         "description": " ".join(f"`{code}`: {FAILURES[code].doc}" for code in codes),
@@ -197,5 +197,5 @@ def _problem_example(code: str) -> Mapping[str, Any]:
 
 
 def text(routes: Sequence[Route]) -> str:
-    """The document as a file has it."""
+    """The document as the text of a file."""
     return json.dumps(document(routes), indent=1, ensure_ascii=False) + "\n"

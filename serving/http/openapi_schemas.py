@@ -1,9 +1,9 @@
-"""The schemas of the OpenAPI document: pydantic's, written as those who generate clients from them read them right.
+"""The schemas of the OpenAPI document: pydantic's, adapted so that generators of clients understand them.
 
-- A set of words, and a union, is a schema of its own, so that it becomes one type, however many fields hold it.
-- A field that may be left out is not required and names its default in words: generators of TypeScript take the keyword
-  `default` to mean that the field is always there.
-- A parameter of a query is left out or there, never null.
+- An enumeration or a union is a schema of its own, so that it becomes one type however many fields use it.
+- A field that may be left out is not required and has its default in the description: generators of TypeScript take
+  the keyword `default` to mean that the field is always there.
+- A query parameter is absent or present, never null.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ _OF_FIELD = ("title", "description", "examples", "deprecated")
 
 
 def components(routes: Iterable[Route]) -> Json:
-    """Every schema that the routes send or answer, and the sets of words in them, by name."""
+    """Every schema of the requests and answers of the routes, and their enumerations and unions, by name."""
     routes = list(routes)
     requests = {route.request for route in routes if route.request}
     answers = {route.answer for route in routes if route.answer} | {ProblemAnswer}
-    wanted: list[tuple[type[BaseModel], Any]] = [(each, "validation") for each in requests]
-    wanted += [(each, "serialization") for each in answers]
+    wanted: list[tuple[type[BaseModel], Any]] = [(model, "validation") for model in requests]
+    wanted += [(model, "serialization") for model in answers]
     wanted.sort(key=lambda pair: pair[0].__name__)
     _, definitions = models_json_schema(wanted, ref_template=PREFIX + "{model}")
     named: Json = {}
-    found = {name: _cleared(schema, named) for name, schema in definitions["$defs"].items()}
-    return dict(sorted({**found, **named}.items()))
+    schemas = {name: _cleared(schema, named) for name, schema in definitions["$defs"].items()}
+    return dict(sorted({**schemas, **named}.items()))
 
 
 def parameters(route: Route) -> list[Json]:
@@ -64,9 +64,9 @@ def _query_parameter(name: str, field: Json) -> Json:
 
 
 def _cleared(schema: Any, named: Json) -> Any:
-    """`schema` without defaults, what has a name of its own moved to `named`."""
+    """`schema` without defaults; schemas with a name of their own are moved to `named`."""
     if isinstance(schema, list):
-        return [_cleared(each, named) for each in schema]
+        return [_cleared(part, named) for part in schema]
     if not isinstance(schema, dict):
         return schema
     cleared = {name: _cleared(value, named) for name, value in schema.items() if name != "properties"}
@@ -76,7 +76,7 @@ def _cleared(schema: Any, named: Json) -> Any:
 
 
 def _cleared_field(field: Json, named: Json) -> Json:
-    """A field without the title that repeats its name, its default told in words."""
+    """A field without the title that repeats its name, and with its default in the description."""
     default = field.get("default")
     cleared: Json = _cleared({key: value for key, value in field.items() if key not in ("default", "title")}, named)
     if default is not None:
@@ -85,7 +85,7 @@ def _cleared_field(field: Json, named: Json) -> Json:
 
 
 def _moved(schema: Json, named: Json) -> Json:
-    """A reference to a schema that goes by its own name; what is said of the field stays with the field."""
+    """A reference to a schema with a name of its own; the description of the field stays with the field."""
     name = schema[NAME]
     own = {key: value for key, value in schema.items() if key not in (NAME, *_OF_FIELD)}
     if named.setdefault(name, own) != own:
@@ -94,7 +94,7 @@ def _moved(schema: Json, named: Json) -> Json:
 
 
 def _nullable(schema: Json) -> Json:
-    """A plain type or null in one schema, as JSON Schema says it shortest: of two, generators make a type between."""
+    """A plain type or null in one schema, because generators make an extra type of two alternatives."""
     options = schema.get("anyOf", ())
     plain = [option for option in options if option.get("type") != "null"]
     if len(options) != 2 or len(plain) != 1 or not isinstance(plain[0].get("type"), str):

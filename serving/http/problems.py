@@ -1,6 +1,6 @@
 """Every way a request can fail, in one table, and the RFC 9457 problem that answers it.
 
-A problem's `type` is an address on this server: `/docs#CODE` opens the line about it.
+A problem's `type` is an address on this server: `/docs#CODE` shows the line about it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RETRY_SECONDS = 2
 
 
 class Failure(NamedTuple):
-    """One kind of problem: the HTTP status, a title for people, what it means and what helps."""
+    """One kind of problem: the HTTP status, a title for people, its meaning and a remedy."""
 
     status: int
     title: str
@@ -34,82 +34,80 @@ FAILURES: dict[str, Failure] = {
         "The body is not JSON",
         "The body could not be read, or is nested deeper than 64 levels. Nothing was done.",
     ),
-    "not_found": Failure(404, "No such address", "No route has this path. `/docs` lists them."),
+    "not_found": Failure(404, "No such path", "No route has this path. `/docs` lists the routes."),
     "unknown_segment": Failure(404, "No such segment", "`GET /v1/segments` lists the segments there are."),
     "unknown_decision": Failure(
         404, "No such decision", "This customer has no decision with this id. Ask `POST /v1/next-best-action` first."
     ),
     "method_not_allowed": Failure(405, "Wrong method", "The path exists, but not with this method; see `Allow`."),
     "decision_conflict": Failure(
-        409, "The id is taken", "The id belongs to another customer's decision or to another event. Send a new one."
+        409, "The id is in use", "The id belongs to another customer's decision or to another event. Send a new one."
     ),
     "cursor_expired": Failure(
-        410, "The cursor is too old", "The page's sweep is no longer kept. Begin again without a cursor."
+        410, "The cursor is too old", "The sweep of the page is no longer kept. Start again without a cursor."
     ),
     "body_too_large": Failure(
-        413, "The body is too large", "The body is larger than its route reads. Send several requests."
+        413, "The body is too large", "The body is larger than its route allows. Send several requests."
     ),
-    "body_too_slow": Failure(408, "The body came too slowly", "The body must arrive within 5 s. Nothing was done."),
+    "body_too_slow": Failure(408, "The body arrived too slowly", "The body must arrive within 5 s. Nothing was done."),
     "unsupported_media_type": Failure(415, "Wrong content type", "Send `Content-Type: application/json`."),
     "unsupported_encoding": Failure(
         415, "Wrong content encoding", "Send the body as it is, or with `Content-Encoding: gzip`."
     ),
     "invalid_request": Failure(
         422,
-        "The request does not fit",
+        "The request is invalid",
         "Fields of the JSON, or parameters of the query, are missing, unknown, of a wrong type or out of range.",
     ),
     "no_event_accepted": Failure(
         422,
         "No event was accepted",
-        "Every event of the request is faulty. All are kept as dead letters, with reasons.",
+        "Every event of the request is invalid. All are kept as dead letters, with reasons.",
     ),
     "internal_error": Failure(
-        500, "The server failed", "A fault of the server; its log has the place under this `request_id`."
+        500, "The server failed", "A fault of the server; its log has the place in the code under this `request_id`."
     ),
     "model_missing": Failure(503, "No model", "There is no usable model bundle. Run `waypost train`.", retry=True),
     "scoreboard_missing": Failure(
-        503, "No scoreboard yet", "The first sweep of all customers is not done yet. Try again shortly.", retry=True
+        503, "No scoreboard yet", "The first sweep of all customers is not finished yet. Try again shortly.", retry=True
     ),
     "store_busy": Failure(
-        503, "The store is busy", "Another process holds the store. Nothing was kept; try again.", retry=True
+        503, "The store is busy", "Another process has locked the store. Nothing was kept; try again.", retry=True
     ),
-    "store_full": Failure(
-        503, "The store is full", "The disk has no room left. Nothing was kept; make room.", retry=True
-    ),
+    "store_full": Failure(503, "The store is full", "The disk is full. Nothing was kept; free some space.", retry=True),
     "store_unavailable": Failure(
         503,
         "The store cannot be used",
         "The store is missing, damaged or not writable. Run `waypost doctor`.",
         retry=True,
     ),
-    "overloaded": Failure(
-        503, "Too many writes wait", "More writes wait than the server queues. Try again.", retry=True
-    ),
+    "overloaded": Failure(503, "Too many writes wait", "The queue of writes is full. Try again.", retry=True),
     "key_missing": Failure(
         401, "No key", "The request holds no key. Send one as `Authorization: Bearer KEY`, or as the user of Basic."
     ),
-    "key_unknown": Failure(401, "Unknown key", "The key is none of this server's, or has expired or been revoked."),
+    "key_unknown": Failure(401, "Unknown key", "The server does not have this key, or it has expired or been revoked."),
     "token_refused": Failure(
         401,
-        "The visitor's token is not believed",
-        "It is of another form or signature, or too old, or made for too long.",
+        "The visitor's token is refused",
+        "Its form or signature is wrong, or it has expired, or it is valid for too long.",
     ),
-    "scope_missing": Failure(403, "The key does not open this", "The key is known, but its scope is another."),
+    "scope_missing": Failure(
+        403, "The key does not open this", "The key is known, but its scope does not open this route."
+    ),
     "customer_refused": Failure(
-        403, "Another customer's answer", "A visitor's token opens what is about the one customer it names."
+        403, "Another customer's answer", "A visitor's token opens answers about the one customer it names."
     ),
     "foreign_origin": Failure(
         403,
         "Not from a web page",
-        "A web page of another origin sent a key or a session that is not made to be public. Only keys of the scope "
-        "`write` and visitors' tokens are.",
+        "A web page of another origin sent a key or a session that must not be public. Only keys of the scope `write` "
+        "and visitors' tokens may be.",
     ),
     "keys_required": Failure(
         403,
         "Keys are needed",
-        "There are no keys, or the server runs without them for this machine alone, and the request may be from "
-        "elsewhere. Run `waypost keys create`.",
+        "There are no keys, or the server runs without them for this machine alone and the request may be from "
+        "another. Run `waypost keys create`.",
     ),
     "rate_limited": Failure(
         429,
@@ -144,8 +142,8 @@ UNREADABLE = (
     "unsupported_encoding",
 )
 BODY = (*UNREADABLE, "invalid_request")
-"""Sets of failures that routes share: of every one, of those that read or write the store, of those that answer out of
-the scoreboard, and of those that read a body, as far as it is read and until it is understood."""
+"""Sets of failures that routes share: those of every route, of routes that read or write the store, of routes that
+answer from the scoreboard, of a body that cannot be read, and of one that cannot be read or is invalid."""
 
 
 class ProblemError(Answer):
@@ -164,10 +162,10 @@ class ProblemAnswer(Answer):
     status: int
     detail: str
     instance: str = Field(description="Path of the request.")
-    code: str = Field(description="Stable word for programs to test.")
-    message: str = Field(description="The same as `detail`, where clients of Segment's protocol look for it.")
+    code: str = Field(description="Stable code for programs.")
+    message: str = Field(description="The same as `detail`, in the field that clients of Segment's protocol read.")
     errors: list[ProblemError] = Field(
-        description="Each fault of the request, when there are several or they have a place."
+        description="Every fault of the request, when there are several or they have a place."
     )
     request_id: str = Field(
         description="Also in the `X-Request-Id` header, and in the server's log when the server failed."
@@ -221,15 +219,17 @@ class Problem(Exception):
 
 
 def store_problem(error: LogError) -> Problem:
-    """The problem that tells a client of a failed store, without the store's own message: it may name paths."""
+    """The problem of a failed store, without the store's own message, which may name paths."""
     if isinstance(error, LogBusy):
         return Problem(
             "store_busy", "The store is locked by another process; nothing was kept. Send the request again."
         )
     if isinstance(error, LogFull):
-        return Problem("store_full", "The disk of the store is full; nothing was kept. Make room, then send it again.")
+        return Problem(
+            "store_full", "The disk of the store is full; nothing was kept. Free some space, then send it again."
+        )
     return Problem(
         "store_unavailable",
-        "The store cannot be used. Send the same request again later: should it have been kept all the same, it counts "
-        "as a duplicate. Run `waypost doctor` on the server.",
+        "The store cannot be used. Send the same request again later: if it was kept nevertheless, it counts as a "
+        "duplicate. Run `waypost doctor` on the server.",
     )

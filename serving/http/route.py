@@ -1,4 +1,4 @@
-"""What one route is: its address, what it reads and answers, how it can fail, and who answers."""
+"""One route: its path, what it reads and answers, how it can fail, and its endpoint."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 Endpoint = Callable[["Worker", HttpRequest], Awaitable[Response]]
 
 KeyPlace = Literal["header", "body", "query", "form"]
-"""Where a key may stand: in a header; in `writeKey` of the body or the query too; in `api_secret` of the query too; in
-`api_secret` of a form in the query or the body too."""
+"""Where a key may be: in a header; also in `writeKey` of the body or the query; also in `api_secret` of the query; also
+in `api_secret` of a form in the query or the body."""
 
 ROUTE = "waypost.route"
 """Where the scope of a request keeps its `Route`."""
 
 SMALL_BODY = 16 * 1024
-"""Bytes of a body that speaks of one customer."""
+"""Most bytes of a body about one customer."""
 
 OF_AUTH = (
     "key_missing",
@@ -38,7 +38,7 @@ OF_AUTH = (
     "keys_required",
     "rate_limited",
 )
-"""Problems of auth: of every route that is not open."""
+"""Problems of authentication, which every route that is not open has."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,15 +46,15 @@ class Route:
     """One method of one path. `name` is the operation's id, `problems` are keys of `problems.FAILURES`.
 
     `aliases` are other paths of the same route, as clients of others' protocols write them: they are answered like
-    `path`, and the document names them instead of repeating the operation. `public` is a route that web pages of
-    other origins may call, as those that write and those for `visitors` are.
+    `path`, and the document names them instead of repeating the operation. Web pages of other origins may call a
+    `public` route, one that writes, and one for `visitors`.
 
     `endpoint` is None for a path that the framework answers. `path_parameters` maps a name to its description and
-    an example; `also_reads` and `also_answers` map further media types to an example, `also_statuses` further statuses
-    under which the same body comes to what they mean. `key_in` is where a key may stand beside the headers; with `body`
-    and `form` the endpoint hands it to `auth.authorize_body_key`. `visitors` says whether a visitor's token opens it:
-    its endpoint asks `auth.authorize_customers` for each customer. Bodies have up to `most_bytes`. `success` is the
-    status of an answer that is no failure; 204 has no body.
+    an example; `also_reads` and `also_answers` map further media types to an example; `also_statuses` maps further
+    statuses of the same body to their meaning. `key_in` is where a key may be beside the headers; with `body` and
+    `form` the endpoint gives it to `auth.authorize_body_key`. `visitors` says whether a visitor's token opens the
+    route: its endpoint calls `auth.authorize_customers`. Bodies have up to `most_bytes`. `success` is the status of a
+    successful answer; 204 has no body.
     """
 
     name: str
@@ -90,7 +90,7 @@ class Route:
 
     @property
     def description(self) -> str:
-        """What it does, and the other paths under which it does the same."""
+        """What the route does, and its other paths."""
         others = " and ".join(f"`{alias}`" for alias in self.aliases)
         return f"{self.doc} {others} {'is' if len(self.aliases) == 1 else 'are'} the same." if others else self.doc
 
@@ -98,8 +98,8 @@ class Route:
     def parameters(self) -> frozenset[str] | None:
         """Names of the query parameters that it takes; None when it takes any.
 
-        Clients of others' protocols add their version, their build or a random number to an address, and give up what
-        they send on an error.
+        Clients of others' protocols add their version, their build or a random number to an address, and drop their
+        events on an error.
         """
         if self.public or self.key_in != "header":
             return None
@@ -112,14 +112,14 @@ class Route:
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """Every way a request can fail here: by auth, by its query, or in its endpoint."""
+        """Every way a request can fail: in authentication, by its query, or in its endpoint."""
         auth = () if self.scope == "open" else (*OF_AUTH, *(("customer_refused",) if self.visitors else ()))
         query = () if self.parameters is None else ("invalid_request",)
         return tuple(dict.fromkeys((*auth, *self.problems, *query)))
 
 
 def opens(kind: Kind, route: Route) -> bool:
-    """Whether whoever shows this may call the route."""
+    """Whether a credential of this kind opens the route."""
     if route.scope == "open":
         return True
     if (kind == "session" and route.method != "GET") or (kind == "visitor" and not route.visitors):
@@ -135,4 +135,4 @@ def scopes_of(route: Route) -> str:
 
 def scopes_that_open(route: Route) -> list[KeyScope]:
     """The scopes of keys that open a route, the narrowest first."""
-    return sorted((each for each in SCOPES if opens(each, route)), key=lambda each: len(OPENS[each]))
+    return sorted((scope for scope in SCOPES if opens(scope, route)), key=lambda scope: len(OPENS[scope]))

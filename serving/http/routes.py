@@ -1,4 +1,4 @@
-"""The table of all resources. The server, its OpenAPI document and who may call what are all made from it."""
+"""The table of all resources, from which the server, its OpenAPI document and its table of scopes are made."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ RESOURCES: tuple[Iterable[Route], ...] = (
     recommendations.ROUTES,
     decisions.ROUTES,
     rewards.ROUTES,
-    # An id may hold a slash: what stands behind an id comes before the id alone.
+    # An id may hold a slash, so routes with a suffix after the id come before the id alone.
     merges.ROUTES,
     personal_data.ROUTES,
     customers.ROUTES,
@@ -53,7 +53,7 @@ RESOURCES: tuple[Iterable[Route], ...] = (
 
 
 def all_routes() -> tuple[Route, ...]:
-    """Every route, those of the insights made from the catalogue as it is now."""
+    """Every route; those of the insights are made from the current catalogue."""
     return tuple(route for routes in RESOURCES for route in routes)
 
 

@@ -1,4 +1,4 @@
-"""Where a request comes from, as far as it can be told: another site's page, a proxy, this machine itself."""
+"""Where a request comes from, as far as it shows: another site's page, a proxy, this machine itself."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ PROXIES = frozenset({b"via", b"forwarded", b"x-real-ip", b"x-client-ip", b"true-
 """Headers that proxies add, beside all that begin with `X-Forwarded`."""
 
 OWN_SITE = frozenset({b"same-origin", b"none"})
-"""What browsers say of a request that our own page makes, or nobody's: who typed the address."""
+"""Values of `Sec-Fetch-Site` for a request of our own page, or of no page, such as a typed address."""
 
 
 def foreign_page(headers: Headers) -> str | None:
-    """The web page of another origin that makes a browser ask; None when it is our own, or no browser asks.
+    """The web page of another origin that sent a request; None for our own pages and for no browser.
 
-    Browsers say it in `Sec-Fetch-Site` where they trust the connection, and else in `Origin`; no page changes either.
+    Browsers send `Sec-Fetch-Site` on trusted connections, and `Origin` on others; no page can change either.
     """
     site = origin = host = None
     for name, value in headers:
@@ -40,22 +40,22 @@ def _same(origin: bytes, host: bytes | None) -> bool:
 
 
 def from_elsewhere(scope: Scope, allowed: Collection[str]) -> str | None:
-    """Why a request may be from anybody but this machine itself, for a person; None when nothing speaks for it.
+    """Why a request may come from another machine, in words; None when nothing suggests it.
 
-    Pages of the origins `allowed` are let pass; `*` is all. What a proxy hides cannot be told.
+    Pages of the origins `allowed` may pass; `*` allows all. A proxy that leaves no trace is not noticed.
     """
     for end in ("client", "server"):
         address = scope[end]
         if not address or not is_loopback(address[0]):
             return f"the {end}'s address is {address[0] if address else 'not known'}"
     if scope.get("http_version") == "1.0":
-        return "it is of HTTP/1.0, as proxies speak it"
+        return "it uses HTTP/1.0, as proxies do"
     for name, value in scope["headers"]:
         if name in PROXIES or name.startswith(b"x-forwarded"):
             return f"it came through a proxy, as {name.decode('latin-1')} says"
         if name == b"host" and not names_loopback(value.decode("latin-1")):
-            return f"it was asked for as {value.decode('latin-1')[:80]!r}"
+            return f"its Host is {value.decode('latin-1')[:80]!r}"
     page = foreign_page(scope["headers"])
     if page is not None and page not in allowed and "*" not in allowed:
-        return f"a web page of another origin asks: {page!r}"
+        return f"it is from a web page of another origin, {page!r}"
     return None

@@ -1,4 +1,4 @@
-"""Tables as CSV: when one is asked for, and how it is sent."""
+"""Tables as CSV: when a request asks for one, and how it is sent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def csv_text(rows: Iterable[Iterable[object]]) -> str:
 
 
 def csv_headers(name: str, generation: Generation) -> dict[str, str]:
-    """The name of the file, and what the rows speak of."""
+    """The headers with the name of the file, the moment of its rows, the model and the fingerprint."""
     return {
         "Content-Disposition": f'attachment; filename="{name}.csv"',
         "X-As-Of": moment(generation.as_of).isoformat(),

@@ -1,1 +1,1 @@
-"""What several resources of the same foreign protocol share."""
+"""Code that several resources of one foreign protocol share."""

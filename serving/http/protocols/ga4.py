@@ -1,7 +1,7 @@
-"""Events of GA4, taken in alike from its Measurement Protocol and from its tag in a browser.
+"""Events of GA4, recorded in the same way from its Measurement Protocol and from its tag in a browser.
 
-Google answers 204 whatever it was sent, and so do we: what is at fault is kept as a dead letter. Only what could not
-be written at all is a failure, so that it is sent again.
+Google answers 204 to any request, and so do we: a faulty event is kept as a dead letter. Only a failed write is
+answered as a failure, so that the request is sent again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FIELDS = frozenset(("client_id", "user_id", "timestamp_micros", "events", "even
 
 
 def new_ingest(worker: Worker, now: int, size: int) -> Ingest:
-    """What the events of a request of `size` bytes are taken into."""
+    """The `Ingest` for the events of a request of `size` bytes."""
     return Ingest(SOURCE.name, worker.settings.privacy, worker.currencies, now, size, SOURCE.customer, _FIELDS)
 
 
@@ -34,7 +34,7 @@ async def take_events(
     odd: Mapping[int, Part],
     shared: Mapping[str, Any],
 ) -> None:
-    """Take the events `parts` in; of those that are `odd`, with what they `shared`, the bytes as they came."""
+    """Add the events `parts`; those that are `odd` keep their original bytes, together with what they `shared`."""
     for index, part in enumerate(parts):
         event = odd.get(part.get("number", -1))
         raw = None if event is None or event.raw is None else _enveloped(shared, event.raw)
@@ -47,5 +47,5 @@ async def take_events(
 
 
 def _enveloped(shared: Mapping[str, Any], raw: bytes) -> bytes:
-    """The request that an event would be by itself, with the event's bytes as they came: it can be mended and read."""
+    """A request with this event alone, with the original bytes of the event, that can be corrected and read again."""
     return to_json({**mended(shared), "events": []})[:-2] + raw + b"]}"

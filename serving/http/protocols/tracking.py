@@ -1,7 +1,7 @@
-"""What a batch and a single call of Segment's tracking API share, as its clients and RudderStack's expect it.
+"""Code that a batch and a single call of Segment's tracking API share, as its clients and RudderStack's expect it.
 
-They take exactly 200 for success. What is wrong with one message never fails the request: the client would send all of
-it again, or drop all of it.
+The clients take exactly 200 for success. A fault of one message never fails the request: the client would send all
+messages again, or drop all of them.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from serving.http.schemas.words import Properties
 from serving.process.worker import Worker
 
 MOST_MESSAGE_BYTES = 32 * 1024
-"""Of one message, as in Segment's specification."""
+"""Most bytes of one message, as in Segment's specification."""
 
 MEDIA = (JSON, "text/plain")
-"""Browsers that send with `navigator.sendBeacon` call JSON plain text."""
+"""Browsers label JSON as plain text when they send it with `navigator.sendBeacon`."""
 
 PROBLEMS = (
     "malformed_json",
@@ -54,32 +54,33 @@ _FIELDS = frozenset(
 
 
 class SegmentMessage(Open):
-    """One message. One of `userId` and `anonymousId` must name somebody."""
+    """One message. At least one of `userId` and `anonymousId` is required."""
 
-    userId: str | int | None = Field(None, description="Who, once that is known.")
-    anonymousId: str | int | None = Field(None, description="Who, as long as that is all that is known.")
+    userId: str | int | None = Field(None, description="The customer's id, once it is known.")
+    anonymousId: str | int | None = Field(None, description="The id of an unknown visitor.")
     messageId: str | None = Field(
         None, max_length=100, description="Makes the event exactly-once. The server makes one when absent."
     )
     timestamp: str | None = Field(None, description="When it happened, ISO 8601, by the sender's clock.")
     sentAt: str | None = Field(
-        None, description="When it was sent, by the same clock: the difference to now corrects `timestamp`."
+        None,
+        description="When it was sent, by the same clock: its difference to the server's clock corrects `timestamp`.",
     )
     context: Properties | None = Field(None, description="`campaign`, `page`, `device`, `channel`, `consent`...")
-    writeKey: str | None = Field(None, description="The key, when it is in no header.")
+    writeKey: str | None = Field(None, description="The key, unless a header has it.")
 
 
 class RejectedMessage(Answer):
     """A message that was not accepted; it is kept as a dead letter."""
 
-    index: int = Field(description="Its place in the batch, counted from 0.")
+    index: int = Field(description="The place of the message in the batch, counted from 0.")
     messageId: str | None
     code: str = Field(description="`invalid_` and the name of the field.", examples=["invalid_timestamp"])
     message: str = Field(description="The field at fault, and what is wrong with it.")
 
 
 class TrackingAnswer(WithWarnings):
-    """What became of the messages. Once this is answered, the accepted ones are on disk and in every later score."""
+    """What became of the messages. The accepted ones are on disk and in every later score."""
 
     success: Literal[True]
     accepted: int = Field(description="Messages new in the log.")
@@ -116,22 +117,22 @@ ANSWER_EXAMPLE: dict[str, Any] = {
 async def read_messages(
     request: HttpRequest, read: Callable[[bytes], Body]
 ) -> tuple[int, dict[str, Any], Mapping[int, Part]]:
-    """The size of the body, the object that it is, and its odd messages, from somebody who may write."""
+    """The size of the body, its object, and its odd messages, once the key was checked."""
     try:
         body, _ = await read_body(request, MEDIA, "message_too_large", any_depth=True)
         content, odd = read(body)
     except Problem:
         count_unreadable(request)
         raise
-    key = _take_key_out(content) or request.query_params.get("writeKey")
+    key = _remove_key(content) or request.query_params.get("writeKey")
     authorize_body_key(request, key if isinstance(key, str) else None)
     if not isinstance(content, dict):
         raise Problem("not_a_message", "The body is not an object. `/docs` shows what is expected.")
     return len(body), content, odd
 
 
-def _take_key_out(content: Any) -> Any:
-    """The key of a body, which it loses, as do its messages: no dead letter may hold one."""
+def _remove_key(content: Any) -> Any:
+    """Remove the key from a body and its messages, so that no dead letter holds one. Returns the body's key."""
     if not isinstance(content, dict):
         return None
     messages = content.get("batch")
@@ -142,7 +143,7 @@ def _take_key_out(content: Any) -> Any:
 
 
 async def take_messages(worker: Worker, envelope: Envelope, size: int, odd: Mapping[int, Part]) -> Response:
-    """Take the messages of a body of `size` bytes in, and tell what became of them."""
+    """Record the messages of a body of `size` bytes, and answer what became of them."""
     now = worker.clock()
     ingested = Ingest(SOURCE.name, worker.settings.privacy, worker.currencies, now, size, SOURCE.customer, _FIELDS)
     rest = size
@@ -157,7 +158,7 @@ async def take_messages(worker: Worker, envelope: Envelope, size: int, odd: Mapp
         try:
             if part and part.reason:
                 raise BadRecord("", part.reason)
-            # Once the rest of the body is no larger than one message may be, no message of it is too large.
+            # Once the rest of the body is within the limit of one message, so is every message in it.
             if rest > MOST_MESSAGE_BYTES:
                 rest -= _checked_size(len(to_json(item)) if raw is None else len(raw))
             message = envelope.message(index)

@@ -1,6 +1,6 @@
-"""What the clients in browsers ask before they send: the settings that Segment and RudderStack keep for them.
+"""The settings that Segment's and RudderStack's clients in browsers read before they send events.
 
-Both say the same: send here, and to nobody else. Nothing in them is secret, and no key is looked at.
+Both say the same: send to this server alone. Nothing in them is secret, and no key is checked.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from serving.http.schemas.words import named
 from serving.process.worker import Worker
 
 CACHE_SECONDS = 300
-"""How long a browser need not ask again."""
+"""How long a browser may cache the settings."""
 
 Protocol = Annotated[Literal["http", "https"], named("Protocol")]
 
@@ -37,12 +37,12 @@ class SegmentDestination(Answer):
 
     apiKey: str
     apiHost: str = Field(description="Host, port and path, without the protocol.", examples=["waypost.shop.example/v1"])
-    protocol: Protocol = Field(description="`http` on this machine alone.")
+    protocol: Protocol = Field(description="`http` only on this machine.")
     deliveryStrategy: DeliveryStrategy
 
 
 class SettingsAnswer(Answer):
-    """The settings that Segment's client asks its `cdnURL` for."""
+    """The settings that Segment's client reads from its `cdnURL`."""
 
     integrations: dict[str, SegmentDestination]
 
@@ -63,19 +63,19 @@ class SourceAnswer(Answer):
     workspaceId: str
     enabled: bool
     config: dict[str, StatsCollection]
-    destinations: list[str] = Field(description="None: what is sent comes here alone.")
+    destinations: list[str] = Field(description="Empty: events are sent to this server alone.")
 
 
 class SourceConfigAnswer(Answer):
-    """What RudderStack's client asks its `configUrl` for."""
+    """The configuration that RudderStack's client reads from its `configUrl`."""
 
     source: SourceAnswer
 
 
 class SourceConfigQuery(Request):
-    """Which source."""
+    """The source."""
 
-    writeKey: str | None = Field(None, description="The write key; told back, and not looked at.")
+    writeKey: str | None = Field(None, description="The write key; returned, but not checked.")
 
 
 SETTINGS_EXAMPLE = {
@@ -102,7 +102,7 @@ SOURCE_CONFIG_EXAMPLE = {
 
 
 async def get_settings(worker: Worker, request: HttpRequest) -> Response:
-    """The settings of a source for Segment's client: where to send, and to outlive the page that sends."""
+    """The settings of a source for Segment's client: where to send, with requests that outlive their page."""
     host = request.headers.get("host", "")
     destination = SegmentDestination(
         apiKey=request.path_params["write_key"],
@@ -114,7 +114,7 @@ async def get_settings(worker: Worker, request: HttpRequest) -> Response:
 
 
 async def get_source_config(worker: Worker, request: HttpRequest) -> Response:
-    """The configuration of a source for RudderStack's client: no destination but this one, and no reports home."""
+    """The configuration of a source for RudderStack's client: no other destination, and no reports to RudderStack."""
     source = SourceAnswer(
         id="waypost",
         name="Waypost",
@@ -142,11 +142,11 @@ ROUTES: tuple[Route, ...] = (
         endpoint=get_settings,
         tag="browsers",
         summary="Tell Segment's client in a browser where to send",
-        doc="What analytics.js asks its `cdnURL` for: to send to this server alone, and to finish sending when the "
-        "page is left. The same for every key.",
+        doc="What analytics.js reads from its `cdnURL`: send to this server alone, and finish sending when the page is "
+        "left. The same for every key.",
         answer=SettingsAnswer,
         problems=("not_found", *ALWAYS),
-        path_parameters={"write_key": ("The write key; told back, and not looked at.", "WRITE_KEY")},
+        path_parameters={"write_key": ("The write key; returned, but not checked.", "WRITE_KEY")},
         answer_example=SETTINGS_EXAMPLE,
     ),
     Route(
@@ -159,7 +159,7 @@ ROUTES: tuple[Route, ...] = (
         endpoint=get_source_config,
         tag="browsers",
         summary="Tell RudderStack's client in a browser where to send",
-        doc="What its SDK asks its `configUrl` for: no destination but this server. The same for every key.",
+        doc="What its SDK reads from its `configUrl`: no destination but this server. The same for every key.",
         query=SourceConfigQuery,
         answer=SourceConfigAnswer,
         problems=ALWAYS,

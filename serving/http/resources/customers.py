@@ -1,4 +1,4 @@
-"""What is known of one customer: `GET /v1/customers/ID`."""
+"""What is known about one customer: `GET /v1/customers/ID`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from serving.process.worker import Worker
 
 
 class CustomerQuery(Request):
-    """How much to tell of a customer."""
+    """How much of a customer to include."""
 
     model_config = ConfigDict(extra="forbid", strict=False, frozen=True)
 
@@ -36,10 +36,10 @@ class CustomerQuery(Request):
 
 
 class EventAnswer(Answer):
-    """One event as the log has it."""
+    """One event of the log."""
 
     message_id: str
-    customer: str = Field(description="The id under which it came.")
+    customer: str = Field(description="The id that the event named.")
     kind: str
     at: datetime
     received: datetime
@@ -54,12 +54,12 @@ class EventAnswer(Answer):
 
 
 class CustomerAnswer(Stamped):
-    """Everything known of one customer, under all ids."""
+    """Everything known about one customer, under all ids."""
 
     customer: str
     known: bool
     ids: list[str] = Field(description="All ids of the profile, its own first; none when the log knows no such id.")
-    merged_into: str | None = Field(description="The profile's own id, when another was asked for; else null.")
+    merged_into: str | None = Field(description="The profile's own id, when the request named another; else null.")
     stage: StageName | None
     previous_stage: StageName | None
     days_in_stage: float | None
@@ -73,7 +73,7 @@ class CustomerAnswer(Stamped):
 
 
 async def get_customer(worker: Worker, request: HttpRequest) -> Response:
-    """Tell what is known of a customer."""
+    """Answer what is known about a customer."""
     query = parse_query(CustomerQuery, request.query_params)
     customer = customer_of(request)
     now = worker.clock()
@@ -104,13 +104,13 @@ async def get_customer(worker: Worker, request: HttpRequest) -> Response:
 
 
 def newest_events(log: EventStore, customer: str, limit: int) -> list[Event]:
-    """The newest events of a customer, newest first, without the decisions to do nothing: of those there are many."""
+    """The newest events of a customer, newest first, without the many decisions to do nothing."""
     asked = limit
     while True:
-        found = log.events(customer, asked)
-        told = [each for each in found if each.kind is not Kind.DECISION or each.category != DO_NOTHING.name][:limit]
-        if len(told) == limit or len(found) < asked:
-            return told
+        events = log.events(customer, asked)
+        shown = [event for event in events if event.kind is not Kind.DECISION or event.category != DO_NOTHING.name]
+        if len(shown) >= limit or len(events) < asked:
+            return shown[:limit]
         asked *= 4
 
 
@@ -122,7 +122,7 @@ ROUTES: tuple[Route, ...] = (
         path="/v1/customers/{customer}",
         endpoint=get_customer,
         tag="customers",
-        summary="Tell what is known of a customer",
+        summary="Show what is known about a customer",
         doc="All ids, stage, scores, segments, every feature, and the newest events, all at this moment.",
         answer=CustomerAnswer,
         answer_doc="The customer; `known` is false when there is no event.",

@@ -38,7 +38,7 @@ class DecisionRequest(Request):
     decision_id: DecisionId | None = Field(
         None,
         description="Your id of this decision: the same id gives the same decision again, also when the first answer "
-        "got lost. The server makes one when absent.",
+        "was lost. The server makes one when absent.",
     )
     channels: Annotated[list[ChannelName], Field(max_length=len(Channel))] | None = Field(
         None, description="Channels that can be used at this moment, such as only ONSITE; all when absent."
@@ -46,21 +46,21 @@ class DecisionRequest(Request):
 
 
 class ActionReason(Answer):
-    """One thing that was asked of an action, and how it came out."""
+    """One condition of an action, and its result."""
 
     kind: ReasonKind
-    rule: str = Field(description="What was expected.", examples=["contacts_7d < 3"])
+    rule: str = Field(description="The condition.", examples=["contacts_7d < 3"])
     passed: bool
-    actual: dict[str, float | str | None] = Field(description="What was found; null is not known.")
+    actual: dict[str, float | str | None] = Field(description="The actual values; null if unknown.")
 
 
 class ConsideredAction(Answer):
-    """An action, and why it could or could not be chosen: it is eligible when every reason passed."""
+    """An action, and why it was or was not eligible: it is eligible when every reason passed."""
 
     action: str
     channel: str
     eligible: bool
-    score: float | None = Field(description="Expected gain less the cost, in the shop's currency; null when not known.")
+    score: float | None = Field(description="Expected gain less the cost, in the shop's currency; null if unknown.")
     probability: float = Field(description="How likely the action was to be chosen.")
     reasons: list[ActionReason]
 
@@ -71,7 +71,7 @@ class DecisionAnswer(Stamped):
     decision_id: str
     customer: str
     known: bool
-    repeated: bool = Field(description="True when this id was decided before: the answer is the earlier decision.")
+    repeated: bool = Field(description="True when this id has a decision already: the answer is the earlier decision.")
     action: str
     channel: str
     stage: StageName
@@ -136,8 +136,8 @@ async def post_next_best_action(worker: Worker, request: HttpRequest) -> Respons
     except DecisionConflict:
         raise Problem(
             "decision_conflict",
-            f"The decision_id {decision_id!r} is taken by another customer or event. Send a new one, or none.",
-            [ProblemError(pointer="/decision_id", code="taken", detail="belongs to something else")],
+            f"The decision_id {decision_id!r} belongs to another customer or event. Send a new one, or none.",
+            [ProblemError(pointer="/decision_id", code="taken", detail="belongs to another customer or event")],
         ) from None
     decision = decided.decision
     if not decided.repeated:
@@ -175,18 +175,18 @@ def _decision_answer(worker: Worker, customer: str, decided: Decided) -> Decisio
         probability=decision.probability,
         propensities=decision.propensities,
         items=recommended(decided.items),
-        considered=[_considered(each) for each in decision.considered],
+        considered=[_considered(action) for action in decision.considered],
     )
 
 
-def _considered(each: Considered) -> ConsideredAction:
+def _considered(action: Considered) -> ConsideredAction:
     return ConsideredAction(
-        action=each.action,
-        channel=each.channel.name.lower(),
-        eligible=each.eligible,
-        score=number(each.score),
-        probability=each.probability,
-        reasons=[ActionReason.model_validate(reason.to_json()) for reason in each.reasons],
+        action=action.action,
+        channel=action.channel.name.lower(),
+        eligible=action.eligible,
+        score=number(action.score),
+        probability=action.probability,
+        reasons=[ActionReason.model_validate(reason.to_json()) for reason in action.reasons],
     )
 
 
@@ -200,7 +200,7 @@ ROUTES: tuple[Route, ...] = (
         endpoint=post_next_best_action,
         tag="answers",
         summary="Decide what to do next",
-        doc="Chooses among the eligible actions and tells of every action why it was or was not eligible. The decision "
+        doc="Chooses among the eligible actions and says of every action why it was or was not eligible. The decision "
         "is an event in the log and counts as a contact. The same `decision_id` gives the same decision again.",
         request=DecisionRequest,
         answer=DecisionAnswer,

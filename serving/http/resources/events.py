@@ -1,4 +1,4 @@
-"""Events in our own words: `POST /v1/events`. Good ones go into the log, bad ones among the dead letters."""
+"""Events in Waypost's own format: `POST /v1/events`. Valid ones go into the log, others become dead letters."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from serving.process.worker import Worker
 
 SOURCE = "api"
 LONGEST_KIND = 40
-"""Characters of an unknown kind that are looked at to tell what it may stand for."""
+"""Characters of an unknown kind that are compared with the known kinds."""
 
 _FIELDS = frozenset(column.name for column in COLUMNS)
 _LIST = re.compile(rb'\s*\{\s*"events"')
@@ -45,7 +45,7 @@ KindName = Annotated[str, one_of("KindName", KINDS)]
 
 
 class EventRequest(Request):
-    """One event. Only `customer` and `kind` must be there."""
+    """One event. Only `customer` and `kind` are required."""
 
     message_id: EventId | None = Field(
         None,
@@ -78,7 +78,7 @@ class EventRequest(Request):
     )
     properties: Properties | None = Field(
         None,
-        description="Anything else. Names that are not on the list of those kept are dropped, above all personal ones.",
+        description="Anything else. Names that no list allows are dropped, above all personal ones.",
     )
 
 
@@ -97,7 +97,7 @@ class EventsRequest(
 class RejectedEvent(Answer):
     """An event that was not accepted; it is kept as a dead letter."""
 
-    index: int = Field(description="Its place in the request, counted from 0.")
+    index: int = Field(description="The place of the event in the request, counted from 0.")
     message_id: str | None
     code: str = Field(description="`invalid_` and the name of the field.", examples=["invalid_amount"])
     field: str = Field(description="The field at fault; empty when the event is not an object.")
@@ -105,7 +105,7 @@ class RejectedEvent(Answer):
 
 
 class EventsAnswer(Stamped, WithWarnings):
-    """What became of the events. Once this is answered, the accepted events are on disk and in every later score."""
+    """What became of the events. The accepted ones are on disk and in every later score."""
 
     accepted: int = Field(description="Events new in the log.")
     duplicates: int = Field(description="Events whose `message_id` the log already had.")
@@ -161,7 +161,7 @@ ANSWER_EXAMPLE: dict[str, Any] = {
 
 
 async def post_events(worker: Worker, request: HttpRequest) -> Response:
-    """Take events in."""
+    """Record events."""
     body, media = await read_body(request, (JSON, JSON_LINES), any_depth=True)
     now = worker.clock()
     records, pointer, odd = _lines(body) if media == JSON_LINES else _records(body)
@@ -175,8 +175,7 @@ async def post_events(worker: Worker, request: HttpRequest) -> Response:
             ingested.take(index, record, lambda record, unread: _parse(record, now, unread), part and part.raw)
         if index % TURN == TURN - 1:
             await asyncio.sleep(0)
-    taken = await worker.record(ingested.batch)
-    outcomes = ingested.outcomes(taken)
+    outcomes = ingested.outcomes(await worker.record(ingested.batch))
     rejected = [_rejected(fault) for fault in ingested.faults]
     if len(rejected) == len(records):
         raise _nothing_accepted(rejected, pointer)
@@ -203,7 +202,7 @@ def _check_number(records: int) -> None:
 
 
 def _records(body: bytes) -> tuple[list[Any], str, Mapping[int, Part]]:
-    """The events of a JSON body, the pattern of the pointer to one of them, and those that are odd."""
+    """The events of a JSON body, the format of a pointer to one of them, and the odd ones."""
     content, odd = _content(body)
     if isinstance(content, dict) and "events" in content:
         unknown = content.keys() - {"events"}
@@ -239,7 +238,7 @@ def _is_event(value: Any) -> bool:
 
 
 def _lines(body: bytes) -> tuple[list[Any], str, Mapping[int, Part]]:
-    """The events of a body with one JSON value a line, and those that are odd."""
+    """The events of a body with one JSON value a line, the format of a pointer to one of them, and the odd ones."""
     lines = list(filter(bytes.strip, body.splitlines()))
     _check_number(len(lines))
     if not lines:
@@ -267,9 +266,9 @@ def _rejected(fault: Fault) -> RejectedEvent:
 
 @lru_cache(maxsize=256)
 def _hint(kind: str) -> str:
-    """The kinds that an unknown kind may stand for: those spelt alike, else all.
+    """A hint for an unknown kind: the kinds with a similar spelling, else all kinds.
 
-    A sender that spells a kind wrong does so again and again, and to compare it takes half a millisecond.
+    Cached, because a sender repeats the same misspelling and a comparison takes half a millisecond.
     """
     alike = get_close_matches(kind.strip().upper(), KINDS, 3)
     return f". Did you mean {' or '.join(alike)}?" if alike else f". The kinds are {', '.join(KINDS)}."
@@ -277,8 +276,8 @@ def _hint(kind: str) -> str:
 
 def _nothing_accepted(rejected: Sequence[RejectedEvent], pointer: str) -> Problem:
     errors = [
-        ProblemError(pointer=pointer.format(each.index, each.field).rstrip("/"), code=each.code, detail=each.detail)
-        for each in rejected[:MOST_ERRORS]
+        ProblemError(pointer=pointer.format(event.index, event.field).rstrip("/"), code=event.code, detail=event.detail)
+        for event in rejected[:MOST_ERRORS]
     ]
     first = rejected[0]
     what = (
@@ -297,10 +296,10 @@ ROUTES: tuple[Route, ...] = (
         path="/v1/events",
         endpoint=post_events,
         tag="events",
-        summary="Take events in",
-        doc='One event, a list, or `{"events": [...]}` of up to 2500; or one JSON object a line. Good events are taken '
-        "in and bad ones are kept as dead letters, each named in `rejected`; when all are bad the answer is a problem. "
-        "Once answered, an event is on disk, exactly once by its `message_id`, and in every later answer.",
+        summary="Record events",
+        doc='One event, a list, or `{"events": [...]}` of up to 2500; or one JSON object a line. Valid events are '
+        "recorded, invalid ones are kept as dead letters and listed in `rejected`; when all are invalid the answer is "
+        "a problem. An accepted event is on disk, exactly once by its `message_id`, and in every later answer.",
         request=EventsRequest,
         answer=EventsAnswer,
         answer_doc="What became of the events.",

@@ -1,4 +1,4 @@
-"""Events that GA4's tag sends from a browser: `/g/collect`, the Measurement Protocol in other letters."""
+"""Events that GA4's tag sends from a browser: `/g/collect`, the Measurement Protocol with other field names."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from serving.http.schemas.request import Request
 from serving.process.worker import Worker
 
 MOST_HIT_BYTES = 128 * 1024
-"""Of the hits of one request; the tag sends them on from 16 KB."""
+"""Most bytes of the hits of one request; the tag itself sends at 16 KB."""
 
 FORMS = ("text/plain", "application/x-www-form-urlencoded")
 
 
 class HitQuery(Request):
-    """One event of GA4's tag, or what several in the body share. Every other parameter of the tag is understood too."""
+    """One event of GA4's tag, or the fields that several in the body share. The tag's other parameters are read too."""
 
     v: str | None = Field(None, description="Version of the protocol, 2.")
-    tid: str | None = Field(None, description="The stream; not looked at.")
+    tid: str | None = Field(None, description="The stream; ignored.")
     cid: str | None = Field(None, description="The browser.")
-    uid: str | None = Field(None, description="The customer, where the shop knows it: joined to `cid`.")
-    en: str | None = Field(None, description="GA4's name of what happened; of several events, in the body.")
+    uid: str | None = Field(None, description="The customer, where the shop knows it: merged with `cid`.")
+    en: str | None = Field(None, description="GA4's name of the event; several events have theirs in the body.")
     cu: str | None = Field(None, description="The currency; `epn.value` is the amount, `pr1`, `pr2`... the products.")
-    api_secret: str | None = Field(None, description="The write key, when it is in no header; also `ep.api_secret`.")
+    api_secret: str | None = Field(None, description="The write key, unless a header has it; also `ep.api_secret`.")
 
 
 HIT = "v=2&tid=G-TEST&cid=77.1772352000&en=add_to_cart&cu=EUR&epn.value=20&pr1=idmug~nmMug~pr10~qt2"
@@ -40,17 +40,19 @@ HITS = "en=view_item&pr1=idmug~nmMug~pr10\r\nen=add_to_cart&cu=EUR&epn.value=20&
 
 
 async def get_hit(worker: Worker, request: HttpRequest) -> Response:
-    """Take the event of an address in."""
+    """Record the event in the query."""
     return await _collected(worker, request, "", 0)
 
 
 async def post_hits(worker: Worker, request: HttpRequest) -> Response:
-    """Take the events of an address and its form, or of a form a line, in."""
+    """Record the events in the query and the body: a form, or a form a line."""
     try:
         body, _ = await read_body(request, FORMS)
         lines = len(body.splitlines())
         if repeats_too_much(request.scope["query_string"], lines):
-            raise Problem("body_too_large", f"The query is too long to hold for each of {lines:,} lines. Send fewer.")
+            raise Problem(
+                "body_too_large", f"The query is too long to be kept with each of {lines:,} lines. Send fewer."
+            )
     except Problem:
         count_unreadable(request)
         raise
@@ -64,7 +66,9 @@ async def _collected(worker: Worker, request: HttpRequest, body: str, size: int)
     authorize_body_key(request, next(secrets, None))
     now = worker.clock()
     ingested = new_ingest(worker, now, size + len(query))
-    await take_events(ingested, [part for each in collect.measured(sent) for part in requests(each)], now, {}, {})
+    await take_events(
+        ingested, [part for measured in collect.measured(sent) for part in requests(measured)], now, {}, {}
+    )
     ingested.outcomes(await worker.record(ingested.batch))
     return Response(status_code=204)
 
@@ -77,11 +81,11 @@ ROUTES: tuple[Route, ...] = (
         path="/g/collect",
         endpoint=get_hit,
         tag="browsers",
-        summary="Take an event of GA4's tag in",
-        doc="The event is in the query, as gtag.js writes it. As Google's own address: 204 whatever was sent. What is "
-        "at fault is kept as a dead letter.",
+        summary="Record an event of GA4's tag",
+        doc="The event is in the query, as gtag.js writes it. The answer is 204 for any request, as from Google's own "
+        "address. A faulty event is kept as a dead letter.",
         query=HitQuery,
-        answer_doc="What could be taken in is on disk, and the rest among the dead letters.",
+        answer_doc="Valid events are on disk, and the others are dead letters.",
         success=204,
         problems=WRITE,
         key_in="form",
@@ -93,11 +97,11 @@ ROUTES: tuple[Route, ...] = (
         path="/g/collect",
         endpoint=post_hits,
         tag="browsers",
-        summary="Take events of GA4's tag in",
-        doc="The event is in the query; or in the body, a form; or there are several, a line of the body each, beside "
-        "what they share in the query. 204 as for a single one. A hit that is sent again adds nothing.",
+        summary="Record events of GA4's tag",
+        doc="The event is in the query; or it is a form in the body; or the body has one event a line, and the query "
+        "what they share. The answer is 204 as for a single event. A hit that is sent again adds nothing.",
         query=HitQuery,
-        answer_doc="What could be taken in is on disk, and the rest among the dead letters.",
+        answer_doc="Valid events are on disk, and the others are dead letters.",
         success=204,
         problems=(*UNREADABLE, *WRITE),
         also_reads={"text/plain": HITS, "application/x-www-form-urlencoded": HIT},

@@ -1,4 +1,4 @@
-"""Insights, as of the latest sweep of all customers: a route for each."""
+"""Insights, as of the latest sweep of all customers: one route per insight."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from serving.process.worker import Worker
 
 
 class InsightQuery(Request):
-    """How to give an insight."""
+    """The format of an insight."""
 
     model_config = ConfigDict(extra="forbid", strict=False, frozen=True)
 
     format: Literal["json", "csv"] | None = Field(
-        None, description="`csv` gives the table alone; when absent, the `Accept` header decides."
+        None, description="`csv` gives only the table; when absent, the `Accept` header decides."
     )
 
 
 class InsightAnswer(Stamped):
-    """What every insight carries."""
+    """The fields of every insight."""
 
-    notice: str | None = Field(description="What is wrong with the clock: the log ended longer ago than any horizon.")
+    notice: str | None = Field(description="A warning when the log ended longer ago than any horizon; else null.")
 
 
 @cache
 def answer_of(insight: Insight) -> type[InsightAnswer]:
-    """The answer of the route of an insight."""
+    """The schema of the answer with an insight."""
     schema = insight.schema
     named = "".join(word.capitalize() for word in insight.name.split("-"))
     bases: tuple[type[BaseModel], ...] = (schema, InsightAnswer)
@@ -50,7 +50,7 @@ def answer_of(insight: Insight) -> type[InsightAnswer]:
 
 
 def endpoint_of(insight: Insight) -> Endpoint:
-    """What answers with an insight, or with its table as CSV."""
+    """The endpoint that answers with an insight, or with its table as CSV."""
 
     async def get_insight(worker: Worker, request: HttpRequest) -> Response:
         query = parse_query(InsightQuery, request.query_params)
@@ -79,7 +79,7 @@ def _route(insight: Insight) -> Route:
         endpoint=endpoint_of(insight),
         tag="customers",
         summary=insight.question,
-        doc=f"{insight.doc} The table `{insight.table}` alone as CSV with `?format=csv` or `Accept: text/csv`.",
+        doc=f"{insight.doc} Only the table `{insight.table}` as CSV with `?format=csv` or `Accept: text/csv`.",
         answer=answer,
         answer_doc="The answer of the latest sweep.",
         query=InsightQuery,
@@ -89,7 +89,7 @@ def _route(insight: Insight) -> Route:
 
 
 class _OfInsights:
-    """The routes of all insights, each time made from the catalogue as it is."""
+    """The routes of all insights, made from the current catalogue on every iteration."""
 
     def __iter__(self) -> Iterator[Route]:
         return map(_route, INSIGHTS.values())

@@ -1,4 +1,4 @@
-"""Events of GA4's Measurement Protocol: `POST /mp/collect`, and `POST /debug/mp/collect`, which tells what is wrong."""
+"""Events of GA4's Measurement Protocol: `POST /mp/collect`, and `POST /debug/mp/collect`, which lists faults."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _OF_EVENTS = frozenset(("name", "params", "timestamp_micros"))
 class MeasurementEvent(Open):
     """One event of the Measurement Protocol."""
 
-    name: str = Field(description="GA4's name of what happened.")
+    name: str = Field(description="GA4's name of the event.")
     params: Properties | None = Field(None, description="`items`, `value`, `currency`, `transaction_id`...")
 
 
@@ -42,9 +42,12 @@ class MeasurementRequest(Open):
     """A client and its events."""
 
     client_id: str | int | None = Field(None, description="The browser; `app_instance_id` for an app.")
-    user_id: str | int | None = Field(None, description="The customer, where the shop knows it: joined to `client_id`.")
+    user_id: str | int | None = Field(
+        None, description="The customer, where the shop knows it: merged with `client_id`."
+    )
     timestamp_micros: str | int | None = Field(
-        None, description="When, microseconds since 1970. With it, a request that is sent again adds nothing."
+        None,
+        description="When it happened, microseconds since 1970. With it, a request that is sent again adds nothing.",
     )
     consent: Properties | None = Field(None, description="`ad_personalization` `DENIED` withdraws the consent.")
     non_personalized_ads: bool | None = Field(None, description="True withdraws the consent.")
@@ -52,15 +55,15 @@ class MeasurementRequest(Open):
 
 
 class MeasurementQuery(Request):
-    """Which stream, and the key."""
+    """The stream and the key."""
 
-    measurement_id: str | None = Field(None, description="The stream; not looked at.")
-    firebase_app_id: str | None = Field(None, description="The app; not looked at.")
-    api_secret: str | None = Field(None, description="The write key, when it is in no header.")
+    measurement_id: str | None = Field(None, description="The stream; ignored.")
+    firebase_app_id: str | None = Field(None, description="The app; ignored.")
+    api_secret: str | None = Field(None, description="The write key, unless a header has it.")
 
 
 class ValidationMessage(Answer):
-    """One fault of a request, in Google's words."""
+    """One fault of a request, in Google's format."""
 
     fieldPath: str
     description: str
@@ -68,7 +71,7 @@ class ValidationMessage(Answer):
 
 
 class ValidationAnswer(Answer):
-    """The faults of a request; none, when it would be taken in whole."""
+    """The faults of a request; empty when all of it would be recorded."""
 
     validationMessages: list[ValidationMessage]
 
@@ -103,32 +106,32 @@ ANSWER_EXAMPLE: dict[str, Any] = {
 
 
 async def post_collect(worker: Worker, request: HttpRequest) -> Response:
-    """Take the events of a request in."""
+    """Record the events of a request."""
     body, _ = await read_body(request, MEDIA, any_depth=True)
-    ingested = await _sorted(worker, body, worker.clock())
+    ingested = await _ingested(worker, body, worker.clock())
     ingested.outcomes(await worker.record(ingested.batch))
     return Response(status_code=204)
 
 
 async def post_debug_collect(worker: Worker, request: HttpRequest) -> Response:
-    """Tell what is wrong with a request; nothing is taken in."""
+    """List the faults of a request; nothing is recorded."""
     body, _ = await read_body(request, MEDIA, any_depth=True)
-    ingested = await _sorted(worker, body, worker.clock())
+    ingested = await _ingested(worker, body, worker.clock())
     bad = [fault.bad for fault in ingested.faults] + [warned.bad for warned in ingested.warnings]
-    found = [_message(each.field, each.reason) for each in bad]
+    messages = [_message(fault.field, fault.reason) for fault in bad]
     number = _number(body)
     if number > GOOGLES_MOST_EVENTS:
-        found.append(
+        messages.append(
             ValidationMessage(
                 fieldPath="events",
                 description=f"{number} events; Google takes at most {GOOGLES_MOST_EVENTS} in a request",
                 validationCode="EXCEEDED_MAX_ENTITIES",
             )
         )
-    return reply(ValidationAnswer(validationMessages=found))
+    return reply(ValidationAnswer(validationMessages=messages))
 
 
-async def _sorted(worker: Worker, body: bytes, now: int) -> Ingest:
+async def _ingested(worker: Worker, body: bytes, now: int) -> Ingest:
     ingested = new_ingest(worker, now, len(body))
     try:
         content, odd = listed(body, "events", _is_event)
@@ -144,7 +147,7 @@ async def _sorted(worker: Worker, body: bytes, now: int) -> Ingest:
         return ingested
     shared = {name: value for name, value in content.items() if name != "events"}
     if repeats_too_much(to_json(mended(shared)), len(parts)):
-        reason = f"what stands beside the list is too much to be kept with each of its {len(parts):,} events"
+        reason = f"the fields beside the list are too large to be kept with each of its {len(parts):,} events"
         ingested.refuse(0, content, BadRecord("events", reason), without_key(body))
         return ingested
     await take_events(ingested, parts, now, odd, shared)
@@ -177,12 +180,12 @@ ROUTES: tuple[Route, ...] = (
         path="/mp/collect",
         endpoint=post_collect,
         tag="measurement",
-        summary="Take events of GA4's Measurement Protocol in",
-        doc="As Google's own address: 204 whatever was sent. What is at fault is kept as a dead letter; ask "
-        "`POST /debug/mp/collect` what it is.",
+        summary="Record events of GA4's Measurement Protocol",
+        doc="The answer is 204 for any request, as from Google's own address. A faulty event is kept as a dead letter; "
+        "`POST /debug/mp/collect` lists the faults.",
         request=MeasurementRequest,
         query=MeasurementQuery,
-        answer_doc="What could be taken in is on disk, and the rest among the dead letters.",
+        answer_doc="Valid events are on disk, and the others are dead letters.",
         success=204,
         problems=(*UNREADABLE, *WRITE),
         examples=EXAMPLES,
@@ -196,12 +199,12 @@ ROUTES: tuple[Route, ...] = (
         path="/debug/mp/collect",
         endpoint=post_debug_collect,
         tag="measurement",
-        summary="Tell what is wrong with a request of the Measurement Protocol",
-        doc="Nothing is taken in.",
+        summary="List the faults of a request of the Measurement Protocol",
+        doc="Nothing is recorded.",
         request=MeasurementRequest,
         query=MeasurementQuery,
         answer=ValidationAnswer,
-        answer_doc="The faults; none, when the request would be taken in whole.",
+        answer_doc="The faults; empty when all of the request would be recorded.",
         problems=(*UNREADABLE, "internal_error"),
         examples=EXAMPLES,
         answer_example=ANSWER_EXAMPLE,

@@ -1,4 +1,4 @@
-"""Merged ids taken apart: `POST /v1/customers/ID/unmerge`."""
+"""Undoing merges: `POST /v1/customers/ID/unmerge`."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from serving.process.worker import Worker
 
 
 class UnmergeAnswer(Answer):
-    """What was taken apart. From now on, each history is what it would be had the ids never been merged."""
+    """The ids separated. From now on, every history is what it would be had the ids never been merged."""
 
     as_of: datetime
     customer: str
     separated: list[str] = Field(description="Ids taken out of the profile; empty when it had no other.")
-    profiles: list[list[str]] = Field(description="The ids of each profile there is now, its own first.")
+    profiles: list[list[str]] = Field(description="The ids of every profile that there is now, its own first.")
 
 
 async def post_unmerge(worker: Worker, request: HttpRequest) -> Response:
-    """Take the ids of a profile apart."""
+    """Separate the ids of a profile."""
     customer = customer_of(request)
     now = worker.clock()
     separated, profiles = await worker.write(lambda engine: unmerge(engine, customer, now), alone=False)
@@ -44,12 +44,12 @@ ROUTES: tuple[Route, ...] = (
         path="/v1/customers/{customer}/unmerge",
         endpoint=post_unmerge,
         tag="customers",
-        summary="Take merged ids apart",
-        doc="Takes an id out of the profile it was merged into; of the profile's own id, takes all others out. From "
-        "then on each history, state and score is what it would be had they never been merged, and later events do not "
-        "merge the same two again.",
+        summary="Separate merged ids",
+        doc="Takes an id out of the profile it was merged into; for the profile's own id, takes all others out. From "
+        "then on every history, state and score is what it would be had the ids never been merged, and later events do "
+        "not merge the same two again.",
         answer=UnmergeAnswer,
-        answer_doc="What was taken apart; nothing when nothing was merged.",
+        answer_doc="The ids separated; none when nothing was merged.",
         problems=("not_found", "invalid_request", *WRITE),
         path_parameters=CUSTOMER,
     ),

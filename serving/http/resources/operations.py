@@ -1,4 +1,4 @@
-"""Whether the server is well, and what it can do: what the machinery around it asks."""
+"""The state of the server and its API document, for probes, Prometheus and generators of clients."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from serving.process.maintenance import MaintenanceReport
 from serving.process.worker import Worker
 
 LEAST_FREE_BYTES = 256 << 20
-"""Below so much room on the disk the readiness check warns."""
+"""The readiness check warns when the disk has less free space."""
 
 MOST_CODES = 10
-"""Codes of customers that one line names at most."""
+"""Most codes of customers in one line."""
 
 
 class ReadyCheck(Answer):
-    """One thing that must be right before the server can answer."""
+    """One condition that must hold before the server is ready."""
 
     ok: bool
     detail: str
-    done: int | None = Field(default=None, description="How much of a work under way is done.")
-    total: int | None = Field(default=None, description="How much there is to do.")
+    done: int | None = Field(default=None, description="How much of a running task is done.")
+    total: int | None = Field(default=None, description="The size of the running task.")
 
 
 class ReadyAnswer(Answer):
-    """Whether the server can answer, and what keeps it from it."""
+    """Whether the server is ready, and what prevents it."""
 
     ready: bool
     checks: dict[str, ReadyCheck]
@@ -51,12 +51,12 @@ _ALIVE = LiveAnswer(alive=True)
 
 
 async def get_livez(worker: Worker, request: HttpRequest) -> Response:
-    """Say that the process runs."""
+    """Answer that the process runs."""
     return reply(_ALIVE)
 
 
 async def get_readyz(worker: Worker, request: HttpRequest) -> Response:
-    """Say whether everything that makes the answers right is in order."""
+    """Answer whether everything that correct answers need is in order."""
     maintenance = worker.maintenance.report()
     needed = {
         "serving": _serving(worker),
@@ -72,9 +72,9 @@ async def get_readyz(worker: Worker, request: HttpRequest) -> Response:
 
 
 def _keys(auth: Auth) -> ReadyCheck:
-    """Whether the file of keys is in order; a fault of it matters where the keys were never read, so none opens."""
+    """Whether the file of keys is in order; a fault makes the server unready only if the keys were never read."""
     if auth.keys is None:
-        return ReadyCheck(ok=True, detail="none: only this machine is answered")
+        return ReadyCheck(ok=True, detail="none: this machine alone is answered")
     if auth.keys.problem:
         return ReadyCheck(ok=auth.keys.ever_read, detail=auth.keys.problem)
     ring = auth.keys.current()
@@ -86,7 +86,7 @@ def _keys(auth: Auth) -> ReadyCheck:
 def _serving(worker: Worker) -> ReadyCheck:
     if worker.stopping:
         return ReadyCheck(
-            ok=False, detail="the server is stopping: what is under way is finished, send the rest elsewhere"
+            ok=False, detail="the server is stopping: it finishes running requests, send others elsewhere"
         )
     return ReadyCheck(ok=True, detail="answering")
 
@@ -110,9 +110,9 @@ async def _store(worker: Worker) -> ReadyCheck:
 
 
 def _rebuild(maintenance: MaintenanceReport) -> ReadyCheck:
-    """Whether every customer has a state of the running features; till then, whoever is asked for is replayed first."""
+    """Whether every customer has a state of the running features; until then a requested one is replayed first."""
     if maintenance.rebuilt:
-        return ReadyCheck(ok=True, detail=f"every state is of the features {maintenance.fingerprint}")
+        return ReadyCheck(ok=True, detail=f"every state has the features {maintenance.fingerprint}")
     return ReadyCheck(
         ok=False, detail="states are being rebuilt from the log", done=maintenance.done, total=maintenance.total
     )
@@ -120,30 +120,28 @@ def _rebuild(maintenance: MaintenanceReport) -> ReadyCheck:
 
 def _audit(maintenance: MaintenanceReport) -> ReadyCheck:
     if not maintenance.mismatched:
-        return ReadyCheck(
-            ok=True, detail=f"{maintenance.audited} customers audited, every state is the fold of its events"
-        )
+        return ReadyCheck(ok=True, detail=f"{maintenance.audited} customers audited, every state agrees with the log")
     codes = ", ".join(map(str, maintenance.mismatched[:MOST_CODES]))
     return ReadyCheck(
         ok=False,
-        detail=f"{len(maintenance.mismatched)} customers have a state that is not the fold of their events "
+        detail=f"{len(maintenance.mismatched)} customers have a state that differs from the log "
         f"(codes {codes}): run `waypost rebuild`",
     )
 
 
 def _disk(worker: Worker) -> ReadyCheck:
-    """How much room there is; the server answers until there is none, so it does not make the server unready."""
+    """How much disk space is free; the server answers until none is left, so this does not make it unready."""
     free = worker.opening.free_bytes()
     if free is None:
         return ReadyCheck(ok=True, detail="kept by the database server")
     detail = f"{free / 2**20:,.0f} MiB free"
     if free < LEAST_FREE_BYTES:
-        return ReadyCheck(ok=False, detail=f"{detail}, less than {LEAST_FREE_BYTES >> 20} MiB: make room")
+        return ReadyCheck(ok=False, detail=f"{detail}, less than {LEAST_FREE_BYTES >> 20} MiB: free some space")
     return ReadyCheck(ok=True, detail=detail)
 
 
 def _scoreboard(worker: Worker) -> ReadyCheck:
-    """How old the scoreboard is; the server answers without one, so it does not make the server unready."""
+    """How old the scoreboard is; the server answers without one, so this does not make it unready."""
     generation = worker.scoreboard.current()
     if generation is None:
         return ReadyCheck(ok=False, detail="not swept yet")
@@ -152,10 +150,10 @@ def _scoreboard(worker: Worker) -> ReadyCheck:
 
 
 def _clock(worker: Worker) -> ReadyCheck:
-    """Whether the clock is further on than anything can be foretold; the server answers, so it is not unready."""
+    """Whether the clock is too far beyond the newest event for predictions; this does not make the server unready."""
     generation = worker.scoreboard.current()
-    told = staleness(generation) if generation else ""
-    return ReadyCheck(ok=not told, detail=told or moment(worker.clock()).isoformat())
+    warning = staleness(generation) if generation else ""
+    return ReadyCheck(ok=not warning, detail=warning or moment(worker.clock()).isoformat())
 
 
 async def get_openapi(worker: Worker, request: HttpRequest) -> Response:
@@ -172,7 +170,7 @@ ROUTES: tuple[Route, ...] = (
         endpoint=get_livez,
         tag="operations",
         summary="Is the process alive",
-        doc="Answers as long as the process runs; looks at nothing.",
+        doc="Answers as long as the process runs; checks nothing.",
         answer=LiveAnswer,
     ),
     Route(
@@ -184,11 +182,11 @@ ROUTES: tuple[Route, ...] = (
         tag="operations",
         summary="Can the server answer",
         doc="200 when a model that fits the features is loaded, the store can be written, every state is rebuilt and "
-        "the audit found none wrong; else 503, same body. A server that was told to stop says 503 first, and goes on "
-        "answering for a moment.",
+        "the audit found no wrong state; else 503 with the same body. A stopping server first answers 503 here, and "
+        "goes on answering other requests for a moment.",
         answer=ReadyAnswer,
         answer_doc="Ready.",
-        also_statuses={503: "Not ready: `checks` tells why."},
+        also_statuses={503: "Not ready: `checks` says why."},
     ),
     Route(
         name="getMetrics",

@@ -1,4 +1,4 @@
-"""The pages for people. They are made once per sweep and kept."""
+"""The pages for people. The report is made once per sweep and kept."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ async def get_style(worker: Worker, request: HttpRequest) -> Response:
 
 
 async def get_login(worker: Worker, request: HttpRequest) -> Response:
-    """Show the form."""
+    """Show the login form."""
     return _login()
 
 
 async def post_login(worker: Worker, request: HttpRequest) -> Response:
-    """Open a session for whoever holds a key that reads."""
+    """Open a session for a key that reads."""
     body, _ = await read_body(request, accepted=(FORM,))
     cookie, refused = log_in(request, form_field(body, "key").strip())
     if refused:
@@ -108,8 +108,8 @@ ROUTES: tuple[Route, ...] = (
         path="/login",
         endpoint=get_login,
         tag="pages",
-        summary="Where a person logs in",
-        doc="A form for a key that reads. Browsers are sent here from the other pages when they show none.",
+        summary="The login form",
+        doc="A form for a key that reads. Browsers without a key are redirected here from the other pages.",
         answer_doc="The page.",
         also_answers={"text/html": ""},
     ),
@@ -121,10 +121,10 @@ ROUTES: tuple[Route, ...] = (
         endpoint=post_login,
         tag="pages",
         summary="Log in",
-        doc="Sets a cookie that opens reading by `GET` for 12 hours and leads to the report; with a key that does not "
-        "read, the form again. Forms of other origins' pages are refused.",
+        doc="Sets a cookie that allows reading by `GET` for 12 hours, and redirects to the report; with a key that "
+        "does not read, shows the form again. Forms of other origins' pages are refused.",
         success=303,
-        answer_doc="On to the report.",
+        answer_doc="Redirect to the report.",
         problems=(
             "foreign_origin",
             "rate_limited",
@@ -137,7 +137,7 @@ ROUTES: tuple[Route, ...] = (
         ),
         also_reads={"application/x-www-form-urlencoded": "key=wp_read_5f0c2a9b_..."},
         also_answers={"text/html": ""},
-        also_statuses={422: "The key does not let in: the form again."},
+        also_statuses={422: "The key is refused: the form again."},
         most_bytes=4096,
     ),
     Route(
@@ -147,8 +147,8 @@ ROUTES: tuple[Route, ...] = (
         path="/style.css",
         endpoint=get_style,
         tag="pages",
-        summary="The look of the pages",
-        doc="The style sheet of both pages.",
+        summary="The style sheet of the pages",
+        doc="The style sheet of all pages.",
         answer_doc="The style sheet.",
         also_answers={"text/css": ""},
     ),

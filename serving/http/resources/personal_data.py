@@ -1,4 +1,4 @@
-"""What is held about a customer, handed out (`GET /v1/customers/ID/export`) or erased (`DELETE /v1/customers/ID`)."""
+"""What is held about a customer, exported (`GET /v1/customers/ID/export`) or erased (`DELETE /v1/customers/ID`)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LINES = 500
 
 
 class ErasedHistory(Answer):
-    """What was removed from the second log, that of `WAYPOST_HISTORY`."""
+    """What was removed from the second log, the one of `WAYPOST_HISTORY`."""
 
     events: int
     dead_letters: int
@@ -40,26 +40,24 @@ class ErasureAnswer(Answer):
     as_of: datetime
     erased: bool = Field(description="Whether anything was held about the customer.")
     complete: bool = Field(
-        description="False when somebody read the store for so long that bytes are left in pages nothing refers to: "
-        "send the request again to overwrite them."
+        description="False when a long read of the store left bytes in unused pages: send the request again to "
+        "overwrite them."
     )
-    customer_ids: int = Field(description="Ids of the profile, all of which were erased.")
+    customer_ids: int = Field(description="Number of ids of the profile, all of which were erased.")
     events: int = Field(description="Events removed from the store, decisions among them.")
-    decisions: int = Field(description="Of the events, those that were decisions.")
-    states: int = Field(description="Folded states removed.")
+    decisions: int = Field(description="How many of the events were decisions.")
+    states: int = Field(description="States removed.")
     merges: int = Field(description="Merges, and undoings of merges, removed.")
-    dead_letters: int = Field(
-        description="Records that never became events, removed because they speak of the customer."
-    )
-    scoreboard_rows: int = Field(description="Rows blanked in the sweeps of all customers that are still kept.")
+    dead_letters: int = Field(description="Dead letters removed, because they name the customer.")
+    scoreboard_rows: int = Field(description="Rows blanked in all generations of the scoreboard that are kept.")
     history: ErasedHistory | None = Field(description="Null when the server has no second log.")
     models: list[str] = Field(
-        description="Versions of the models trained on any of the events, oldest first. A training that begins now has "
-        "none of them."
+        description="Versions of the models trained on any of the events, oldest first. A training that begins now "
+        "uses none of them."
     )
     tombstone: Literal[True] = Field(
-        description="A salted digest of each id, and `as_of`, are all that stays: what was received earlier does not "
-        "come back by an import."
+        description="Only a salted digest of each id and `as_of` are kept, so that an import does not bring back what "
+        "was received earlier."
     )
 
 
@@ -73,16 +71,16 @@ async def get_export(worker: Worker, request: HttpRequest) -> Response:
     """Stream all that is held about a customer, as lines of JSON."""
     customer = customer_of(request)
     now = worker.clock()
-    found = await worker.read(lambda engine: held(engine, customer, now))
+    export = await worker.read(lambda engine: held(engine, customer, now))
     return StreamingResponse(
-        _texts(lines(worker.fold, found, worker.scoreboard.current())),
+        _texts(lines(worker.fold, export, worker.scoreboard.current())),
         media_type=JSON_LINES,
         headers={"Content-Disposition": 'attachment; filename="customer.ndjson"', "Cache-Control": "no-store"},
     )
 
 
 async def _texts(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Some hundred lines at a time; between them, others are served."""
+    """Lines joined, `LINES` at a time; between them, other requests are served."""
     some: list[bytes] = []
     for line in parts:
         some.append(line)
@@ -108,10 +106,10 @@ ROUTES: tuple[Route, ...] = (
         path="/v1/customers/{customer}/export",
         endpoint=get_export,
         tag="customers",
-        summary="Hand out all that is held about a customer",
+        summary="Export all that is held about a customer",
         doc="Lines of JSON: the customer with scores, segments and features, then every merge, event and dead letter "
         "of all ids of the profile, each kind oldest first. `record` says what a line is.",
-        answer_doc="All that is held.",
+        answer_doc="The export.",
         problems=("not_found", "invalid_request", *READ),
         path_parameters=CUSTOMER,
         also_answers={JSON_LINES: EXPORT_EXAMPLE},
@@ -125,8 +123,8 @@ ROUTES: tuple[Route, ...] = (
         tag="customers",
         summary="Erase a customer",
         doc="Removes the customer under all ids of the profile: events, decisions, state, merges, dead letters, rows "
-        "of the scoreboard and of the second log. When this is answered, no file holds an id any more, in used space "
-        "or unused. Erasing an unknown customer is no error.",
+        "of the scoreboard and of the second log. After the answer no file holds an id any more, in used or unused "
+        "space. Erasing an unknown customer is not an error.",
         answer=ErasureAnswer,
         answer_doc="The receipt.",
         problems=("not_found", "invalid_request", *WRITE),

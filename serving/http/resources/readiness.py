@@ -1,4 +1,4 @@
-"""How far each target has come: `GET /v1/readiness`."""
+"""Readiness of the targets: `GET /v1/readiness`."""
 
 from __future__ import annotations
 
@@ -20,33 +20,35 @@ from serving.process.worker import Worker
 
 
 class NextTierAnswer(Answer):
-    """What the next tier takes."""
+    """What the next tier needs."""
 
     tier: str
-    needed: dict[str, float] = Field(description="The counts from which it is tried.")
+    needed: dict[str, float] = Field(description="The counts from which training tries it.")
     lacking: dict[str, float] = Field(
-        description="What is lacking of them. Nothing when it was tried already; `why` says what came of that."
+        description="How much of them is lacking. Empty when it was tried already; `why` gives the result."
     )
-    expected: datetime | None = Field(description="When that is expected at the pace so far; null when it is not.")
+    expected: datetime | None = Field(description="When they are expected at the pace so far; null when they are not.")
 
 
 class TargetReadiness(Answer):
-    """How far one target has come."""
+    """Readiness of one target."""
 
     target: str
     form: str
     definition: str
     scope: str
-    tier: str = Field(description="What answers now.", examples=["prior", "stage_rate", "logistic", "lightgbm"])
+    tier: str = Field(
+        description="The tier that answers now.", examples=["prior", "stage_rate", "logistic", "lightgbm"]
+    )
     evidence: EvidenceLetter
-    counts: dict[str, float] = Field(description="What was counted when the model was trained.")
-    next: NextTierAnswer | None = Field(description="Null at the top.")
-    missing: str = Field(description="What keeps the target from being tested; empty when it is.")
-    why: str = Field(description="Why no tier above it answers; empty at the top.")
+    counts: dict[str, float] = Field(description="The counts at the training of the model.")
+    next: NextTierAnswer | None = Field(description="Null for the highest tier.")
+    missing: str = Field(description="What prevents a test of the target; empty when it is tested.")
+    why: str = Field(description="Why no higher tier answers; empty for the highest.")
 
 
 class ReadinessAnswer(Stamped):
-    """How far each target has come, as of the latest training."""
+    """Readiness of every target, as of the latest training."""
 
     targets: list[TargetReadiness]
 
@@ -76,38 +78,38 @@ ANSWER_EXAMPLE: dict[str, Any] = {
 
 
 async def get_readiness(worker: Worker, request: HttpRequest) -> Response:
-    """Tell how far each target has come."""
+    """Answer the readiness of every target."""
     manifest = worker.champions.require().bundle.manifest
     return reply(
         ReadinessAnswer(
             as_of=moment(manifest.now),
             model=stamp(worker, manifest.version),
-            targets=[_readiness(each) for each in readiness(manifest)],
+            targets=[_readiness(target) for target in readiness(manifest)],
         )
     )
 
 
-def _readiness(each: Readiness) -> TargetReadiness:
+def _readiness(target: Readiness) -> TargetReadiness:
     return TargetReadiness(
-        target=each.target,
-        form=each.form,
-        definition=each.definition,
-        scope=each.scope,
-        tier=each.tier,
-        evidence=each.evidence,
-        counts=dict(each.counts),
-        next=None if each.next is None else _next_tier(each.next),
-        missing=each.missing,
-        why=each.why,
+        target=target.target,
+        form=target.form,
+        definition=target.definition,
+        scope=target.scope,
+        tier=target.tier,
+        evidence=target.evidence,
+        counts=dict(target.counts),
+        next=None if target.next is None else _next_tier(target.next),
+        missing=target.missing,
+        why=target.why,
     )
 
 
-def _next_tier(each: NextTier) -> NextTierAnswer:
+def _next_tier(tier: NextTier) -> NextTierAnswer:
     return NextTierAnswer(
-        tier=each.tier,
-        needed=dict(each.needed),
-        lacking=dict(each.lacking),
-        expected=None if each.expected is None else moment(each.expected),
+        tier=tier.tier,
+        needed=dict(tier.needed),
+        lacking=dict(tier.lacking),
+        expected=None if tier.expected is None else moment(tier.expected),
     )
 
 
@@ -119,9 +121,9 @@ ROUTES: tuple[Route, ...] = (
         path="/v1/readiness",
         endpoint=get_readiness,
         tag="answers",
-        summary="Tell how far each target has come",
-        doc="What answers each target today and on what evidence, the counts behind it, and what the next tier takes: "
-        "the counts needed, those lacking, and when they are expected. As of the latest training.",
+        summary="Show the readiness of every target",
+        doc="The tier that answers each target, its evidence and its counts, and what the next tier needs: the counts, "
+        "those lacking, and when they are expected. As of the latest training.",
         answer=ReadinessAnswer,
         answer_doc="Every target.",
         problems=("model_missing",),

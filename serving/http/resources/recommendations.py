@@ -27,18 +27,18 @@ class RecommendationsRequest(Request):
     customer: CustomerId
     limit: Annotated[int, Field(ge=1, le=MOST_ITEMS)] = 10
     exclude: Annotated[list[Name], Field(max_length=1000)] = Field(
-        default_factory=list, description="Products that must not be recommended, such as those on the page already."
+        default_factory=list, description="Products that must not be recommended, such as those already on the page."
     )
 
 
 class RecommendationsAnswer(Stamped):
-    """Products, best first; the popular ones when nothing is known of the customer."""
+    """Products, best first; the popular ones for an unknown customer."""
 
     customer: str
     known: bool
     items: list[RecommendedItem]
     why: str | None = Field(
-        description="Why everybody is given the same, or nothing; null where recommendations are a customer's own."
+        description="Why all customers get the same products, or none; null where the products are personal."
     )
 
 
@@ -61,15 +61,15 @@ async def post_recommendations(worker: Worker, request: HttpRequest) -> Response
     asked = parse(RecommendationsRequest, body)
     authorize_customers(request, [asked.customer])
     now = worker.clock()
-    found = await worker.ask(lambda engine: engine.recommend(asked.customer, asked.limit, now, asked.exclude))
+    recommendation = await worker.ask(lambda engine: engine.recommend(asked.customer, asked.limit, now, asked.exclude))
     return reply(
         RecommendationsAnswer(
-            as_of=moment(found.as_of),
-            model=stamp(worker, found.version),
+            as_of=moment(recommendation.as_of),
+            model=stamp(worker, recommendation.version),
             customer=asked.customer,
-            known=found.known,
-            items=recommended(found.items),
-            why=found.why,
+            known=recommendation.known,
+            items=recommended(recommendation.items),
+            why=recommendation.why,
         )
     )
 
@@ -84,7 +84,7 @@ ROUTES: tuple[Route, ...] = (
         endpoint=post_recommendations,
         tag="answers",
         summary="Recommend products",
-        doc="Products that go with what the customer looked at and bought lately; else the popular ones.",
+        doc="Products that fit those the customer recently looked at and bought; else the popular ones.",
         request=RecommendationsRequest,
         answer=RecommendationsAnswer,
         answer_doc="Products, best first.",

@@ -1,4 +1,4 @@
-"""What came of a decision: `POST /v1/rewards`."""
+"""Rewards of decisions: `POST /v1/rewards`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from serving.process.worker import Worker
 
 
 class RewardRequest(Request):
-    """What came of a decision."""
+    """The reward of a decision."""
 
     customer: CustomerId
     decision_id: DecisionId
-    value: float = Field(description="What it was worth; 0 for nothing, negative for harm.")
+    value: float = Field(description="What the result of the decision was worth; 0 for nothing, negative for harm.")
     money: bool = Field(False, description="Whether `value` is in the shop's currency.")
     reward_id: EventId | None = Field(
         None,
@@ -49,7 +49,7 @@ ANSWER_EXAMPLE: dict[str, Any] = {**STAMP_EXAMPLE, "decision_id": "page-81f3", "
 
 
 async def post_rewards(worker: Worker, request: HttpRequest) -> Response:
-    """Take in what came of a decision."""
+    """Record the reward of a decision."""
     body, _ = await read_body(request)
     asked = parse(RewardRequest, body)
     now = worker.clock()
@@ -87,8 +87,8 @@ ROUTES: tuple[Route, ...] = (
         path="/v1/rewards",
         endpoint=post_rewards,
         tag="answers",
-        summary="Tell what came of a decision",
-        doc="The reward is an event in the log, from which policies are evaluated and learnt.",
+        summary="Record the reward of a decision",
+        doc="The reward is an event in the log, from which policies are evaluated and learned.",
         request=RewardRequest,
         answer=RewardAnswer,
         answer_doc="What became of the reward.",

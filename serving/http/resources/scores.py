@@ -32,9 +32,9 @@ MOST_CUSTOMERS = 1000
 MOST_EXPLAINED = 20
 
 AT_ONCE = 8
-"""Customers scored on the event loop, where the store never waits; more are scored, and told of, beside it."""
+"""Most customers scored on the event loop, where the store never waits; more are scored in a thread."""
 
-# Conditions, and not two alternatives: of those, generators of clients make two types without a name.
+# Conditions rather than two alternatives, of which generators of clients would make two unnamed types.
 _ONE_OF_BOTH: dict[str, JsonValue] = {
     "if": {"required": ["customers"], "properties": {"customers": {"type": "array"}}},
     "then": {"properties": {"customer": {"type": "null"}}},
@@ -64,10 +64,12 @@ class ScoresRequest(Request):
 
 
 class ScoresQuery(Request):
-    """How much to tell of each score."""
+    """How much of each score to include."""
 
     explain: bool = Field(
-        False, strict=False, description=f"Tell why, in words; milliseconds each, for up to {MOST_EXPLAINED} customers."
+        False,
+        strict=False,
+        description=f"Add reasons in words, which takes milliseconds per customer, for up to {MOST_EXPLAINED}.",
     )
 
 
@@ -83,7 +85,7 @@ class CustomerScores(Answer):
 
 
 class ScoresAnswer(Stamped):
-    """Scores, in the order asked."""
+    """Scores, in the order of the request."""
 
     results: list[CustomerScores]
 
@@ -158,11 +160,11 @@ async def post_scores(worker: Worker, request: HttpRequest) -> Response:
     def answer(engine: Engine) -> tuple[list[Scored], bytes]:
         begun = time.perf_counter()
         scored = engine.score_many(customers, now, asked.targets, explain=explain)
-        taken = time.perf_counter() - begun
+        seconds = time.perf_counter() - begun
         if few:
-            _predict_one.observe(taken / len(customers))
+            _predict_one.observe(seconds / len(customers))
         else:
-            _predict_many.observe(taken)
+            _predict_many.observe(seconds)
         return scored, _scores_answer(worker, scored)
 
     try:
@@ -179,7 +181,7 @@ async def post_scores(worker: Worker, request: HttpRequest) -> Response:
 
 
 def _scores_answer(worker: Worker, scored: Sequence[Scored]) -> bytes:
-    """A `ScoresAnswer` in JSON. Written without the model, which would take as long as the scores themselves."""
+    """A `ScoresAnswer` in JSON, written without pydantic's model, which would take as long as the scores themselves."""
     results = [
         {
             "customer": scores.customer,
@@ -210,11 +212,11 @@ ROUTES: tuple[Route, ...] = (
         summary="Score customers",
         doc="What to expect of a customer, or of up to 1000: each target's probability, amount or next stage with its "
         "90 % interval, its rank among all customers, the evidence behind it and the exact question. An unknown "
-        "customer gets the base rates. `?explain=true` tells why.",
+        "customer gets the base rates. `?explain=true` adds the reasons.",
         request=ScoresRequest,
         query=ScoresQuery,
         answer=ScoresAnswer,
-        answer_doc="Scores, in the order asked.",
+        answer_doc="Scores, in the order of the request.",
         problems=(*BODY, "model_missing", *READ),
         examples=EXAMPLES,
         answer_example=ANSWER_EXAMPLE,

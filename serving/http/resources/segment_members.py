@@ -1,4 +1,4 @@
-"""Who is in a segment, as of the latest sweep: `GET /v1/segments/NAME`."""
+"""The members of a segment, as of the latest sweep: `GET /v1/segments/NAME`."""
 
 from __future__ import annotations
 
@@ -42,13 +42,14 @@ _CURSOR = re.compile(r"(\d{8,12})-(\d{1,9})", re.ASCII)
 
 
 class SegmentQuery(Request):
-    """Which part of a segment to give, and how."""
+    """Which part of a segment to answer, and in which format."""
 
     model_config = ConfigDict(extra="forbid", strict=False, frozen=True)
 
     limit: Annotated[int, Field(ge=1, le=1000)] = Field(100, description="Most members in one page.")
     size: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="A share of the candidates up to 1, or a number of customers; the segment's own when absent."
+        None,
+        description="A share of the candidates up to 1, or a number of customers; the segment's own size when absent.",
     )
     cursor: str | None = Field(None, description="`next_cursor` of the page before; the first page when absent.")
     format: Literal["json", "csv"] | None = Field(
@@ -71,21 +72,27 @@ class SegmentMember(Answer):
     stage: StageName
     lapsing: bool
     scores: dict[str, float | None] = Field(description="Probabilities and amounts of money, by target.")
-    intervals: dict[str, Interval | None] = Field(description="What each of them lies in with a chance of 90 %.")
+    intervals: dict[str, Interval | None] = Field(description="The 90 % interval of each of them.")
     next_stages: dict[str, LikelyStage | None] = Field(description="The stage that is most likely next, by target.")
     reasons: dict[str, list[ScoreReason]] = Field(
-        description="Why: by target that the segment asks for, strongest first. Only of the first 100 members."
+        description="The reasons by target that the segment uses, strongest first. Only for the first 100 members."
     )
-    features: dict[str, float | None] = Field(description="Some features; `GET /v1/customers/{customer}` has all.")
+    features: dict[str, float | None] = Field(
+        description="Some features; `GET /v1/customers/{customer}` has all of them."
+    )
 
 
 class SegmentAnswer(Stamped):
-    """One page of a segment. Pages that follow each other's cursors speak of the same sweep of all customers."""
+    """One page of a segment. Pages linked by cursors are of the same sweep of all customers."""
 
     name: str
     customers: int
-    candidates: int = Field(description="Customers for whom the rule holds; `size` says how many of them are members.")
-    past: PastYield | None = Field(description="What it would have found at its own size, where that was measured.")
+    candidates: int = Field(
+        description="Customers for whom the rule holds; `size` limits how many of them are members."
+    )
+    past: PastYield | None = Field(
+        description="What the segment would have found in the past at its own size, where that was measured."
+    )
     members: list[SegmentMember]
     next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last page.")
 
@@ -94,7 +101,7 @@ CSV_EXAMPLE = "customer,stage,lapsing,conversion_7d,churn_28d,…\nhousehold-1,r
 
 
 async def get_segment(worker: Worker, request: HttpRequest) -> Response:
-    """Give one page of a segment, or stream all of it as CSV."""
+    """Answer one page of a segment, or stream all of it as CSV."""
     name = request.path_params["segment"]
     if name not in SEGMENTS:
         raise Problem("unknown_segment", f"There is no segment {name[:60]!r}; there are {', '.join(SEGMENTS)}.")
@@ -124,7 +131,7 @@ async def get_segment(worker: Worker, request: HttpRequest) -> Response:
 
 
 def size_of(size: float | None) -> float | None:
-    """How many members are asked for. Raises a `Problem` for what is neither a share nor a whole number."""
+    """The requested size. Raises a `Problem` for one that is neither a share nor a whole number."""
     if size is not None and size > 1 and size != round(size):
         detail = f"{size:g} is no size; expected a share such as 0.2, or a number of customers such as 500"
         errors = [ProblemError(pointer="?size", code="invalid_size", detail=detail)]
@@ -133,32 +140,32 @@ def size_of(size: float | None) -> float | None:
 
 
 def _place(worker: Worker, cursor: str | None) -> tuple[Generation, int]:
-    """The generation that a cursor speaks of, and the first place of its page."""
+    """The generation that a cursor names, and the first place of its page."""
     if cursor is None:
         return worker.generation(), 0
-    told = _CURSOR.fullmatch(cursor)
-    if told is None:
-        detail = "is not a cursor that this server gave; send `next_cursor` as it came, or none for the first page"
+    match = _CURSOR.fullmatch(cursor)
+    if match is None:
+        detail = "is not a cursor of this server; send `next_cursor` unchanged, or none for the first page"
         raise Problem(
             "invalid_request",
             f"?cursor: {detail}.",
             [ProblemError(pointer="?cursor", code="invalid_cursor", detail=detail)],
         )
-    generation = worker.scoreboard.generation(told[1])
+    generation = worker.scoreboard.generation(match[1])
     if generation is None:
         raise _expired()
-    return generation, int(told[2])
+    return generation, int(match[2])
 
 
 def _expired() -> Problem:
-    detail = "The customers were swept or refreshed many times since the first page. Begin again without a cursor."
+    detail = "The customers were swept or refreshed many times since the first page. Start again without a cursor."
     return Problem("cursor_expired", detail)
 
 
 def _listed(
     engine: Engine, generation: Generation, places: NDArray[np.int32]
 ) -> Iterator[tuple[str, dict[str, float]]]:
-    """The id and the columns of members; who withdrew the consent to be profiled since the sweep is left out."""
+    """The id and the columns of members, without those who withdrew the consent to be profiled since the sweep."""
     engine.consents.refresh()
     for customer, values in member_rows(engine.states.log, generation, places, engine.champions.current):
         if customer not in engine.consents.suspects or not withdrawn(engine.states.load(customer)):
@@ -179,9 +186,9 @@ def _members(engine: Engine, generation: Generation, places: NDArray[np.int32]) 
             intervals={target: _interval(values[f"{target}_low"], values[f"{target}_high"]) for target in targets},
             next_stages={target: _likely(values, target) for target in report["stages"]},
             reasons={
-                target: [ScoreReason.model_validate(each) for each in told[row]]
-                for target, told in reasons.items()
-                if row in told
+                target: [ScoreReason.model_validate(reason) for reason in by_row[row]]
+                for target, by_row in reasons.items()
+                if row in by_row
             },
             features={name: number(values[name]) for name in SHOWN},
         )
@@ -215,7 +222,7 @@ async def _csv(worker: Worker, name: str, size: float | None) -> Response:
 async def _csv_parts(
     worker: Worker, generation: Generation, name: str, places: NDArray[np.int32]
 ) -> AsyncIterator[str]:
-    """The lines of a segment, some at a time, read beside the event loop."""
+    """The lines of a segment, `ROWS` at a time, read outside of the event loop."""
     yield csv_text([("customer", *member_columns(generation), "reasons")])
     for start in range(0, len(places), ROWS):
         part, explained = places[start : start + ROWS], start < MOST_EXPLAINED
@@ -239,9 +246,9 @@ ROUTES: tuple[Route, ...] = (
         path="/v1/segments/{segment}",
         endpoint=get_segment,
         tag="customers",
-        summary="Pull a segment",
-        doc="A page of members, or all of them as CSV with `?format=csv` or `Accept: text/csv`. The CSV carries the "
-        "moment and the model in the headers `X-As-Of`, `X-Model-Version` and `X-Fingerprint`.",
+        summary="List the members of a segment",
+        doc="A page of members, or all of them as CSV with `?format=csv` or `Accept: text/csv`. The CSV has its "
+        "moment and model in the headers `X-As-Of`, `X-Model-Version` and `X-Fingerprint`.",
         answer=SegmentAnswer,
         answer_doc="Members, in the segment's order.",
         query=SegmentQuery,

@@ -22,13 +22,15 @@ class SegmentSummary(Answer):
 
     name: str
     title: str
-    doc: str = Field(description="Who is in it.")
+    doc: str = Field(description="The customers in it.")
     rule: str = Field(description="The condition, over features and probabilities.")
-    ordering: str = Field(description="Who comes first.")
+    ordering: str = Field(description="The order of its customers.")
     customers: int
-    candidates: int = Field(description="Customers for whom the rule holds; the segment is the first of them.")
-    share: float | None = Field(description="Of all customers.")
-    past: PastYield | None = Field(description="What it would have found, where that was measured.")
+    candidates: int = Field(description="Customers for whom the rule holds; the first of them form the segment.")
+    share: float | None = Field(description="Share of all customers.")
+    past: PastYield | None = Field(
+        description="What the segment would have found in the past, where that was measured."
+    )
 
 
 class SegmentsAnswer(Stamped):

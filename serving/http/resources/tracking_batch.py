@@ -31,24 +31,24 @@ from serving.http.schemas.words import Properties, named
 from serving.process.worker import Worker
 
 MOST_BATCH_BYTES = 500 * 1024
-"""Of one batch, unpacked, as in Segment's specification."""
+"""Most bytes of one batch, unpacked, as in Segment's specification."""
 
 MessageType = Annotated[Literal["identify", "track", "page", "screen", "group", "alias"], named("MessageType")]
 
 
 class BatchItem(SegmentMessage):
-    """A message that says itself what it is."""
+    """A message with its type."""
 
     type: MessageType
 
 
 class BatchRequest(Open):
-    """Several messages. `context` and `sentAt` hold for those that do not say otherwise."""
+    """Several messages. `context` and `sentAt` apply to messages without their own."""
 
     batch: Annotated[list[BatchItem], Field(max_length=MOST_EVENTS)]
     context: Properties | None = None
     sentAt: str | None = None
-    writeKey: str | None = Field(None, description="The key, when it is in no header.")
+    writeKey: str | None = Field(None, description="The key, unless a header has it.")
 
 
 EXAMPLES: dict[str, Any] = {
@@ -74,7 +74,7 @@ EXAMPLES: dict[str, Any] = {
 
 
 async def post_batch(worker: Worker, request: HttpRequest) -> Response:
-    """Take a batch of messages in."""
+    """Record a batch of messages."""
     size, content, odd = await read_messages(request, lambda body: listed(body, "batch", _is_message))
     try:
         envelope = opened(content)
@@ -90,8 +90,8 @@ async def post_batch(worker: Worker, request: HttpRequest) -> Response:
     ):
         raise Problem(
             "message_too_large",
-            f"What the batch says for all of its {len(envelope.items)} messages is too much to be kept with each; "
-            "expected a `context` of some thousand bytes. Send several batches.",
+            f"The fields that the batch shares are too large to be kept with each of its {len(envelope.items)} "
+            "messages; expected a `context` of some thousand bytes. Send several batches.",
         )
     return await take_messages(worker, envelope, size, odd)
 
@@ -109,10 +109,10 @@ ROUTES: tuple[Route, ...] = (
         aliases=("/v1/b", "/beacon/v1/batch"),
         endpoint=post_batch,
         tag="segment",
-        summary="Take a batch of Segment's messages in",
-        doc="Up to 2500 messages in 500 KB, unpacked, each of up to 32 KB; `context` and `sentAt` of the batch hold "
-        "for all. Faulty messages are told in `rejected` and kept as dead letters, and the rest is taken in. Once "
-        "answered, a message is on disk, exactly once by its `messageId`, and in every later answer.",
+        summary="Record a batch of Segment's messages",
+        doc="Up to 2500 messages in 500 KB, unpacked, each of up to 32 KB; `context` and `sentAt` of the batch apply "
+        "to all. Invalid messages are listed in `rejected` and kept as dead letters, and the others are recorded. An "
+        "accepted message is on disk, exactly once by its `messageId`, and in every later answer.",
         request=BatchRequest,
         answer=TrackingAnswer,
         answer_doc="What became of the messages.",

@@ -27,34 +27,36 @@ from serving.process.worker import Worker
 
 
 class IdentifyMessage(SegmentMessage):
-    """Who it is: joins `anonymousId` to `userId` when both are given."""
+    """The identity of a customer: merges `anonymousId` with `userId` when both are given."""
 
     traits: Properties | None = None
 
 
 class TrackMessage(SegmentMessage):
-    """What happened."""
+    """An event."""
 
-    event: str | int = Field(description="Name of Segment's e-commerce specification, a kind of ours, or any other.")
+    event: str | int = Field(
+        description="An event name of Segment's e-commerce specification, a kind of Waypost, or any other name."
+    )
     properties: Properties | None = None
 
 
 class PageMessage(SegmentMessage):
-    """A page that was seen, or a screen."""
+    """A view of a page or a screen."""
 
     name: str | None = None
     properties: Properties | None = None
 
 
 class GroupMessage(SegmentMessage):
-    """To which group somebody belongs."""
+    """The group of a customer."""
 
     groupId: str | int
     traits: Properties | None = None
 
 
 class AliasMessage(SegmentMessage):
-    """Joins `previousId` to `userId`."""
+    """Merges `previousId` with `userId`."""
 
     previousId: str | int
 
@@ -81,7 +83,7 @@ def single(kind: str) -> Endpoint:
         size, content, odd = await read_messages(request, alone)
         return await take_messages(worker, Envelope([{**content, "type": kind}], {}, {}), size, odd)
 
-    post.__doc__ = f"Take one {kind} message in."
+    post.__doc__ = f"Record one {kind} message."
     return post
 
 
@@ -97,7 +99,7 @@ def _single(kind: str, model: type[BaseModel], summary: str, doc: str) -> Route:
         endpoint=single(kind),
         tag="segment",
         summary=summary,
-        doc=f"{doc} Of up to 32 KB. A fault of the message is told in `rejected`, and the answer is 200 all the same.",
+        doc=f"{doc} Up to 32 KB. An invalid message is listed in `rejected`, and the answer is still 200.",
         request=model,
         answer=TrackingAnswer,
         answer_doc="What became of the message.",
@@ -111,10 +113,10 @@ def _single(kind: str, model: type[BaseModel], summary: str, doc: str) -> Route:
 
 
 ROUTES: tuple[Route, ...] = (
-    _single("identify", IdentifyMessage, "Tell who it is", "Joins the anonymous id to the customer's."),
-    _single("track", TrackMessage, "Tell what happened", "Names are those of Segment's e-commerce specification."),
-    _single("page", PageMessage, "Tell of a page that was seen", "A visit to a page of the shop."),
-    _single("screen", PageMessage, "Tell of a screen that was seen", "A visit to a screen of the shop's app."),
-    _single("group", GroupMessage, "Tell of a group", "Kept with the customer; joins no ids."),
-    _single("alias", AliasMessage, "Join two ids", "Joins the previous id to the customer's."),
+    _single("identify", IdentifyMessage, "Identify a customer", "Merges the anonymous id with the customer's."),
+    _single("track", TrackMessage, "Record an event", "Names are those of Segment's e-commerce specification."),
+    _single("page", PageMessage, "Record a page view", "A visit to a page of the shop."),
+    _single("screen", PageMessage, "Record a screen view", "A visit to a screen of the shop's app."),
+    _single("group", GroupMessage, "Record a group", "Kept with the customer; merges no ids."),
+    _single("alias", AliasMessage, "Merge two ids", "Merges the previous id with the customer's."),
 )

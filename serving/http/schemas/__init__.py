@@ -1,1 +1,1 @@
-"""What the schemas of several resources share; what one alone sends or answers stands in its file."""
+"""Schemas that several resources share; those of one resource are in its file."""

@@ -1,4 +1,4 @@
-"""Which model and which features an answer is of."""
+"""The model and the features of an answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STAMP_EXAMPLE = {
     "as_of": "2026-11-21T20:41:11.323000Z",
     "model": {"version": "9c41d2ab07e5", "fingerprint": "6f0d1f3a9b8c2e47"},
 }
-"""What the example of every answer about customers begins with."""
+"""The beginning of the example of every answer about customers."""
 
 
 class ModelStamp(Answer):
@@ -25,14 +25,14 @@ class ModelStamp(Answer):
 
 
 class Stamped(Answer):
-    """What every answer about customers carries."""
+    """The fields of every answer about customers."""
 
-    as_of: datetime = Field(description="The moment the answer speaks of.")
+    as_of: datetime = Field(description="The moment that the answer is about.")
     model: ModelStamp
 
 
 def stamp(worker: Worker, version: str | None) -> ModelStamp:
-    """Which model and which features answered."""
+    """The stamp of a version of the model and the running features."""
     return ModelStamp(version=version, fingerprint=worker.fold.fingerprint)
 
 

@@ -1,4 +1,4 @@
-"""What a list of a segment would have found, as the answers about segments tell it."""
+"""What a list of a segment would have found in the past, for the answers about segments."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from serving.http.schemas.target_scores import Interval
 
 
 class PastYield(Answer):
-    """What a list of this segment, made at a moment of the past, would have found."""
+    """What a list of this segment, made at a moment in the past, would have found."""
 
     as_of: datetime
-    customers: int = Field(description="With something at stake then.")
-    named: int = Field(description="How many the list would have named.")
-    left: float = Field(description="Share of these who then bought nothing for 28 days.")
+    customers: int = Field(description="Customers who had something at stake at that moment.")
+    named: int = Field(description="How many of them the list would have named.")
+    left: float = Field(description="Share of the named customers who bought nothing in the next 28 days.")
     left_interval: Interval
-    money: float = Field(description="Share that they held of the money that then left.")
+    money: float = Field(description="Share of the lost money that the named customers stood for.")
     money_interval: Interval
-    money_random: float = Field(description="What as many at random hold in the mean.")
-    money_spending: float = Field(description="What as many of those who spent most hold.")
-    words: str = Field(description="The same as a sentence.")
+    money_random: float = Field(description="The same share for as many customers at random, on average.")
+    money_spending: float = Field(description="The same share for as many customers of highest spending.")
+    words: str = Field(description="The same in a sentence.")
 
 
 def past_yield(segment: Segment, champion: Champion | None) -> PastYield | None:
-    """What a list of the segment would have found, as the training of the champion measured it."""
+    """What a list of the segment would have found, as measured in the champion's training; None where it was not."""
     if champion is None or segment.order_by is not AT_STAKE or TARGET not in champion.bundle.manifest.targets:
         return None
-    found = Yield.of_metrics(champion.bundle.manifest.targets[TARGET].metrics)
+    measured = Yield.of_metrics(champion.bundle.manifest.targets[TARGET].metrics)
     return (
         None
-        if found is None
+        if measured is None
         else PastYield(
-            as_of=moment(int(found.cutoff)),
-            customers=int(found.customers),
-            named=int(found.named),
-            left=found.left,
-            left_interval=Interval(low=found.left_low, high=found.left_high),
-            money=found.money,
-            money_interval=Interval(low=found.money_low, high=found.money_high),
-            money_random=found.money_random,
-            money_spending=found.money_spending,
-            words=found.words,
+            as_of=moment(int(measured.cutoff)),
+            customers=int(measured.customers),
+            named=int(measured.named),
+            left=measured.left,
+            left_interval=Interval(low=measured.left_low, high=measured.left_high),
+            money=measured.money,
+            money_interval=Interval(low=measured.money_low, high=measured.money_high),
+            money_random=measured.money_random,
+            money_spending=measured.money_spending,
+            words=measured.words,
         )
     )

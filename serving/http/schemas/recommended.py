@@ -1,4 +1,4 @@
-"""Recommended products, as every answer that holds some shows them."""
+"""Recommended products, as all answers show them."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ class RecommendedItem(Answer):
 
 def recommended(items: Iterable[Recommendation]) -> list[RecommendedItem]:
     """Recommendations as the API shows them."""
-    return [RecommendedItem(item=each.item, score=each.score, reason=each.reason) for each in items]
+    return [RecommendedItem(item=product.item, score=product.score, reason=product.reason) for product in items]

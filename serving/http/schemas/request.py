@@ -1,6 +1,6 @@
-"""What all requests have in common, and the names that several hold.
+"""The base of all requests, and the types of fields that several have.
 
-Unknown fields are refused: a misspelt field must not be ignored in silence. Others' protocols are the exception.
+Unknown fields are refused: a misspelt field must not be silently ignored. Others' protocols are the exception.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from features.sources.fields import fields
 from insights.words import one_of
 
 MOST_EVENTS = 2500
-"""Events, or messages, of one request."""
+"""Most events, or messages, of one request."""
 
 
 def _storable(text: str) -> str:
-    """A name that an event may hold."""
+    """Check that an event may hold this name."""
     try:
         fields.name(text, "name")
     except BadRecord as fault:
@@ -41,7 +41,7 @@ DecisionId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=
 
 
 class Request(BaseModel):
-    """A body or a query that the server understands."""
+    """A body or a query whose fields are all known."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 

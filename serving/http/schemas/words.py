@@ -1,4 +1,4 @@
-"""Literals and unions, each described under a name of its own: a generated client has one type for it."""
+"""Literals and unions with a schema name of their own, so that a generated client has one type for each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from insights.words import NAME
 
 
 def named(name: str, discriminator: str | None = None) -> Any:
-    """What a `Literal`, or a union told apart by a field, is annotated with, described as the schema `name`."""
+    """The annotation of a `Literal`, or of a union with a discriminator, that makes it the schema `name`."""
     return Field(discriminator=discriminator, json_schema_extra={NAME: name})
 
 

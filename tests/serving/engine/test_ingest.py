@@ -122,7 +122,7 @@ def test_a_long_request_of_measurements_leaves_turns_to_others(place: Place) -> 
     body = json.dumps({"client_id": "1.2", "events": [{"name": "login"}] * 2_000}).encode()
 
     async def turns(worker: Worker) -> int:
-        sorting = asyncio.ensure_future(measurement._sorted(worker, body, place.now))
+        sorting = asyncio.ensure_future(measurement._ingested(worker, body, place.now))
         number = 0
         while not sorting.done():
             number += 1
