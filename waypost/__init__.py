@@ -1,4 +1,4 @@
-"""The front door: the command line of Waypost, thin over the rooms.
+"""The command line of Waypost: thin commands over the other packages.
 
 Heavy libraries are imported by the command that needs them, so that every command starts quickly.
 """

@@ -10,12 +10,14 @@ import typer
 from waypost.console import JsonOption, StoreOption, print_json, print_line, print_table, progress_bar
 
 MOST_ROWS = 50
-"""Customers listed by name at most; the JSON holds all."""
+"""Most customers in the table; the JSON has all."""
 
 
 def audit(
-    sample: Annotated[int | None, typer.Option(min=1, help="How many customers, drawn at random; all without.")] = None,
-    seed: Annotated[int, typer.Option(help="Which customers are drawn.")] = 0,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="How many customers, drawn at random; default: all.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the random draw.")] = 0,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -28,12 +30,12 @@ def audit(
     begun = time.monotonic()
     engine = engine_of(store)
     try:
-        log, oracle, found = engine.states.log, Oracle(engine.fold), list[Mismatch]()
+        log, oracle, mismatches = engine.states.log, Oracle(engine.fold), list[Mismatch]()
         names = list(everyone(log.customers)) if sample is None else drawn(log.customers, sample, seed)
         with progress_bar("auditing customers") as progress:
             for done, name in enumerate(names, 1):
                 mismatch = audit_one(oracle, log, lambda who: engine.states.load(who).states, name)
-                found += [] if mismatch is None else [mismatch]
+                mismatches += [] if mismatch is None else [mismatch]
                 progress(done, len(names))
     finally:
         engine.states.close()
@@ -42,15 +44,15 @@ def audit(
             {
                 "fingerprint": engine.fold.fingerprint,
                 "audited": len(names),
-                "mismatches": [{"code": each.code, "slots": each.slots} for each in found],
+                "mismatches": [{"code": mismatch.code, "slots": mismatch.slots} for mismatch in mismatches],
                 "seconds": round(time.monotonic() - begun, 3),
             }
         )
     else:
-        print_line(f"{len(names):,} customers audited, {len(found):,} with a state that is not the fold of its events")
-        if found:
-            rows = [(str(each.code), ", ".join(each.slots)) for each in found[:MOST_ROWS]]
+        print_line(f"{len(names):,} customers audited, {len(mismatches):,} with a state that differs from the log")
+        if mismatches:
+            rows = [(str(mismatch.code), ", ".join(mismatch.slots)) for mismatch in mismatches[:MOST_ROWS]]
             print_table("wrong states", ("customer code", "slots that differ"), rows)
             print_line("repair them with: waypost rebuild")
-    if found:
+    if mismatches:
         raise typer.Exit(1)

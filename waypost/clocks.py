@@ -1,7 +1,7 @@
-"""Serving a log of the past as if it ended now: which stores are, kept in `clock.json` beside the champion.
+"""Serving a log of the past as if it ended now: `clock.json` beside the champion lists the stores served like this.
 
-The server's clock is then set back at every start so that it goes on from the newest event: a year that was imported
-ends today, and goes on ending today, however long ago it was imported.
+At every start, the server's clock is set back so that it continues from the newest event: an imported year ends today,
+however long ago it was imported.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def _stores() -> list[str]:
         return []
     except (ValueError, KeyError, TypeError):
         raise UsageProblem(
-            f"{_file()} is damaged; expected the stores whose log is served as if it ended now: remove it, and choose "
-            "again with `waypost serve --as-of-last-event`"
+            f"{_file()} is damaged; expected the stores that are served as if their log ended now. Remove it, and "
+            "choose again with `waypost serve --as-of-last-event`"
         ) from None
 
 
@@ -41,8 +41,8 @@ def ends_now(url: str) -> bool:
 
 
 def set_ends_now(url: str, ends: bool) -> None:
-    """Serve a store as if its log ended now, or, from now on, by the true time."""
-    others = [each for each in _stores() if each != shown(url)]
+    """From now on, serve a store as if its log ended now, or by the true time."""
+    others = [store for store in _stores() if store != shown(url)]
     file = _file()
     if others or ends or file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def set_ends_now(url: str, ends: bool) -> None:
 
 
 def newest(url: str) -> int | None:
-    """When the newest event of a store was learnt; None when there is none."""
+    """When the newest event of a store was received; None when there is none."""
     from features.log import open_log
 
     log = open_log(url, create=False)
@@ -62,7 +62,7 @@ def newest(url: str) -> int | None:
 
 
 def shift(url: str) -> int:
-    """What a server of this store adds to the clock, microseconds: as the environment says, or as it is kept."""
+    """What a server of this store adds to the clock, microseconds: from the environment, else from `clock.json`."""
     if os.environ.get(VARIABLE, "").strip():
         return settings().clock_shift
     last = newest(url) if ends_now(url) else None
@@ -70,7 +70,7 @@ def shift(url: str) -> int:
 
 
 def notice(url: str) -> str:
-    """What to say of the clock before serving a store; empty when the log goes on to the present."""
+    """What to say about the clock before serving a store; empty when the log reaches the present."""
     moved = shift(url)
     if moved:
         return (
@@ -88,5 +88,5 @@ def notice(url: str) -> str:
 
 
 def server_clock(store: str | None) -> int:
-    """The time on the clock of a server of this store, microseconds UTC: shifted as that one's is."""
+    """The time on the clock of a server of this store, microseconds UTC, with that server's shift."""
     return clock() + shift(store_url(store))

@@ -1,4 +1,4 @@
-"""What every command shares: the clock, tables for people, JSON for machines, errors without a traceback."""
+"""Code that all commands share: the clock, tables for people, JSON for machines, errors without a traceback."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 
 
 class UsageProblem(ValueError):
-    """What was typed cannot be used; the message says what to type."""
+    """The command line cannot be used; the message says what to type."""
 
 
 def clock() -> int:
@@ -49,16 +49,16 @@ def parse_moment(text: str) -> int:
         when = datetime.fromisoformat(text)
     except ValueError:
         raise UsageProblem(
-            f"{text!r} is no moment; expected ISO 8601 such as 2017-11-15 or 2017-11-15T08:00:00Z"
+            f"{text!r} is not a moment; expected ISO 8601 such as 2017-11-15 or 2017-11-15T08:00:00Z"
         ) from None
     when = when.replace(tzinfo=UTC) if when.tzinfo is None else when
     if not 1970 < when.year < 2200:
-        raise UsageProblem(f"{text!r} is not in the time of any log; expected a year from 1971 to 2199")
+        raise UsageProblem(f"{text!r} is out of range; expected a year from 1971 to 2199")
     return micros(when)
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on standard output; what is not finite is null."""
+    """Print one JSON object on standard output, with NaN and infinities as null."""
     sys.stdout.write(json.dumps(finite(value), indent=2, default=str) + "\n")
 
 
@@ -67,32 +67,32 @@ def finite(value: Any) -> Any:
     if isinstance(value, float):
         return value if value - value == 0 else None
     if isinstance(value, dict):
-        return {key: finite(each) for key, each in value.items()}
+        return {key: finite(member) for key, member in value.items()}
     if isinstance(value, (list, tuple)):
-        return [finite(each) for each in value]
+        return [finite(member) for member in value]
     return value
 
 
 def print_line(text: str) -> None:
-    """One line on standard output, as it is: what others wrote is never read as markup."""
+    """Print one line on standard output as it is, never read as markup."""
     out.print(Text(writable(text)), soft_wrap=True)
 
 
 def print_note(text: str) -> None:
-    """One line on standard error, beside the answer on standard output."""
+    """Print one line on standard error, apart from the answer on standard output."""
     err.print(Text.assemble(("note: ", "yellow"), text), soft_wrap=True)
 
 
 def writable(text: str) -> str:
-    """A text in what the encoding of standard output has; the rest is escaped, and takes the room that it takes."""
+    """The text with characters escaped that the encoding of standard output lacks, before its width is measured."""
     return text.encode(out.encoding, "backslashreplace").decode(out.encoding)
 
 
 def find_home() -> None:
-    """Give the cache folder to libraries that ask for a place in the home of a user who has none, or cannot write it.
+    """Set the cache folder for libraries that need a folder in the home of a user who has no home, or cannot write it.
 
-    MLflow asks for the home itself, which a number in a container has not; Matplotlib complains where it cannot write.
-    A home that can be read stays: certificates and passwords may lie in it.
+    MLflow asks for the home itself, which a numeric user in a container does not have; Matplotlib warns where it cannot
+    write. A readable home stays, because certificates and passwords may be in it.
     """
     try:
         if os.access(Path.home(), os.W_OK) or os.environ.get("MPLCONFIGDIR"):
@@ -107,7 +107,7 @@ def find_home() -> None:
 
 @contextmanager
 def plain_output() -> Iterator[None]:
-    """Standard output that takes any text: what its encoding lacks is escaped, and a reader that left is no error."""
+    """Standard output for any text: characters that its encoding lacks are escaped, and a closed pipe is no error."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -116,13 +116,13 @@ def plain_output() -> Iterator[None]:
         try:
             sys.stdout.flush()
         except BrokenPipeError:
-            # Python flushes once more when it ends: into nothing, then.
+            # Python flushes once more when it exits, which must not fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
 def data_output() -> Iterator[TextIO]:
-    """Standard output for data, such as CSV and lines of JSON: UTF-8 whatever the terminal speaks, nothing escaped."""
+    """Standard output for data, such as CSV and lines of JSON: UTF-8 on every terminal, nothing escaped."""
     sys.stdout.flush()
     stream = io.TextIOWrapper(sys.stdout.buffer, "utf-8", newline="")
     try:
@@ -132,7 +132,7 @@ def data_output() -> Iterator[TextIO]:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on standard output, for people or as Markdown; without rows its title, and that there are none."""
+    """Print a table on standard output, for people or as Markdown; without rows only its title and "none"."""
     if _shape.markdown:
         sys.stdout.write(tables.markdown(title, columns, rows))
         return
@@ -147,7 +147,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
 
 @dataclass
 class _Shape:
-    """How tables are printed by the command that runs."""
+    """How the running command prints tables."""
 
     markdown: bool = False
 
@@ -158,7 +158,7 @@ MarkdownOption = Annotated[bool, typer.Option("--markdown", help="Print tables a
 
 
 def offer_markdown(app: typer.Typer, *others: Callable[..., None]) -> None:
-    """Give `--markdown` to every command that prints tables: to those with `--json`, and to `others`."""
+    """Add `--markdown` to every command that prints tables: those with `--json`, and `others`."""
     for command in app.registered_commands:
         callback = command.callback
         if callback and (callback in others or "as_json" in inspect.signature(callback).parameters):
@@ -169,7 +169,7 @@ def offer_markdown(app: typer.Typer, *others: Callable[..., None]) -> None:
 
 
 def _with_markdown(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The same command with one option more."""
+    """The same command with the option `--markdown`."""
 
     @wraps(command)
     def run(*arguments: Any, markdown: bool, **options: Any) -> Any:
@@ -179,17 +179,17 @@ def _with_markdown(command: Callable[..., Any]) -> Callable[..., Any]:
         finally:
             _shape.markdown = False
 
-    signature = inspect.signature(command, eval_str=True)  # in the module of the command, which knows its words
+    signature = inspect.signature(command, eval_str=True)  # evaluated in the module of the command, which has its names
     option = inspect.Parameter("markdown", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=MarkdownOption)
     parameters = [*signature.parameters.values(), option]
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
 
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error; call what it gives with (done, in all)."""
+    """A progress bar on standard error; call the function that it yields with (done, total)."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err) as progress:
         task = progress.add_task(title, total=None)
@@ -198,7 +198,7 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def steps() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on standard error over named steps; call what it gives with (step, done, in all)."""
+    """A progress bar of named steps on standard error; call the function that it yields with (step, done, total)."""
     columns = (
         TextColumn("{task.description:<28}", markup=False),
         BarColumn(),
@@ -211,7 +211,7 @@ def steps() -> Iterator[Callable[[str, int, int], None]]:
 
 
 class Failing(typer.core.TyperGroup):
-    """Commands whose foreseen errors end in one line on standard error and exit code 1 (2 for a wrong call)."""
+    """Commands whose foreseen errors print one line on standard error and exit with code 1 (2 for wrong usage)."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was named."""
@@ -228,7 +228,7 @@ class Failing(typer.core.TyperGroup):
 
 
 def foreseen() -> tuple[type[Exception], ...]:
-    """The errors that speak to a user by themselves: of files, and of the rooms that are loaded."""
+    """The errors whose message is enough for a user: of files, and of the modules that are loaded."""
     names = (
         ("features.log.contract", "LogError"),
         ("features.sources.contract", "SourceError"),

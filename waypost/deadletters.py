@@ -1,4 +1,4 @@
-"""waypost deadletters: the records that could not become events, looked at and read again."""
+"""waypost deadletters: list the records that could not become events, and read them again."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ def list_dead_letters(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List dead letters: where each came from and what is wrong with it; the JSON has the record as it came."""
+    """List dead letters with their source and what is wrong with them; the JSON has the original record."""
     from waypost.places import existing_log
 
     log = existing_log(store)
     try:
-        letters = log.dead_letters(limit, source=source)
+        dead_letters = log.dead_letters(limit, source=source)
     finally:
         log.close()
-    told = [_told(letter) for letter in letters]
+    rows = [_fields(letter) for letter in dead_letters]
     if as_json:
-        print_json({"letters": told})
+        print_json({"letters": rows})
         return
     columns = ("number", "source", "position", "received", "field", "reason")
-    print_table("dead letters", columns, [[str(each[column]) for column in columns] for each in told])
+    print_table("dead letters", columns, [[str(row[column]) for column in columns] for row in rows])
 
 
-def _told(letter: DeadLetter) -> dict[str, Any]:
+def _fields(letter: DeadLetter) -> dict[str, Any]:
     return {
         "number": letter.number,
         "source": letter.source,
@@ -70,14 +70,14 @@ def _told(letter: DeadLetter) -> dict[str, Any]:
 @app.command("replay")
 def replay(
     source: SourceOption = None,
-    mapping: Annotated[Path | None, typer.Option("--map", help="TOML mapping, for the letters of its source.")] = None,
+    mapping: Annotated[Path | None, typer.Option("--map", help="TOML mapping, for dead letters of its source.")] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read dead letters again, as their sources read today: what becomes events is recorded and settled.
+    """Read dead letters again with today's readers: those that now give events are recorded and removed.
 
-    Done twice, nothing is added the second time. Lines of CSV files are left alone: mend the mapping and import the
-    file again, which adds only what is missing.
+    A second run adds nothing. Lines of CSV files are not read again: correct the mapping and import the file again,
+    which adds only what is missing.
     """
     from features.sources import load_mapping
     from serving.engine.dead_letters import Replay
@@ -86,8 +86,8 @@ def replay(
     mapped = None if mapping is None else load_mapping(mapping)
     engine = engine_of(store)
     try:
-        told = settings()
-        replaying = Replay(engine, clock(), told.privacy, source, mapped, told.rates)
+        chosen = settings()
+        replaying = Replay(engine, clock(), chosen.privacy, source, mapped, chosen.rates)
         with progress_bar("reading dead letters") as progress:
             report = replaying.run(lambda done: progress(done, done))
     finally:
@@ -98,11 +98,11 @@ def replay(
     rows = [
         ("letters read", report.letters),
         ("letters settled", report.settled),
-        ("letters that stay", report.remaining),
+        ("letters that remain", report.remaining),
         ("events accepted", report.accepted),
-        ("events already there", report.duplicates),
+        ("events already in the log", report.duplicates),
         ("events withheld (consent withdrawn)", report.withheld),
     ]
     print_table("dead letters", ("what", "number"), rows)
     if report.remaining:
-        print_line("what is wrong with the rest: waypost deadletters list")
+        print_line("for the reasons of the rest: waypost deadletters list")

@@ -1,4 +1,4 @@
-"""waypost demo: real customers of a real shop, from raw tables to a running server, in one command."""
+"""waypost demo: data of a real shop, from raw tables to a running server, in one command."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SOURCE = "complete_journey"
 MARKER = Path("data") / "demo.json"
-"""What the demo imported, so that running it again is quick and another shop's log is never mixed in."""
+"""Records what the demo imported, so that a second run is quick and no other shop's log is mixed in."""
 
 CUSTOMER = "1"
 
@@ -46,7 +46,7 @@ def demo(
 
 
 def import_once(url: str) -> dict[str, Any]:
-    """The demo's log: imported now, or found as it was imported before."""
+    """The demo's log: imported now, unless an earlier run imported it."""
     from features.log import open_log, shown
     from features.sources import import_file
 
@@ -58,8 +58,8 @@ def import_once(url: str) -> dict[str, Any]:
             return dict(marker)
         if log.count() and marker.get("store") != shown(url):
             raise UsageProblem(
-                f"{shown(url)} holds {log.count():,} events that are not the demo's; "
-                "choose another place: `waypost demo --store sqlite:///data/demo.db`"
+                f"{shown(url)} has {log.count():,} events that are not the demo's; "
+                "choose another store: `waypost demo --store sqlite:///data/demo.db`"
             )
         MARKER.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         MARKER.write_text(json.dumps({"store": shown(url), "events": 0, "ended": 0}), encoding="utf-8")
@@ -76,7 +76,7 @@ def import_once(url: str) -> dict[str, Any]:
 
 
 def train_once(url: str, ended: int, seed: int) -> None:
-    """Train on the demo's log, unless the champion is what this training would give."""
+    """Train on the demo's log, unless the champion already is the result of this training."""
     from features.journey import JOURNEY
     from models.bundle.bundle import BundleError, read_manifest
     from waypost.learning import train
@@ -93,7 +93,7 @@ def train_once(url: str, ended: int, seed: int) -> None:
 
 
 def report_champion(made: Manifest) -> None:
-    """Print what the champion was measured at when it was trained."""
+    """Print the measurements of the champion's training."""
     figures = ("roc_auc", "pr_auc", "log_loss")
     rows = [
         (
@@ -110,30 +110,31 @@ def report_champion(made: Manifest) -> None:
 
 
 def report_shop(url: str, ended: int) -> None:
-    """Rebuild the states if need be, sweep at the end of the log, and print where the customers stand."""
+    """Rebuild stale states, sweep at the end of the log, and print the stages and segments."""
     from insights.segments import SEGMENTS
     from serving.engine.scoreboard import Scoreboard, sweep
     from waypost.places import engine_of, settings
 
     engine = engine_of(url)
     try:
-        with progress_bar("folding every customer") as progress:
+        with progress_bar("rebuilding states") as progress:
             engine.states.heal(progress)
         generation = sweep(engine, Scoreboard(settings().scoreboard, engine.fold.fingerprint), ended)
     finally:
         engine.states.close()
-    journey, found = generation.report["insights"]["journey"], generation.report["segments"]
+    journey, sizes = generation.report["insights"]["journey"], generation.report["segments"]
     stages = [
-        (each["stage"], each["customers"], f"{each['share']:.1%}", f"{each['lapsing_share'] or 0:.1%}")
-        for each in journey["stages"]
+        (stage["stage"], stage["customers"], f"{stage['share']:.1%}", f"{stage['lapsing_share'] or 0:.1%}")
+        for stage in journey["stages"]
     ]
     title = f"{generation.count:,} customers, as of {iso(ended)}"
     print_table(title, ("stage", "customers", "share", "lapsing"), stages)
-    print_table("segments", ("segment", "customers"), [(each.title, found[each.name]) for each in SEGMENTS.values()])
+    segments = [(segment.title, sizes[segment.name]) for segment in SEGMENTS.values()]
+    print_table("segments", ("segment", "customers"), segments)
 
 
 def key_words(now: int) -> str:
-    """How the calls show a key: the first one, made here where there is none yet; nothing where none is asked."""
+    """The option of the example calls that sends a key: the first key, made here if needed; empty without keys."""
     from serving.access.first_key import first_key_path, make_first_key
     from waypost.places import settings
 
@@ -146,7 +147,7 @@ def key_words(now: int) -> str:
 
 
 def print_calls(port: int, key: str) -> None:
-    """Calls to try, ready to be pasted; `key` is how each shows a key."""
+    """Print calls to try, ready to paste; `key` is the option that sends the key."""
     base = f"http://localhost:{port}"
     curl = f"curl -s {key}{base}"
     calls = [

@@ -1,4 +1,4 @@
-"""waypost doctor: is everything in place, and if not, what to run."""
+"""waypost doctor: check that everything is in place, and say what to run if not."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from features.times import iso
 from waypost.console import JsonOption, StoreOption, clock, foreseen, print_json, print_table
 
 CROWD = 20
-"""Ids that are declared one customer's, beyond which nobody is that customer."""
+"""Ids declared to be one customer; with more, the id is not a single customer's."""
 
 
 class Check(NamedTuple):
-    """One thing looked at: whether it is well, what was found, and what to run if it is not."""
+    """One check: whether it passed, what was found, and what to run if it failed."""
 
     name: str
     well: bool
@@ -27,7 +27,7 @@ class Check(NamedTuple):
 
 def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Check Python, packages, settings, fold, log, states and champion; exit code 1 if something needs attention."""
-    questions: tuple[tuple[str, Callable[[], tuple[bool, str]]], ...] = (
+    to_check: tuple[tuple[str, Callable[[], tuple[bool, str]]], ...] = (
         ("python", _python),
         ("packages", _packages),
         ("fold", _fold),
@@ -38,20 +38,20 @@ def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
         ("identity", lambda: _identity(store)),
         ("money", lambda: _money(store)),
     )
-    checks = [_asked(name, question) for name, question in questions]
+    checks = [_checked(name, check) for name, check in to_check]
     if as_json:
         print_json({"well": all(check.well for check in checks), "checks": [check._asdict() for check in checks]})
     else:
-        rows = [(check.name, "well" if check.well else "LOOK", check.found) for check in checks]
-        print_table("what Waypost stands on", ("what", "state", "found"), rows)
+        rows = [(check.name, "ok" if check.well else "FAILED", check.found) for check in checks]
+        print_table("checks", ("check", "result", "details"), rows)
     if not all(check.well for check in checks):
         raise typer.Exit(1)
 
 
-def _asked(name: str, question: Callable[[], tuple[bool, str]]) -> Check:
-    """The answer to a question; an error that speaks for itself is an answer."""
+def _checked(name: str, check: Callable[[], tuple[bool, str]]) -> Check:
+    """The result of a check; a foreseen error is a failed check."""
     try:
-        return Check(name, *question())
+        return Check(name, *check())
     except Exception as problem:
         if isinstance(problem, foreseen()):
             return Check(name, False, str(problem))
@@ -84,14 +84,14 @@ def _keys() -> tuple[bool, str]:
 
     path = settings().keys
     if path is None:
-        return True, "WAYPOST_KEYS=none: none are asked for, and this machine alone is answered; put no proxy before it"
+        return True, "WAYPOST_KEYS=none: no keys are needed, and this machine alone is answered; put no proxy before it"
     if not path.exists():
         return True, f"there are none in {path} yet; the first `waypost serve` makes one"
     lasting = [key for key in read_keys(path) if key.lasts(clock())]
     scopes = ", ".join(sorted({key.scope for key in lasting})) or "none: make one with `waypost keys create`"
     first = first_key_path(path)
-    kept = f"; the first one is in {first}: when others are handed out, revoke it" if first.exists() else ""
-    return bool(lasting), f"{len(lasting)} in force, of the scopes {scopes}{kept}"
+    kept = f"; the first one is in {first}: revoke it once others are in use" if first.exists() else ""
+    return bool(lasting), f"{len(lasting)} in force, with the scopes {scopes}{kept}"
 
 
 def _log(store: str | None) -> tuple[bool, str]:
@@ -100,15 +100,15 @@ def _log(store: str | None) -> tuple[bool, str]:
     log = existing_log(store)
     span = log.span()
     log.close()
-    if span and (told := _stale(store)):
-        return False, f"{store_shown(store)}: {log_size(store):,} events up to {iso(span[1])}; {told}"
+    if span and (advice := _stale(store)):
+        return False, f"{store_shown(store)}: {log_size(store):,} events up to {iso(span[1])}; {advice}"
     if span is None:
         return False, f"{store_shown(store)} is empty; run `waypost import PATH --source NAME`, or `waypost demo`"
     return True, f"{store_shown(store)}: {log_size(store):,} events from {iso(span[0])} to {iso(span[1])}"
 
 
 def _stale(store: str | None) -> str:
-    """What to do about a log that ended long ago; empty when nothing, or when it is served as if it ended now."""
+    """What to do about a log that ended long ago; empty when it did not, or when it is served as if it ended now."""
     from waypost.clocks import notice, shift
     from waypost.places import store_url
 
@@ -147,11 +147,11 @@ def _states(store: str | None) -> tuple[bool, str]:
         engine.states.close()
     if not known and not empty:
         return False, "no customer has a state of this fold; run `waypost rebuild`"
-    return True, f"{known:,} customers; whoever has none of this fold is replayed when asked for"
+    return True, f"{known:,} customers; one without a state of this fold is replayed on request"
 
 
 def _identity(store: str | None) -> tuple[bool, str]:
-    """Whether an id was declared to be many others, as one is that a page sends for everybody."""
+    """Whether an id was declared to be many others, such as one that a page sends for all visitors."""
     from waypost.places import engine_of
 
     engine = engine_of(store)
@@ -162,10 +162,10 @@ def _identity(store: str | None) -> tuple[bool, str]:
     if not crowded:
         return True, f"no id was declared to be more than {CROWD} others"
     name, number = crowded[0]
-    more = f", and {len(crowded) - 1} more ids likewise" if len(crowded) > 1 else ""
+    more = f", and {len(crowded) - 1} more such ids" if len(crowded) > 1 else ""
     return False, (
-        f"{name!r} was declared to be {number:,} other ids{more}: an id that a page sends for everybody? It takes no"
-        f" further one; `waypost unmerge {name}` takes apart what was joined"
+        f"{name!r} was declared to be {number:,} other ids{more}. Does a page send it for all visitors? No further id"
+        f" is merged with it; `waypost unmerge {name}` separates those that were"
     )
 
 
@@ -180,8 +180,8 @@ def _money(store: str | None) -> tuple[bool, str]:
         engine.states.close()
     rates = settings().rates
     if not rates.shop:
-        told = f"{' and '.join(named)} are added up as one money; set WAYPOST_CURRENCY and WAYPOST_CURRENCY_RATES"
-        return len(named) < 2, told if len(named) > 1 else "one currency"
+        advice = f"{' and '.join(named)} are added up as one currency; set WAYPOST_CURRENCY and WAYPOST_CURRENCY_RATES"
+        return len(named) < 2, advice if len(named) > 1 else "one currency"
     without = [code for code in named if code != rates.shop and code not in rates.worth]
     if without:
         return False, f"no rate for {', '.join(without)}: add it to WAYPOST_CURRENCY_RATES"

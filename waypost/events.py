@@ -1,4 +1,4 @@
-"""waypost import: a file of events into the log."""
+"""waypost import: events from a file into the log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def import_events(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Import a file: good records go into the log, bad ones are kept as dead letters with a reason."""
+    """Import a file: valid records go into the log, others are kept as dead letters with a reason."""
     from features.log import open_log
     from features.sources import NothingAccepted, import_file
     from waypost.places import settings, store_shown, store_url
@@ -30,7 +30,7 @@ def import_events(
     log = open_log(store_url(store), create=True)
     try:
         with progress_bar(f"importing {path}") as progress:
-            told = settings()
+            chosen = settings()
             report = import_file(
                 log,
                 path,
@@ -38,8 +38,8 @@ def import_events(
                 mapping,
                 received=clock(),
                 progress=progress,
-                privacy=told.privacy,
-                rates=told.rates,
+                privacy=chosen.privacy,
+                rates=chosen.rates,
             )
         if as_json:
             print_json(
@@ -52,7 +52,7 @@ def import_events(
     if not report.accepted and not report.duplicates:
         raise NothingAccepted(
             f"no event of {path} was accepted: {report.rejected:,} of {report.records:,} records were rejected and "
-            f"{report.skipped:,} left out; see `waypost deadletters list`, and mend the file or its mapping"
+            f"{report.skipped:,} left out; see `waypost deadletters list`, and correct the file or its mapping"
         )
 
 
@@ -60,7 +60,7 @@ def _print(report: ImportReport, title: str) -> None:
     rows = [
         ("records read", report.records),
         ("events accepted", report.accepted),
-        ("events already there", report.duplicates),
+        ("events already in the log", report.duplicates),
         ("records left out on purpose", report.skipped),
         ("records rejected", report.rejected),
         ("properties dropped", report.dropped),
@@ -68,17 +68,18 @@ def _print(report: ImportReport, title: str) -> None:
     print_table(title, ("what", "number"), rows)
     if report.repeated:
         print_line(
-            f"{report.repeated:,} events have the message id of another record of this file, and count once: where each"
-            " row is a line of an order, let message_id name the line too"
+            f"{report.repeated:,} events have the message id of another record of this file, and count once: if every"
+            " row is a line of an order, include the line in message_id"
         )
     if report.rejected:
         faults = [(field or "(unreadable)", number) for field, number in report.faults.most_common()]
         print_table("rejected, by the field at fault", ("field", "records"), faults)
-        print_table("the first of them", ("record, field and reason",), [(each,) for each in report.examples])
+        print_table("the first rejected records", ("record, field and reason",), [(line,) for line in report.examples])
     if report.unread:
         print_table(
-            "values left out of records that were taken in",
+            "values left out of accepted records",
             ("what is wrong", "values"),
             list(report.unread.most_common()),
         )
-        print_table("the first of them", ("record, field and reason",), [(each,) for each in report.unread_examples])
+        examples = [(line,) for line in report.unread_examples]
+        print_table("the first values left out", ("record, field and reason",), examples)

@@ -1,4 +1,4 @@
-"""waypost features, waypost explain: the features of every customer at a moment, and what each means."""
+"""waypost features, waypost explain: the features of every customer at a moment, and their meaning."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ from waypost.console import (
 )
 
 SHARD = 4_000_000
-"""Events replayed at a time: memory stays bounded whatever the size of the log."""
+"""Events replayed at once, which bounds the memory whatever the size of the log."""
 
 
 def write_features(
-    at: Annotated[str, typer.Option(help="The moment, ISO 8601: what was known then, and nothing later.")],
+    at: Annotated[str, typer.Option(help="The moment, ISO 8601; later events are ignored.")],
     file: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the point-in-time features of every customer known at a moment to Parquet.
 
-    Ids that were one profile then are one row. Who had withdrawn the consent to be profiled has none.
+    Ids that were one profile at that moment are one row. Customers who had withdrawn the consent to be profiled have
+    none.
     """
     from features.journey import JOURNEY
     from features.replay.snapshots import replay_log
@@ -55,7 +56,7 @@ def write_features(
             customers = [log.customers.name(code) for code in snapshots.customer[kept].tolist()]
             columns = [customers, snapshots.cutoff[kept], *snapshots.features[kept].T]
             writer.write_table(
-                pa.table([pa.array(each, of.type) for each, of in zip(columns, schema, strict=True)], schema)
+                pa.table([pa.array(column, of.type) for column, of in zip(columns, schema, strict=True)], schema)
             )
             rows += len(customers)
     log.close()
@@ -64,12 +65,12 @@ def write_features(
         print_json({**result, "fingerprint": JOURNEY.fingerprint})
     else:
         print_table(
-            f"features {JOURNEY.fingerprint}", ("what", "value"), [(key, str(each)) for key, each in result.items()]
+            f"features {JOURNEY.fingerprint}", ("what", "value"), [(key, str(value)) for key, value in result.items()]
         )
 
 
 def explain_feature(
-    feature: Annotated[str | None, typer.Argument(help="Name of a feature; none lists all.")] = None,
+    feature: Annotated[str | None, typer.Argument(help="Name of a feature; without it, all are listed.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print what a feature means, the state it is kept in, and the code that updates and reads it."""
@@ -83,21 +84,21 @@ def explain_feature(
             )
         print_table("features", ("feature", "family"), _by_family(JOURNEY.declarations.families))
         return
-    found = explain(feature)
+    explanation = explain(feature)
     if as_json:
-        print_json(asdict(found))
+        print_json(asdict(explanation))
         return
-    out.print(f"[bold]{found.name}[/bold]  ({found.family})\n  {found.formula}\n", highlight=False)
-    for part in found.parts:
+    out.print(f"[bold]{explanation.name}[/bold]  ({explanation.family})\n  {explanation.formula}\n", highlight=False)
+    for part in explanation.parts:
         slots = ", ".join(f"{slot}: {kind}" for slot, kind in part.slots.items())
-        order = "any order of events gives the same" if part.commutes else "follows the order of the log"
+        order = "the order of events does not matter" if part.commutes else "follows the order of the log"
         out.print(f"[bold]{part.meaning}[/bold]\n{part.note}", highlight=False, soft_wrap=True)
         out.print(f"state   {slots} ({part.size} bytes; {order})", highlight=False, soft_wrap=True)
         out.print("\n".join([part.update, *part.reads.values()]) + "\n", highlight=False, markup=False, soft_wrap=True)
 
 
 def _by_family(families: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Every feature; its family beside the first of each."""
+    """Every feature, with the family beside its first feature."""
     rows, last = list[tuple[str, str]](), ""
     for name, family in families.items():
         rows.append((name, "" if family == last else family))

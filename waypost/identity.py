@@ -1,4 +1,4 @@
-"""waypost unmerge, waypost export, waypost erase: a customer's ids taken apart, all that is held, and nothing held."""
+"""waypost unmerge, waypost export, waypost erase: separate a customer's ids, export the data held, or erase it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CustomerArgument = Annotated[str, typer.Argument(metavar="ID", help="Any id of t
 
 
 def unmerge(customer: CustomerArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Take an id out of the profile it was merged into; of a profile's own id, take all others out."""
+    """Take an id out of the profile it was merged into; for a profile's own id, take all others out."""
     from serving.engine.erasure import unmerge as take_apart
     from waypost.clocks import server_clock
     from waypost.places import engine_of
@@ -34,7 +34,7 @@ def unmerge(customer: CustomerArgument, store: StoreOption = None, as_json: Json
 
 def export(
     customer: CustomerArgument,
-    file: Annotated[Path | None, typer.Option("--out", help="File to write; standard output.")] = None,
+    file: Annotated[Path | None, typer.Option("--out", help="File to write; default: standard output.")] = None,
     store: StoreOption = None,
 ) -> None:
     """Write all that is held about a customer, under all ids, as lines of JSON."""
@@ -44,20 +44,20 @@ def export(
 
     engine = engine_of(store)
     try:
-        found = lines(engine.fold, held(engine, customer, server_clock(store)))
+        export_lines = lines(engine.fold, held(engine, customer, server_clock(store)))
     finally:
         engine.states.close()
     if file is None:
         with data_output() as target:
-            target.writelines(each.decode() for each in found)
+            target.writelines(line.decode() for line in export_lines)
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb") as whole:
-        whole.writelines(found)
+        whole.writelines(export_lines)
 
 
 def erase(customer: CustomerArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Erase a customer, under all ids, everywhere, and print the receipt. There is no way back."""
+    """Erase a customer, under all ids, everywhere, and print the receipt. This cannot be undone."""
     from features.journey import JOURNEY
     from serving.engine.erasure import erase_at_once, erasing
     from serving.engine.scoreboard import Scoreboard
@@ -70,9 +70,9 @@ def erase(customer: CustomerArgument, store: StoreOption = None, as_json: JsonOp
         receipt = erase_at_once(engine, erasing(board, chosen.history, customer, server_clock(store)))
     finally:
         engine.states.close()
-    told = {**asdict(receipt), "as_of": receipt.as_of.isoformat().replace("+00:00", "Z")}
+    fields = {**asdict(receipt), "as_of": receipt.as_of.isoformat().replace("+00:00", "Z")}
     if as_json:
-        print_json(told)
+        print_json(fields)
         return
-    print_table("erased", ("what", "number"), [(name.replace("_", " "), str(value)) for name, value in told.items()])
-    out.print("what stays is a salted digest of each id", highlight=False)
+    print_table("erased", ("what", "number"), [(name.replace("_", " "), str(value)) for name, value in fields.items()])
+    out.print("only a salted digest of each id is kept", highlight=False)

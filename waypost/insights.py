@@ -1,4 +1,4 @@
-"""waypost insights: answers about all customers, swept afresh from the store."""
+"""waypost insights: answers about all customers, from a new sweep of the store."""
 
 from __future__ import annotations
 
@@ -28,16 +28,20 @@ def list_insights(as_json: JsonOption = False) -> None:
     from insights.catalogue import INSIGHTS
 
     if as_json:
-        print_json({"insights": [{"name": each.name, "question": each.question} for each in INSIGHTS.values()]})
+        print_json(
+            {"insights": [{"name": insight.name, "question": insight.question} for insight in INSIGHTS.values()]}
+        )
         return
-    print_table("insights", ("name", "question"), [(each.name, each.question) for each in INSIGHTS.values()])
+    print_table("insights", ("name", "question"), [(insight.name, insight.question) for insight in INSIGHTS.values()])
 
 
 @app.command("show")
 def show_insight(
     name: Annotated[str, typer.Argument(help="Name of an insight; see `waypost insights list`.")],
     file: Annotated[Path | None, typer.Option("--out", help="CSV file to write the table to.")] = None,
-    at: Annotated[str | None, typer.Option("--at", help="As of this moment, ISO 8601; the end of the log.")] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", help="As of this moment, ISO 8601; default: the end of the log.")
+    ] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:

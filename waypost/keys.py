@@ -1,4 +1,4 @@
-"""waypost keys: who may send events, who may ask, and who may do everything."""
+"""waypost keys: create, list, rotate and revoke the keys of the server, and sign visitors' tokens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONGEST_NAME = 80
 
 app = typer.Typer(
     name="keys",
-    help="Make, list, rotate and revoke the keys that open the server.",
+    help="Create, list, rotate and revoke the keys of the server.",
     no_args_is_help=True,
     cls=Failing,
 )
@@ -33,13 +33,15 @@ IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the key: `w
 @app.command("create")
 def create(
     scope: Annotated[KeyScope, typer.Option(help=_SCOPES)],
-    name: Annotated[str, typer.Option(help="Who will hold it, such as shop.")],
+    name: Annotated[str, typer.Option(help="The holder of the key, such as shop.")],
     expires: Annotated[float | None, typer.Option(min=0.001, max=36_500, help="Days until it expires.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a key and print it, this once."""
+    """Create a key and print it, only this once."""
     if not name.strip().isprintable() or not 0 < len(name.strip()) <= LONGEST_NAME:
-        raise UsageProblem(f"{name[:100]!r} is no name of a key; expected up to {LONGEST_NAME} printable characters")
+        raise UsageProblem(
+            f"{name[:100]!r} is not a name for a key; expected up to {LONGEST_NAME} printable characters"
+        )
     now = clock()
     key, text = issue(name.strip(), scope, now, None if expires is None else now + days(expires))
     change_keys(_path(), lambda keys: [*keys, key])
@@ -48,7 +50,7 @@ def create(
 
 @app.command("list")
 def list_keys(as_json: JsonOption = False) -> None:
-    """List the keys; what they open the server with is not kept, so it cannot be shown."""
+    """List the keys without their texts, which are not stored."""
     now, keys = clock(), _existing()
     if as_json:
         print_json({"keys": [{**public_fields(key), "expired": not key.lasts(now)} for key in keys]})
@@ -63,10 +65,10 @@ def list_keys(as_json: JsonOption = False) -> None:
 @app.command("rotate")
 def rotate(
     identity: IdArgument,
-    grace: Annotated[float, typer.Option(min=0, max=8760, help="Hours the old key still opens.")] = 24.0,
+    grace: Annotated[float, typer.Option(min=0, max=8760, help="Hours for which the old key stays valid.")] = 24.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a key in the place of another, which expires after the grace, and print the new one, this once."""
+    """Replace a key by a new one, and print it, only this once; the old one expires after the grace period."""
     now, made = clock(), []
 
     def change(keys: list[Key]) -> list[Key]:
@@ -80,7 +82,7 @@ def rotate(
 
 @app.command("revoke")
 def revoke(identity: IdArgument, as_json: JsonOption = False) -> None:
-    """Take a key out of the file: within a second it opens nothing."""
+    """Remove a key from the file; servers refuse it within a second."""
     gone: list[Key] = []
 
     def change(keys: list[Key]) -> list[Key]:
@@ -97,12 +99,14 @@ def revoke(identity: IdArgument, as_json: JsonOption = False) -> None:
 
 @app.command("token")
 def token(
-    customer: Annotated[str, typer.Option(help="Whom the token is for.")],
-    minutes: Annotated[float, typer.Option(min=0.1, max=LONGEST_SECONDS / 60, help="How long it holds.")] = 15.0,
-    key: Annotated[str | None, typer.Option(help="Id of the key that signs; the newest of the scope sign.")] = None,
+    customer: Annotated[str, typer.Option(help="The customer of the token.")],
+    minutes: Annotated[float, typer.Option(min=0.1, max=LONGEST_SECONDS / 60, help="How long it is valid.")] = 15.0,
+    key: Annotated[
+        str | None, typer.Option(help="Id of the key that signs; default: the newest of the scope sign.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Sign a visitor's token, to try what a shop's pages would send: it opens one customer's answers for a while."""
+    """Sign a visitor's token for one customer, to try what a shop's pages would send."""
     if not 0 < len(customer) <= MOST_CHARACTERS:
         raise UsageProblem(f"a customer's id of {len(customer)} characters; expected 1 to {MOST_CHARACTERS}")
     signing = _signing(key)
@@ -116,11 +120,15 @@ def token(
 def _signing(identity: str | None) -> Key:
     """The key that signs: the one named, else the newest that lasts. Raises `KeysError`."""
     now, keys = clock(), _existing()
-    signing = [each for each in ([find(keys, identity)] if identity else keys) if each.secret and each.lasts(now)]
+    signing = [
+        candidate
+        for candidate in ([find(keys, identity)] if identity else keys)
+        if candidate.secret and candidate.lasts(now)
+    ]
     if not signing:
         wanted = f"the key {identity} signs nothing" if identity else f"no key in {_path()} signs"
-        raise KeysError(f"{wanted}; make one that does with `waypost keys create --scope sign --name shop`")
-    return max(signing, key=lambda each: each.created)
+        raise KeysError(f"{wanted}; create one that does with `waypost keys create --scope sign --name shop`")
+    return max(signing, key=lambda candidate: candidate.created)
 
 
 def _path() -> Path:
@@ -150,6 +158,6 @@ def _print_key(key: Key, text: str, as_json: bool) -> None:
         answer: dict[str, Any] = {**public_fields(key), "key": text}
         print_json(answer)
         return
-    print_line(f"{key.scope} key {key.id} for {key.name}, shown this once:")
+    print_line(f"{key.scope} key {key.id} for {key.name}, shown only this once:")
     print_line(text)
-    print_line(f"its digest is in {_path()}; running servers know it within a second")
+    print_line(f"its digest is in {_path()}; running servers accept it within a second")

@@ -1,4 +1,4 @@
-"""waypost train, waypost score: models from the log, and the log through the models."""
+"""waypost train, waypost score: train models on the log, and score customers with them."""
 
 from __future__ import annotations
 
@@ -34,38 +34,40 @@ if TYPE_CHECKING:
     from training.run.result import TrainingResult
 
 POLITENESS = 10
-"""How much a training run steps back (`nice`): a server on the same machine answers first."""
+"""The `nice` value of a training run: a server on the same machine goes first."""
 
 UNANSWERED = 3
-"""Exit code of a training after which no server could answer every target; 1 is a training that failed."""
+"""Exit code of a training after which no server can answer every target; a failed training has 1."""
 
 StudyOption = Annotated[
     float,
-    typer.Option("--study", metavar="MINUTES", min=0.0, help="First look for better settings, for so long in all."),
+    typer.Option(
+        "--study", metavar="MINUTES", min=0.0, help="First search for better settings, for so many minutes in all."
+    ),
 ]
-ChallengerOption = Annotated[
-    bool, typer.Option("--challenger", help="Put it beside the champion, to look at it first.")
-]
+ChallengerOption = Annotated[bool, typer.Option("--challenger", help="Make it the challenger instead of the champion.")]
 ClusterOption = Annotated[
     str | None,
     typer.Option("--cluster", metavar="ADDRESS", help="Grow the trees on this Dask cluster: tcp://HOST:PORT."),
 ]
 ExportOption = Annotated[
-    Path, typer.Option("--export", help="Where the log is exported for the cluster: a folder that its workers see.")
+    Path, typer.Option("--export", help="Folder for the export of the log, which the cluster's workers can read.")
 ]
 DetailsOption = Annotated[
     bool, typer.Option("--details", help="Print all figures: baselines, cutoffs, stages and channels, gates.")
 ]
 NoPicturesOption = Annotated[
-    bool, typer.Option("--no-pictures", help="Leave the pictures out of the record in MLflow; saves seconds.")
+    bool, typer.Option("--no-pictures", help="Record no pictures in MLflow, which saves seconds.")
 ]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of every random draw; the same seed, the same figures.")]
+SeedOption = Annotated[
+    int, typer.Option("--seed", help="Seed of all random draws; the same seed gives the same figures.")
+]
 
 
 def train(
-    targets: Annotated[list[str] | None, typer.Argument(help="Targets to train; all when none is named.")] = None,
+    targets: Annotated[list[str] | None, typer.Argument(help="Targets to train; default: all.")] = None,
     now: Annotated[
-        str | None, typer.Option("--now", help="Train as if it were this moment; the end of the log.")
+        str | None, typer.Option("--now", help="Train as if it were this moment; default: the end of the log.")
     ] = None,
     study: StudyOption = 0.0,
     challenger: ChallengerOption = False,
@@ -77,7 +79,7 @@ def train(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train, judge beside the baselines, and promote what each target is answered best by; record in MLflow.
+    """Train, compare with the baselines, promote the best answer for every target, and record the run in MLflow.
 
     Exit code 0: a champion answers every target and recommendations; 1: the training failed; 3: no server can use it.
     """
@@ -92,10 +94,10 @@ def train(
     try:
         if study:
             report_studies(_study(log, names, study, moment, seed, folder), as_json)
-        with beyond(log, cluster, exported, moment) as asked, steps() as progress:
+        with beyond(log, cluster, exported, moment) as remote, steps() as progress:
             result = run(
                 log, names, started=clock(), now=moment, seed=seed, folder=folder, challenger=challenger,
-                cause=Cause("train", "asked for on the command line"), clock=clock, progress=progress, cluster=asked,
+                cause=Cause("train", "asked for on the command line"), clock=clock, progress=progress, cluster=remote,
                 pictures=not no_pictures,
             )  # fmt: skip
     finally:
@@ -136,9 +138,9 @@ def _study(
 
 @contextmanager
 def beyond(log: EventLog, address: str | None, folder: Path, until: int | None) -> Iterator[Cluster | None]:
-    """The cluster at an address, to be asked by a training, with the log exported to `folder`; None without one.
+    """The cluster at an address for a training, with the log exported to `folder`; None without an address.
 
-    Exported anew whenever the log has changed, so that erasures and withdrawals have reached it.
+    The log is exported again whenever it has changed, so that the export reflects erasures and withdrawals.
     """
     if address is None:
         yield None
@@ -155,47 +157,49 @@ def beyond(log: EventLog, address: str | None, folder: Path, until: int | None) 
 
 
 def step_back() -> None:
-    """Let other processes of the machine go first."""
+    """Lower the priority of this process below others of the machine."""
     os.nice(POLITENESS)
-    # Linux shares time among sessions before it looks at processes, so that the session must step back as well.
+    # Linux shares time among sessions before processes, so the priority of the session is lowered as well.
     with suppress(OSError):
         Path("/proc/self/autogroup").write_text(str(POLITENESS))
 
 
-def report_studies(found: Sequence[TunedSettings], as_json: bool) -> None:
-    """Print what the studies came to, unless JSON alone is wanted: the training's says which settings it used."""
+def report_studies(studies: Sequence[TunedSettings], as_json: bool) -> None:
+    """Print the results of the studies, except with JSON: the training's JSON has the settings that it used."""
     rows = [
-        (each.target, each.trials, each.pruned, f"{each.usual_log_loss:.4f}", f"{each.log_loss:.4f}",
-         ", ".join(f"{name} {value:.3g}" for name, value in each.parameters.items()))
-        for each in found
+        (study.target, study.trials, study.pruned, f"{study.usual_log_loss:.4f}", f"{study.log_loss:.4f}",
+         ", ".join(f"{name} {value:.3g}" for name, value in study.parameters.items()))
+        for study in studies
     ]  # fmt: skip
     if not as_json:
-        print_table("studies", ("target", "trials", "cut short", "log loss before", "log loss", "settings"), rows)
+        print_table("studies", ("target", "trials", "stopped early", "log loss before", "log loss", "settings"), rows)
 
 
 def report_training(result: TrainingResult, *, details: bool = False) -> None:
-    """Print what answers now and how well, and the command for the next step; with `details` all that was measured."""
+    """Print what answers now and how well, and the next command; with `details` all measurements."""
     for table in result.tables() if details else result.summary():
         print_table(table.title, table.columns, table.rows)
     number = len(result.bundle.manifest.targets)
     made = f"bundle {result.bundle.version} in {result.folder}"
     if result.promoted:
         print_line(f"{made} is the champion: it answers all {number} targets and recommendations.")
-        print_line("serve it with `waypost serve`; a running server takes it up within two seconds")
+        print_line("serve it with `waypost serve`; a running server loads it within two seconds")
     else:
-        print_line(f"{made} is the challenger: it answers nothing, and is watched beside the champion.")
+        print_line(f"{made} is the challenger: it scores in the shadow and never answers.")
         print_line("let it answer with `waypost models promote challenger`")
 
 
 def score(
     file: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
-    at: Annotated[str | None, typer.Option(help="Score as of this moment, ISO 8601; the end of the log.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="Score as of this moment, ISO 8601; default: the end of the log.")
+    ] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score every customer known at a moment with the champion, and write Parquet.
 
-    Who had withdrawn the consent to be profiled is left out.
+    Customers who had withdrawn the consent to be profiled are left out.
     """
     from features.journey import JOURNEY
     from models.bundle.loaded import Champions

@@ -33,20 +33,20 @@ def log() -> None:
 
 @app.command("export")
 def export(
-    folder: Annotated[Path, typer.Argument(help="Folder to write; it may hold an older export, which is replaced.")],
+    folder: Annotated[Path, typer.Argument(help="Folder to write; an older export in it is replaced.")],
     partitions: Annotated[
         int | None,
-        typer.Option(help="Over how many files customers are spread; one for half a million events, at least 8."),
+        typer.Option(help="Number of files; default: one per half a million events, at least 8."),
     ] = None,
     until: Annotated[
-        str | None, typer.Option(help="Only what had been received by this moment, ISO 8601; the end of the log.")
+        str | None, typer.Option(help="Only events received up to this moment, ISO 8601; default: the end of the log.")
     ] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the log as Parquet files with all of a customer in one of them, to be replayed on a cluster.
+    """Write the log as Parquet files, all events of a customer in one file, for a replay on a cluster.
 
-    Done twice, nothing is written the second time; interrupted, the next call begins anew.
+    A second run writes nothing; after an interruption, the next run starts again.
     """
     from waypost.places import existing_log
 
@@ -59,18 +59,18 @@ def export(
             outcome = run(events, folder, partitions=partitions, until=moment, progress=progress)
     finally:
         events.close()
-    told = _told(folder, outcome.manifest, fresh=outcome.fresh)
+    fields = _fields(folder, outcome.manifest, fresh=outcome.fresh)
     if as_json:
-        print_json(told)
+        print_json(fields)
         return
     if outcome.interrupted:
-        print_line("an export that had been interrupted was removed")
+        print_line("the remains of an interrupted export were removed")
     if not outcome.fresh:
         print_line("the folder held this export already: nothing was written")
-    print_table("export", ("what", "value"), [(key, value) for key, value in told.items() if key != "written"])
+    print_table("export", ("what", "value"), [(key, value) for key, value in fields.items() if key != "written"])
 
 
-def _told(folder: Path, manifest: Manifest, *, fresh: bool) -> dict[str, Any]:
+def _fields(folder: Path, manifest: Manifest, *, fresh: bool) -> dict[str, Any]:
     sizes = [part.events for part in manifest.partitions]
     return {
         "folder": str(folder),

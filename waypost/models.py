@@ -1,4 +1,4 @@
-"""waypost models: which bundles there are, which one answers, and putting another in its place."""
+"""waypost models: the bundles there are, the one that answers, and how to replace it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="models",
-    help="Which model bundles there are, which one answers, since when and why; put another in its place.",
+    help="List the model bundles, show which one answers, since when and why, and replace it.",
     no_args_is_help=True,
     cls=Failing,
 )
@@ -37,31 +37,31 @@ app = typer.Typer(
 VersionArgument = Annotated[
     str, typer.Argument(metavar="VERSION", help="A version, its first digits, or an alias: `waypost models list`.")
 ]
-ReasonOption = Annotated[str, typer.Option(help="Why, in words, for the promotion log.")]
+ReasonOption = Annotated[str, typer.Option(help="Reason, in words, for the promotion log.")]
 
 
 @app.command("list")
 def list_models(as_json: JsonOption = False) -> None:
-    """List the bundles in the archive, those made latest first, with the aliases that name them."""
+    """List the bundles in the archive, newest first, with the aliases that name them."""
     from models.bundle.promotion_log import aliases_of
 
     governance = governed()
     moves = governance.promotions.moves()
-    found = [
-        {"version": each, "aliases": aliases_of(each, moves), **_summary(governance, each)}
-        for each in governance.archive.versions()
+    bundles = [
+        {"version": version, "aliases": aliases_of(version, moves), **_summary(governance, version)}
+        for version in governance.archive.versions()
     ]
     if as_json:
-        print_json({"archive": str(governance.archive.folder), "bundles": found})
+        print_json({"archive": str(governance.archive.folder), "bundles": bundles})
         return
-    rows = [(each["version"], ", ".join(each["aliases"]), each["made"], _condition(each)) for each in found]
-    title = f"{len(found)} bundle{'' if len(found) == 1 else 's'} in {governance.archive.folder}"
+    rows = [(bundle["version"], ", ".join(bundle["aliases"]), bundle["made"], _condition(bundle)) for bundle in bundles]
+    title = f"{len(bundles)} bundle{'' if len(bundles) == 1 else 's'} in {governance.archive.folder}"
     print_table(title, ("version", "aliases", "made", "state"), rows)
 
 
 @app.command("show")
 def show(version: VersionArgument = "champion", as_json: JsonOption = False) -> None:
-    """Show what one bundle predicts and how well, and how it came to its aliases."""
+    """Show what one bundle predicts and how well, and the moves of its aliases."""
     from models.bundle.readiness import served
 
     governance = governed()
@@ -69,7 +69,7 @@ def show(version: VersionArgument = "champion", as_json: JsonOption = False) -> 
     manifest = governance.archive.manifest(chosen)
     moves = [move for move in governance.promotions.moves() if move.version == chosen]
     if as_json:
-        print_json({"manifest": manifest.to_fields(), "moves": [told(move) for move in moves]})
+        print_json({"manifest": manifest.to_fields(), "moves": [move_fields(move) for move in moves]})
         return
     figures = [
         (name, card.tier, card.evidence, f"{card.base_rate:.4f}", _figure(card.metrics, "roc_auc"),
@@ -78,18 +78,16 @@ def show(version: VersionArgument = "champion", as_json: JsonOption = False) -> 
     ]  # fmt: skip
     title = f"bundle {chosen}, trained on the log up to {iso(manifest.now)} with features {manifest.fingerprint}"
     print_table(title, ("target", "tier", "evidence", "base rate", "ROC-AUC", "log loss", "calibration error"), figures)
-    print_table("what answers, and why nothing higher does", ("target", "answered by"), list(served(manifest).items()))
-    _print_moves("how it came to its aliases", moves)
+    print_table("what answers, and why no higher tier does", ("target", "answered by"), list(served(manifest).items()))
+    _print_moves("moves of its aliases", moves)
 
 
 @app.command("history")
 def history(
-    at: Annotated[
-        str | None, typer.Option("--at", help="Only what the aliases named at this moment, ISO 8601.")
-    ] = None,
+    at: Annotated[str | None, typer.Option("--at", help="Only the aliases as of this moment, ISO 8601.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show every move of an alias, or what was live at a moment."""
+    """Show every move of an alias, or the aliases as of a moment."""
     from models.bundle.promotion_log import ALIASES, live_at
 
     moves = governed().promotions.moves()
@@ -99,7 +97,7 @@ def history(
         moves = [move for alias in ALIASES if (move := live_at(moves, moment, alias)) is not None]
         title = f"live at {iso(moment)}" if moves else f"nothing was live at {iso(moment)}"
     if as_json:
-        print_json({"moves": [told(move) for move in moves]})
+        print_json({"moves": [move_fields(move) for move in moves]})
     else:
         _print_moves(title, moves)
 
@@ -108,12 +106,12 @@ def history(
 def promote(
     version: VersionArgument,
     to: Annotated[
-        str, typer.Option("--to", help="The alias to move: champion answers, shadow is watched.")
+        str, typer.Option("--to", help="The alias to move: champion answers, shadow only scores.")
     ] = "champion",
     reason: ReasonOption = "asked for on the command line",
     as_json: JsonOption = False,
 ) -> None:
-    """Put an archived bundle in the place of the champion, or of the shadow; running servers take it up."""
+    """Make an archived bundle the champion or the shadow; running servers load it."""
     from models.bundle.bundle import BundleError
     from models.bundle.loaded import Champion
     from models.bundle.promotion_log import CHAMPION, SHADOW, Cause
@@ -133,12 +131,12 @@ def promote(
 
 @app.command("rollback")
 def rollback(reason: ReasonOption = "asked for on the command line", as_json: JsonOption = False) -> None:
-    """Go back to the champion before this one; done again, to the one before that."""
+    """Go back to the previous champion; a second time, to the one before that."""
     print_move(governed().roll_back(reason), as_json)
 
 
 def governed() -> Governance:
-    """The bundles of this place; MLflow's aliases follow ours."""
+    """The bundles of the configured folder; MLflow's aliases follow ours."""
     from features.journey import JOURNEY
     from models.bundle.governance import Governance
 
@@ -146,17 +144,17 @@ def governed() -> Governance:
 
 
 def print_move(move: Move, as_json: bool) -> None:
-    """Say what became of an alias."""
+    """Print a move of an alias."""
     if as_json:
-        print_json(told(move))
+        print_json(move_fields(move))
         return
     before = f" in the place of {move.previous}" if move.previous else ""
     print_line(f"{move.version} is the {move.alias}{before}: {move.reason}")
-    print_line("running servers take it up within two seconds")
+    print_line("running servers load it within two seconds")
 
 
 def _follow(move: Move) -> None:
-    """Move MLflow's alias along, where trainings were recorded in MLflow; a server knows nothing of it."""
+    """Move MLflow's alias too, where trainings were recorded in MLflow; servers do not use it."""
     if not os.environ.get("MLFLOW_TRACKING_URI") and not Path("mlruns/mlflow.db").exists():
         return
     with needs("training"):
@@ -178,23 +176,23 @@ def _summary(governance: Governance, version: str) -> dict[str, Any]:
 
     try:
         manifest = governance.archive.manifest(version)
-        told = {"made": manifest.created, "until": iso(manifest.now), "targets": len(manifest.targets)}
+        summary = {"made": manifest.created, "until": iso(manifest.now), "targets": len(manifest.targets)}
         governance.archive.load(version, governance.fold)
     except StaleBundle:
-        return {**told, "state": f"made with other features ({manifest.fingerprint})"}
+        return {**summary, "state": f"made with other features ({manifest.fingerprint})"}
     except BundleError as error:
         return {"made": "", "until": "", "targets": 0, "state": str(error)}
-    return {**told, "state": "usable"}
+    return {**summary, "state": "usable"}
 
 
 def _condition(summary: Mapping[str, Any]) -> str:
     """Whether a bundle can be used, what it predicts and from what, in words."""
-    trained = f"; {summary['targets']} targets, trained on the log up to {summary['until']}" if summary["until"] else ""
-    return f"{summary['state']}{trained}"
+    origin = f"; {summary['targets']} targets, trained on the log up to {summary['until']}" if summary["until"] else ""
+    return f"{summary['state']}{origin}"
 
 
 def _print_moves(title: str, moves: Sequence[Move]) -> None:
-    """Few columns: a version that is cut short names nothing."""
+    """Print moves in few columns, so that versions are not cut."""
     print_table(title, ("time", "what", "why"), [(iso(move.at), _deed(move), move.reason) for move in moves])
 
 
@@ -204,8 +202,8 @@ def _deed(move: Move) -> str:
     return f"{move.alias} is {move.version}{before}, by {move.by}"
 
 
-def told(move: Move) -> dict[str, Any]:
-    """The move as JSON, with its time as people read it."""
+def move_fields(move: Move) -> dict[str, Any]:
+    """The move as JSON, with its time in ISO 8601."""
     return {**move.to_json(), "at": iso(move.at)}
 
 

@@ -34,18 +34,18 @@ if TYPE_CHECKING:
 FILE = "monitor.json"
 """The newest report, beside the champion's folder: running servers export it as gauges."""
 
-NowOption = Annotated[str | None, typer.Option("--now", help="Look as if it were this moment; the end of the log.")]
+NowOption = Annotated[
+    str | None, typer.Option("--now", help="Monitor as if it were this moment; default: the end of the log.")
+]
 
 
 def monitor(
     now: NowOption = None,
-    page: Annotated[
-        Path | None, typer.Option("--html", help="Write the report as a page that needs nothing else.")
-    ] = None,
+    page: Annotated[Path | None, typer.Option("--html", help="Write the report as one HTML file.")] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold the champion against the shop: drift, realised against predicted, what comes in, and what to do."""
+    """Compare the champion with the shop: drift, realised against predicted, event volumes, and what to do."""
     report, action = look(store, parse_moment(now) if now else None)
     if page is not None:
         from serving.web.monitor import monitor_page
@@ -70,7 +70,7 @@ def monitor(
 
 
 def look(store: str | None, now: int | None = None) -> tuple[Report, Action]:
-    """The report on the champion as of `now` (the end of the log when None) and what it asks for.
+    """The report on the champion as of `now` (the end of the log when None), and the action that it calls for.
 
     The report is also written beside the champion's folder. Raises `BundleError` when there never was a champion.
     """
@@ -86,7 +86,7 @@ def look(store: str | None, now: int | None = None) -> tuple[Report, Action]:
 
 
 def advice(store: str | None) -> Action:
-    """What the monitor says is to be done now."""
+    """The action that the monitor calls for now."""
     return look(store)[1]
 
 
@@ -119,7 +119,7 @@ def _report(
 
 
 def _asked(bundle: Bundle) -> dict[str, Target]:
-    """The targets that still ask what the bundle was trained to answer."""
+    """The targets whose question is still the one that the bundle was trained on."""
     from training.targets import targets
 
     cards = bundle.manifest.targets
@@ -131,7 +131,7 @@ def _asked(bundle: Bundle) -> dict[str, Target]:
 
 
 def _previous(governance: Governance, earlier: Sequence[str]) -> Watched | None:
-    """The first of these earlier champions that can still answer; None when there is none."""
+    """The first of these earlier champions that can still be used; None when there is none."""
     from models.bundle.bundle import BundleError
     from training.monitoring import Watched
 
@@ -139,7 +139,7 @@ def _previous(governance: Governance, earlier: Sequence[str]) -> Watched | None:
         try:
             return Watched.of(governance.archive.load(version, governance.fold))
         except BundleError:
-            continue  # made with other features, or damaged: it cannot be compared, nor gone back to
+            continue  # made with other features, or damaged: no comparison and no rollback
     return None
 
 
@@ -148,16 +148,16 @@ def _content(report: Report, action: Action) -> dict[str, Any]:
 
 
 def _read(place: Path) -> dict[str, Any]:
-    """The report that was written last; nothing when there is none that can be read."""
+    """The report that was written last; empty when none can be read."""
     try:
-        found = json.loads(place.read_text(encoding="utf-8"))
+        report = json.loads(place.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return report if isinstance(report, dict) else {}
 
 
 def _write(place: Path, content: Any) -> None:
-    """Whole or not at all: servers read it at any time."""
+    """Replace the report atomically, because servers may read it at any time."""
     place.parent.mkdir(parents=True, exist_ok=True)
     staged = place.with_name(f".{place.name}")
     staged.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Where things are kept: the store, the bundle and the scoreboard, from the options or the environment."""
+"""The store, the bundle and the scoreboard that commands use, from the options or the environment."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def store_url(store: str | None) -> str:
 
 
 def store_shown(store: str | None) -> str:
-    """The store to use, for messages: without the password that its URL may hold."""
+    """The store to use, for messages: without a password in its URL."""
     return shown(store_url(store))
 
 
@@ -45,7 +45,7 @@ def existing_log(store: str | None) -> EventLog:
 
 
 def bundle_folder() -> Path:
-    """Where the champion is exported to."""
+    """The folder of the champion."""
     return settings().bundle
 
 
@@ -67,8 +67,8 @@ def engine_of(store: str | None) -> Engine:
 def swept(store: str | None, at: int | None) -> Iterator[tuple[Engine, Generation]]:
     """All customers as of a moment (the end of the log when None), without touching the server's scoreboard.
 
-    A moment before the end of the log is replayed: what was known then, of the profiles that were known then, and
-    nothing later. Raises UsageProblem for one before the log begins.
+    For a moment before the end of the log, the profiles known then are replayed from the events received until then.
+    Raises UsageProblem for a moment before the log begins.
     """
     from features.journey import JOURNEY
     from serving.engine.scoreboard import Scoreboard, sweep

@@ -1,4 +1,4 @@
-"""waypost recalibrate: the champion at the level of today, without a training."""
+"""waypost recalibrate: adjust the champion's levels to the newest outcomes, without a training."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from waypost.places import bundle_folder, existing_log
 
 
 def recalibrate(seed: SeedOption = 0, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Estimate anew how likely all customers are together, from the newest outcomes; the models stay as they are.
+    """Estimate the levels again, the overall probability of every target, from the newest outcomes; the models stay.
 
-    Cheap enough for every night. A new champion is made where a level moved, and its move is in the promotion log.
+    Cheap enough for every night. If a level moved, a new champion is made and recorded in the promotion log.
     """
     from features.journey import JOURNEY
     from models.bundle.bundle import Bundle
@@ -22,23 +22,23 @@ def recalibrate(seed: SeedOption = 0, store: StoreOption = None, as_json: JsonOp
     step_back()
     try:
         champion = Bundle.load(folder, JOURNEY.fingerprint, JOURNEY.names)
-        found = run(log, champion, started=clock(), seed=seed, folder=folder, clock=clock)
+        outcome = run(log, champion, started=clock(), seed=seed, folder=folder, clock=clock)
     finally:
         log.close()
     if as_json:
         levels = {
-            name: {"before": found.before[name].to_fields(), "after": level.to_fields()}
-            for name, level in found.after.items()
+            name: {"before": outcome.before[name].to_fields(), "after": level.to_fields()}
+            for name, level in outcome.after.items()
         }
-        print_json({"version": found.version or None, "reason": found.reason, "levels": levels})
+        print_json({"version": outcome.version or None, "reason": outcome.reason, "levels": levels})
         return
     rows = [
-        [name, *(f"{each.shift:+.3f} ± {each.deviation:.3f}" for each in (found.before[name], level))]
-        for name, level in found.after.items()
+        [name, *(f"{estimate.shift:+.3f} ± {estimate.deviation:.3f}" for estimate in (outcome.before[name], level))]
+        for name, level in outcome.after.items()
     ]
     print_table("Levels, in log-odds", ["target", "before", "now"], rows)
     print_line(
-        f"Champion {found.version}: {found.reason}"
-        if found.version
-        else f"The champion stays, as no level moved by more than {WORTH} in log-odds. {found.reason}"
+        f"Champion {outcome.version}: {outcome.reason}"
+        if outcome.version
+        else f"The champion stays, as no level moved by more than {WORTH} in log-odds. {outcome.reason}"
     )

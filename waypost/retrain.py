@@ -1,4 +1,4 @@
-"""waypost retrain: a training when there is a reason for one, and the way back when the champion fails."""
+"""waypost retrain: train when there is a reason, or roll back when the champion fails."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from waypost.console import JsonOption, StoreOption, clock, needs, print_json, print_line, steps
 from waypost.learning import SeedOption, check_champion, report_training, step_back
-from waypost.models import governed, print_move, told
+from waypost.models import governed, move_fields, print_move
 from waypost.places import bundle_folder, existing_log
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What was done (`nothing`, `retrain`, `roll back`) and why; the move of the alias or the training it came to."""
+    """What was done (`nothing`, `retrain`, `roll back`) and why, with the move of the alias or the training."""
 
     step: str
     reason: str
@@ -34,13 +34,13 @@ class Done:
         return {
             "step": self.step,
             "reason": self.reason,
-            "move": told(self.move) if self.move else None,
+            "move": move_fields(self.move) if self.move else None,
             "training": self.training.to_json() if self.training else None,
         }
 
 
 def carry_out(action: Action, governance: Governance, train: Callable[[Cause], TrainingResult]) -> Done:
-    """Do what the monitor asks for; where there is nothing to go back to, a training is what is left."""
+    """Do what the monitor calls for; without an earlier champion, a rollback becomes a training."""
     from models.bundle.governance import NothingToFallBackTo
     from models.bundle.promotion_log import Cause
 
@@ -64,7 +64,7 @@ def retrain(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train every target anew, or go back to an earlier champion where that is what helps; say why."""
+    """Train every target again, or go back to an earlier champion where that helps; print the reason."""
     from models.bundle.promotion_log import Cause
 
     def train(cause: Cause) -> TrainingResult:
@@ -89,7 +89,7 @@ def retrain(
 
 
 def _action(store: str | None, governance: Governance) -> Action:
-    """What is to be done; a champion that is missing or damaged needs no look at the shop."""
+    """The action to take; a missing or damaged champion needs no monitoring."""
     from models.bundle.bundle import MANIFEST
     from waypost.monitor import advice
 

@@ -1,4 +1,4 @@
-"""waypost segments: who is where, swept afresh from the store."""
+"""waypost segments: the segments and their members, from a new sweep of the store."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from serving.engine.engine import Engine
     from serving.engine.scoreboard import Generation
 
-app = typer.Typer(help="List the saved segments, or pull the members of one.", no_args_is_help=True)
+app = typer.Typer(help="List the saved segments, or write the members of one.", no_args_is_help=True)
 
 
-AtOption = Annotated[str | None, typer.Option("--at", help="As of this moment, ISO 8601; the end of the log.")]
+AtOption = Annotated[str | None, typer.Option("--at", help="As of this moment, ISO 8601; default: the end of the log.")]
 
 
 @app.command("list")
 def list_segments(at: AtOption = None, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Show every saved segment with its rule and how many customers are in it."""
+    """Show every saved segment with its rule and its size."""
     from insights.segments import SEGMENTS
     from waypost.places import swept
 
@@ -45,41 +45,43 @@ def list_segments(at: AtOption = None, store: StoreOption = None, as_json: JsonO
         report, customers, as_of = generation.report, generation.count, iso(generation.as_of)
         past = {name: _past(name, engine) for name in SEGMENTS}
         if at:
-            _tell_of_hindsight(engine, generation)
+            _note_hindsight(engine, generation)
     rows = [
         {
-            "name": each.name,
-            "title": each.title,
-            "customers": report["segments"][each.name],
-            "candidates": report["candidates"][each.name],
-            "rule": str(each.rule),
+            "name": segment.name,
+            "title": segment.title,
+            "customers": report["segments"][segment.name],
+            "candidates": report["candidates"][segment.name],
+            "rule": str(segment.rule),
         }
-        for each in SEGMENTS.values()
+        for segment in SEGMENTS.values()
     ]
     if as_json:
-        told = [{**row, "past": None if (found := past[str(row["name"])]) is None else asdict(found)} for row in rows]
-        print_json({"as_of": as_of, "customers": customers, "segments": told})
+        segments = [
+            {**row, "past": None if (measured := past[str(row["name"])]) is None else asdict(measured)} for row in rows
+        ]
+        print_json({"as_of": as_of, "customers": customers, "segments": segments})
         return
     print_table(
         f"segments of {customers:,} customers, as of {as_of}", tuple(rows[0]), [tuple(row.values()) for row in rows]
     )
-    for name, found in past.items():
-        if found is not None:
-            print_line(f"{name}: {found.words}")
+    for name, measured in past.items():
+        if measured is not None:
+            print_line(f"{name}: {measured.words}")
 
 
-def _tell_of_hindsight(engine: Engine, generation: Generation) -> None:
-    """Say, beside the answer, that a model which learnt what came later flatters a list of the past."""
+def _note_hindsight(engine: Engine, generation: Generation) -> None:
+    """Note on standard error that a model trained on later events makes a list of the past look too good."""
     champion = engine.champions.current
     if champion and generation.as_of < (learnt := champion.bundle.manifest.now):
         print_note(
-            f"the champion has learnt from the log up to {iso(learnt)}, so it knows what came after "
+            f"the champion was trained on the log up to {iso(learnt)}, so it knows what came after "
             f"{iso(generation.as_of)}; a list made at that moment would have been less accurate"
         )
 
 
 def _past(name: str, engine: Engine) -> Yield | None:
-    """What a list of the segment would have found, as the training of the champion measured it."""
+    """What a list of the segment would have found, as measured in the champion's training; None where it was not."""
     from insights.segments import SEGMENTS
     from models.prediction.money_at_stake import AT_STAKE, TARGET, Yield
 
@@ -93,15 +95,16 @@ def pull_segment(
     name: Annotated[str, typer.Argument(help="Name of a segment; see `waypost segments list`.")],
     file: Annotated[Path | None, typer.Option("--out", help="CSV file to write; standard output when absent.")] = None,
     size: Annotated[
-        float | None, typer.Option("--size", help="A share up to 1, or a number of customers; the segment's own.")
+        float | None,
+        typer.Option("--size", help="A share up to 1, or a number of customers; default: the segment's own."),
     ] = None,
     at: AtOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the members of a segment, first those it matters most for, as CSV or JSON.
+    """Write the members of a segment, in its order, as CSV or JSON.
 
-    With what is estimated of each, its interval, and the reasons of the first thousand.
+    With the estimates and intervals of each member, and reasons for the first thousand.
     """
     from insights.segments import SEGMENTS
     from serving.engine.scoreboard.members import csv_values, member_columns
@@ -118,11 +121,11 @@ def pull_segment(
         header = ("customer", *member_columns(generation), "reasons")
         as_of = iso(generation.as_of)
         if at:
-            _tell_of_hindsight(engine, generation)
+            _note_hindsight(engine, generation)
     if as_json:
         print_json({"as_of": as_of, "segment": name, "members": members})
         return
-    lines = [header, *(csv_values(each) for each in members)]
+    lines = [header, *(csv_values(member) for member in members)]
     if file is None:
         with data_output() as target:
             csv.writer(target, lineterminator="\n").writerows(lines)
@@ -135,11 +138,11 @@ def pull_segment(
 def _members(
     engine: Engine, generation: Generation, name: str, size: float | None
 ) -> Iterator[dict[str, str | float | bool | None]]:
-    """Each member as people read it, with the reasons in words."""
+    """The members in readable form, with the reasons in words."""
     from serving.engine.scoreboard.members import member_reasons, member_rows, shown
 
     log, champion, places = engine.states.log, engine.champions.current, generation.members(name, size)
     reasons = member_reasons(generation, name, places, champion)
     for customer, values in member_rows(log, generation, places, champion):
-        told = reasons.get(log.customers.code(customer))
-        yield {"customer": customer, **shown(generation, values), "reasons": told}
+        words = reasons.get(log.customers.code(customer))
+        yield {"customer": customer, **shown(generation, values), "reasons": words}

@@ -16,17 +16,21 @@ PortOption = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port 
 
 def serve(
     port: PortOption = 3000,
-    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; WAYPOST_WORKERS, or 2.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes; default: WAYPOST_WORKERS, or 2.")
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     store: StoreOption = None,
     as_of_last_event: Annotated[
         bool | None,
         typer.Option(
             "--as-of-last-event/--true-time",
-            help="Serve a log of the past as if it ended now, at this start and all that follow; as before.",
+            help="Serve a log of the past as if it ended now, at this and all later starts; default: as before.",
         ),
     ] = None,
-    without_keys: Annotated[bool, typer.Option("--without-keys", help="Answer this machine, and ask no key.")] = False,
+    without_keys: Annotated[
+        bool, typer.Option("--without-keys", help="Answer this machine alone, without keys.")
+    ] = False,
 ) -> None:
     """Serve scores, recommendations and next best actions over HTTP until it is stopped."""
     from serving.settings import NO_KEYS
@@ -45,39 +49,39 @@ def serve(
 
 
 def set_clock(store: str | None, as_of_last_event: bool | None) -> None:
-    """Keep how the clock is to be set, when that was said, and say how it is."""
+    """Store the choice of the clock, if one was given, and print how the clock is set."""
     from waypost.clocks import notice, set_ends_now
     from waypost.places import store_url
 
     if as_of_last_event is not None:
         set_ends_now(store_url(store), as_of_last_event)
-    if told := notice(store_url(store)):
-        print_line(told)
+    if text := notice(store_url(store)):
+        print_line(text)
 
 
 def address_of(host: str, port: int) -> str:
     """The IP address to listen on for `host`, an address or a name. Raises `UsageProblem`."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise UsageProblem(
             f"{host!r} is no address of this machine: {error.strerror}; expected one such as 127.0.0.1, ::1 or 0.0.0.0"
         ) from None
-    # A name may have several: the one of IPv4 is what most clients try.
-    *_, place = min(found, key=lambda each: each[0] != socket.AF_INET)
+    # A name may have several addresses; most clients try the one of IPv4.
+    *_, place = min(addresses, key=lambda address: address[0] != socket.AF_INET)
     return str(place[0])
 
 
 def base_url(host: str, port: int) -> str:
-    """The address to ask a server at that listens on `host`."""
+    """The URL of a server that listens on `host`."""
     name = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 def check_keys(address: str, url: str) -> None:
-    """See to it that there are keys: the first start makes one. Without keys only this machine may be listened to.
+    """Make the first key if there is none; without keys, refuse an address that other machines can reach.
 
-    The key is shown where a person looks on; elsewhere what is printed is kept by others, and the file alone has it.
+    The key is printed only on a terminal; elsewhere the output may be stored by others, and only the file has the key.
     """
     from serving.access.first_key import first_key_path, make_first_key
     from serving.access.keys import read_keys
@@ -91,19 +95,19 @@ def check_keys(address: str, url: str) -> None:
                 f"without keys anybody who reaches {address} could read every customer; leave out --without-keys and "
                 "WAYPOST_KEYS=none, or serve with --host 127.0.0.1"
             )
-        print_line("without keys: this machine alone is answered; put no proxy before it")
+        print_line("without keys: the server answers this machine alone; put no proxy before it")
         return
     first = first_key_path(path)
     made = make_first_key(path, clock())
     read_keys(path)
     if made and out.is_terminal:
-        print_line(f"the first key, of the scope admin, shown this once: {made}")
+        print_line(f"the first key, of the scope admin, shown only this once: {made}")
     if first.exists():
         print_line(f'a key is in {first}: curl -u "$(cat {first}):" {url}/v1/segments; log in with it on {url}/login')
 
 
 def check_place(store: str | None, host: str, port: int) -> None:
-    """Find out before the server starts what it could only tell its log: settings, store and port."""
+    """Check settings, store and port before the server starts, whose errors would be only in its log."""
     from features.log import open_log, shown
     from waypost.places import store_url
 
@@ -133,7 +137,7 @@ def server_environment(store: str | None, workers: int | None) -> dict[str, str]
     environment = {
         **os.environ,
         "BENTOML_HOME": os.environ.get("BENTOML_HOME", os.path.abspath("data/bentoml")),  # noqa: PTH100
-        "WAYPOST_CREATE_STORE": "no",  # `check_place` has made it, and a worker started again must not
+        "WAYPOST_CREATE_STORE": "no",  # `check_place` has created it, and a restarted worker must not
     }
     if store:
         environment["WAYPOST_STORE"] = store

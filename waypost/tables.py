@@ -1,6 +1,6 @@
-"""A table as text: beside each other where the columns fit the width, under each other where they do not, or Markdown.
+"""A table as text: columns side by side where they fit the width, else stacked, or as Markdown.
 
-Names, numbers and intervals stay whole; only sentences, and words longer than `LONGEST_WORD`, go on in the next line.
+Names, numbers and intervals stay whole; only sentences, and words longer than `LONGEST_WORD`, are wrapped.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ Rows = Sequence[Sequence[object]]
 
 GAP = 2
 LONGEST_WORD = 36
-"""A longer one, such as the path of a file, may be cut."""
+"""A longer word, such as the path of a file, may be wrapped."""
 
 NARROWEST_SENTENCE = 20
-"""A sentence in less is a column of words."""
+"""A narrower column would show a sentence word by word."""
 _NUMBER = re.compile(r"[-+]?[\d.,]*\d *%?( \[[^\]]*\])?")
 
 
@@ -44,15 +44,15 @@ def table(columns: Sequence[str], rows: Rows, width: int) -> Table | Group:
     if widths is None:
         return _stacked(columns, cells)
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0), header_style="bold")
-    for name, column, each in zip(columns, by_column, widths, strict=True):
-        made.add_column(Text(name), justify="right" if _numeric(column) else "left", width=each, overflow="fold")
+    for name, column, most in zip(columns, by_column, widths, strict=True):
+        made.add_column(Text(name), justify="right" if _numeric(column) else "left", width=most, overflow="fold")
     for row in cells:
         made.add_row(*map(Text, row))
     return made
 
 
 def _widths(columns: Sequence[str], by_column: Sequence[Sequence[str]], width: int) -> list[int] | None:
-    """The width of each column, all of them `width` at most; None where they cannot be read in so little."""
+    """The width of each column, in all at most `width`; None where they would be unreadable."""
     wanted = [max(map(cell_len, [name, *column])) for name, column in zip(columns, by_column, strict=True)]
     given = [
         min(most, max(_words([name]), _least(column)))
@@ -61,7 +61,7 @@ def _widths(columns: Sequence[str], by_column: Sequence[Sequence[str]], width: i
     spare = width - sum(given)
     if spare < 0:
         return None
-    # Columns that lack little are made whole first, so that the long sentences share what is left.
+    # Columns that lack little get their full width first, so that long sentences share the rest.
     lacking = sorted(range(len(columns)), key=lambda place: wanted[place] - given[place])
     for done, place in enumerate(lacking):
         more = min(wanted[place] - given[place], spare // (len(columns) - done))
@@ -105,7 +105,7 @@ def markdown(title: str, columns: Sequence[str], rows: Rows) -> str:
     """The table as Markdown, its title above it."""
     cells = [[shown(cell) for cell in row] for row in rows]
     numeric = [_numeric([row[place] for row in cells]) for place in range(len(columns))]
-    lines = [_line(columns), _line(["--:" if each else "---" for each in numeric]), *map(_line, cells)]
+    lines = [_line(columns), _line(["--:" if right else "---" for right in numeric]), *map(_line, cells)]
     return "\n".join([f"**{_escaped(title)}**", "", *lines, "", ""])
 
 
