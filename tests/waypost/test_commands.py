@@ -162,7 +162,7 @@ def test_rebuild_then_doctor_finds_all_well(waypost: Run, place: Path) -> None:
         (("import", "no.jsonl", "--source", "waypost"), 1, "no.jsonl"),
         (("explain", "spend_91d"), 1, "did you mean spend_net_90d"),
         (("features", "--at", "yesterday", "--out", "x.parquet"), 2, "expected ISO 8601 such as 2017-11-15"),
-        (("features", "--at", "[/x]", "--out", "x.parquet"), 2, "'[/x]' is no moment"),
+        (("features", "--at", "[/x]", "--out", "x.parquet"), 2, "'[/x]' is not a moment"),
         (("features", "--at", "9999-12-31", "--out", "x.parquet"), 2, "a year from 1971 to 2199"),
         (("features", "--at", "2026-05-01", "--out", "/proc/nowhere/x.parquet"), 1, "/proc/nowhere"),
         (("segments", "list", "--at", "1999-01-01"), 2, "nothing was known at 1999-01-01T00:00:00Z: the log begins at"),

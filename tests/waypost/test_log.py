@@ -52,7 +52,7 @@ def test_until_a_moment(waypost: Run, tmp_path: Path) -> None:
 def test_leftovers_of_an_interrupted_export_are_told_of(waypost: Run, tmp_path: Path) -> None:
     (tmp_path / "out" / "export-00000001").mkdir(parents=True)
     (tmp_path / "out" / "log.lock").touch()
-    assert "interrupted was removed" in waypost("log", "export", "out").stdout
+    assert "interrupted export were removed" in waypost("log", "export", "out").stdout
 
 
 @pytest.mark.parametrize(
