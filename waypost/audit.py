@@ -14,9 +14,7 @@ MOST_ROWS = 50
 
 
 def audit(
-    sample: Annotated[
-        int | None, typer.Option(min=1, help="How many customers, drawn at random; default: all.")
-    ] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="How many customers, at random; default: all.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the random draw.")] = 0,
     store: StoreOption = None,
     as_json: JsonOption = False,
