@@ -35,7 +35,7 @@ from training.targets import TARGETS, Calendar, Target
 Floats = NDArray[np.float64]
 
 ASKED = tuple(
-    each for each in TARGETS.values() if isinstance(each.outcome, Happens) and isinstance(each.moments, Calendar)
+    each for each in TARGETS.values() if isinstance(each.outcome, Happens) and isinstance(each.timing, Calendar)
 )
 """The targets of a yes or a no that are asked at cutoffs."""
 

@@ -91,7 +91,7 @@ def claims(seed: int) -> dict[str, float]:
 
 def visits_of(events: NDArray[np.void]) -> Visits:
     """The rows of the target `session_conversion`, asked after `LEARNT` acts."""
-    target = replace(TARGETS["session_conversion"], moments=InVisit(LEARNT))
+    target = replace(TARGETS["session_conversion"], timing=InVisit(LEARNT))
     past = Past(histories([events]), np.empty(0, EVENT), np.empty(0, MERGE))
     first, last = int(events["at"].min()), int(events["at"].max())
     rows = rows_at(target, JOURNEY, past, np.array([first, last - target.horizon]), last)

@@ -192,12 +192,12 @@ def served(name: str, targets: Sequence[str], cutoffs: int, seed: int) -> list[S
 
 
 def _fits(target: Target, name: str) -> bool:
-    return isinstance(target.moments, InVisit) == (name == "taobao")
+    return isinstance(target.timing, InVisit) == (name == "taobao")
 
 
 def _rolling(target: Target, shop: Shop, number: int) -> list[int]:
     """So many cutoffs, evenly over the second half of the log, the last of them a horizon before its end."""
-    ahead = 2 * target.horizon if isinstance(target.moments, InVisit) else target.horizon
+    ahead = 2 * target.horizon if isinstance(target.timing, InVisit) else target.horizon
     last = shop.end - ahead
     first = shop.start + (last - shop.start) * 55 // 100
     return [int(each) for each in np.linspace(first, last, number)] if number > 1 else [last]
@@ -220,7 +220,7 @@ def _shop(name: str, seed: int) -> Shop:
 def _told(name: str, shop: Shop, seed: int, asked: tuple[Target, int]) -> Served | None:
     """One target at one cutoff; None where too few are in scope, or nothing was known yet."""
     target, now = asked
-    later = np.array([now, now + DAY]) if isinstance(target.moments, InVisit) else np.array([now])
+    later = np.array([now, now + DAY]) if isinstance(target.timing, InVisit) else np.array([now])
     rows = rows_at(target, JOURNEY, shop.past, later, shop.end)
     yes = int(rows.labels.sum())
     if len(rows) < LEAST_ROWS or not LEAST_ANSWERS <= yes <= len(rows) - LEAST_ANSWERS:

@@ -95,7 +95,7 @@ def reasons_of(bundle: Bundle, target: str, row: NDArray[np.float32]) -> list[di
 
 
 def reasons_many(bundle: Bundle, target: str, matrix: NDArray[np.float32]) -> list[list[dict[str, Any]]]:
-    """The reasons for reason row of float32[n, features]; `target` must not be of the form `stage`."""
+    """The reasons for each row of float32[n, features]; `target` must not be of the form `stage`."""
     model = bundle.scorers.get(target) or bundle.amounts[target]
     return [
         [_reason(reason) for reason in REASONER.reasons(row, added)]

@@ -40,7 +40,7 @@ class AmountTier(Protocol):
         """The mean amounts of float32[n, features] and the ends of their 90 % intervals: three float64[n]."""
 
     def contributions(self, matrix: NDArray[np.float32]) -> Floats:
-        """What kind feature adds to the logarithm of the mean: float64[n, features + 1], the last column the base."""
+        """What each feature adds to the logarithm of the mean: float64[n, features + 1], the last column the base."""
 
     def to_bytes(self) -> bytes:
         """The tier as JSON; reading it gives the same answers, bit for bit."""
@@ -182,7 +182,7 @@ class AmountScorer:
         return Estimates(value, low, high, self.ranks.percentile_many(value))
 
     def contributions(self, matrix: NDArray[np.float32]) -> Floats:
-        """What kind feature adds to the logarithm of the amount: float64[n, features + 1], the last column the base."""
+        """What each feature adds to the logarithm of the amount: float64[n, features + 1], the last column the base."""
         return self.tier.contributions(matrix)
 
     @property

@@ -45,7 +45,7 @@ def test_without_outcomes_there_is_no_shift(horizon: int, slope: float) -> None:
 @given(shifts, horizons)
 def test_with_many_outcomes_the_level_is_the_one_seen_last(shift: float, horizon: int) -> None:
     known = steady(shift, 1e-6)
-    now = int(known.moments[-1]) + SHORT
+    now = int(known.times[-1]) + SHORT
     assert ahead(known, now, horizon).shift == pytest.approx(shift, abs=0.1 * abs(shift) + 0.01)
     own = steady(shift, 1e-6, width=horizon)
     assert level_of(own, known, now, horizon, 1.0, START).shift == pytest.approx(shift, abs=0.15 * abs(shift) + 0.02)
@@ -65,7 +65,7 @@ def test_the_less_outcomes_say_the_nearer_the_level_is_to_none(shift: float) -> 
 def test_the_further_a_level_wandered_the_less_sure_is_the_next(size: float, horizon: int) -> None:
     steps = np.random.default_rng(1).normal(size=40).cumsum() * 0.2
     calm, wild = (
-        ahead(Residuals(steady(0.0, 1e-3).moments, steps * each, np.full(40, 1e-3), SHORT), START + 41 * SHORT, horizon)
+        ahead(Residuals(steady(0.0, 1e-3).times, steps * each, np.full(40, 1e-3), SHORT), START + 41 * SHORT, horizon)
         for each in (size, size + 0.4)
     )
     assert calm.deviation < wild.deviation
@@ -123,7 +123,7 @@ def test_a_residual_gives_the_mean_that_came(margins: list[float], data: st.Data
 def test_residuals_are_by_cutoff() -> None:
     cutoff = np.array([2, 1, 2, 1], np.int64) * DAY
     found = residuals_of(np.zeros(4), np.array([1, 0, 1, 1], np.int8), cutoff, DAY)
-    assert found.moments.tolist() == [DAY, 2 * DAY]
+    assert found.times.tolist() == [DAY, 2 * DAY]
     assert found.shifts[0] == pytest.approx(0.0, abs=1e-6) and found.shifts[1] > 1.0
     assert found.variances[1] > found.variances[0] == pytest.approx(2.0, rel=0.01)
 

@@ -20,7 +20,7 @@ from tests.examples import examples
 from tests.histories import START, histories_of
 from tests.laws.test_outcomes import busy
 from tests.laws.test_profiles import by_hand, logs, membership, rows_of
-from training.rows.schedule import NotEnoughHistory, Schedule, ripe, split, visit_moments
+from training.rows.schedule import NotEnoughHistory, Schedule, ripe, split, visit_times
 from training.targets import TARGETS, InVisit
 
 EXAMPLES = settings(max_examples=examples(25), deadline=None)
@@ -74,7 +74,7 @@ def test_moments_of_a_visit_are_when_its_acts_were_received(
     log: Records, places: set[int], span: tuple[int, int]
 ) -> None:
     known = histories([log])
-    found = visit_moments(InVisit(tuple(sorted(places))), known, *span)
+    found = visit_times(InVisit(tuple(sorted(places))), known, *span)
     for number, customer in enumerate(known.customers.tolist()):
         acts = acts_of(log[log["customer"] == customer])
         expected = [moment for moment, depth in acts if depth in places and span[0] <= moment <= span[1]]
@@ -85,14 +85,14 @@ def test_moments_of_a_visit_are_when_its_acts_were_received(
 @given(busy())
 def test_the_features_of_a_visit_agree_with_its_moments(log: Records) -> None:
     known = histories([log])
-    found = replay_at(JOURNEY, known, visit_moments(ALWAYS, known, *EVER))
+    found = replay_at(JOURNEY, known, visit_times(ALWAYS, known, *EVER))
     depths = [depth for code in known.customers for _, depth in acts_of(log[log["customer"] == code])]
     assert found.features[:, JOURNEY.index["session_depth"]].tolist() == depths
 
 
 def within_visits(events: Records, merges: Records) -> Snapshots:
     """Rows at every act of every visit of every profile."""
-    return replay_profiles_at(JOURNEY, past_of([events], merges), lambda known: visit_moments(ALWAYS, known, *EVER))
+    return replay_profiles_at(JOURNEY, past_of([events], merges), lambda known: visit_times(ALWAYS, known, *EVER))
 
 
 @EXAMPLES
@@ -121,7 +121,7 @@ def test_neither_later_events_nor_later_merges_change_a_row_of_a_visit(
     more = np.array([(newest + 1, 100, 6, 0, 0)], MERGE)
     before = rows_of(within_visits(events, merges))
     grown = past_of([events, later], np.concatenate([merges, more]))
-    after = replay_profiles_at(JOURNEY, grown, lambda known: visit_moments(ALWAYS, known, 0, newest))
+    after = replay_profiles_at(JOURNEY, grown, lambda known: visit_times(ALWAYS, known, 0, newest))
     assert rows_of(after) == before
 
 

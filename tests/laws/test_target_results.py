@@ -58,7 +58,7 @@ def made(form: str) -> Made:
     kind, question = FORMS[form], Question(stages() if form == "stage" else found(ASKED[form], 150, 520), 1)
     fitted = kind.fit(question, kind.tiers)
     rival = kind.fit(question, kind.tiers[:1]).scorer
-    short = replace(question, found=replace(question.found, split=None, missing="The log is short."))
+    short = replace(question, gathered=replace(question.gathered, split=None, missing="The log is short."))
     untested = kind.judge(short, kind.fit(short, kind.tiers), None)
     return Made(question, kind.judge(question, fitted, rival).described_further(question), untested)
 
@@ -82,7 +82,7 @@ def test_the_card_tells_what_the_test_found(form: str) -> None:
     )
     assert own and {name: card.metrics[name] for name in own} == own
     assert card.coverage == getattr(result.test, "coverage", None)
-    assert card.counts["rows"] == len(made(form).question.found.rows)
+    assert card.counts["rows"] == len(made(form).question.gathered.rows)
     assert all(np.isfinite(number) for number in card.metrics.values())
 
 
@@ -126,7 +126,9 @@ def test_the_floor_is_of_the_lowest_tier_and_held_back_by_nothing(form: str) -> 
 def test_a_model_that_is_there_already_is_judged_as_it_is(form: str) -> None:
     question, result = made(form).question, made(form).tested
     kind, floor = FORMS[form], FORMS[form].floor(question).scorer
-    adopted = kind.adopted(kind.as_of_end(floor, question.found), result.fitted, kind.as_of_test(floor, question.found))
+    adopted = kind.adopted(
+        kind.as_of_end(floor, question.gathered), result.fitted, kind.as_of_test(floor, question.gathered)
+    )
     again = kind.judge(question, adopted, None)
     assert again.model.tier is floor.tier and again.card.tier == kind.tiers[0]
     assert again.fitted.rate == result.fitted.rate
@@ -163,7 +165,7 @@ def test_without_a_test_nothing_is_told_of_one(form: str) -> None:
 @every_form
 def test_what_a_model_has_learnt_from_is_known(form: str) -> None:
     question, kind = made(form).question, FORMS[form]
-    gathered = question.found
+    gathered = question.gathered
     assert gathered.split is not None
     begins = int(gathered.split.test[0])
     newest = int(kind.learnt_from(gathered).cutoff.max())

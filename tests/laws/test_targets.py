@@ -26,7 +26,7 @@ from training.targets import TARGETS, Calendar, Target
 from training.targets.page import catalogue
 
 everyone = Journey.purchases_ever >= 0
-CALENDAR = [name for name, target in TARGETS.items() if target.moments == Calendar() and target.horizon <= days(30)]
+CALENDAR = [name for name, target in TARGETS.items() if target.timing == Calendar() and target.horizon <= days(30)]
 
 questions = st.builds(
     Happens,

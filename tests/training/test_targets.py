@@ -61,13 +61,13 @@ def test_definitions_read_as_sentences() -> None:
 def test_every_form_and_every_moment_is_in_the_catalogue() -> None:
     forms = {name: target.form for name, target in TARGETS.items() if target.form != "probability"}
     assert forms == {"next_stage_28d": "stage", "lifetime_value_90d": "amount"}
-    visits = [name for name, target in TARGETS.items() if target.moments == InVisit()]
+    visits = [name for name, target in TARGETS.items() if target.timing == InVisit()]
     assert visits == ["session_conversion", "exit_intent"]
     assert len(TARGETS) == 13
 
 
 def test_a_question_about_the_visit_is_asked_within_visits() -> None:
-    with pytest.raises(TypeError, match=r"leaves asks about the open visit; expected moments=InVisit\(\)"):
+    with pytest.raises(TypeError, match=r"leaves asks about the open visit; expected timing=InVisit\(\)"):
         Target("leaves", VisitEnds(), Journey.sessions_ever > 0, "", 0.5)
 
 
@@ -108,7 +108,7 @@ prior = 12
     known = targets()
     assert list(known) == [*TARGETS, "coffee_14d", "silent", "unhappy", "subscribes_now", "spend_7d"]
     coffee, silent, unhappy, subscribes, spend = chosen(list(known)[len(TARGETS) :])
-    assert coffee.outcome == Happens(PURCHASE.selection, days(14)) and coffee.moments == Calendar()
+    assert coffee.outcome == Happens(PURCHASE.selection, days(14)) and coffee.timing == Calendar()
     assert coffee.doc == "Will this customer order within a fortnight?" and coffee.prior == 0.1
     assert coffee.scope_text == "customers with days_since_last <= 90"
     assert isinstance(silent.outcome, Happens) and not silent.outcome.expected
@@ -116,7 +116,7 @@ prior = 12
     assert silent.horizon == 56 * DAY
     assert str(silent.scope).endswith("& (minimum(2 * purchase_gap_mean, 56) > 0)")
     assert unhappy.outcome == Happens(Kind.SURVEY_NPS.selection, days(1.5), score_at_most=6)
-    assert subscribes.outcome == HappensInVisit(Kind.SUBSCRIBE.selection) and subscribes.moments == InVisit()
+    assert subscribes.outcome == HappensInVisit(Kind.SUBSCRIBE.selection) and subscribes.timing == InVisit()
     assert spend.outcome == Spends(PURCHASE.amount, days(7)) and spend.prior == 12.0
 
 
@@ -126,7 +126,7 @@ def test_the_environment_says_where_targets_are_declared(declare: Path, monkeypa
     monkeypatch.setenv("WAYPOST_TARGETS", str(place))
     assert "coffee_14d" in targets()
     place.unlink()
-    with pytest.raises(BadTarget, match=r"WAYPOST_TARGETS says .*elsewhere\.toml, which is not there"):
+    with pytest.raises(BadTarget, match=r"WAYPOST_TARGETS is .*elsewhere\.toml, which does not exist"):
         targets()
     place.mkdir()
     with pytest.raises(BadTarget, match=r"elsewhere\.toml cannot be read \(Is a directory\); expected a file"):

@@ -240,7 +240,7 @@ def test_a_wrong_champion_is_rolled_back_while_a_server_runs(
         assert answered_by(client, wrong.version)["results"] != before["results"]
         done = shopping.governs_itself()
         assert answered_by(client, good)["results"] == before["results"]
-    assert done["step"] == "roll back" and done["reason"].startswith("quality: The champion before answers ")
+    assert done["step"] == "roll back" and done["reason"].startswith("quality: The previous champion answers ")
     assert judged(shopping) <= NOTICED_ANSWERS and shopping.alarms("calibration")
     assert history() == [("train", good), (by, wrong.version), ("rollback", good)]
     assert (done["move"]["version"], done["move"]["previous"]) == (good, wrong.version)

@@ -1,14 +1,14 @@
 """Training beyond one machine: an export of the log, replayed by the workers of a Dask cluster, partition by partition.
 
-    with connected(address, exported) as client:                    # connection: the cluster, and that it fits
-        rows = replayed(client, exported, target, seed=seed)        # rows: features and labels, where they were made
-        trees = grown(rows, seed)                                   # trees: LightGBM over all of them
-        found = rows.gathered()                                     # what one machine can hold, for all else
+    with connected(address, exported) as client:                    # connection: the cluster, checked for use
+        rows = replayed(client, exported, target, seed=seed)        # rows: features and labels, kept on the workers
+        trees = grown(rows, seed)                                   # trees: LightGBM over all rows
+        gathered = rows.gathered()                                  # as many rows as one machine can hold
 
-All that concerns a customer lies in one partition (`features.log.parquet.exported`), so nothing is shuffled: a worker
+All events of a customer are in one partition (`features.log.parquet.exported`), so nothing is shuffled: a worker
 replays, labels and keeps its partitions, with the fold and the labels that one machine uses, and the rows of a cluster
-are those of one machine bit for bit. What is fitted over all workers are the trees; what is fitted on few numbers a row
-(calibration, baselines) is fitted here, on as many rows as one machine takes.
+are those of one machine bit for bit. Trees are fitted over all workers. What needs few numbers per row (calibration,
+baselines) is fitted here, on as many rows as one machine can hold.
 """
 
 from training.cluster.connection import ClusterError, connected

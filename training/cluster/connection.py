@@ -1,4 +1,4 @@
-"""A Dask cluster that can train on an export: it answers, its workers see the files and know the features."""
+"""The connection to a Dask cluster, and the check that its workers see the export and compute the same features."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from features.log.parquet.exported import ExportedLog
 from training.cluster.partitions import Greeting, greeting
 
 PATIENCE_SECONDS = 30.0
-"""How long a scheduler may take to answer, and to have a worker."""
+"""How long to wait for a scheduler to answer, and for its first worker."""
 
 
 class ClusterError(RuntimeError):
-    """A cluster cannot train; the message says why, and what to do."""
+    """A cluster cannot be used for training; the message says why, and what to do."""
 
 
 @contextmanager
 def connected(address: str, exported: ExportedLog, *, seconds: float = PATIENCE_SECONDS) -> Iterator[Client]:
     """A client of the scheduler at `address`, such as `tcp://10.0.0.1:8786`, for training on `exported`.
 
-    Raises ClusterError when nobody answers, when there is no worker, and when a worker does not see the same export or
-    computes other features.
+    Raises ClusterError when the scheduler does not answer, when there is no worker, and when a worker does not see the
+    same export or computes other features.
     """
     try:
         client = Client(address, timeout=seconds)
@@ -46,19 +46,19 @@ def check(client: Client, exported: ExportedLog, address: str, seconds: float = 
         raise ClusterError(f"the cluster at {address} has no worker; start some with: dask worker {address}") from error
     manifest = exported.manifest
     expected = Greeting(JOURNEY.fingerprint, manifest.log, manifest.generation)
-    for worker, found in client.run(greeting, str(exported.path), on_error="return").items():
-        if isinstance(found, Exception):
+    for worker, answer in client.run(greeting, str(exported.path), on_error="return").items():
+        if isinstance(answer, Exception):
             raise ClusterError(
-                f"the worker {worker} cannot read the export: {type(found).__name__}: {found}; Waypost must be "
+                f"the worker {worker} cannot read the export: {type(answer).__name__}: {answer}; Waypost must be "
                 f"installed there as it is here, and see the files under the same path, {exported.path}"
-            ) from found
-        if found.fingerprint != expected.fingerprint:
+            ) from answer
+        if answer.fingerprint != expected.fingerprint:
             raise ClusterError(
-                f"the worker {worker} computes features with the fingerprint {found.fingerprint}, expected "
+                f"the worker {worker} computes features with the fingerprint {answer.fingerprint}, expected "
                 f"{expected.fingerprint}; install there the release that runs here, and start the worker anew"
             )
-        if found != expected:
+        if answer != expected:
             raise ClusterError(
-                f"the worker {worker} sees another export in {exported.path} (number {found.generation}, expected "
+                f"the worker {worker} sees another export in {exported.path} (number {answer.generation}, expected "
                 f"{expected.generation}); give all machines the same folder, and try again"
             )

@@ -1,4 +1,4 @@
-"""What a worker does with one partition: replay it, label it, keep its rows, and tell of them what is asked."""
+"""The work of a worker on one partition: replay it, label it, keep its rows, and compute results from them."""
 
 from __future__ import annotations
 
@@ -22,15 +22,13 @@ _ONE_AT_A_TIME = Lock()
 """A worker with several threads replays one partition after another, so that it holds the events of one."""
 
 BLOCK = 16_384
-"""Rows whose leaves are looked up at a time."""
+"""The number of rows whose leaves are looked up at a time."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of every partition of the export in `folder`.
-
-    `share` of the customers, drawn by the seed, stand for all.
-    """
+    """The task for every partition of the export in `folder`; only a `share` of the customers, drawn by the seed, is
+    used."""
 
     folder: str
     target: Target
@@ -40,9 +38,9 @@ class Question:
 
 
 class PartitionRows(NamedTuple):
-    """The columns of a `Slice`, by moment, so that what is older stands before what is newer.
+    """The columns of a `Slice`, ordered by cutoff, the oldest first.
 
-    A tuple of plain arrays, whose size in memory Dask can tell.
+    It is a tuple of plain arrays, so that Dask can determine its size in memory.
     """
 
     features: NDArray[np.float32]
@@ -52,7 +50,7 @@ class PartitionRows(NamedTuple):
 
 
 class Greeting(NamedTuple):
-    """What a worker must have in common with whoever asks it."""
+    """What a worker must have in common with the client."""
 
     fingerprint: str
     log: str
@@ -60,7 +58,7 @@ class Greeting(NamedTuple):
 
 
 def greeting(folder: str) -> Greeting:
-    """What this process knows of the features and of the export in `folder`."""
+    """The fingerprint of the features in this process, and the log and generation of the export in `folder`."""
     manifest = ExportedLog(folder).manifest
     return Greeting(JOURNEY.fingerprint, manifest.log, manifest.generation)
 
@@ -77,7 +75,7 @@ def rows_of(question: Question, partition: int) -> PartitionRows:
 
 
 def _past(exported: ExportedLog, partition: int, question: Question) -> Past:
-    """The events of the customers that were drawn; ids that were ever joined are drawn together."""
+    """The events of the customers drawn; ids that were ever merged are drawn together."""
     chunks, merges = exported.scan(partition), exported.merges_of(partition)
     if question.share >= 1.0:
         return past_of(chunks, merges)
@@ -92,16 +90,16 @@ def drawn(codes: NDArray[np.int32], share: float, seed: int) -> NDArray[np.bool_
 
 
 class Tally(NamedTuple):
-    """How many rows of a partition are no newer than some moments, how many of them are yes, and of how many people."""
+    """Counts of a partition: rows and yes up to each of some times, and the number of people."""
 
     rows: NDArray[np.int64]
     yes: NDArray[np.int64]
     people: int
 
 
-def tally(rows: PartitionRows, moments: NDArray[np.int64]) -> Tally:
-    """Count the rows up to each of `moments`."""
-    number = np.searchsorted(rows.cutoff, moments, side="right")
+def tally(rows: PartitionRows, times: NDArray[np.int64]) -> Tally:
+    """Count the rows up to each of `times`."""
+    number = np.searchsorted(rows.cutoff, times, side="right")
     yes = np.append(0, np.cumsum(rows.labels == 1))[number]
     return Tally(number, yes, len(np.unique(rows.customer)))
 
@@ -129,15 +127,15 @@ def losses(rows: PartitionRows, first: int, stop: int, text: str) -> NDArray[np.
     """
     booster = lightgbm.Booster(model_str=text)
     trees = booster.num_trees()
-    sizes = [each["num_leaves"] for each in booster.dump_model()["tree_info"]]
+    sizes = [structure["num_leaves"] for structure in booster.dump_model()["tree_info"]]
     values = np.zeros((trees, max(sizes)))
     for tree, leaves in enumerate(sizes):
         values[tree, :leaves] = [booster.get_leaf_output(tree, leaf) for leaf in range(leaves)]
-    found = np.zeros(trees)
+    total = np.zeros(trees)
     for start in range(first, stop, BLOCK):
         here = slice(start, min(start + BLOCK, stop))
         leaf = np.asarray(booster.predict(rows.features[here], pred_leaf=True, num_threads=1), np.intp)
         margins = np.cumsum(values[np.arange(trees), leaf.reshape(-1, trees)], axis=1)
         signs = np.where(rows.labels[here] == 1, -1.0, 1.0)
-        found += np.logaddexp(0.0, signs[:, None] * margins).sum(axis=0)
-    return found
+        total += np.logaddexp(0.0, signs[:, None] * margins).sum(axis=0)
+    return total

@@ -1,4 +1,4 @@
-"""The rows of a target, on the workers that made them: as Dask arrays for LightGBM, and gathered here for all else."""
+"""The rows of a target on the workers that made them: as Dask arrays for LightGBM, or gathered on this machine."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ from training.rows.schedule import NotEnoughHistory, Schedule, Split, split
 from training.targets import Calendar, Target
 
 Progress = Callable[[int, int], None]
-"""Told (partitions replayed, partitions in all) as the work goes on."""
+"""Called with (partitions replayed, partitions in all) as the work proceeds."""
 
 SHARE_OF_MEMORY = 0.2
-"""Of a worker's memory, for its rows: LightGBM copies them into one piece, and bins them, beside what Dask holds."""
+"""The share of a worker's memory for its rows: LightGBM copies and bins them, besides the copy that Dask holds."""
 
 EDGES = ("purged_fit", "fit", "stop", "calibrate", "test")
-"""The slices as they end; `fit` begins where `purged_fit` does, each other one where the one before it ends."""
+"""The slices by their ends; `fit` begins where `purged_fit` does, every other one where its predecessor ends."""
 
 
 @dataclass(frozen=True, eq=False)
 class ClusterRows:
     """All labelled rows of one target: those of partition p are the result of `parts[p]`, which stays on its worker.
 
-    `counts` and `yes`, int64[partitions, slices], are how many rows of each partition are no newer than the end of each
-    of `EDGES`, and how many of them are yes; `people` is of how many customers all are.
+    `counts` and `yes`, int64[partitions, slices], are the numbers of rows of each partition up to the end of each of
+    `EDGES`, and of those that are yes; `people` is the number of customers of all rows.
     """
 
     client: Client
@@ -61,20 +61,20 @@ class ClusterRows:
 
     @property
     def target(self) -> Target:
-        """What is asked."""
+        """The target of these rows."""
         return self.question.target
 
     def __len__(self) -> int:
         return int(self.counts[:, -1].sum())
 
     def upto(self, name: str) -> int:
-        """How many rows there are up to the end of a slice."""
+        """The number of rows up to the end of a slice."""
         return int(self.counts[:, EDGES.index(name)].sum())
 
     def arrays(self, name: str) -> tuple[dask.array.Array, dask.array.Array]:
         """Features and labels of the rows up to the end of a slice, one chunk for each partition that has any.
 
-        Raises ClusterError when a worker has only one of the answers: it could not tell which one it is.
+        Raises ClusterError when all rows of a worker have the same answer, which LightGBM cannot train on.
         """
         self._check_answers(name)
         features, labels = [], []
@@ -97,14 +97,14 @@ class ClusterRows:
         return mean
 
     def gathered(self, most: int = MOST_ROWS, seed: int = 0) -> Gathered:
-        """The rows here, as `training.rows.dataset.gathered` has them: all, or those of some people who stand for all.
+        """The rows on this machine, as from `training.rows.dataset.gathered`: all, or those of a sample of the people.
 
-        By person, then by moment. The counts are of all rows of the cluster.
+        They are ordered by person, then by cutoff. The counts are of all rows of the cluster.
         """
         share = min(1.0, most / max(1, len(self)))
         parts = self.parts if share == 1.0 else self.client.map(thinned, self.parts, share=share, seed=seed, pure=False)
-        found: list[PartitionRows] = self.client.gather(parts)
-        columns = PartitionRows._make(map(np.concatenate, zip(*found, strict=True)))
+        partitions: list[PartitionRows] = self.client.gather(parts)
+        columns = PartitionRows._make(map(np.concatenate, zip(*partitions, strict=True)))
         rows = by_person(Slice(*columns))
         counts = Counts(self.people, len(self), int(self.yes[:, -1].sum()), self.history_days)
         asked = self.question.split
@@ -126,7 +126,7 @@ class ClusterRows:
 
 
 def by_person(rows: Slice) -> Slice:
-    """The rows in the order of people, and of each person's moments."""
+    """The rows ordered by person, then by cutoff."""
     order = np.lexsort((rows.cutoff, rows.customer))
     return Slice(rows.features[order], rows.labels[order], rows.customer[order], rows.cutoff[order])
 
@@ -135,11 +135,11 @@ def replayed(
     client: Client, exported: ExportedLog, target: Target, *, seed: int, schedule: Schedule | None = None,
     most: int | None = None, progress: Progress | None = None,
 ) -> ClusterRows:  # fmt: skip
-    """Have every partition replayed and labelled, each on one worker, which keeps its rows.
+    """Replay and label every partition, each on one worker, which keeps its rows.
 
-    When all customers would make more than `most` rows (by default what fits the workers' memory), some are drawn by
-    the seed to stand for all. Raises `NotEnoughHistory` when the rows cannot be parted by time, and ClusterError for a
-    target whose answer is no probability.
+    When all customers would make more than `most` rows (by default as many as fit the workers' memory), a sample is
+    drawn by the seed. Raises `NotEnoughHistory` when the rows cannot be split by time, and ClusterError for a target
+    whose answer is no probability.
     """
     if target.form != "probability":
         raise ClusterError(
@@ -153,29 +153,29 @@ def replayed(
         client.submit(rows_of, question, number, workers=[worker], allow_other_workers=True, pure=False)
         for number, worker in zip(range(len(manifest.partitions)), cycle(sorted(_workers(client))), strict=False)
     ]
-    tallies = dict(_results(client.map(tally, futures, moments=_edges(target, parts), pure=False), progress))
-    found = [tallies[number] for number in range(len(futures))]
-    counts, yes = np.stack([each.rows for each in found]), np.stack([each.yes for each in found])
+    tallies = dict(_results(client.map(tally, futures, times=_edges(target, parts), pure=False), progress))
+    results = [tallies[number] for number in range(len(futures))]
+    counts, yes = np.stack([result.rows for result in results]), np.stack([result.yes for result in results])
     days = (manifest.end - manifest.start) / DAY
-    rows = ClusterRows(client, question, futures, counts, yes, sum(each.people for each in found), days)
+    rows = ClusterRows(client, question, futures, counts, yes, sum(result.people for result in results), days)
     _check_history(rows)
     return rows
 
 
 def _edges(target: Target, parts: Split) -> NDArray[np.int64]:
-    """The last moment of each of `EDGES`: rows of `purged_fit` look no further than where `stop` begins."""
-    ends = [each[-1] for each in (parts.fit, parts.stop, parts.calibrate, parts.test)]
+    """The last cutoff of each of `EDGES`: the labels of `purged_fit` look no further than where `stop` begins."""
+    ends = [times[-1] for times in (parts.fit, parts.stop, parts.calibrate, parts.test)]
     return np.array([min(int(parts.stop[0]) - target.horizon, int(ends[0])), *ends])
 
 
 def _most_rows(target: Target, manifest: Manifest, parts: Split) -> int:
-    """More rows than these there cannot be."""
-    calendar = isinstance(target.moments, Calendar)
+    """An upper bound of the number of rows."""
+    calendar = isinstance(target.timing, Calendar)
     return manifest.customers * len(parts.cutoffs) if calendar else manifest.events
 
 
 def _results(futures: list[Future[Tally]], progress: Progress | None) -> Iterator[tuple[int, Tally]]:
-    """Each result with its place, as they come."""
+    """The results with their places, in the order in which they are done."""
     places = {future.key: place for place, future in enumerate(futures)}
     for done, future in enumerate(as_completed(futures), 1):
         yield places[future.key], future.result()
@@ -184,7 +184,7 @@ def _results(futures: list[Future[Tally]], progress: Progress | None) -> Iterato
 
 
 def _check_history(rows: ClusterRows) -> None:
-    """Raise NotEnoughHistory unless every slice has both answers."""
+    """Raise NotEnoughHistory unless every slice has both yes and no."""
     number, yes = rows.counts.sum(axis=0), rows.yes.sum(axis=0)
     for place, name in enumerate(EDGES):
         first = (number[place - 1], yes[place - 1]) if place > 1 else (0, 0)
@@ -197,15 +197,15 @@ def _check_history(rows: ClusterRows) -> None:
 
 
 def _workers(client: Client) -> dict[str, dict[str, Any]]:
-    """What the scheduler says of each worker, by address.
+    """The scheduler's information on each worker, by address.
 
-    Asked of the scheduler itself: what `Client.scheduler_info` returns, the client's own heartbeat may have replaced
-    by an answer without workers in the meantime.
+    It is read from the scheduler itself, because the client's heartbeat may replace the result of
+    `Client.scheduler_info` by one without workers.
     """
-    found: dict[str, dict[str, Any]] = client.run_on_scheduler(_identity)["workers"]
-    if not found:
+    workers: dict[str, dict[str, Any]] = client.run_on_scheduler(_identity)["workers"]
+    if not workers:
         raise ClusterError("the cluster has no worker left; start some with: dask worker ADDRESS")
-    return found
+    return workers
 
 
 def _identity(dask_scheduler: Scheduler) -> dict[str, Any]:
@@ -213,8 +213,8 @@ def _identity(dask_scheduler: Scheduler) -> dict[str, Any]:
 
 
 def _room(client: Client) -> int:
-    """How many rows the workers can hold, if all hold as many as the smallest can."""
+    """The number of rows that the workers can hold if every worker holds as many as the smallest one can."""
     workers = _workers(client).values()
     row = 4 * len(JOURNEY.names) + 13
-    least = min(each["memory_limit"] or row * MOST_ROWS / SHARE_OF_MEMORY for each in workers)
+    least = min(worker["memory_limit"] or row * MOST_ROWS / SHARE_OF_MEMORY for worker in workers)
     return int(len(workers) * SHARE_OF_MEMORY * least / row)

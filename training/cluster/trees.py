@@ -18,7 +18,7 @@ from features.log.parquet.exported import ExportedLog
 from models.prediction.tiers import Trees
 from training.cluster.rows import ClusterRows, replayed
 from training.fitting.calibration import PATIENCE, ROUNDS, constraints, settings
-from training.fitting.candidates import Way
+from training.fitting.candidates import Candidate
 from training.rows.dataset import Gathered, Slice
 from training.rows.schedule import NotEnoughHistory, Schedule
 from training.targets import Target
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 _NETWORK = re.compile(
     r"^\[(?:num_machines|machines|local_listen_port|time_out|machine_list_filename): .*\n", re.MULTILINE
 )
-"""What a model's text tells of the machines that grew it."""
+"""The lines of a model's text about the machines on which it was trained."""
 
 
 @dataclass(frozen=True, eq=False)
 class GrownTrees:
-    """How trees are grown on all rows of a cluster: as many as `rounds`, with LightGBM's `parameters`.
+    """Trees on all rows of a cluster: `rounds` of them, with LightGBM's `parameters`.
 
-    `early` are so many trees that know nothing of the rows of `stop`, on which the number was heard.
+    `early` are as many trees without the rows of `stop`, on which the number was chosen.
     """
 
     rows: ClusterRows
@@ -45,14 +45,14 @@ class GrownTrees:
     parameters: dict[str, object]
 
     def fit(self, known: Slice) -> Trees:
-        """So many trees, grown on all rows of the cluster that are no newer than those in the slices of `known`."""
+        """Trees grown on all rows of the cluster that are no newer than those in the slices of `known`."""
         parts, newest = self.rows.question.split, int(known.cutoff.max())
         name = next(name for name in ("fit", "stop", "calibrate", "test") if newest <= int(getattr(parts, name)[-1]))
         return _trees(self.rows, grow(self.rows, name, self.parameters, self.rounds))
 
 
 def grown(rows: ClusterRows, seed: int) -> GrownTrees:
-    """Hear on `stop` how many trees are right, from trees that were grown on rows that know nothing of it."""
+    """Choose the number of trees on `stop`, from trees that were grown on rows that do not overlap with it."""
     parameters = settings(rows.upto("calibrate"), seed) | constraints(rows.target, rows.names)
     blind = grow(rows, "purged_fit", parameters, ROUNDS)
     rounds = best_round(rows.losses(blind.model_to_string()))
@@ -61,19 +61,19 @@ def grown(rows: ClusterRows, seed: int) -> GrownTrees:
 
 
 def on_cluster(client: Client, exported: ExportedLog) -> Cluster:
-    """What `training.run.pipeline.train` asks of a cluster: the rows of a target, and how its trees are grown there.
+    """A function for `training.run.pipeline.train`: the rows of a target, and the candidate of trees on the cluster.
 
-    A log that is too short to be parted by time is left to one machine.
+    It gives None for a log that is too short for a split by time: one machine trains on that.
     """
 
-    def ask(target: Target, seed: int, schedule: Schedule | None) -> tuple[Gathered, Way] | None:
+    def ask(target: Target, seed: int, schedule: Schedule | None) -> tuple[Gathered, Candidate] | None:
         try:
             rows = replayed(client, exported, target, seed=seed, schedule=schedule)
         except NotEnoughHistory:
             return None
         grew = grown(rows, seed)
         shown = settings(rows.upto("calibrate"), seed) | {"rounds": grew.rounds}
-        return rows.gathered(seed=seed), Way(grew.fit, grew.early, shown)
+        return rows.gathered(seed=seed), Candidate(grew.fit, grew.early, shown)
 
     return ask
 
@@ -83,13 +83,13 @@ def _trees(rows: ClusterRows, booster: lightgbm.Booster) -> Trees:
 
 
 def grow(rows: ClusterRows, upto: str, parameters: dict[str, object], rounds: int) -> lightgbm.Booster:
-    """So many trees on the rows up to the end of a slice; every worker grows them on the rows that it holds.
+    """Trees on the rows up to the end of a slice; every worker grows them on the rows that it holds.
 
-    Histograms are summed over the workers, so that the trees depend, in their last digits, on how many there are.
+    Histograms are summed over the workers, so that the last digits of the trees depend on the number of workers.
     """
     given: dict[str, Any] = {name: value for name, value in parameters.items() if name != "num_threads"}
     classifier = lightgbm.DaskLGBMClassifier(client=rows.client, n_estimators=rounds, **given)
-    # It tells which ports it finds, and warns each time that a worker's own number of threads is used.
+    # LightGBM prints the ports it uses, and warns every time that a worker's own number of threads is used.
     with redirect_stdout(sys.stderr), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Parameter n_jobs will be ignored", UserWarning)
         classifier.fit(*rows.arrays(upto), feature_name=list(rows.names))
@@ -97,7 +97,7 @@ def grow(rows: ClusterRows, upto: str, parameters: dict[str, object], rounds: in
 
 
 def best_round(losses: NDArray[np.float64], patience: int = PATIENCE) -> int:
-    """After how many trees to stop: at the least loss so far, once `patience` more have not bettered it."""
+    """The number of trees with the least loss, once `patience` further ones have not improved on it."""
     best = 0
     for place, loss in enumerate(losses.tolist()):
         if loss < losses[best]:

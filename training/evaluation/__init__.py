@@ -1,1 +1,1 @@
-"""How good what was fitted is on rows of its future: metrics, baselines, curves, and the gates it must pass."""
+"""How good a fitted model is on later rows: metrics, baselines, curves, and the gates it must pass."""

@@ -1,4 +1,4 @@
-"""What an amount's test found: its errors beside those of naive rules, the closed form and the champion."""
+"""The test of an amount: its errors beside those of naive rules, the closed form and the champion."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from training.rows.dataset import Dataset, joined
 Floats = NDArray[np.float64]
 
 OFF = 0.1
-"""By how much the sum of amounts may be off that add up."""
+"""The relative error that the sum of the predicted amounts may have."""
 
 REPLICATES = 200
 
 OWN, MEAN, AS_BEFORE, CLOSED, CHAMPION = "model", "mean", "as_before", "bg_nbd_gamma_gamma", "champion"
-"""The models of a test: its own, and those it stands beside."""
+"""The models of a test: the one tested, and those it is compared with."""
 
 ERRORS = ("mae", "rmse", "deviance")
 """The metrics of which less is better."""
@@ -31,11 +31,11 @@ ERRORS = ("mae", "rmse", "deviance")
 
 @dataclass(frozen=True, eq=False)
 class AmountTest:
-    """What the test found: errors by model with intervals, and the share of customers inside their interval.
+    """The result of the test: errors by model with intervals, and the share of customers inside their interval.
 
-    `figures` are by model and metric: `mae`, `rmse`, `deviance`, and `total`, the sum of what was foretold over what
-    was spent. `over` is the own model's error less that of the other: of the mean of the latest period, of the pace of
-    the last 90 days, of the closed form where there is one, and of the champion.
+    `figures` are by model and metric: `mae`, `rmse`, `deviance`, and `total`, the sum of the predictions divided by
+    the sum spent. `over` is the tested model's error less that of another: the mean of the latest period, the pace of
+    the last 90 days, the closed form where there is one, and the champion.
     """
 
     rows: int
@@ -46,12 +46,12 @@ class AmountTest:
 
     @property
     def total(self) -> float:
-        """The sum of what the model foretold over what was spent."""
+        """The sum of the model's predictions divided by the sum spent."""
         return self.figures[OWN]["total"].value
 
     @property
     def adds_up(self) -> bool:
-        """Whether the sum of what was foretold is not surely off by more than `OFF`."""
+        """Whether the sum of the predictions is not surely off by more than `OFF`."""
         total = self.figures[OWN]["total"]
         return total.low <= 1.0 + OFF and total.high >= 1.0 - OFF
 
@@ -59,7 +59,7 @@ class AmountTest:
 def judge_amount(tier: AmountTier, data: Dataset, seed: int, champion: AmountTier | None = None) -> AmountTest:
     """The errors on the test rows beside those of naive rules, the closed form and the champion's tier, if given.
 
-    Intervals are of a bootstrap over customers.
+    The intervals come from a bootstrap over customers.
     """
     test, past, days = data.test, joined([data.fit, data.stop, data.calibrate]), data.target.horizon / DAY
     spent = test.labels.astype(np.float64)
@@ -70,8 +70,8 @@ def judge_amount(tier: AmountTier, data: Dataset, seed: int, champion: AmountTie
     said |= {CLOSED: said_of(closed, test)} if closed is not None else {}
     said |= {CHAMPION: said_of(champion, test)} if champion is not None else {}
     copies = np.concatenate(list(resamplings(test.customer, seed, REPLICATES)))
-    drawn = {name: _figures(each, spent, copies) for name, each in said.items()}
-    plain = {name: _figures(each, spent, np.ones((1, len(test)))) for name, each in said.items()}
+    drawn = {name: _figures(predicted, spent, copies) for name, predicted in said.items()}
+    plain = {name: _figures(predicted, spent, np.ones((1, len(test)))) for name, predicted in said.items()}
     figures = {
         name: {kind: Figure.of(value[0], drawn[name][kind]) for kind, value in by.items()} for name, by in plain.items()
     }
@@ -87,7 +87,7 @@ def judge_amount(tier: AmountTier, data: Dataset, seed: int, champion: AmountTie
 
 
 def _figures(said: Floats, spent: Floats, copies: Floats) -> dict[str, Floats]:
-    """The metrics of each resampling; NaN is the total of one in which nobody spent anything, which is left out."""
+    """The metrics of each resampling; the total is NaN where nobody spent anything, and is left out then."""
     off, rows, sums = said - spent, copies.sum(axis=1), copies @ spent
     return {
         "mae": copies @ np.abs(off) / rows,

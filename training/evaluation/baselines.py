@@ -1,6 +1,6 @@
-"""What a model has to beat: simple rules, fitted on the same rows and tested on the same rows.
+"""Baselines that a model has to beat: simple rules, fitted and tested on the same rows as the model.
 
-Each baseline is as good as its idea allows: skewed columns in logarithms, standardised, the strength of the
+Each baseline is made as good as it can be: skewed columns in logarithms, standardised, the strength of the
 regularisation chosen on later rows, and the same calibration as the model's.
 """
 
@@ -21,14 +21,14 @@ from training.rows.dataset import Dataset, Slice, joined
 Predict = Callable[[Slice], NDArray[np.float64]]
 
 RFM = ("days_since_purchase", "purchases_ever", "spend_gross_ever")
-"""Recency, frequency and monetary value: the three numbers that customers have been ranked by since the catalogues."""
+"""Recency, frequency and monetary value: the numbers by which mail-order shops have ranked customers for decades."""
 
 RFM_WINDOWS = (*RFM, "purchases_28d", "purchases_90d", "spend_gross_28d", "spend_net_90d")
-"""The three, and the same in windows: a demanding version, shown for honesty."""
+"""The three, and the same within windows: a stronger version of the baseline, shown beside it."""
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0)
 NEVER = 3650.0
-"""Days since a purchase that never was."""
+"""The value of days since a purchase for a customer without one."""
 
 
 def baselines(data: Dataset) -> dict[str, NDArray[np.float64]]:
@@ -43,13 +43,13 @@ def baselines(data: Dataset) -> dict[str, NDArray[np.float64]]:
 
 
 def _base_rate(data: Dataset) -> Predict:
-    """Everyone is given the share of positives of the latest period: of the newest rows known before the test."""
+    """The share of positives of the latest period for everyone: of the newest rows known before the test."""
     rate = float(data.calibrate.labels.mean())
     return lambda rows: np.full(len(rows), rate)
 
 
 def _recency(data: Dataset) -> Predict:
-    """The longer since the last order, the less (or, for churn, the more) likely: the share in training, by recency."""
+    """A monotone curve over days since the purchase: the share in training, falling (or, for churn, rising)."""
     train = joined([data.fit, data.stop, data.calibrate])
     days = _days_since_purchase(data, train)
     later = float(np.corrcoef(days, train.labels)[0, 1]) if days.std() > 0 else 0.0
@@ -69,9 +69,9 @@ def _logistic(data: Dataset, columns: tuple[str, ...]) -> Predict:
         tried = _fitted(data, columns, past, strength)
         losses[strength] = log_loss(_probabilities(data, columns, tried, data.stop), data.stop.labels)
     best = min(losses, key=lambda strength: losses[strength])
-    trained = _fitted(data, columns, joined([data.fit, data.stop]), best)
+    model = _fitted(data, columns, joined([data.fit, data.stop]), best)
     held = data.calibrate
-    calibration, *_ = fit_calibration(_probabilities(data, columns, trained, held), held.labels, held.customer)
+    calibration, *_ = fit_calibration(_probabilities(data, columns, model, held), held.labels, held.customer)
     final = _fitted(data, columns, joined([data.fit, data.stop, held]), best)
     return _calibrated(data, columns, final, calibration)
 
@@ -91,7 +91,7 @@ def _probabilities(data: Dataset, columns: tuple[str, ...], model: Pipeline, row
 
 
 def _logarithms(data: Dataset, columns: tuple[str, ...], rows: Slice) -> NDArray[np.float64]:
-    """log(1 + value) of each column; a purchase that never was is long ago, an unknown amount nothing."""
+    """log(1 + value) of each column; without a purchase the days are `NEVER`, an unknown amount counts as 0."""
     values = [
         np.nan_to_num(data.column(rows, name), nan=NEVER if name.startswith("days_since") else 0.0) for name in columns
     ]

@@ -1,4 +1,4 @@
-"""What a fitted scorer leans on, how far that had moved by the time of the test, and how much more rows would help."""
+"""A fitted scorer's most important features, their drift until the test, and its learning curve."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from training.fitting.tiers import fit_logistic, fit_trees
 from training.rows.dataset import Dataset, Slice
 
 SHARES = (1 / 64, 1 / 16, 1 / 4)
-"""Shares of the customers that a learning curve is measured at, beside all of them: a third of one more fit."""
+"""Shares of the customers at which a learning curve is measured, besides all; together they cost a third of a fit."""
 
 SCORE = "the score itself"
 LEANT_ON = 19
-"""Features whose drift is told."""
+"""The number of most important features whose drift is reported."""
 
 FEATURES, VALUES, ROWS = 5, 12, 300
-"""Partial dependence: of the first so many features, at so many values, over so many rows."""
+"""Partial dependence: the number of features, of values of each, and of rows averaged over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Log loss in the test, before calibration, by number of rows learnt from; `base` is that of the base rate."""
+    """Log loss in the test, before calibration, by number of training rows; `base` is that of the base rate."""
 
     tier: str
     rows: tuple[int, ...]
@@ -39,9 +39,9 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How far a column of the test is from that of the rows learnt from: `SCORE`, or a feature the scorer leans on.
+    """The distance of a column in the test from the same in the training rows: of `SCORE`, or of an important feature.
 
-    `psi` is the population stability index, `wasserstein` the mean way of the values in mean deviations (see
+    `psi` is the population stability index, `wasserstein` the Wasserstein distance in mean deviations (see
     `models.bundle.sketch`), NaN for a column that was constant.
     """
 
@@ -52,7 +52,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Dependence:
-    """The mean probability if everybody had this value of the feature, by value (Friedman, 2001)."""
+    """Partial dependence (Friedman, 2001): the mean probability if everybody had a value of the feature, by value."""
 
     feature: str
     values: tuple[float, ...]
@@ -60,7 +60,7 @@ class Dependence:
 
 
 def learning_curve(data: Dataset, fitted: FittedScorer, seed: int) -> Curve | None:
-    """The tier with its settings, learnt from some of the customers; None for the tiers that are mere rates."""
+    """The losses of the tier with its settings, fitted on a share of the customers; None for tiers that are rates."""
     tier, known = (fitted.judged or fitted.scorer).tier, data.upto(data.calibrate)
     if not isinstance(tier, Trees | Logistic):
         return None
@@ -78,7 +78,7 @@ def learning_curve(data: Dataset, fitted: FittedScorer, seed: int) -> Curve | No
 
 
 def _again(rows: Slice, data: Dataset, fitted: FittedScorer) -> Tier:
-    """The same tier with the same settings, of other rows."""
+    """The same tier with the same settings, fitted on other rows."""
     settings = dict(fitted.parameters)
     if isinstance(fitted.scorer.tier, Logistic):
         return fit_logistic(rows, data.names, float(str(settings["strength"])))
@@ -88,34 +88,35 @@ def _again(rows: Slice, data: Dataset, fitted: FittedScorer) -> Tier:
 
 
 def drifts(data: Dataset, fitted: FittedScorer, scores: NDArray[np.float64]) -> list[Drift]:
-    """Of the score, `scores` being those of the test, and of the features of most importance, most important first.
+    """The drift of the score, and of the most important features, the most important first.
 
-    The score is compared with that of the calibration rows, which the scorer has not learnt by heart.
+    `scores` are those of the test. They are compared with scores of the calibration rows, on which the scorer was not
+    fitted.
     """
     scorer, importance = fitted.judged or fitted.scorer, fitted.importance
-    found = [_drift(SCORE, scorer.score_many(data.calibrate.features), scores)]
+    columns = [_drift(SCORE, scorer.score_many(data.calibrate.features), scores)]
     for name in sorted(importance, key=lambda name: -importance[name])[:LEANT_ON]:
         if importance[name] > 0.0:
             known = data.column(data.upto(data.calibrate), name)
-            found.append(_drift(name, known, data.column(data.test, name)))
-    return found
+            columns.append(_drift(name, known, data.column(data.test, name)))
+    return columns
 
 
 def _drift(column: str, before: NDArray[np.float64], after: NDArray[np.float64]) -> Drift:
     reference = Sketch.reference(before)
-    found = Sketch.of(after, reference.edges)
-    return Drift(column, psi(reference, found), wasserstein(reference, found))
+    live = Sketch.of(after, reference.edges)
+    return Drift(column, psi(reference, live), wasserstein(reference, live))
 
 
 def partial_dependence(
     scorer: Scorer, features: NDArray[np.float32], importance: Mapping[str, float], seed: int
 ) -> list[Dependence]:
-    """How the mean calibrated probability goes with the features of most importance, over some rows drawn by the seed.
+    """The partial dependence of the calibrated probability on the most important features, over rows drawn by the seed.
 
-    `features` is float32[n, f]; the values are quantiles of those that are defined.
+    `features` is float32[n, f]; the values are quantiles of the feature's defined values.
     """
     drawn = np.random.default_rng(seed).permutation(len(features))[:ROWS]
-    rows, found = features[np.sort(drawn)], []
+    rows, dependences = features[np.sort(drawn)], []
     for name in sorted(importance, key=lambda name: -importance[name])[:FEATURES]:
         place = scorer.names.index(name)
         column = features[:, place]
@@ -126,5 +127,5 @@ def partial_dependence(
             asked[:, :, place] = values[:, None]
             said = scorer.score_many(np.ascontiguousarray(asked.reshape(-1, asked.shape[2])))
             means = said.reshape(len(values), -1).mean(axis=1)
-            found.append(Dependence(name, tuple(map(float, values)), tuple(map(float, means))))
-    return found
+            dependences.append(Dependence(name, tuple(map(float, values)), tuple(map(float, means))))
+    return dependences

@@ -1,7 +1,7 @@
-"""How good a model is: figures with intervals, and always the distance to the baselines on the same rows.
+"""The evaluation of a model: metrics with intervals, and the differences from the baselines on the same rows.
 
-All intervals are 95 % percentile intervals of a bootstrap over customers. Models of one evaluation see the same
-resamplings, so that a difference between two of them is free of the luck of the draw that they share.
+All intervals are 95 % percentile intervals of a bootstrap over customers. The models of one evaluation use the same
+resamplings, so that the sampling error that two of them share cancels in their difference.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MOST = 8_000_000
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number with the interval that a bootstrap gives it."""
+    """A number with its interval from a bootstrap."""
 
     value: float
     low: float
@@ -42,9 +42,9 @@ class Figure:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What one test found.
+    """The result of one test.
 
-    `figures[model][metric]`; `over[baseline][metric]` is the first model's figure minus that of the baseline.
+    `figures` are by model and metric; `over[baseline][metric]` is the first model's figure minus that of the baseline.
     """
 
     rows: int
@@ -57,7 +57,7 @@ class Evaluation:
 def resamplings(clusters: NDArray[np.int32], seed: int, replicates: int = REPLICATES) -> Iterator[NDArray[np.float64]]:
     """Numbers of copies of each row, float64[some replicates, n], `replicates` in all, drawing whole clusters.
 
-    Each replicate draws as many clusters as there are, with replacement. Comes in pieces, to bound memory.
+    A replicate draws as many clusters as there are, with replacement. The replicates come in blocks, to bound memory.
     """
     index = np.unique(clusters, return_inverse=True)[1]
     number = int(index.max()) + 1
@@ -72,7 +72,7 @@ def resamplings(clusters: NDArray[np.int32], seed: int, replicates: int = REPLIC
 
 
 def clustered(values: NDArray[np.float64], clusters: NDArray[np.int32]) -> Figure:
-    """The mean of the values with its `LEVEL` interval, rows of one cluster counting as one."""
+    """The mean of the values with its `LEVEL` interval, where the rows of a cluster count as one observation."""
     mean = float(values.mean())
     place = np.unique(clusters, return_inverse=True)[1]
     error = float(np.sqrt((np.bincount(place, values - mean) ** 2).sum())) / len(values)
@@ -86,21 +86,21 @@ def evaluate(
 ) -> Evaluation:  # fmt: skip
     """Every metric of every model on the same rows; the first model is the one compared with the others.
 
-    `predictions` are probabilities by model, each float64[n]. There are `REPLICATES` replicates unless told, fewer
-    where that is more than `_MOST` rows in all: the narrow interval of a large test is known well enough from fewer.
+    `predictions` are probabilities by model, each float64[n]. There are `REPLICATES` replicates unless `replicates` is
+    given, and fewer where that makes more than `_MOST` rows: a large test has narrow intervals, for which fewer do.
     """
     number = replicates or int(np.clip(_MOST // max(len(labels), 1), 200, REPLICATES))
-    ranked = {name: Ranked.of(each, labels) for name, each in predictions.items()}
-    values = {name: plain_figures(each, labels, tuple(METRICS)) for name, each in predictions.items()}
+    ranked = {name: Ranked.of(predicted, labels) for name, predicted in predictions.items()}
+    values = {name: plain_figures(predicted, labels, tuple(METRICS)) for name, predicted in predictions.items()}
     drawn: dict[str, dict[str, list[NDArray[np.float64]]]] = {name: {key: [] for key in METRICS} for name in ranked}
-    # A replicate without both answers has no metrics of rank; it is left out as NaN.
+    # A replicate in which all labels are the same has no ranking metrics: they are NaN, and left out.
     with np.errstate(divide="ignore", invalid="ignore"):
         for weights in resamplings(customer, seed, number):
             for name, rows in ranked.items():
                 ordered = weights[:, rows.order]
                 for key, metric in METRICS.items():
                     drawn[name][key].append(metric(rows, ordered))
-    samples = {name: {key: np.concatenate(parts) for key, parts in each.items()} for name, each in drawn.items()}
+    samples = {name: {key: np.concatenate(parts) for key, parts in by.items()} for name, by in drawn.items()}
     model, *baselines = ranked
     figures = {name: {key: Figure.of(values[name][key], samples[name][key]) for key in METRICS} for name in ranked}
     over = {
@@ -135,7 +135,7 @@ def reliability(
 def lift_curve(
     probabilities: NDArray[np.float64], labels: NDArray[np.int8]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lift among the top k rows, for every k: shares of the rows taken, and lifts."""
-    found = np.cumsum(labels[np.argsort(-probabilities, kind="stable")])
-    taken = np.arange(1, len(labels) + 1)
-    return taken / len(labels), found / taken / max(float(labels.mean()), 1e-15)
+    """The lift of the top k rows, for every k: k as a share of all rows, and the lift."""
+    positives = np.cumsum(labels[np.argsort(-probabilities, kind="stable")])
+    rows = np.arange(1, len(labels) + 1)
+    return rows / len(labels), positives / rows / max(float(labels.mean()), 1e-15)

@@ -1,9 +1,9 @@
-"""Gates: what a model has to pass before it may answer. A gate is a number and the line it must cross.
+"""Gates: the conditions that a model has to pass before it may answer. A gate is a number and its threshold.
 
 Some gates *hold back*: a model that fails one does not answer, and the tier below is tried in its place
-(`training.run.promotion`). Below the last tier is what they compare with, the base rate of the latest period
-(`training.fitting.base_rate`): it is held back by nothing, so that there always is an answer. The other gates have to
-be *earned*: they decide the evidence that an answer is given with.
+(`training.run.promotion`). Below the lowest tier is the base rate of the latest period (`training.fitting.base_rate`),
+with which these gates compare; no gate holds it back, so that there always is an answer. The other gates have to be
+*earned*: they decide the evidence of an answer.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from training.fitting.calibration import row_losses
 from training.fitting.intervals import GROUP
 
 CALIBRATION_ERROR = 0.03
-"""Most that probabilities that mean what they say are off on average, in a test of `ENOUGH_ROWS` or more."""
+"""The largest calibration error of calibrated probabilities, in a test of `ENOUGH_ROWS` or more."""
 
 ENOUGH_ROWS = 2_000
-"""In smaller tests the error is allowed more, because noise alone makes one."""
+"""In tests with fewer rows a larger error is allowed, because noise adds to it."""
 
 WIDE = 0.05
-"""How much less than it should an interval may hold, beside what chance explains."""
+"""How far the coverage of an interval may be below its nominal share, besides what chance explains."""
 
 BEATEN = ("rfm_logistic", "recency_rule", "base_rate")
-"""Baselines that a scorer has to beat in ROC-AUC, beyond what chance explains."""
+"""Baselines that a scorer has to beat in ROC-AUC by more than chance explains."""
 
 CHAMPION, MEAN = "champion", "mean"
 """The names of the champion's model and of the mean among the models of a test."""
@@ -43,33 +43,33 @@ DEVIANCE = "deviance"
 """The metric of an amount that is least for the true mean."""
 
 NEGLIGIBLE = 0.002
-"""Log loss that a scorer may lose for sure: log-odds off by 0.2 for one in ten. Of two rates that differ in the third
-digit, or of a model and the same trained anew, one is surely worse by next to nothing, and holds nothing back."""
+"""The surely lost log loss that is tolerated, as much as log-odds off by 0.2 cost at a rate of one in ten. Two nearly
+equal models, such as the same model trained again, may differ surely but by next to nothing."""
 
 SLOWER = 2.0
-"""How many times as long as the champion's one score may take. Time is in proportion to the trees."""
+"""How many times the time of the champion's a score may take. Time is proportional to the number of trees."""
 
 LOWEST = "base_rate"
-"""What is held back by nothing, under the tier of this name: the rate, the mean or the shares of the latest period."""
+"""The tier name of the rate, the mean or the shares of the latest period, which no gate holds back."""
 
 FITS = "log loss over the base rate, upper end of the interval"
 NO_WORSE = "log loss over the base rate, lower end of the interval"
 CALIBRATED = "calibration error"
 NEARER = "deviance over mean, upper end of the interval"
-"""Conditions of gates that the evidence asks about."""
+"""Conditions of gates that decide the evidence."""
 
 FEW_TREES = 50
-"""A champion of fewer trees counts as one of so many: they take no longer than reading the question does."""
+"""A champion with fewer trees counts as one with so many: so few take no longer than reading the request."""
 
 CERTAINTY = 0.99
-"""How sure it has to be, over all stages together, that a scorer is worse in one of them."""
+"""The confidence, over all stages together, with which a scorer has to be worse in one of them to be held back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
     """One condition on the model of a target: `value` must be above `threshold`, or not above it when `at_most`.
 
-    `tier` is the tier that was judged; `holds` tells whether failing the gate holds it back.
+    `tier` is the tier that was tested; `holds` says whether failing the gate holds it back.
     """
 
     subject: str
@@ -87,16 +87,16 @@ class Gate:
 
     @property
     def sentence(self) -> str:
-        """What was found and what was wanted, in words."""
+        """The value and the threshold in words."""
         wanted = "at most" if self.at_most else "above"
         return f"{self.condition} was {self.value:.4g}, {wanted} {self.threshold:.4g} was expected"
 
 
 def scorer_gates(target: str, tier: str, test: Evaluation) -> list[Gate]:
-    """To be earned: to rank and to fit surely better than the baselines, and to mean what is said.
+    """To be earned: ranking and fitting surely better than the baselines, and a small calibration error.
 
-    Held back is what fits surely worse than the base rate of the latest period, and what is off by more than is allowed
-    and by more than that base rate is: a model is not replaced by what is further from the truth.
+    Held back is a model that fits surely worse than the base rate of the latest period, or whose calibration error is
+    above both the allowed one and that of the base rate: a model is not replaced by a rate that is further off.
     """
 
     def beats(baseline: str) -> Gate:
@@ -119,18 +119,18 @@ def scorer_gates(target: str, tier: str, test: Evaluation) -> list[Gate]:
 
 
 def interval_gate(target: str, tier: str, coverage: float, rows: int) -> Gate:
-    """To be earned: the 90 % interval holds no fewer groups of customers than chance explains."""
+    """To be earned: the coverage of the 90 % interval, over groups of customers, is no lower than chance explains."""
     groups = max(1, rows // GROUP)
     least = INTERVAL - WIDE - 2.0 * sqrt(INTERVAL * (1.0 - INTERVAL) / groups)
     return Gate(target, tier, "share of groups inside their interval", coverage, least, holds=False)
 
 
 def calibration_threshold(test: Evaluation) -> float:
-    """Most that the calibration error may be in this test: `CALIBRATION_ERROR` from `ENOUGH_ROWS` rows on.
+    """The largest calibration error allowed in this test: `CALIBRATION_ERROR` from `ENOUGH_ROWS` rows on.
 
-    With fewer, twice the noise is added. The noise is the error expected of true probabilities: in each of the `BINS`
-    the mean of rows / `BINS` outcomes is off by sqrt(2 / pi) standard deviations on average, where each outcome has at
-    most the variance of the base rate.
+    With fewer rows, twice the noise is added. The noise is the expected error of true probabilities: in each of the
+    `BINS` bins, the mean of rows / `BINS` outcomes is off by sqrt(2 / pi) standard deviations on average, where each
+    outcome has at most the variance of the base rate.
     """
     if test.rows >= ENOUGH_ROWS:
         return CALIBRATION_ERROR
@@ -139,10 +139,10 @@ def calibration_threshold(test: Evaluation) -> float:
 
 
 def champion_gates(target: str, test: Evaluation, own: Tier, champion: Tier, stages: dict[str, float]) -> list[Gate]:
-    """No worse than the champion's scorer on the same rows, in all and in each stage, and no slower than twice it.
+    """Not surely worse than the champion's scorer on the same rows, overall and by stage, and at most twice as slow.
 
-    `stages` are the lower ends of `worse_by_stage`. Trees are held against trees alone: what follows a lower tier,
-    where a score takes next to no time, is slower by nature.
+    `stages` are the lower ends of `worse_by_stage`. The time is only compared where the champion has trees: a score of
+    a lower tier takes next to no time, so any trees would be slower.
     """
     loss, before = test.over[CHAMPION]["log_loss"].low, trees(champion)
     most, tier = SLOWER * max(before, FEW_TREES), own.name
@@ -158,7 +158,7 @@ def champion_gates(target: str, test: Evaluation, own: Tier, champion: Tier, sta
 
 
 def trees(tier: Tier) -> int:
-    """The number of trees that a score takes; none below the highest tier."""
+    """The number of trees of a tier; 0 below the highest tier."""
     return tier.text.count("\nTree=") if isinstance(tier, Trees) else 0
 
 
@@ -166,28 +166,28 @@ def worse_by_stage(
     given: NDArray[np.float64], champion: NDArray[np.float64], labels: NDArray[np.int8],
     customer: NDArray[np.int32], stage: NDArray[np.float32],
 ) -> dict[str, float]:  # fmt: skip
-    """The least that `given` may be worse than `champion` in log loss, by stage; above zero it is worse for sure.
+    """The lower end of the interval of how much worse `given` is than `champion` in log loss, by stage.
 
-    The lower end of an interval that holds, with the chance `CERTAINTY`, in all stages at once (Bonferroni); rows of
-    one customer count as one.
+    Above zero it is surely worse. The intervals hold in all stages at once with probability `CERTAINTY` (Bonferroni);
+    the rows of a customer count as one observation.
     """
     worse, far = row_losses(given, labels) - row_losses(champion, labels), norm.isf((1.0 - CERTAINTY) / len(Stage))
-    found = {}
-    for each in Stage:
-        rows = np.flatnonzero(stage == float(each))
+    lowest = {}
+    for value in Stage:
+        rows = np.flatnonzero(stage == float(value))
         people = np.unique(customer[rows], return_inverse=True)[1]
         if len(rows) and people.max() > 0:
             mean = float(worse[rows].mean())
             error = sqrt(float((np.bincount(people, worse[rows] - mean) ** 2).sum())) / len(rows)
-            found[each.name.lower()] = mean - float(far) * error
-    return found
+            lowest[value.name.lower()] = mean - float(far) * error
+    return lowest
 
 
 def amount_gates(target: str, tier: str, over: Mapping[str, Mapping[str, Figure]]) -> list[Gate]:
-    """To be earned: to be nearer than every baseline. Held back is what surely fits worse than the latest mean does.
+    """To be earned: smaller errors than every baseline. A surely worse fit than the latest mean is held back.
 
-    `over` are the own errors less those of the others, by model and metric. What fits is told by the deviance, which is
-    least for the true mean; the absolute error would be least for the median.
+    `over` are the model's errors less those of the others, by model and metric. The fit is measured by the deviance,
+    which is least for the true mean; the absolute error would be least for the median.
     """
     gates = [
         Gate(target, tier, f"{kind} over {other}, upper end of the interval", more.high, 0.0, at_most=True, holds=False)
@@ -203,7 +203,7 @@ def amount_gates(target: str, tier: str, over: Mapping[str, Mapping[str, Figure]
 
 
 def amount_champion_gates(target: str, tier: str, over: Mapping[str, Mapping[str, Figure]]) -> list[Gate]:
-    """No surely worse than the champion's amount on the same rows."""
+    """Not surely worse than the champion's amount on the same rows."""
     return [
         Gate(target, tier, f"{kind} over the champion, lower end of the interval", more.low, 0.0, at_most=True)
         for kind, more in over.get(CHAMPION, {}).items()
@@ -212,9 +212,9 @@ def amount_champion_gates(target: str, tier: str, over: Mapping[str, Mapping[str
 
 
 def stage_gates(target: str, tier: str, worse: Figure) -> list[Gate]:
-    """To be earned: to fit surely better than the shares of the latest period. Held back is what fits surely worse.
+    """To be earned: a surely better fit than the shares of the latest period. A surely worse fit is held back.
 
-    `worse` is how far the log loss is above that of the shares.
+    `worse` is the log loss less that of the shares.
     """
     return [
         Gate(target, tier, FITS, worse.high, 0.0, at_most=True, holds=False),
@@ -223,7 +223,7 @@ def stage_gates(target: str, tier: str, worse: Figure) -> list[Gate]:
 
 
 def stage_champion_gates(target: str, tier: str, worse: Figure) -> list[Gate]:
-    """No surely worse than the champion's model on the same rows."""
+    """Not surely worse than the champion's model on the same rows."""
     condition = "log loss over the champion, lower end of the interval"
     return [Gate(target, tier, condition, worse.low, NEGLIGIBLE, at_most=True)]
 
@@ -239,6 +239,6 @@ def passed(gates: Sequence[Gate]) -> bool:
 
 
 def earned(gates: Sequence[Gate], conditions: Sequence[str] = ()) -> bool:
-    """Whether there are gates (of these conditions, where some are named), and all are passed."""
+    """Whether there are gates (of these conditions, where some are named) and all of them are passed."""
     asked = [gate for gate in gates if not conditions or gate.condition in conditions]
     return bool(asked) and all(gate.passed for gate in asked)

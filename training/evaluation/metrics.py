@@ -1,8 +1,8 @@
-"""The figures of merit of a probability, each computed for many resamplings of the customers at once.
+"""Metrics of a probability, each computed for many resamplings of the customers at once.
 
-Rows of one customer are alike, so the bootstrap draws customers, not rows (the cluster bootstrap: Field and Welsh,
-2007). Here a resampling is a number of copies for each row: one row of `weights`, float64[replicates, n]; weights of 1
-give the plain figure. Every metric takes `(Ranked, weights)` and returns float64[replicates].
+Rows of one customer are correlated, so the bootstrap draws customers, not rows (the cluster bootstrap: Field and
+Welsh, 2007). A resampling is a number of copies for each row: one row of `weights`, float64[replicates, n]; weights of
+1 give the metric without resampling. Every metric takes `(Ranked, weights)` and returns float64[replicates].
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _EDGE = 1e-15
 class Ranked:
     """Labels and probabilities of some rows, highest probability first.
 
-    `order` is how the rows were put in order, and `starts` where each run of equal probabilities begins: rows that the
-    model cannot tell apart are treated as one step by every metric of rank.
+    `order` sorts the rows as they were, and `starts` is where each run of equal probabilities begins: every ranking
+    metric treats rows of equal probability as one step.
     """
 
     labels: NDArray[np.float64]
@@ -49,7 +49,7 @@ class Ranked:
 
 
 def roc_auc(rows: Ranked, weights: Weights) -> Figures:
-    """Chance that a positive is ranked above a negative, ties counting half."""
+    """The probability that a positive is ranked above a negative; ties count half."""
     positives, negatives = rows.steps(weights)
     above = np.cumsum(positives, axis=1) - 0.5 * positives
     figures: Figures = (negatives * above).sum(axis=1) / (positives.sum(axis=1) * negatives.sum(axis=1))
@@ -59,15 +59,15 @@ def roc_auc(rows: Ranked, weights: Weights) -> Figures:
 def pr_auc(rows: Ranked, weights: Weights) -> Figures:
     """Average precision: precision at each step of the ranking, weighted by the recall it adds."""
     positives, negatives = rows.steps(weights)
-    found = np.cumsum(positives, axis=1)
-    taken = found + np.cumsum(negatives, axis=1)
-    precision = np.divide(found, taken, out=np.zeros_like(found), where=taken > 0)
-    figures: Figures = (positives * precision).sum(axis=1) / found[:, -1]
+    hits = np.cumsum(positives, axis=1)
+    counts = hits + np.cumsum(negatives, axis=1)
+    precision = np.divide(hits, counts, out=np.zeros_like(hits), where=counts > 0)
+    figures: Figures = (positives * precision).sum(axis=1) / hits[:, -1]
     return figures
 
 
 def log_loss(rows: Ranked, weights: Weights) -> Figures:
-    """Mean of -log(the probability given to what happened), kept inside [1e-15, 1]."""
+    """Mean of -log(probability of the actual outcome), with probabilities kept inside [1e-15, 1]."""
     given = np.where(rows.labels == 1.0, rows.probabilities, 1.0 - rows.probabilities)
     return _mean(-np.log(np.clip(given, _EDGE, 1.0)), weights)
 
@@ -79,7 +79,8 @@ def brier(rows: Ranked, weights: Weights) -> Figures:
 
 def calibration_error(rows: Ranked, weights: Weights) -> Figures:
     """Expected calibration error: |mean probability - share of positives|, averaged over `BINS` bins of equal numbers
-    of rows (Naeini and others, 2015). The bins are cut once, on the rows as they are, and never between equals."""
+    of rows (Naeini and others, 2015). The bins are cut once, on the rows without resampling, and never within a run of
+    equal probabilities."""
     edges = np.linspace(0, len(rows.labels), BINS + 1)[:-1].round().astype(np.int64)
     starts = np.unique(rows.starts[np.searchsorted(rows.starts, edges, side="right") - 1])
     gap = np.add.reduceat(weights * (rows.probabilities - rows.labels), starts, axis=1)
@@ -90,14 +91,14 @@ def calibration_error(rows: Ranked, weights: Weights) -> Figures:
 def lift_at_10(rows: Ranked, weights: Weights) -> Figures:
     """How many times more frequent positives are among the top 10 % than among all."""
     positives, negatives = rows.steps(weights)
-    found, everyone = np.cumsum(positives, axis=1), np.cumsum(positives + negatives, axis=1)
-    # Within a run of equal probabilities any row may be the last one taken: count its positives in proportion.
-    cut = TOP * everyone[:, -1:]
-    last = (everyone < cut).sum(axis=1, keepdims=True)
-    weight, hits = (np.take_along_axis(part, last, axis=1) for part in (positives + negatives, positives))
-    missing = np.take_along_axis(everyone, last, axis=1) - cut
-    figures: Figures = ((np.take_along_axis(found, last, axis=1) - hits * missing / weight) / cut)[:, 0]
-    return figures / (found[:, -1] / everyone[:, -1])
+    hits, counts = np.cumsum(positives, axis=1), np.cumsum(positives + negatives, axis=1)
+    # Within a run of equal probabilities any row may be the last one above the cut: positives count in proportion.
+    cut = TOP * counts[:, -1:]
+    last = (counts < cut).sum(axis=1, keepdims=True)
+    weight, positive = (np.take_along_axis(part, last, axis=1) for part in (positives + negatives, positives))
+    missing = np.take_along_axis(counts, last, axis=1) - cut
+    figures: Figures = ((np.take_along_axis(hits, last, axis=1) - positive * missing / weight) / cut)[:, 0]
+    return figures / (hits[:, -1] / counts[:, -1])
 
 
 def _mean(values: NDArray[np.float64], weights: Weights) -> Figures:
@@ -123,4 +124,4 @@ TITLES = {
     "calibration_error": "calibration error",
     "lift_at_10": "lift at 10 %",
 }
-"""What people call them."""
+"""The title of each metric in reports."""

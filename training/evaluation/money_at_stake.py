@@ -1,4 +1,4 @@
-"""What a list of the customers at risk would have found at the newest cutoff of the test, beside simpler lists."""
+"""The yield of a list of the customers at risk at the newest cutoff of the test, beside that of simpler lists."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ Floats = NDArray[np.float64]
 
 
 def stake_metrics(target: str, names: Sequence[str], test: Slice, probabilities: Floats) -> dict[str, float]:
-    """The yield as metrics of the card of the target that stakes are reckoned from; none for any other."""
-    found = stake_yield(names, test, probabilities) if target == TARGET and len(test) else None
-    return found.to_metrics() if found else {}
+    """The yield as metrics of the target's card; empty for targets from which stakes are not computed."""
+    figures = stake_yield(names, test, probabilities) if target == TARGET and len(test) else None
+    return figures.to_metrics() if figures else {}
 
 
 def stake_yield(
     names: Sequence[str], test: Slice, probabilities: Floats, cutoff: int | None = None, size: float = SIZE
 ) -> Yield | None:
-    """What a list by stakes would have found at a cutoff of the test, the newest if none is given.
+    """The yield of a list by stakes at a cutoff of the test, the newest if none is given.
 
-    None where nobody had anything at stake, or no money left.
+    None where nobody had money at stake, or no money left.
     """
     moment = int(test.cutoff.max()) if cutoff is None else cutoff
     rows = np.flatnonzero(test.cutoff == moment)
     columns = dict(zip(names, test.features[rows].T.astype(np.float64), strict=True)) | {TARGET: probabilities[rows]}
     active = np.flatnonzero(ACTIVE.evaluate(columns))
     money, stake, month = (
-        np.nan_to_num(np.asarray(each.evaluate(columns), np.float64)[active])
-        for each in (SPENT_BEFORE, AT_STAKE, MONTH)
+        np.nan_to_num(np.asarray(expression.evaluate(columns), np.float64)[active])
+        for expression in (SPENT_BEFORE, AT_STAKE, MONTH)
     )
     left = test.labels[rows][active] == 1
     number = math.ceil(len(active) * size - 1e-9)
@@ -55,7 +55,7 @@ def stake_yield(
 
 
 def _first(keys: Floats, number: int) -> NDArray[np.bool_]:
-    """Who is among the first by a key."""
+    """Which customers are among the `number` with the largest keys."""
     chosen = np.zeros(len(keys), bool)
     chosen[np.argsort(-keys, kind="stable")[:number]] = True
     return chosen
@@ -66,7 +66,7 @@ def _share(amounts: Floats, part: NDArray[np.bool_]) -> float:
 
 
 def _interval(amounts: Floats, part: NDArray[np.bool_], weights: NDArray[np.int64]) -> tuple[float, float]:
-    """The ends of the share of a part, customers drawn anew each time: int64[replicates, customers] says how often."""
+    """The interval of a part's share of the amounts; `weights`, int64[replicates, customers], are the resamplings."""
     wholes = weights @ amounts
     shares = (weights[:, part] @ amounts[part])[wholes > 0] / wholes[wholes > 0]
     low, high = np.percentile(shares, TAILS)

@@ -1,4 +1,4 @@
-"""What a next stage's test found: its log loss beside that of the latest shares and of the champion."""
+"""The test of a next stage: its log loss beside that of the latest shares and of the champion."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from training.rows.dataset import Dataset
 
 @dataclass(frozen=True, slots=True)
 class StageTest:
-    """What the test found: log loss of the model and of the shares of the latest period, how often the likeliest answer
-    was right, and how many days the expected wait was off on average, among those who changed.
+    """The result of the test: the log loss of the model and of the shares of the latest period, the accuracy of the
+    likeliest answer, and the mean absolute error of the expected days, among those who changed.
 
-    `worse` is how far the model's log loss is above that of the shares, `over_champion` above that of the champion.
+    `worse` is the model's log loss less that of the shares, `over_champion` less that of the champion.
     """
 
     rows: int

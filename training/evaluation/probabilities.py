@@ -1,4 +1,4 @@
-"""What a probability's test found: its figures beside those of the baselines and of the champion."""
+"""The test of a probability: its metrics beside those of the baselines and of the champion."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.fitting.intervals import coverage
 from training.rows.dataset import Dataset, Slice
 
 OWN = "model"
-"""What the model itself is called beside the others."""
+"""The name of the tested model among the others."""
 
 AT_CUTOFFS = ("roc_auc", "pr_auc")
 """The metrics that are shown at each cutoff."""
@@ -26,9 +26,10 @@ AT_CUTOFFS = ("roc_auc", "pr_auc")
 
 @dataclass(frozen=True, eq=False)
 class ProbabilityTest:
-    """What the test found on `rows`, whose columns are `names`: `predictions` of each row, by model.
+    """The result of a test on `rows`, whose columns are `names`; `predictions` are those of each row, by model.
 
-    `coverage` is that of the interval, `curve` that of learning, `drifts` how far the test is from what was learnt.
+    `coverage` is that of the interval, `curve` the learning curve, and `drifts` the distances of columns in the test
+    from the same in the training rows.
     """
 
     names: tuple[str, ...]
@@ -41,27 +42,27 @@ class ProbabilityTest:
 
     @property
     def reliability(self) -> dict[str, dict[str, Reliability]]:
-        """Whether the probabilities hold in each stage and channel, by feature and value."""
+        """The reliability of the probabilities in each stage and channel, by feature and value."""
         return reliability_by_part(self.rows, self.names, self.predictions[OWN])
 
-    def at_each_cutoff(self) -> dict[int, dict[str, dict[str, float]]]:
+    def by_cutoff(self) -> dict[int, dict[str, dict[str, float]]]:
         """ROC-AUC and PR-AUC at each cutoff alone, by cutoff, model and metric; oldest cutoff first.
 
-        Cutoffs at which everybody gave the same answer are left out.
+        Cutoffs at which all customers had the same outcome are left out.
         """
-        rows, found = self.rows, {}
+        rows, figures = self.rows, {}
         for cutoff in np.unique(rows.cutoff).tolist():
             here = rows.cutoff == cutoff
             if 0 < int(rows.labels[here].sum()) < int(here.sum()):
-                found[cutoff] = {
+                figures[cutoff] = {
                     model: plain_figures(given[here], rows.labels[here], AT_CUTOFFS)
                     for model, given in self.predictions.items()
                 }
-        return found
+        return figures
 
 
 def judge_probability(scorer: Scorer, data: Dataset, seed: int, champion: Scorer | None = None) -> ProbabilityTest:
-    """What the scorer says of the rows of the test, beside the baselines and the champion's scorer, if given."""
+    """The test of the scorer, beside the baselines and the champion's scorer, if given."""
     test = data.test
     predictions = {OWN: scorer.score_many(test.features), **baselines(data)}
     if champion is not None:

@@ -1,4 +1,4 @@
-"""Whether probabilities hold for each part of the customers, and not only on average: by stage and by channel."""
+"""Reliability of the probabilities by stage and by channel, not only on average."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEAST_CUSTOMERS = 30
 class Reliability:
     """One part of the test rows: the mean probability they were given, and the share of yes among them.
 
-    `low` and `high` hold the true share with a chance of 95 %.
+    `low` and `high` are the ends of the 95 % interval of the share.
     """
 
     rows: int
@@ -35,14 +35,14 @@ class Reliability:
 
     @property
     def holds(self) -> bool:
-        """Whether the mean probability is one that the rows allow."""
+        """Whether the mean probability is inside the interval of the share."""
         return self.low <= self.given <= self.high
 
 
 def reliability_by_part(
     test: Slice, names: tuple[str, ...], given: NDArray[np.float64]
 ) -> dict[str, dict[str, Reliability]]:
-    """By feature of `KINDS` and name of its value, of the parts with rows enough; `given` are float64[n]."""
+    """The reliability by feature of `KINDS` and its value, for parts with enough rows; `given` is float64[n]."""
     return {
         feature: dict(_parts(test, test.features[:, names.index(feature)], values, given))
         for feature, values in KINDS.items()
@@ -66,10 +66,10 @@ def _parts(
 
 
 def share_interval(labels: NDArray[np.int8], customer: NDArray[np.int32]) -> tuple[float, float]:
-    """The 95 % interval of the share of yes: Wilson's, of as many rows as are left once those of a customer are alike.
+    """The 95 % interval of the share of yes: Wilson's, for the effective number of rows.
 
-    Rows are divided by the design effect, the variance between customers over that of independent rows (Kish, 1965);
-    where all rows gave the same answer, a customer's count as one.
+    The effective number is the number of rows divided by the design effect, the variance between customers over that
+    of independent rows (Kish, 1965); where all labels are the same, it is the number of customers.
     """
     number, share = len(labels), float(labels.mean())
     place = np.unique(customer, return_inverse=True)[1]

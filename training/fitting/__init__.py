@@ -1,1 +1,1 @@
-"""Fitting what answers a target: candidates of each tier, the selection among them, calibration and intervals."""
+"""Fitting the models of targets: candidates of each tier, the selection among them, calibration and intervals."""

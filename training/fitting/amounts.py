@@ -1,8 +1,8 @@
-"""Fitting what answers with an amount: trees that start from the customer's own orders, those orders, or the mean.
+"""Fitting a model of an amount: trees that start from the customer's own orders, those orders alone, or the mean.
 
-Tiers are compared by the Tweedie deviance of rows ahead of them. It is least for the true mean, so that amounts add up
-to what a budget is made of; the mean absolute error would be least for the median, which of skewed amounts is far below
-the mean, and the squared error hears a few great spenders only.
+Tiers are compared by the Tweedie deviance on later rows. It is least for the true mean, so that the amounts add up to a
+total. The mean absolute error would be least for the median, which is far below the mean of skewed amounts, and the
+squared error would depend on a few large spenders only.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ OBJECTIVES: tuple[dict[str, object], ...] = (
 """The losses of the mean and of the ends of the interval."""
 
 BELIEVED = 5.0
-"""Customers that the prior counts for beside the shop's own."""
+"""The number of customers that the prior counts as, besides the shop's own."""
 
 ENOUGH = 40
-"""Rows from which the ends are those of the rows."""
+"""The number of rows from which on the ends of the interval are quantiles of the rows."""
 
 
 @dataclass(frozen=True, eq=False)
 class FittedAmount:
-    """An amount scorer and how it came about: trees of the mean, settings, and the deviance of each tier that was
-    tried on rows that were the future to it. `rate` is the mean amount, shrunk towards the prior."""
+    """An amount scorer and its fit: the number of trees of the mean, the settings, and the deviance of each tier tried,
+    on later rows. `rate` is the mean amount, shrunk towards the prior."""
 
     scorer: AmountScorer
     rate: float
@@ -63,35 +63,37 @@ class FittedAmount:
     losses: Mapping[str, float] = field(default_factory=dict)
 
 
-def fit_amount(found: Gathered, seed: int, allowed: tuple[str, ...] = tuple(AMOUNT_TIERS)) -> FittedAmount:
-    """Of the mean, the customer's own orders and, where there is history enough, trees: what is nearest on rows ahead.
+def fit_amount(gathered: Gathered, seed: int, allowed: tuple[str, ...] = tuple(AMOUNT_TIERS)) -> FittedAmount:
+    """The best of the mean, the customer's own orders and, where there is enough history, trees.
 
-    Only of the tiers `allowed`, and of the mean. Nearest is the least deviance on rows held back, a horizon after
-    those that it was fitted on; it is then fitted anew on all rows before the test. Without history enough for that,
-    the tiers are compared on the rows they are of.
+    Only the tiers `allowed` and the mean are tried. The best has the least deviance on rows held back, a horizon after
+    those it was fitted on; it is then fitted again on all rows before the test. Without enough history for that, the
+    tiers are compared on the rows they were fitted on.
     """
-    if found.split is None:
-        tiers, losses, rounds, newest = *_untimed(found, allowed), 0, newest_rows(found.rows)
+    if gathered.split is None:
+        tiers, losses, rounds, newest = *_untimed(gathered, allowed), 0, newest_rows(gathered.rows)
     else:
-        data = found.dataset
-        tiers, losses, rounds = _timed(found, data, seed, allowed)
+        data = gathered.dataset
+        tiers, losses, rounds = _timed(gathered, data, seed, allowed)
         newest = newest_rows(data.test)
     best = min(tiers, key=lambda name: losses[name])
     tier = tiers[best]
     ranks = Ranks.of(tier.amounts(np.ascontiguousarray(newest.features))[0])
-    rate = mean_amount(found.rows, found.names, found.target.prior).mean
+    rate = mean_amount(gathered.rows, gathered.names, gathered.target.prior).mean
     ordered = {name: losses[name] for name in AMOUNT_TIERS if np.isfinite(losses.get(name, np.inf))}
     grown = isinstance(tier, AmountTrees)
-    parameters = settings(len(found.rows), seed) | OBJECTIVES[0] if grown else {}
-    return FittedAmount(AmountScorer(found.target.name, tier, ranks), rate, rounds if grown else 0, parameters, ordered)
+    parameters = settings(len(gathered.rows), seed) | OBJECTIVES[0] if grown else {}
+    return FittedAmount(
+        AmountScorer(gathered.target.name, tier, ranks), rate, rounds if grown else 0, parameters, ordered
+    )
 
 
-def _untimed(found: Gathered, allowed: tuple[str, ...]) -> tuple[dict[str, AmountTier], dict[str, float]]:
-    """The tiers of rows that cannot be parted by time; the pace's share is what the newest of them say."""
-    rows, newest = found.rows, newest_rows(found.rows)
-    tiers: dict[str, AmountTier] = {"prior": mean_amount(rows, found.names, found.target.prior)}
-    asked = BuyingAmount.name in allowed and _many_enough(found)
-    own = own_amount(rows, found.names, found.target.horizon / DAY) if asked else None
+def _untimed(gathered: Gathered, allowed: tuple[str, ...]) -> tuple[dict[str, AmountTier], dict[str, float]]:
+    """The tiers for rows that cannot be split by time; the share of the pace is fitted on the newest of them."""
+    rows, newest = gathered.rows, newest_rows(gathered.rows)
+    tiers: dict[str, AmountTier] = {"prior": mean_amount(rows, gathered.names, gathered.target.prior)}
+    asked = BuyingAmount.name in allowed and _many_enough(gathered)
+    own = own_amount(rows, gathered.names, gathered.target.horizon / DAY) if asked else None
     if own is not None:
         share = best_share([(own, newest)])
         tiers["clv"] = held_ends(shared(own, share), [(shared(own, share), newest)])
@@ -102,20 +104,21 @@ def _untimed(found: Gathered, allowed: tuple[str, ...]) -> tuple[dict[str, Amoun
 
 
 def _timed(
-    found: Gathered, data: Dataset, seed: int, allowed: tuple[str, ...]
+    gathered: Gathered, data: Dataset, seed: int, allowed: tuple[str, ...]
 ) -> tuple[dict[str, AmountTier], dict[str, float], int]:
     """The final tiers, their deviance on the rows held back, and the trees of the mean.
 
     `early`, `past` and `final` are of the rows up to a horizon before the stop rows, before the rows held back, and
-    before the test. What each says of the slice a horizon on tells the share, the ends, the factor and the margin.
+    before the test. The share, the ends, the factor and the margin are fitted on the predictions of each for the slice
+    that follows a horizon later.
     """
     held, past = data.calibrate, joined([data.fit, data.stop])
     spans = [data.purged_fit, past, joined([past, held])]
-    means = [mean_amount(rows, found.names, found.target.prior) for rows in spans]
+    means = [mean_amount(rows, gathered.names, gathered.target.prior) for rows in spans]
     starts: list[Start] = list(means)
-    asked = BuyingAmount.name in allowed and _many_enough(found)
+    asked = BuyingAmount.name in allowed and _many_enough(gathered)
     own = [own_amount(rows, data.names, data.target.horizon / DAY) for rows in spans if asked]
-    known = [each for each in own if each is not None]
+    known = [amount for amount in own if amount is not None]
     tiers: dict[str, AmountTier] = {"prior": means[-1]}
     losses = {"prior": deviance(held.labels, said_of(means[1], held))}
     if len(known) == len(spans):
@@ -131,9 +134,9 @@ def _timed(
     return tiers | {AmountTrees.name: trees}, losses, rounds
 
 
-def _many_enough(found: Gathered) -> bool:
-    """Whether there are customers enough for the closed form (`LEAST`)."""
-    return all(getattr(found.counts, what) >= number for what, number in LEAST[BuyingAmount.name].items())
+def _many_enough(gathered: Gathered) -> bool:
+    """Whether there are enough customers for the closed form (`LEAST`)."""
+    return all(getattr(gathered.counts, what) >= number for what, number in LEAST[BuyingAmount.name].items())
 
 
 def mean_amount(rows: Slice, names: tuple[str, ...], prior: float) -> MeanAmount:
@@ -148,7 +151,7 @@ def mean_amount(rows: Slice, names: tuple[str, ...], prior: float) -> MeanAmount
 
 
 def _trees(data: Dataset, spans: list[Slice], starts: list[Start], seed: int) -> tuple[AmountTrees, float, int]:
-    """The trees of the last span, their deviance on the rows held back, and how many there are of the mean."""
+    """The trees of the last span, their deviance on the rows held back, and the number of trees of the mean."""
     early, past, final = zip(spans, starts, strict=True)
     rounds = [_rounds(data, *early, objective, seed) for objective in OBJECTIVES]
     parts = []
@@ -165,7 +168,7 @@ def _trees(data: Dataset, spans: list[Slice], starts: list[Start], seed: int) ->
 
 
 def _texts(data: Dataset, rows: Slice, start: Start, rounds: list[int], seed: int) -> list[str]:
-    """The models of the mean and the ends, so many trees each."""
+    """The texts of the models of the mean and the ends, with these numbers of trees."""
     return [
         lightgbm.train(settings(len(rows), seed) | objective, _grown_on(rows, start, objective, data), number)
         .model_to_string()
@@ -174,7 +177,7 @@ def _texts(data: Dataset, rows: Slice, start: Start, rounds: list[int], seed: in
 
 
 def _rounds(data: Dataset, rows: Slice, start: Start, objective: dict[str, object], seed: int) -> int:
-    """How many trees grown on these rows do best on the stop rows."""
+    """The number of trees, grown on these rows, that is best on the stop rows."""
     grown = _grown_on(rows, start, objective, data)
     heard = _grown_on(data.stop, start, objective, data, grown)
     stopping = lightgbm.early_stopping(PATIENCE, verbose=False)
@@ -185,9 +188,9 @@ def _rounds(data: Dataset, rows: Slice, start: Start, objective: dict[str, objec
 def _grown_on(
     rows: Slice, start: Start, objective: dict[str, object], data: Dataset, reference: lightgbm.Dataset | None = None
 ) -> lightgbm.Dataset:
-    """The rows as trees of this loss take them: the mean has the start's logarithm added, the ends are shares of it.
+    """The input of trees of one loss: the start is a logarithmic offset of the mean, and a divisor of the ends.
 
-    The quantile loss of a share, weighted by the start, is that of the amount.
+    The quantile loss of a ratio to the start, weighted by the start, is the quantile loss of the amount.
     """
     grown, said = train_set(rows, data.names, reference), said_of(start, rows)
     if objective["objective"] == "tweedie":

@@ -1,4 +1,4 @@
-"""The settings and constraints of boosted trees, and calibrations learnt on rows held back from them."""
+"""The settings and constraints of boosted trees, and calibrations fitted on rows held back from them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.targets import Target
 Probabilities = NDArray[np.float64]
 
 ROUNDS = 150
-"""Most trees of a scorer: a score costs time in proportion to them."""
+"""The most trees of a scorer; the time of a score is proportional to their number."""
 
 PATIENCE = 20
 """Early stopping waits this many trees for a better one."""
@@ -35,7 +35,7 @@ def settings(rows: int, seed: int) -> dict[str, object]:
     """LightGBM's parameters for so many rows: small trees and strong regularisation, because rows are much alike.
 
     Everything follows from the arguments, nothing from the machine: the same rows and seed give the same trees to the
-    bit. On small data more threads only wait for each other.
+    bit. On small data more threads would only wait for each other.
     """
     return {
         "objective": "binary",
@@ -55,9 +55,9 @@ def settings(rows: int, seed: int) -> dict[str, object]:
 
 
 def constraints(target: Target, names: Sequence[str]) -> dict[str, object]:
-    """LightGBM's parameters by which engaging features, of the columns `names`, move the answer one way only.
+    """LightGBM's parameters that make the answer monotone in the engaging features among `names`.
 
-    Empty where the target does not say which way. Beside `settings`, and not in them: they are one number a column.
+    Empty where the target has no `engagement`. They are no part of `settings`, because they have a number per column.
     """
     if not target.engagement:
         return {}
@@ -72,8 +72,9 @@ def fit_calibration(
 ) -> tuple[Calibration, dict[str, float], Probabilities]:
     """The kind of calibration with the smallest log loss on customers it was not fitted on, fitted on all rows.
 
-    Rows of one customer stay together in one of `FOLDS` parts: they are alike, and would flatter the bendier curve.
-    Also returns the log loss of each kind, and what the kind that was taken said of each row unseen.
+    Rows of one customer stay together in one of `FOLDS` parts: they are correlated, and would favour the more
+    flexible curve otherwise. Also returns the log loss of each kind, and the probabilities of the chosen kind for the
+    rows when they were unseen.
     """
     part = np.unique(customer, return_inverse=True)[1] % FOLDS
     said = {}
@@ -83,7 +84,7 @@ def fit_calibration(
             inside = part == fold
             outside = ~inside if inside.any() and not inside.all() else np.ones(len(raw), bool)
             said[kind][inside] = fit_kind(kind, raw[outside], labels[outside]).apply_many(raw[inside])
-    losses = {kind: log_loss(each, labels) for kind, each in said.items()}
+    losses = {kind: log_loss(unseen, labels) for kind, unseen in said.items()}
     best = min(losses, key=lambda kind: losses[kind])
     return fit_kind(best, raw, labels), losses, said[best]
 
@@ -96,7 +97,8 @@ def fit_kind(kind: str, raw: Probabilities, labels: NDArray[np.int8]) -> Calibra
 def fit_isotonic(raw: Probabilities, labels: NDArray[np.int8]) -> Calibration:
     """The non-decreasing curve of least squared error (pool adjacent violators), joined between the pools' centres.
 
-    One row more of the mean label at either end keeps the curve from 0 and 1, for which no sample is evidence enough.
+    A further row with the mean label at either end keeps the curve away from 0 and 1, for which no sample is enough
+    evidence.
     """
     order = np.argsort(raw, kind="stable")
     places, firsts, counts = np.unique(raw[order], return_index=True, return_counts=True)
@@ -106,7 +108,7 @@ def fit_isotonic(raw: Probabilities, labels: NDArray[np.int8]) -> Calibration:
         sizes[end] += 1.0
     means = totals / sizes
     levels = isotonic_regression(means, sample_weight=sizes, y_min=0.0, y_max=1.0)
-    # Pools of one level are one pool, whatever rounding did to the last digit.
+    # Pools of the same level are one pool, even where rounding changed the last digit.
     starts = np.flatnonzero(np.diff(levels, prepend=-1.0) > _SAME_LEVEL)
     centres = np.add.reduceat(places * sizes, starts) / np.add.reduceat(sizes, starts)
     knots, kept = np.unique(centres, return_index=True)
@@ -114,10 +116,10 @@ def fit_isotonic(raw: Probabilities, labels: NDArray[np.int8]) -> Calibration:
 
 
 def fit_platt(raw: Probabilities, labels: NDArray[np.int8]) -> Calibration:
-    """A logistic curve over the log-odds of `raw`; the identity where it would turn the order round.
+    """A logistic curve over the log-odds of `raw`; the identity where it would reverse the order.
 
-    No row counts as surely yes or no (Platt, 1999): where a few rows are told apart without a fault, the curve of the
-    labels themselves would be without end.
+    No row counts as surely yes or no (Platt, 1999): where `raw` separates the labels perfectly, a curve fitted to the
+    labels themselves would be infinitely steep.
     """
     inside = np.clip(raw, _EDGE, 1.0 - _EDGE)
     margins = np.log(inside / (1.0 - inside)).reshape(-1, 1)
@@ -142,7 +144,7 @@ _FITS = {"identity": fit_identity, "platt": fit_platt, "isotonic": fit_isotonic}
 
 
 def row_losses(probabilities: Probabilities, labels: NDArray[np.int8]) -> NDArray[np.float64]:
-    """-log(the probability given to what happened) of each row, probabilities kept inside [1e-15, 1 - 1e-15]."""
+    """-log(probability of the actual outcome) of each row, with probabilities kept inside [1e-15, 1 - 1e-15]."""
     given = np.where(labels == 1, probabilities, 1.0 - probabilities)
     losses: NDArray[np.float64] = -np.log(np.clip(given, _EDGE, 1.0))
     return losses

@@ -1,4 +1,4 @@
-"""The candidates: each tier with its settings decided, on rows that the rows held back know nothing of."""
+"""The candidates: each tier with its settings chosen, on rows that overlap with none of the rows held back."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from training.fitting.tiers import STRENGTHS, Fit, fit_logistic, fit_prior, fit_
 from training.rows.dataset import Dataset, Slice
 
 USUAL: Mapping[str, float] = {}
-"""No settings of a study."""
+"""The usual settings, without those of a study."""
 
 
 @dataclass(frozen=True, eq=False)
-class Way:
-    """One tier with its settings decided: how it is fitted on any rows, and `early`, fitted on the purged rows."""
+class Candidate:
+    """One tier with its settings chosen: how it is fitted on any rows, and `early`, fitted on the purged rows."""
 
     fit: Fit
     early: Tier
     parameters: Mapping[str, object]
 
 
-def _prior_way(data: Dataset, seed: int, tuned: Mapping[str, float]) -> Way:
+def _prior_candidate(data: Dataset, seed: int, tuned: Mapping[str, float]) -> Candidate:
     target = data.target
     return _remembered(lambda rows: fit_prior(rows, data.names, target.horizon, target.prior), data)
 
 
-def _stage_way(data: Dataset, seed: int, tuned: Mapping[str, float]) -> Way:
+def _stage_candidate(data: Dataset, seed: int, tuned: Mapping[str, float]) -> Candidate:
     target = data.target
     return _remembered(lambda rows: fit_stage_rates(rows, data.names, target.horizon, target.prior), data)
 
 
-def _remembered(fit: Fit, data: Dataset) -> Way:
-    """A rate of all rows, or of the latest period alone, as long as the stop rows are: they say which is nearer.
+def _remembered(fit: Fit, data: Dataset) -> Candidate:
+    """A rate of all rows, or of a latest period as long as the stop rows, whichever fits the stop rows better.
 
-    Where the share moves as fast as the shop changes who is asked, every row of before tells of another shop.
+    Where the customers in scope change quickly, the rate changes, too, and older rows are misleading.
     """
     span = int(np.ptp(data.stop.cutoff))
 
@@ -47,25 +47,25 @@ def _remembered(fit: Fit, data: Dataset) -> Way:
         return fit(rows.where(rows.cutoff >= rows.cutoff.max() - span))
 
     whole, newest = fit(data.purged_fit), latest(data.purged_fit)
-    losses = [log_loss(each.raw_many(data.stop.features), data.stop.labels) for each in (whole, newest)]
+    losses = [log_loss(tier.raw_many(data.stop.features), data.stop.labels) for tier in (whole, newest)]
     if losses[1] < losses[0]:
-        return Way(latest, newest, {"rate": "of the latest period"})
-    return Way(fit, whole, {"rate": "of all rows"})
+        return Candidate(latest, newest, {"rate": "of the latest period"})
+    return Candidate(fit, whole, {"rate": "of all rows"})
 
 
-def _logistic_way(data: Dataset, seed: int, tuned: Mapping[str, float]) -> Way:
-    """The strength of the regularisation is heard on the stop rows."""
+def _logistic_candidate(data: Dataset, seed: int, tuned: Mapping[str, float]) -> Candidate:
+    """The strength of the regularisation is chosen on the stop rows."""
     past = data.purged_fit
     tried = {strength: fit_logistic(past, data.names, strength) for strength in STRENGTHS}
     losses = {
-        strength: log_loss(each.raw_many(data.stop.features), data.stop.labels) for strength, each in tried.items()
+        strength: log_loss(tier.raw_many(data.stop.features), data.stop.labels) for strength, tier in tried.items()
     }
     best = min(losses, key=lambda strength: losses[strength])
-    return Way(lambda rows: fit_logistic(rows, data.names, best), tried[best], {"strength": best})
+    return Candidate(lambda rows: fit_logistic(rows, data.names, best), tried[best], {"strength": best})
 
 
-def _trees_way(data: Dataset, seed: int, tuned: Mapping[str, float]) -> Way:
-    """How many trees is heard on the stop rows: `PATIENCE` more without progress end it."""
+def _trees_candidate(data: Dataset, seed: int, tuned: Mapping[str, float]) -> Candidate:
+    """The number of trees is chosen on the stop rows: early stopping with `PATIENCE`."""
     shown = settings(len(data.fit) + len(data.stop) + len(data.calibrate), seed) | dict(tuned)
     parameters = shown | constraints(data.target, data.names)
     grown = train_set(data.purged_fit, data.names)
@@ -73,17 +73,17 @@ def _trees_way(data: Dataset, seed: int, tuned: Mapping[str, float]) -> Way:
     stopping = lightgbm.early_stopping(PATIENCE, verbose=False)
     early = lightgbm.train(parameters, grown, ROUNDS, valid_sets=[heard], callbacks=[stopping])
     rounds, name = max(1, early.best_iteration), data.target.name
-    return Way(
+    return Candidate(
         lambda rows: fit_trees(rows, data.names, name, parameters, rounds),
         Trees(name, early.model_to_string(num_iteration=rounds), data.names),
         {**shown, "rounds": rounds},
     )
 
 
-WAYS: dict[str, Callable[[Dataset, int, Mapping[str, float]], Way]] = {
-    "prior": _prior_way,
-    "stage_rate": _stage_way,
-    "logistic": _logistic_way,
-    "lightgbm": _trees_way,
+CANDIDATES: dict[str, Callable[[Dataset, int, Mapping[str, float]], Candidate]] = {
+    "prior": _prior_candidate,
+    "stage_rate": _stage_candidate,
+    "logistic": _logistic_candidate,
+    "lightgbm": _trees_candidate,
 }
-"""How each tier is decided, from a target's rows, the seed and the settings that a study found."""
+"""For each tier, the function that makes its candidate from a target's rows, the seed and the settings of a study."""

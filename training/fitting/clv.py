@@ -19,34 +19,33 @@ Floats = NDArray[np.float64]
 Likelihood = Callable[[Floats], tuple[float, Floats]]
 
 LARGEST = 12.0
-"""Bound of the logarithm of a parameter: what lies beyond is a degenerate spread that predicts the same."""
+"""Bound of the logarithm of a parameter: beyond it the distribution is degenerate and predicts the same."""
 
 PRIOR = 1e-6
-"""Penalty on squared logarithms, per customer: it settles what the data leave open, and moves nothing else."""
-
+"""Penalty on squared logarithms, per customer: it decides only what the data leave open."""
 
 RIDGE = 20.0
-"""Penalty on the squared weights of the regression: as much as twenty orders say."""
+"""Penalty on the squared weights of the regression, as strong as twenty orders."""
 
 NEWTON_STEPS = 50
 SETTLED = 1e-8
 
 
-class NotEnoughBuyers(ValueError):
-    """The customers say nothing about how buying goes on: nobody has ordered twice."""
+class NotEnoughOrders(ValueError):
+    """The parameters cannot be fitted: nobody has ordered twice, or fewer than two customers have an order value."""
 
 
 def fit_buying(known: Record) -> Buying:
-    """The BG/NBD parameters that make the customers' orders most likely. Raises `NotEnoughBuyers`.
+    """The BG/NBD parameters that make the customers' orders most likely. Raises `NotEnoughOrders`.
 
-    Customers who never ordered (NaN) are left out. The search is in units of the customers' mean age, so that the
-    start is as good for hours as for years.
+    Customers who never ordered (NaN) are left out. The search uses the customers' mean age as its unit of time, so that
+    its start suits any time scale.
     """
     customers = np.flatnonzero(known.age > 0)
     repeats, span, age = known.repeats[customers], known.span[customers], known.age[customers]
     if not np.any(repeats > 0):
-        raise NotEnoughBuyers(
-            f"None of {len(customers)} customers has ordered twice; the spread of their rates takes repeat orders. "
+        raise NotEnoughOrders(
+            f"None of {len(customers)} customers has ordered twice; fitting their rates needs repeat orders. "
             "Import more customers or more history with `waypost import`."
         )
     unit = float(age.mean())
@@ -86,15 +85,15 @@ def buying_likelihood(logs: Floats, repeats: Floats, span: Floats, age: Floats) 
 
 
 def fit_spending(known: Record) -> Spending:
-    """The Gamma-Gamma parameters that make the customers' mean baskets most likely. Raises `NotEnoughBuyers`.
+    """The Gamma-Gamma parameters that make the customers' mean baskets most likely. Raises `NotEnoughOrders`.
 
     Customers without a basket of positive value are left out.
     """
     customers = np.flatnonzero((known.repeats >= 0) & (known.basket > 0))
     orders, basket = known.repeats[customers] + 1.0, known.basket[customers]
     if len(orders) < 2:
-        raise NotEnoughBuyers(
-            f"{len(orders)} customers have orders of positive value; the spread of values takes at least two. "
+        raise NotEnoughOrders(
+            f"{len(orders)} customers have orders of positive value; fitting order values needs at least two. "
             "Import more customers with `waypost import`."
         )
     unit = float(basket.mean())
@@ -126,8 +125,8 @@ def spending_likelihood(logs: Floats, orders: Floats, basket: Floats) -> tuple[F
 def fit_orders(
     buying: Buying, matrix: NDArray[np.float32], names: Sequence[str], orders: Floats, period: float
 ) -> Orders:
-    """A Poisson regression of `orders`, float64[n], in the next `period` days on `regressors`, BG/NBD's own expectation
-    being its offset: ridge-penalised, by Newton's method. Rows of customers who never ordered are left out."""
+    """A Poisson regression of `orders`, float64[n], in the next `period` days on `regressors`, with the expectation of
+    BG/NBD as its offset: ridge-penalised, by Newton's method. Rows of customers who never ordered are left out."""
     columns = regressors(buying, matrix, names, period)
     kept = ~np.isnan(columns).any(axis=1)
     columns, counts = columns[kept], orders[kept]
@@ -162,8 +161,8 @@ def _most_likely(likelihood: Likelihood, customers: float, start: Floats) -> Flo
         value, slope = likelihood(logs)
         return PRIOR * float(logs @ logs) - value / customers, 2.0 * PRIOR * logs - slope / customers
 
-    found = minimize(
+    minimum = minimize(
         loss, start, jac=True, method="L-BFGS-B", bounds=[(-LARGEST, LARGEST)] * len(start),
         options={"ftol": 1e-13, "gtol": 1e-9, "maxiter": 1000},
     )  # fmt: skip
-    return np.asarray(found.x, np.float64)
+    return np.asarray(minimum.x, np.float64)

@@ -1,4 +1,4 @@
-"""Fitting an amount from a customer's own orders: the closed form, weighed, and the pace's share of it."""
+"""Fitting an amount from a customer's own orders: the weights of the closed form and of the pace."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models.prediction.amount import AmountTier
 from models.prediction.clv import Record
 from models.prediction.clv_amount import BuyingAmount, buying_parts
 from models.prediction.interval import INTERVAL
-from training.fitting.clv import NotEnoughBuyers, fit_buying, fit_spending
+from training.fitting.clv import NotEnoughOrders, fit_buying, fit_spending
 from training.fitting.tier_selection import newest_rows
 from training.rows.dataset import Slice
 
@@ -21,25 +21,25 @@ POWER = 1.3
 """The variance of an amount grows with this power of its mean: between counts (1) and amounts of one size (2)."""
 
 FEW = (0.05, 3.0)
-"""The ends of the interval as shares of the mean, near those of an exponential amount, where there are too few rows."""
+"""The ends of the interval, in multiples of the mean, for too few rows: near those of an exponential amount."""
 
 SHARES = np.linspace(0.0, 0.9, 10)
 """Shares of the pace in the amount that are tried; the closed form has the rest."""
 
 NONE = 1e-3
-"""Share of the mean below which an amount has no smaller variance."""
+"""The share of the mean below which the variance of an amount does not fall any further."""
 
 STEPS = 20
-"""Rounds in which the weights of the closed form settle."""
+"""Iterations in which the weights of the closed form converge."""
 
 
 def deviance(spent: NDArray[np.float32], said: Floats) -> float:
-    """The mean Tweedie deviance of `POWER`; zero where all are right."""
+    """The mean Tweedie deviance of `POWER`; zero where all predictions are exact."""
     return float(np.mean(deviances(spent.astype(np.float64), said)))
 
 
 def deviances(spent: Floats, said: Floats) -> Floats:
-    """The Tweedie deviance of each amount. Where next to nothing was said, a hair of the mean is meant."""
+    """The Tweedie deviance of each amount. Predictions below a small share of the mean count as that share."""
     near, far = 1.0 - POWER, 2.0 - POWER
     meant = np.maximum(said, max(NONE * float(np.abs(spent).mean()), 1e-9))
     apart: Floats = np.maximum(spent, 0.0) ** far / (near * far) - spent * meant**near / near + meant**far / far
@@ -47,19 +47,19 @@ def deviances(spent: Floats, said: Floats) -> Floats:
 
 
 def said_of(tier: AmountTier, rows: Slice) -> Floats:
-    """The means of the rows."""
+    """The tier's mean amounts of the rows."""
     return tier.amounts(np.ascontiguousarray(rows.features))[0]
 
 
 def own_amount(rows: Slice, names: tuple[str, ...], days: float) -> BuyingAmount | None:
-    """The closed form of each customer's row: it is fitted on what was before it, and weighed by what came after.
+    """The closed form: BG/NBD and Gamma-Gamma fitted on the orders before the rows, its weights on the spending after.
 
-    The pace has no weight yet (`shared`). None when nobody has ordered twice, or no buyer spent anything after.
+    The pace has no weight yet (see `shared`). None when nobody has ordered twice, or no buyer spent anything after.
     """
     known, spent = Record.of(newest_rows(rows).features, names), rows.labels.astype(np.float64)
     try:
         buying, spending = fit_buying(known), fit_spending(known)
-    except NotEnoughBuyers:
+    except NotEnoughOrders:
         return None
     orders, value, pace = buying_parts(buying, spending, np.ascontiguousarray(rows.features), names, days)
     there = np.isfinite(orders * value)
@@ -71,25 +71,25 @@ def own_amount(rows: Slice, names: tuple[str, ...], days: float) -> BuyingAmount
 
 
 def _weights(columns: Floats, spent: Floats) -> list[float]:
-    """Weights, none below zero, of the columns of the least deviance: least squares, each row by its variance."""
+    """The non-negative weights of the columns with the least deviance: iterated least squares, weighted by variance."""
     weights, least = nnls(columns, spent)[0], NONE * float(spent.mean())
     for _ in range(STEPS):
         scale = np.maximum(columns @ weights, least) ** (-0.5 * POWER)
         weights = nnls(columns * scale[:, None], spent * scale)[0]
-    found: list[float] = weights.tolist()
-    return found
+    fitted: list[float] = weights.tolist()
+    return fitted
 
 
 def shared(own: BuyingAmount, share: float) -> BuyingAmount:
-    """The same with this share of the pace."""
+    """The same amount with this share of the pace."""
     weights = ((1.0 - share) * own.weights[0], (1.0 - share) * own.weights[1], share)
     return BuyingAmount(own.buying, own.spending, own.days, weights, own.usual, own.ends, own.otherwise, own.names)
 
 
 def best_share(ahead: list[tuple[BuyingAmount, Slice]]) -> float:
-    """The share of the pace with the least deviance on rows, each slice foretold by what was fitted before it.
+    """The share of the pace with the least deviance; each slice is predicted by the model fitted before it.
 
-    One number, and no free scale for the pace: in the first months of a log everybody's pace is too low.
+    Only the share is fitted, not the scale of the pace: in the first months of a log everybody's pace is too low.
     """
 
     def loss(share: float) -> float:
@@ -99,7 +99,7 @@ def best_share(ahead: list[tuple[BuyingAmount, Slice]]) -> float:
 
 
 def held_ends(final: BuyingAmount, ahead: list[tuple[BuyingAmount, Slice]]) -> BuyingAmount:
-    """The same with the ends that held the rows, each slice foretold by what was fitted before it."""
+    """The same amount with an interval that fits the rows; each slice is predicted by the model fitted before it."""
     ratios = np.concatenate([rows.labels / said_of(own, rows) for own, rows in ahead])
     low, high = np.quantile(np.maximum(ratios, 0.0), [TAIL, 1.0 - TAIL]).tolist()
     return BuyingAmount(

@@ -1,4 +1,4 @@
-"""How far off probabilities are: fitting intervals on held-out groups of customers, and measuring what it covers."""
+"""Fitting the intervals of probabilities on held-out groups of customers, and measuring their coverage."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from models.prediction.interval import INTERVAL, Intervals
 Floats = NDArray[np.float64]
 
 GROUP = 50
-"""Customers of one group: neighbours by probability, whose rate is looked at."""
+"""The number of rows of one group: neighbours by probability, whose rate is compared with it."""
 
 USUAL, VAGUENESS = 0.2, 0.7
-"""What is believed of a standard deviation in log-odds before there are groups, and how vaguely (log-normal)."""
+"""The prior of a standard deviation in log-odds: its median, and its own deviation in logarithms (log-normal)."""
 
 ENOUGH_GROUPS = 20
-"""Groups for each place at which the intervals have a deviation of its own; there are at most `MOST_PLACES`."""
+"""Groups for each place at which the intervals have their own deviation; there are at most `MOST_PLACES` places."""
 
 MOST_PLACES = 3
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
@@ -27,7 +27,7 @@ _EDGE = 1e-9
 
 
 def groups(probabilities: Floats, labels: NDArray[np.int8], size: int = GROUP) -> tuple[Floats, Floats, Floats]:
-    """Neighbours by probability: the log-odds of each group's mean, its number of yes, and its number of rows."""
+    """Groups of neighbours by probability: the log-odds of the mean, the number of yes and the number of rows."""
     parts = np.array_split(np.argsort(probabilities, kind="stable"), max(1, len(probabilities) // size))
     means = np.array([probabilities[part].mean() for part in parts])
     return (
@@ -45,10 +45,10 @@ def log_odds(probabilities: Floats) -> Floats:
 
 
 def fit_intervals(margins: Floats, yes: Floats, rows: Floats) -> Intervals:
-    """The intervals under which these groups' numbers of yes are likeliest, given what is believed of them.
+    """The intervals of the greatest posterior probability, given these groups' numbers of yes.
 
-    A group's rate has normal log-odds around `margins`, its number of yes is binomial. Groups must be of rows that
-    neither the model nor its calibration had seen.
+    A group's rate has normal log-odds around `margins`, its number of yes is binomial. The groups must consist of rows
+    that neither the model nor its calibration had seen.
     """
     number = max(1, min(MOST_PLACES, len(margins) // ENOUGH_GROUPS))
     places = np.unique(np.quantile(margins, (np.arange(number) + 0.5) / number))
@@ -63,18 +63,18 @@ def fit_intervals(margins: Floats, yes: Floats, rows: Floats) -> Intervals:
         belief = ((logarithms - np.log(USUAL)) ** 2).sum() / (2.0 * VAGUENESS**2)
         return float(belief - likelihood.sum())
 
-    found = minimize(
+    minimum = minimize(
         unlikely, np.full(len(places), np.log(USUAL)), method="L-BFGS-B", bounds=[(-5.0, 1.5)] * len(places)
     )
-    return Intervals(tuple(places.tolist()), tuple(np.exp(found.x).tolist()))
+    return Intervals(tuple(places.tolist()), tuple(np.exp(minimum.x).tolist()))
 
 
 def coverage(probabilities: Floats, labels: NDArray[np.int8], intervals: Intervals, seed: int) -> float:
     """The share of groups whose number of yes is inside its predictive interval, which should be `INTERVAL`.
 
-    A group's rate has normal log-odds with the deviation of the intervals, its number of yes is binomial. Numbers are
-    whole, so that an end of the interval is taken in with the chance that makes it hold exactly `INTERVAL` (the
-    randomised interval).
+    A group's rate has normal log-odds with the deviation of the intervals, its number of yes is binomial. Because
+    numbers are whole, an end of the interval belongs to it with the probability that makes the coverage exactly
+    `INTERVAL` (the randomised interval).
     """
     margins, yes, rows = groups(probabilities, labels)
     rates = 1.0 / (1.0 + np.exp(-(margins[:, None] + intervals.deviation(margins)[:, None] * _NODES)))

@@ -1,4 +1,4 @@
-"""Fitting what answers with the next stage: boosted trees where the rows can be parted by time, else the shares."""
+"""Fitting a model of the next stage: boosted trees where the rows can be split by time, else the shares."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from training.rows.dataset import Dataset, Gathered, Slice, joined
 Floats = NDArray[np.float64]
 
 ROUNDS = 40
-"""Most rounds; each grows a tree for every answer, so that steps are larger than a scorer's."""
+"""The most rounds; each grows a tree for every answer, so that the learning rate is higher than a scorer's."""
 
 BELIEVED = 6.0
-"""Customers that the prior counts for beside the shop's own."""
+"""The number of customers that the prior counts as, besides the shop's own."""
 
 _EDGE = 1e-15
 
 
 @dataclass(frozen=True, eq=False)
 class FittedStage:
-    """A stage scorer and how it came about: rounds of trees, settings, and the log loss of each tier that was tried on
-    rows that were the future to it. `rate` is the share of rows in which another stage was entered."""
+    """A stage scorer and its fit: rounds of trees, settings, and the log loss of each tier tried, on later rows. `rate`
+    is the share of rows in which another stage was entered."""
 
     scorer: StageScorer
     rate: float
@@ -38,14 +38,14 @@ class FittedStage:
     losses: Mapping[str, float] = field(default_factory=dict)
 
 
-def fit_stage(found: Gathered, seed: int, tiers: tuple[str, ...] = tuple(STAGE_TIERS)) -> FittedStage:
-    """Trees where there is history enough and they fit held rows better than the shares; else the shares.
+def fit_stage(gathered: Gathered, seed: int, tiers: tuple[str, ...] = tuple(STAGE_TIERS)) -> FittedStage:
+    """Trees where there is enough history and they fit the held rows better than the shares; else the shares.
 
-    Only of these `tiers`, and of the shares.
+    Only these `tiers` and the shares are tried.
     """
-    target, data = found.target, found.dataset if found.split is not None else None
-    known = found.rows if data is None else joined([data.fit, data.stop, data.calibrate])
-    shares = stage_shares(known, found.names, target.prior, target.horizon / DAY)
+    target, data = gathered.target, gathered.dataset if gathered.split is not None else None
+    known = gathered.rows if data is None else joined([data.fit, data.stop, data.calibrate])
+    shares = stage_shares(known, gathered.names, target.prior, target.horizon / DAY)
     rate = 1.0 - shares.shares[STAYS]
     if data is None or StageTrees.name not in tiers:
         return FittedStage(StageScorer(target.name, shares), rate)
@@ -53,7 +53,7 @@ def fit_stage(found: Gathered, seed: int, tiers: tuple[str, ...] = tuple(STAGE_T
     rounds = _rounds(data, parameters)
     past, held = joined([data.fit, data.stop]), data.calibrate
     losses = {
-        "prior": stage_loss(stage_shares(past, found.names, target.prior, target.horizon / DAY), held),
+        "prior": stage_loss(stage_shares(past, gathered.names, target.prior, target.horizon / DAY), held),
         "lightgbm": stage_loss(_trees(past, data, parameters, rounds), held),
     }
     if losses["prior"] <= losses["lightgbm"]:
@@ -80,7 +80,7 @@ def stage_loss(tier: StageTier, rows: Slice) -> float:
 
 
 def stage_losses(tier: StageTier, rows: Slice) -> Floats:
-    """-log(the chance given to what happened) of each row."""
+    """-log(probability of the actual outcome) of each row."""
     chances = tier.chances(np.ascontiguousarray(rows.features))
     given = chances[np.arange(len(rows)), rows.labels.astype(np.int64)]
     losses: Floats = -np.log(np.maximum(given, _EDGE))
@@ -92,7 +92,7 @@ def _parameters(rows: int, seed: int) -> dict[str, object]:
 
 
 def _rounds(data: Dataset, parameters: dict[str, object]) -> int:
-    """How many rounds grown on the purged rows do best on the stop rows."""
+    """The number of rounds, grown on the purged rows, that is best on the stop rows."""
     grown = _set(data.purged_fit, data.names)
     heard = lightgbm.Dataset(data.stop.features, data.stop.labels.astype(np.float32), reference=grown)
     stopping = lightgbm.early_stopping(PATIENCE // 2, verbose=False)

@@ -1,9 +1,9 @@
-"""Selection: every tier that the data allows is fitted, and the one that foretells unseen rows best is taken.
+"""Selection: every tier that the data allows is fitted, and the one that predicts unseen rows best is chosen.
 
     prior -> stage_rate -> logistic -> lightgbm
 
-No target is without an answer: with too little history to part it by time, customers are parted instead; without any
-rows, what is believed without data is the answer. The answer has the same form on every tier.
+No target is without an answer: with too little history to split it by time, the rows are split by customer; without
+any rows, the prior answers. The answer has the same form on every tier.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from models.prediction.next_stage import STAGE_TIERS
 from models.prediction.scorer import Scorer
 from models.prediction.tiers import TIERS, Logistic, Prior, StageRates, Tier, Trees
 from training.fitting.calibration import FOLDS, fit_calibration, fit_kind, row_losses
-from training.fitting.candidates import USUAL, WAYS, Way
+from training.fitting.candidates import CANDIDATES, USUAL, Candidate
 from training.fitting.intervals import fit_intervals, groups, log_odds
 from training.fitting.levels import at_level, level_at
 from training.fitting.tiers import (
@@ -47,26 +47,26 @@ LEAST: dict[str, dict[str, float]] = {
     "clv": {"customers": 30, "yes": 10},
     "lightgbm": {"customers": 200, "yes": 50},
 }
-"""Counts from which a tier is tried; the trees also need history enough to be parted by time."""
+"""Counts from which a tier is tried; the trees also need enough history for a split by time."""
 
 _OF_FORM = {"probability": tuple(TIERS), "amount": tuple(AMOUNT_TIERS), "stage": tuple(STAGE_TIERS)}
 
 TIE = 0.5
-"""Standard errors within which two tiers count as equally good; the simpler is taken then."""
+"""Standard errors within which two tiers count as equally good; the simpler one is chosen then."""
 
 CURVED = 20
-"""Different probabilities from which a curve of calibration can be told: a few rates are right or wrong as they are."""
+"""The number of different probabilities from which on a calibration curve can be fitted; a few rates need none."""
 
 
 @dataclass(frozen=True, eq=False)
 class FittedScorer:
-    """A scorer and how it came about; `rate` is the shop's own, shrunk towards the prior.
+    """A scorer and its fit; `rate` is the shop's rate, shrunk towards the prior.
 
-    `scorer` is what is served, and has learnt from every row whose answer is known. `judged` was made the same way of
-    what was known at the first moment of the test, and is what the test may judge; None where there is no test.
-    `rounds` trees (none on lower tiers), what each feature adds (`importance`, shares), the settings, the log loss of
-    each candidate calibration on customers it had not seen, and the `losses` of each tier that was tried, on rows that
-    were the future to it.
+    `scorer` is served, and was fitted on every row whose answer is known. `judged` was fitted in the same way on the
+    rows known at the first cutoff of the test, so that the test can judge it; None where there is no test. `rounds` is
+    the number of trees (0 on lower tiers), `importance` the share of each feature, `parameters` the settings,
+    `calibration_losses` the log loss of each kind of calibration on unseen customers, and `losses` that of each tier
+    tried, on later rows.
     """
 
     scorer: Scorer
@@ -81,7 +81,7 @@ class FittedScorer:
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """A slice that was held back from a tier: what it said as it is (`plain`), and at the level that came (`raw`)."""
+    """A slice held back from a tier: its predictions (`plain`), and the same shifted to the slice's rate (`raw`)."""
 
     plain: NDArray[np.float64]
     raw: NDArray[np.float64]
@@ -89,17 +89,17 @@ class Held:
 
     @staticmethod
     def of(tier: Tier, rows: Slice) -> Held:
-        """What this tier says of these rows."""
+        """The predictions of this tier for these rows."""
         plain = tier.raw_many(rows.features)
         return Held(plain, at_level(plain, rows.labels), rows.labels)
 
 
 @dataclass(frozen=True, eq=False)
 class _Tried:
-    """What one way foretold of the rows held back: the kind of calibration that is best on other customers, the loss
-    of each kind, and the way's loss of each row."""
+    """The result of one candidate on the rows held back: the kind of calibration that is best on unseen customers, the
+    loss of each kind, and the candidate's loss of each row."""
 
-    way: Way
+    candidate: Candidate
     held: list[Held]
     kind: str
     calibration_losses: Mapping[str, float]
@@ -107,19 +107,21 @@ class _Tried:
 
 
 def select_tier(
-    found: Gathered,
+    gathered: Gathered,
     seed: int,
     tiers: tuple[str, ...] = tuple(TIERS),
     tuned: Mapping[str, float] = USUAL,
-    trees: Way | None = None,
+    trees: Candidate | None = None,
 ) -> FittedScorer:
     """The scorer of the best of these `tiers`; those that the data does not allow are left out.
 
-    `tuned` are settings of the trees that a study found (`training.fitting.tuned`), in place of the usual ones;
-    `trees` is a way to grow them that is decided already, on more machines than this one.
+    `tuned` are settings of the trees from a study (`training.fitting.tuned`), in place of the usual ones; `trees` is a
+    candidate of trees that was already fitted, on several machines.
     """
-    allowed = [name for name in tiers if _allowed(name, found)] or ["prior"]
-    return _by_customers(found, allowed) if found.split is None else _by_time(found, allowed, seed, tuned, trees)
+    allowed = [name for name in tiers if _allowed(name, gathered)] or ["prior"]
+    return (
+        _by_customers(gathered, allowed) if gathered.split is None else _by_time(gathered, allowed, seed, tuned, trees)
+    )
 
 
 def needed(target: Target, schedule: Schedule | None = None) -> dict[str, dict[str, float]]:
@@ -135,7 +137,7 @@ def needed(target: Target, schedule: Schedule | None = None) -> dict[str, dict[s
 
 
 def _history_days(target: Target, schedule: Schedule | None) -> int:
-    """The shortest log in days that can be parted by time."""
+    """The length in days of the shortest log that can be split by time."""
     short, long = 0, 8 * 365
     while long - short > 1:
         middle = (short + long) // 2
@@ -147,11 +149,11 @@ def _history_days(target: Target, schedule: Schedule | None) -> int:
     return long
 
 
-def _allowed(name: str, found: Gathered) -> bool:
-    counts = found.counts
-    if name == Trees.name and found.split is None:
+def _allowed(name: str, gathered: Gathered) -> bool:
+    counts = gathered.counts
+    if name == Trees.name and gathered.split is None:
         return False
-    if name == StageRates.name and "stage" not in found.names:
+    if name == StageRates.name and "stage" not in gathered.names:
         return False
     least = LEAST[name]
     return _enough(counts, least) and counts.no >= least.get("yes", 0)
@@ -162,72 +164,75 @@ def _enough(counts: Counts, least: Mapping[str, float]) -> bool:
 
 
 def _by_time(
-    found: Gathered, names: list[str], seed: int, tuned: Mapping[str, float], trees: Way | None
+    gathered: Gathered, names: list[str], seed: int, tuned: Mapping[str, float], trees: Candidate | None
 ) -> FittedScorer:
-    """Judged on rows held back a horizon later, then fitted once more on every row whose answer is known.
+    """Select on rows held back a horizon later, then fit the tier again on every row whose answer is known.
 
-    The newest rows know most about the next, and most about the level. The test judges how this is done, a horizon
-    earlier: by a scorer that knows nothing that was not known at the first moment of the test.
+    The newest rows say most about the next ones and about the level. The test judges the same procedure a horizon
+    earlier, with a scorer fitted only on what was known at the first cutoff of the test.
     """
-    data = found.dataset
-    ways = {name: trees if trees and name == Trees.name else WAYS[name](data, seed, tuned) for name in names}
-    tried = {name: _tried(way, data) for name, way in ways.items()}
+    data = gathered.dataset
+    candidates = {
+        name: trees if trees and name == Trees.name else CANDIDATES[name](data, seed, tuned) for name in names
+    }
+    tried = {name: _try(candidate, data) for name, candidate in candidates.items()}
     customer = np.concatenate([data.stop.customer, data.calibrate.customer])
-    chosen = tried[_best({name: each.losses for name, each in tried.items()}, customer)]
-    judged = _finished(chosen, chosen.held, data.upto(data.calibrate), found, int(data.test.cutoff.min()))
+    chosen = tried[_best({name: result.losses for name, result in tried.items()}, customer)]
+    judged = _finished(chosen, chosen.held, data.upto(data.calibrate), gathered, int(data.test.cutoff.min()))
     tested = Held.of(judged.tier, data.test)
-    served = _finished(chosen, [*chosen.held, tested], data.every, found, found.end)
+    served = _finished(chosen, [*chosen.held, tested], data.every, gathered, gathered.end)
     ranked = served.ranked(_ranks(served, data.test))
-    losses = {name: float(each.losses.mean()) for name, each in tried.items()}
-    way, rounds = chosen.way, int(str(chosen.way.parameters.get("rounds", 0)))
-    rate = fit_prior(found.rows, found.names, found.target.horizon, found.target.prior).rate
+    losses = {name: float(result.losses.mean()) for name, result in tried.items()}
+    candidate, rounds = chosen.candidate, int(str(chosen.candidate.parameters.get("rounds", 0)))
+    rate = fit_prior(gathered.rows, gathered.names, gathered.target.horizon, gathered.target.prior).rate
     return FittedScorer(
-        ranked, rate, rounds, _importance(ranked.tier), way.parameters, chosen.calibration_losses, losses,
+        ranked, rate, rounds, _importance(ranked.tier), candidate.parameters, chosen.calibration_losses, losses,
         judged.ranked(_ranks(judged, data.calibrate)),
     )  # fmt: skip
 
 
-def _tried(way: Way, data: Dataset) -> _Tried:
-    """Each slice that is held back is foretold by a tier that ends a horizon before it.
+def _try(candidate: Candidate, data: Dataset) -> _Tried:
+    """The result of a candidate: each slice held back is predicted by a tier whose rows end a horizon before it.
 
-    Tiers are compared as they are: one that knows of the level by itself is the better for it. The curve that is served
-    is of the slices at the level that came, because the level is estimated apart.
+    Tiers are compared without a shift of the level, so that one that follows the level by itself is better for it. The
+    calibration served is fitted on predictions shifted to the slices' rates, because the level is estimated separately.
     """
-    past = way.fit(data.upto(data.stop))
-    held = [Held.of(way.early, data.stop), Held.of(past, data.calibrate)]
-    raw, labels = (np.concatenate([getattr(each, name) for each in held]) for name in ("plain", "labels"))
+    past = candidate.fit(data.upto(data.stop))
+    held = [Held.of(candidate.early, data.stop), Held.of(past, data.calibrate)]
+    raw, labels = (np.concatenate([getattr(part, name) for part in held]) for name in ("plain", "labels"))
     if len(np.unique(raw)) < CURVED:
-        return _Tried(way, held, "identity", {}, row_losses(raw, labels))
+        return _Tried(candidate, held, "identity", {}, row_losses(raw, labels))
     customer = np.concatenate([data.stop.customer, data.calibrate.customer])
     calibration, losses, unseen = fit_calibration(raw, labels, customer)
-    return _Tried(way, held, calibration.kind, losses, row_losses(unseen, labels))
+    return _Tried(candidate, held, calibration.kind, losses, row_losses(unseen, labels))
 
 
-def _finished(tried: _Tried, held: Sequence[Held], rows: Slice, found: Gathered, now: int) -> Scorer:
-    """What is decided, fitted on these rows; curve and intervals are of slices held back, the level is of `now`."""
-    raw, labels = (np.concatenate([getattr(each, name) for each in held]) for name in ("raw", "labels"))
+def _finished(tried: _Tried, held: Sequence[Held], rows: Slice, gathered: Gathered, now: int) -> Scorer:
+    """The candidate fitted on these rows at the level of `now`; calibration and intervals are of the held slices."""
+    raw, labels = (np.concatenate([getattr(part, name) for part in held]) for name in ("raw", "labels"))
     shape = fit_kind(tried.kind, raw, labels)
-    scorer = Scorer(found.target.name, tried.way.fit(rows), shape, _intervals_within(tried.kind, held))
-    return scorer.at(level_at(scorer, rows, found, now))
+    scorer = Scorer(gathered.target.name, tried.candidate.fit(rows), shape, _intervals_within(tried.kind, held))
+    return scorer.at(level_at(scorer, rows, gathered, now))
 
 
 def _intervals_within(kind: str, held: Sequence[Held]) -> Intervals:
-    """How far off the calibration of the other slices is in each, at the level that came there."""
+    """The intervals from the errors in each slice of a calibration fitted on the others, at the slice's rate."""
     parts = []
-    for place, each in enumerate(held):
+    for place, part in enumerate(held):
         others = [*held[:place], *held[place + 1 :]]
         raw, labels = (np.concatenate([getattr(other, name) for other in others]) for name in ("raw", "labels"))
-        said = at_level(fit_kind(kind, raw, labels).apply_many(each.raw), each.labels)
-        parts.append(groups(said, each.labels))
-    return fit_intervals(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+        said = at_level(fit_kind(kind, raw, labels).apply_many(part.raw), part.labels)
+        parts.append(groups(said, part.labels))
+    margins, yes, rows = zip(*parts, strict=True)
+    return fit_intervals(np.concatenate(margins), np.concatenate(yes), np.concatenate(rows))
 
 
 def _best(losses: Mapping[str, NDArray[np.float64]], customer: NDArray[np.int32]) -> str:
-    """The simplest tier that is worse than the best by less than `TIE` standard errors, customers drawn whole."""
+    """The simplest tier that is worse than the best by at most `TIE` standard errors, clustered by customer."""
     least = min(losses, key=lambda name: float(losses[name].mean()))
     place = np.unique(customer, return_inverse=True)[1]
-    for name, each in losses.items():
-        worse = each - losses[least]
+    for name, tier_losses in losses.items():
+        worse = tier_losses - losses[least]
         error = float(np.sqrt((np.bincount(place, worse - worse.mean()) ** 2).sum()) / len(worse))
         if worse.mean() <= TIE * error:
             return name
@@ -260,28 +265,28 @@ def _importance(tier: Tier) -> dict[str, float]:
     return dict(zip(tier.names, (shares / max(shares.sum(), 1e-15)).tolist(), strict=True))
 
 
-def _by_customers(found: Gathered, names: list[str]) -> FittedScorer:
-    """Too little history to look ahead: judged on other customers, then fitted on all rows."""
-    rows, target = found.rows, found.target
-    ways: dict[str, Fit] = {
-        "prior": lambda some: fit_prior(some, found.names, target.horizon, target.prior),
-        "stage_rate": lambda some: fit_stage_rates(some, found.names, target.horizon, target.prior),
-        "logistic": lambda some: fit_logistic(some, found.names, STRENGTHS[1]),
+def _by_customers(gathered: Gathered, names: list[str]) -> FittedScorer:
+    """With too little history for a split by time: select on other customers, then fit on all rows."""
+    rows, target = gathered.rows, gathered.target
+    candidates: dict[str, Fit] = {
+        "prior": lambda some: fit_prior(some, gathered.names, target.horizon, target.prior),
+        "stage_rate": lambda some: fit_stage_rates(some, gathered.names, target.horizon, target.prior),
+        "logistic": lambda some: fit_logistic(some, gathered.names, STRENGTHS[1]),
     }
-    unseen = {name: _foretold(ways[name], rows) for name in names}
-    losses = {name: row_losses(each, rows.labels) for name, each in unseen.items()}
+    unseen = {name: _cross_predicted(candidates[name], rows) for name in names}
+    losses = {name: row_losses(predicted, rows.labels) for name, predicted in unseen.items()}
     best = _best(losses, rows.customer) if len(rows) else "prior"
-    final = ways[best](rows)
-    scorer = Scorer(target.name, final, Calibration.identity(), _intervals_of_few(final, found, unseen[best]))
-    scorer = scorer.at(level_at(scorer, rows, found, found.end))
+    final = candidates[best](rows)
+    scorer = Scorer(target.name, final, Calibration.identity(), _intervals_of_few(final, gathered, unseen[best]))
+    scorer = scorer.at(level_at(scorer, rows, gathered, gathered.end))
     scorer = scorer.ranked(_ranks(scorer, rows))
-    rate = fit_prior(rows, found.names, target.horizon, target.prior).rate
-    means = {name: float(each.mean()) for name, each in losses.items() if len(each)}
+    rate = fit_prior(rows, gathered.names, target.horizon, target.prior).rate
+    means = {name: float(losses[name].mean()) for name in losses if len(rows)}
     return FittedScorer(scorer, rate, importance=_importance(final), losses=means)
 
 
-def _foretold(fit: Fit, rows: Slice) -> NDArray[np.float64]:
-    """What a tier of the other customers says of each row, customers in `FOLDS` parts."""
+def _cross_predicted(fit: Fit, rows: Slice) -> NDArray[np.float64]:
+    """The prediction of each row by a tier fitted on other customers, with customers in `FOLDS` parts."""
     part = np.unique(rows.customer, return_inverse=True)[1] % FOLDS
     said = np.empty(len(rows))
     for fold in range(FOLDS):
@@ -291,17 +296,17 @@ def _foretold(fit: Fit, rows: Slice) -> NDArray[np.float64]:
     return said
 
 
-def _intervals_of_few(final: Tier, found: Gathered, unseen: NDArray[np.float64]) -> Intervals:
-    """The doubt that is left after so few answers; that about the level comes on top."""
-    rows, target = found.rows, found.target
-    each = weights(rows, target.horizon)
+def _intervals_of_few(final: Tier, gathered: Gathered, unseen: NDArray[np.float64]) -> Intervals:
+    """The intervals for so few answers; the deviation of the level is added later."""
+    rows, target = gathered.rows, gathered.target
+    answers = weights(rows, target.horizon)
     if isinstance(final, Logistic):
         return fit_intervals(*groups(unseen, rows.labels))
-    number = np.array([float(each.sum()) + believed(target.prior)])
+    number = np.array([float(answers.sum()) + believed(target.prior)])
     rates = np.array([final.rate]) if isinstance(final, Prior | StageRates) else np.empty(0)
     if isinstance(final, StageRates):
         rates = np.array(final.rates)
-        number = by_stage(rows, found.names, each)[1] + believed(target.prior)
+        number = by_stage(rows, gathered.names, answers)[1] + believed(target.prior)
     deviations = np.sqrt(1.0 / (number * rates * (1.0 - rates)))
     places, first = np.unique(log_odds(rates), return_index=True)
     return Intervals(tuple(places.tolist()), tuple(deviations[first].tolist()))

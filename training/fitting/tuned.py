@@ -1,4 +1,4 @@
-"""What a study left: the best settings of a target's trees, in `studies/TARGET.json` beside the champion."""
+"""The result of a study: the best settings of a target's trees, in `studies/TARGET.json` beside the champion."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ SPACE: dict[str, tuple[float, float]] = {
     "bagging_fraction": (0.4, 1.0),
     "lambda_l2": (0.1, 100.0),
 }
-"""Between which numbers each setting is tried, evenly in its logarithm; the others stay as they are."""
+"""The range in which each setting is tried, evenly in its logarithm; other settings stay as they are."""
 
 
 class BadStudy(ValueError):
-    """The settings that a study left cannot be read."""
+    """The settings of a study cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class TunedSettings:
-    """What a study of one target came to: its best settings, their mean log loss over the folds, and of the usual ones.
+    """The result of a study of one target: the best settings, and the mean log loss over the folds of these and of the
+    usual settings.
 
-    `trials` of all sittings, `pruned` of which were cut short; `digest` stands for the rows.
+    `trials` counts those of all runs of the study, of which `pruned` were stopped early; `digest` identifies the rows.
     """
 
     target: str
@@ -40,13 +41,13 @@ class TunedSettings:
 
 
 def read_study(folder: Path, target: str) -> TunedSettings | None:
-    """What the last study of this target came to; None when there was none. Raises `BadStudy`."""
+    """The result of the last study of this target; None when there was none. Raises `BadStudy`."""
     place = place_of(folder, target)
     try:
-        found = TunedSettings(**json.loads(place.read_text(encoding="utf-8")))
-        unknown = sorted(set(found.parameters) ^ set(SPACE))
-        if unknown or found.target != target:
-            raise ValueError(f"target {found.target!r}, settings {', '.join(unknown)}")
+        settings = TunedSettings(**json.loads(place.read_text(encoding="utf-8")))
+        unknown = sorted(set(settings.parameters) ^ set(SPACE))
+        if unknown or settings.target != target:
+            raise ValueError(f"target {settings.target!r}, settings {', '.join(unknown)}")
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as error:
@@ -54,16 +55,16 @@ def read_study(folder: Path, target: str) -> TunedSettings | None:
             f"The study {place} is unreadable ({error}); expected what `waypost train --study MINUTES {target}` "
             "writes. Run that again, or remove the file to train with the usual settings."
         ) from None
-    return found
+    return settings
 
 
-def write_study(folder: Path, found: TunedSettings) -> None:
-    """Leave what a study came to where the next training finds it."""
-    place = place_of(folder, found.target)
+def write_study(folder: Path, settings: TunedSettings) -> None:
+    """Write the result of a study where the next training reads it."""
+    place = place_of(folder, settings.target)
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
+    place.write_text(json.dumps(asdict(settings), indent=2) + "\n", encoding="utf-8")
 
 
 def place_of(folder: Path, target: str) -> Path:
-    """Where a study of this target leaves its settings; `folder` is the champion's."""
+    """The file of the settings of a study of this target; `folder` is the champion's."""
     return folder.with_name("studies") / f"{target}.json"

@@ -1,4 +1,4 @@
-"""Whether a bundle still fits the shop: drift of features and scores, probabilities beside what came of them, volumes.
+"""Monitoring of a bundle: drift of features and scores, calibration on later outcomes, and volumes of events.
 
 watch(fold, past, Watched.of(bundle), now, targets)  ->  Report  ->  decide(report)  ->  Action
 """

@@ -1,4 +1,4 @@
-"""What to do about a report: nothing, retrain, or go back to the champion before. Pure; who acts on it is elsewhere."""
+"""The decision on a report: do nothing, retrain, or roll back. It has no effects; `waypost retrain` carries it out."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from training.monitoring.alarms import over_previous_alarms, realised_alarms
 from training.monitoring.report import Alarm, Report
 
 OLD_DAYS = 90.0
-"""A bundle older than this, in days of the log, is trained anew: it has not seen the season."""
+"""A bundle older than this, in days of the log, is trained again, because the season has changed."""
 
 GROWN = 0.5
-"""A log that has grown by this share since the training has more to teach."""
+"""A bundle is trained again when the log has grown by this share since the training."""
 
 Step = Literal["nothing", "retrain", "roll back"]
 Cause = Literal["", "drift", "decay", "volume", "age", "quality", "calibration", "bundle"]
@@ -21,7 +21,7 @@ Cause = Literal["", "drift", "decay", "volume", "age", "quality", "calibration",
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What to do, why, and the same in words. `subjects` are what it is about: features, targets, kinds of events."""
+    """What to do, why, and the same in words. `subjects` are the features, targets or kinds of events concerned."""
 
     step: Step
     cause: Cause
@@ -30,12 +30,12 @@ class Action:
 
 
 def decide(report: Report, *, can_roll_back: bool = True) -> Action:
-    """What a report asks for; the gravest first.
+    """The action for a report; the most serious cause decides.
 
-    *Roll back* when the bundle is damaged, when the champion before answers the same ripened rows better, or when the
-    calibration is beyond its limits and that of the champion before is not. *Retrain* for decay, drift, growth (volume)
-    and age. Where events stopped coming, *nothing*: a training would learn the fault. `can_roll_back` says whether
-    there is a champion before to go back to.
+    *Roll back* when the bundle is damaged, when the previous champion answers the same ripened rows better, or when the
+    calibration is beyond its limits and that of the previous champion is not. *Retrain* for decay, drift, growth
+    (volume) and age. *Nothing* where events stopped coming, because a training would learn the fault. `can_roll_back`
+    says whether there is a previous champion.
     """
     return (
         _unusable(report, can_roll_back)
@@ -58,17 +58,17 @@ def _rolled_back(report: Report) -> Action | None:
     if worse:
         return _action("roll back", "quality", worse)
     off = report.of("calibration")
-    # Where the champion before would be off as well, the shop has changed, and only a training helps.
+    # Where the previous champion would be off, too, the shop has changed, and only a training helps.
     sound = report.previous and not any(alarm.kind == "calibration" for alarm in realised_alarms(report.previous))
     return _action("roll back", "calibration", off) if off and sound else None
 
 
 def _held(report: Report) -> Action | None:
-    silent = {each.kind for each in report.volumes if each.fell}
+    silent = {volume.kind for volume in report.volumes if volume.fell}
     stopped = [alarm for alarm in report.of("volume") if alarm.subject in silent]
     if not stopped:
         return None
-    words = f"{stopped[0].meaning} Mend the source first: a training would learn the fault."
+    words = f"{stopped[0].meaning} Repair the source first: a training would learn the fault."
     return Action("nothing", "volume", words, _subjects(stopped))
 
 
@@ -87,9 +87,9 @@ def _retrained(report: Report) -> Action | None:
 
 
 def _action(step: Step, cause: Cause, alarms: Iterable[Alarm]) -> Action:
-    found = list(alarms)
-    more = f" And {len(found) - 1} more." if len(found) > 1 else ""
-    return Action(step, cause, found[0].meaning + more, _subjects(found))
+    listed = list(alarms)
+    more = f" And {len(listed) - 1} more." if len(listed) > 1 else ""
+    return Action(step, cause, listed[0].meaning + more, _subjects(listed))
 
 
 def _subjects(alarms: Iterable[Alarm]) -> tuple[str, ...]:

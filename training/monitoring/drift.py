@@ -1,8 +1,8 @@
-"""Drift: how far the columns are from the reference, and how far they may be before that means something.
+"""Drift: the distances of columns from the reference, and their limits.
 
-A distance is beyond its limit when it is larger than chance explains, larger than matters (`PSI`, `WASSERSTEIN`), and
-larger than the same shop usually moves in the time that has gone by. Apart from distances, what becomes a constant is
-told by its sameness: time moves a column, but does not make all customers alike.
+A distance is beyond its limit when it is larger than chance explains, larger than what matters (`PSI`, `WASSERSTEIN`),
+and larger than the usual change of the same shop in the time since. A column that became a constant is recognised by
+its sameness, too: time changes a column, but does not make all customers alike.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from models.bundle.sketch import Sketch, psi, psi_noise, sameness, wasserstein, 
 from training.monitoring.samples import LEAST_ROWS, Sample
 
 PSI = 0.25
-"""Population stability index from which a change is called major (Siddiqi, 2006)."""
+"""The population stability index from which on a change counts as major (Siddiqi, 2006)."""
 
 WASSERSTEIN = 0.5
-"""Spreads of the reference that a column may move: a constant in its place is at least one away."""
+"""The distance that matters, in mean deviations of the reference; a constant is at a distance of at least 1."""
 
 BEYOND_USUAL = 2.0
-"""So many times as far as the shop usually moves, no more."""
+"""The limit in multiples of the shop's usual change."""
 
 DIFFERING = 0.25
-"""Of the customers that differed from the most frequent value, at least this share still does."""
+"""The share of the customers with other values than the most frequent one that must remain."""
 
 LEAST_DIFFERING = 30
-"""So many customers have to be expected to differ, before it says something that they do not."""
+"""The number of customers that have to be expected to differ before a constant counts as a fault."""
 
 DEVIATIONS = 5.0
-"""Standard deviations that are still taken for chance: a hundred columns are looked at, again and again."""
+"""The number of standard deviations that counts as chance; it is large because many columns are tested repeatedly."""
 
 
 class Measure(NamedTuple):
-    """A way in which a column may be off: how far it is, how far it may be, and the first over the second.
+    """One measure of a column's drift: its value, its limit, and `excess`, which is above 1 beyond the limit.
 
-    `short` is its name where there is no room for more.
+    `short` is a short name for tables.
     """
 
     name: str
@@ -53,11 +53,11 @@ class Measure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One column at a moment: a feature, or the score of a target (`is_score`).
+    """The drift of one column: a feature, or the score of a target (`is_score`).
 
     `psi` and `wasserstein` (in mean deviations) are its distances from the reference, `sameness` is the share of the
-    most frequent value; each has a limit, which is infinite while it is not known how the shop usually moves, or there
-    are too few `rows`. `mean` and `undefined` (the share of NaN) stand beside those of the reference.
+    most frequent value. Each has a limit, which is infinite while the shop's usual change is not known, or while there
+    are too few `rows`. `mean` and `undefined` (the share of NaN) can be compared with those of the reference.
     """
 
     name: str
@@ -76,12 +76,12 @@ class Drift:
 
     @property
     def drifted(self) -> bool:
-        """Whether something is beyond its limit."""
+        """Whether a measure is beyond its limit."""
         return self.worst.excess > 1.0
 
     @property
     def worst(self) -> Measure:
-        """What is furthest beyond its limit, or nearest to it."""
+        """The measure that is furthest beyond its limit, or nearest to it."""
         differing = math.inf if self.sameness == 1.0 else (1.0 - self.sameness_limit) / (1.0 - self.sameness)
         measures = (
             Measure("population stability index", "PSI", self.psi, self.psi_limit, self.psi / self.psi_limit),
@@ -89,34 +89,34 @@ class Drift:
                 "Wasserstein distance in mean deviations", "distance", self.wasserstein, self.wasserstein_limit,
                 _number(self.wasserstein) / self.wasserstein_limit,
             ),
-            # What is off is that customers no longer differ: that share is held against the least it may be.
+            # The excess of the sameness is the least share of differing customers over their actual share.
             Measure(
                 "share of one and the same value", "sameness", self.sameness, self.sameness_limit,
                 differing if math.isfinite(self.sameness_limit) else 0.0,
             ),
         )  # fmt: skip
-        return max(measures, key=lambda each: each.excess)
+        return max(measures, key=lambda measure: measure.excess)
 
 
 def drifts(reference: Reference, sample: Sample) -> list[Drift]:
-    """Every column of the sample that the reference knows, the features first."""
-    # Customers age in proportion to time, and with them whatever counts from their beginning.
+    """The drift of every column of the sample that the reference has, the features first."""
+    # Customers age in proportion to time, and so do features that count from a customer's first event.
     stretch = max(1.0, (sample.now - reference.now) / reference.span) if reference.span else math.nan
-    found = [
+    feature_drifts = [
         _drift(name, values, reference.features[name], stretch, is_score=False)
         for name, values in sample.columns().items()
         if name in reference.features
     ]
-    return found + [
+    return feature_drifts + [
         _drift(name, values, reference.scores[name], stretch, is_score=True)
         for name, values in sample.scores.items()
         if name in reference.scores
     ]
 
 
-def furthest(found: Sequence[Drift]) -> list[Drift]:
-    """The same, those furthest beyond their limits, or nearest to them, first."""
-    return sorted(found, key=lambda each: each.worst.excess, reverse=True)
+def furthest(results: Sequence[Drift]) -> list[Drift]:
+    """The drifts ordered by their excess, the largest first."""
+    return sorted(results, key=lambda drift: drift.worst.excess, reverse=True)
 
 
 def _drift(
@@ -131,7 +131,7 @@ def _drift(
 
 
 def _limits(baseline: Baseline, live: Sketch, stretch: float) -> tuple[float, float, float]:
-    """Of the index, the distance and the sameness."""
+    """The limits of the index, the distance and the sameness."""
     before, differing = baseline.sketch, 1.0 - baseline.usual_sameness
     enough = min(before.total, live.total) >= LEAST_ROWS
     telling = enough and live.total * differing >= LEAST_DIFFERING
@@ -145,5 +145,5 @@ def _limits(baseline: Baseline, live: Sketch, stretch: float) -> tuple[float, fl
 
 
 def _number(distance: float) -> float:
-    """A distance, 0 where there is none because the reference is a constant."""
+    """A distance, or 0 where it is NaN because the reference is a constant."""
     return 0.0 if math.isnan(distance) else distance

@@ -1,4 +1,4 @@
-"""What the monitor's page shows of a report, as plain data: `serving.web.monitor` makes the page of it."""
+"""The content of the monitor's page as plain data, from which `serving.web.monitor` makes the page."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from training.monitoring.report import Report
 from training.monitoring.tables import number
 
 SHOWN = 25
-"""Columns whose drift is shown, those nearest to their limits first."""
+"""The number of columns whose drift is shown, those of the largest excess first."""
 
 
 def page_content(report: Report, action: Action) -> dict[str, Any]:
-    """The report and what it asks for; numbers with an interval are text, `columns` is how many may have drifted."""
+    """The report and the action; numbers with an interval are text, `columns` is the number of columns tested."""
     return {
         "step": action.step,
         "words": action.words,
         "now": report.now,
         "version": report.version,
-        "trained": report.trained,
+        "trained": report.training_time,
         "customers": report.customers,
         "events_since": report.events_since,
         "fault": report.fault,
-        "alarms": [asdict(each) for each in report.alarms],
+        "alarms": [asdict(alarm) for alarm in report.alarms],
         "columns": len(report.drifts),
-        "drifts": [_drift(each) for each in furthest(report.drifts)[:SHOWN]],
-        "realised": [_realised(each) for each in report.realised],
-        "volumes": [asdict(each) for each in report.volumes],
+        "drifts": [_drift(drift) for drift in furthest(report.drifts)[:SHOWN]],
+        "realised": [_realised(result) for result in report.realised],
+        "volumes": [asdict(volume) for volume in report.volumes],
     }
 
 

@@ -1,8 +1,7 @@
-"""Realised against predicted, without a record of predictions.
+"""Realised against predicted outcomes, without a record of predictions.
 
-The log is the truth and the fold the same at all times, so what a bundle would have answered at a past moment is
-replayed, scored, and held against what came of it. Only moments after the bundle's training count, and only those whose
-horizon is over.
+The features of past cutoffs are replayed from the log, scored by the bundle, and compared with the outcomes. Only
+cutoffs after the bundle's training count, and only those whose horizon is over (*ripened*).
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from training.monitoring.recalibration import mean_of, ratio_of_means, recalibra
 from training.monitoring.samples import LEAST_ROWS, STEP, Watched
 from training.rows.dataset import Slice
 from training.rows.labels import label
-from training.rows.schedule import visit_moments
+from training.rows.schedule import visit_times
 from training.targets import Calendar, Target
 
-MOMENTS = 12
-"""Moments that are looked back at, at most: what was long ago says little of now."""
+CUTOFFS = 12
+"""The most cutoffs that are replayed: older ones say little about the present."""
 
 LEAST_ANSWERS = 10
-"""Fewer rows of yes, or of no, than this say nothing of probabilities."""
+"""The least number of rows of yes, and of no, for a result."""
 
 DECILES = 10
 
@@ -38,7 +37,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Decile:
-    """A tenth of the rows, by probability: the mean that was predicted, and the share of yes that came."""
+    """A tenth of the rows, by probability: the mean probability, and the share of yes."""
 
     rows: int
     predicted: float
@@ -47,12 +46,12 @@ class Decile:
 
 @dataclass(frozen=True, slots=True)
 class Realised:
-    """One target of one bundle, on rows that have ripened at moments from `first` to `last`.
+    """One target of one bundle, on ripened rows with cutoffs from `first` to `last`.
 
-    `base_rate` is what was believed at the training, NaN when nothing was, `rate` what came. `slope`, `intercept` and
-    `shift` are those of `recalibration`. `loss_ratio` is the log loss over that of giving everyone the base rate: above
-    1 the model is worse than knowing nothing. `expected_ratio` is what the test at the training had found, NaN when
-    there was none.
+    `base_rate` is that of the training, NaN when there was none, `rate` the share of yes. `slope`, `intercept` and
+    `shift` are those of `recalibration`. `loss_ratio` is the log loss divided by that of the base rate for everyone:
+    above 1 the model is worse than the base rate. `expected_ratio` is the same ratio in the test of the training, NaN
+    when there was none.
     """
 
     target: str
@@ -72,23 +71,23 @@ class Realised:
 
 
 def ripened(fold: Fold, past: Past, target: Target, since: int, end: int) -> Slice | str:
-    """The rows of a target at moments from `since` on whose answers are known at `end`, or why they tell nothing yet.
+    """The rows of a target with cutoffs from `since` on whose answers are known at `end`, or why there are too few.
 
-    The newest such moment and others `STEP` apart before it, at most `MOMENTS`; of a target that is asked within visits
-    all moments in that time.
+    The cutoffs are the newest possible and others before it, `STEP` apart, at most `CUTOFFS`; for a target within
+    visits, all rows in that time.
     """
     if target.form != "probability":
         return f"its answer is no probability but {'an' if target.form == 'amount' else 'a'} {target.form}"
     newest = end - target.horizon
-    moments = [newest - STEP * back for back in range(MOMENTS) if newest - STEP * back >= since]
-    if not moments:
+    cutoffs = [newest - STEP * back for back in range(CUTOFFS) if newest - STEP * back >= since]
+    if not cutoffs:
         return f"the first answers ripen {duration_text(target.horizon)} after the training"
-    asked = target.moments
-    if isinstance(asked, Calendar):
-        snapshots = replay_profiles(fold, past, moments)
+    timing = target.timing
+    if isinstance(timing, Calendar):
+        snapshots = replay_profiles(fold, past, cutoffs)
     else:
-        first = max(since, newest - STEP * MOMENTS)
-        snapshots = replay_profiles_at(fold, past, lambda known: visit_moments(asked, known, first, newest))
+        first = max(since, newest - STEP * CUTOFFS)
+        snapshots = replay_profiles_at(fold, past, lambda known: visit_times(timing, known, first, newest))
     labels = label(target, past, snapshots, end)
     rows = Slice(snapshots.features, labels, past.people(snapshots.customer), snapshots.cutoff).where(labels >= 0)
     yes = int(rows.labels.sum())
@@ -102,7 +101,7 @@ def realised(
     target: str, version: str, rows: Slice, probabilities: Array, base_rate: float = math.nan,
     expected_ratio: float = math.nan,
 ) -> Realised:  # fmt: skip
-    """How these probabilities of ripened rows turned out. Without a base rate, that of the rows themselves is taken."""
+    """These probabilities against the outcomes of ripened rows. Without a base rate, the rate of the rows is used."""
     line = recalibrated(probabilities, rows.labels, rows.customer)
     rate = float(rows.labels.mean())
     known = np.full(len(rows), rate if math.isnan(base_rate) else base_rate)
@@ -114,7 +113,7 @@ def realised(
 
 
 def realised_of(target: str, watched: Watched, rows: Slice) -> Realised:
-    """How a bundle's probabilities of ripened rows turned out."""
+    """A bundle's probabilities against the outcomes of ripened rows."""
     rate, expected = (known.get(target, math.nan) for known in (watched.base_rates, watched.expected))
     return realised(target, watched.version, rows, given_by(watched, target, rows), rate, expected)
 
@@ -125,7 +124,7 @@ def given_by(watched: Watched, target: str, rows: Slice) -> Array:
 
 
 def losses(probabilities: Array, labels: NDArray[np.int8]) -> Array:
-    """-log(the probability given to what happened) of each row, float64[n]."""
+    """-log(probability of the actual outcome) of each row, float64[n]."""
     margins = log_odds(probabilities)
     return np.asarray(np.logaddexp(0.0, np.where(labels == 1, -margins, margins)))
 

@@ -1,9 +1,9 @@
-"""How far probabilities are from what came of them, with standard errors that know that rows of a customer are alike.
+"""The calibration of probabilities on outcomes, with standard errors that allow for correlated rows of a customer.
 
-The outcome is regressed on the log-odds that were predicted (Cox, 1958): a slope of 1 and an intercept of 0 are right
-probabilities, a slope below 1 says that they are too extreme, a negative one that they are the wrong way round. The
-*shift* is the intercept at slope 1, calibration in the large: by how much the log-odds are too low on average. Standard
-errors are of the sandwich with customers as clusters (Liang and Zeger, 1986).
+The outcome is regressed on the predicted log-odds (Cox, 1958). Calibrated probabilities have slope 1 and intercept 0; a
+slope below 1 means that they are too extreme, a negative one that their order is reversed. The *shift* is the intercept
+at slope 1 (calibration in the large): by how much the log-odds are too low on average. The standard errors are those of
+the sandwich estimator with customers as clusters (Liang and Zeger, 1986).
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from training.fitting.intervals import log_odds
 Array = NDArray[np.float64]
 
 LEVEL_DEVIATIONS = 1.959964
-"""Standard errors to either side of the intervals that are shown: 95 %."""
+"""Standard errors to either side of a 95 % interval."""
 
 PRIOR_DEVIATION = 10.0
-"""Slope and intercept are believed to be within so much of 1 and 0: rows that a line parts without an error would
-otherwise have none."""
+"""The prior standard deviation of slope and intercept around 1 and 0; without it, perfectly separated rows would have
+no finite slope."""
 
 _ROUNDS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Recalibration:
-    """The line from predicted to true log-odds; the intervals are of 95 %."""
+    """The line from predicted to true log-odds, with 95 % intervals."""
 
     slope: Figure
     intercept: Figure
@@ -47,7 +47,7 @@ def recalibrated(probabilities: Array, labels: NDArray[np.int8], customer: NDArr
 
 
 def ratio_of_means(above: Array, below: Array, customer: NDArray[np.int32]) -> Figure:
-    """The mean of `above` over the mean of `below`, row by row of the same customers; linearised for its interval."""
+    """The mean of `above` divided by the mean of `below`, of the same rows; its interval comes from linearisation."""
     ratio = float(above.mean() / below.mean())
     return _figure(ratio, float(np.sqrt(_clustered((above - ratio * below)[:, None], customer)[0, 0])) / below.sum())
 
@@ -58,7 +58,7 @@ def mean_of(values: Array, customer: NDArray[np.int32]) -> Figure:
 
 
 def standard_error(figure: Figure) -> float:
-    """The standard error that the interval of a figure was made of."""
+    """The standard error of a figure, from its interval."""
     return (figure.high - figure.low) / (2.0 * LEVEL_DEVIATIONS)
 
 
@@ -67,7 +67,7 @@ def _regression(
 ) -> tuple[Array, Array]:
     """Logistic regression by Newton's method: coefficients and their standard errors, each float64[columns].
 
-    `prior` are what the coefficients are believed to be.
+    `prior` are the prior means of the coefficients.
     """
     believed = np.array(prior, np.float64)
     tightness = np.eye(design.shape[1]) / PRIOR_DEVIATION**2
@@ -77,7 +77,7 @@ def _regression(
         slopes = design * (given * (1.0 - given))[:, None]
         curvature = design.T @ slopes + tightness
         step = np.linalg.solve(curvature, design.T @ (answers - given) - tightness @ (coefficients - believed))
-        # A full step may leap over the optimum where the curve is flat; half the log-odds' unit at most is safe.
+        # A full step may overshoot the optimum where the curve is flat; a step of at most 2 in log-odds is safe.
         coefficients += step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
         if float(np.abs(step).max()) < 1e-9:
             break
@@ -87,10 +87,10 @@ def _regression(
 
 
 def _clustered(contributions: Array, customer: NDArray[np.int32]) -> Array:
-    """The variance of the sum of rows, float64[k, k], when those of one customer go together."""
+    """The variance of the sum of rows, float64[k, k], clustered by customer."""
     index = np.unique(customer, return_inverse=True)[1]
     clusters = int(index.max()) + 1
-    sums = np.column_stack([np.bincount(index, weights=each, minlength=clusters) for each in contributions.T])
+    sums = np.column_stack([np.bincount(index, weights=column, minlength=clusters) for column in contributions.T])
     return np.asarray(sums.T @ sums * (clusters / max(clusters - 1, 1)))
 
 

@@ -1,4 +1,4 @@
-"""What monitoring found, as objects and as JSON."""
+"""The report of monitoring, as objects and as JSON."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ AlarmKind = Literal["drift", "calibration", "quality", "volume", "bundle"]
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Something that a person, or `decide`, should act on.
+    """A result beyond its limit, for a person, or `decide`, to act on.
 
-    `subject` is a feature, a target or a kind of events; `value` crossed `threshold`. `since` is the moment,
-    microseconds, of the first report in a row that said so. `meaning` says what it is, `advice` what to do.
+    `subject` is a feature, a target or a kind of events; `value` crossed `threshold`. `since` is the time, microseconds
+    UTC, of the first of the consecutive reports with this alarm. `meaning` describes it, `advice` says what to do.
     """
 
     kind: AlarmKind
@@ -34,18 +34,18 @@ class Alarm:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """One look at a bundle at the moment `now`; it was trained at `trained`, both microseconds.
+    """The report on a bundle as of `now`; it was trained as of `training_time`, both microseconds UTC.
 
-    `drifts` are of every feature and score; `realised` of every target that has ripened rows, `previous` the same of
-    the champion before it on the same rows, and `over_previous` by how much the log loss is above that one's.
-    `events_before` had been received when the bundle was trained, `events_since` came later. `unjudged` says of each
-    target without ripened rows why there are none. `fault` says why the bundle cannot be used, and `damaged` whether
-    that is because its files are not what was written; then there is nothing but `volumes` and `alarms`.
+    `drifts` are those of every feature and score; `realised` those of every target with ripened rows, `previous` the
+    same of the previous champion on the same rows, and `over_previous` the log loss less that of the previous champion.
+    `events_before` is the number of events received by the training, `events_since` of those received later. `unjudged`
+    says why a target has no ripened rows. `fault` says why the bundle cannot be used, and `damaged` whether that is
+    because its files have changed; the report then has only `volumes` and `alarms`.
     """
 
     now: int
     version: str
-    trained: int
+    training_time: int
     customers: int = 0
     events_before: int = 0
     events_since: int = 0
@@ -61,39 +61,43 @@ class Report:
 
     @property
     def age_days(self) -> float:
-        """How long ago the bundle was trained, in days of the log."""
-        return (self.now - self.trained) / DAY
+        """The time since the bundle was trained, in days of the log."""
+        return (self.now - self.training_time) / DAY
 
     def of(self, kind: AlarmKind) -> list[Alarm]:
         """The alarms of one kind."""
         return [alarm for alarm in self.alarms if alarm.kind == kind]
 
     def to_json(self) -> dict[str, Any]:
-        """The report as JSON values; numbers that are not finite are left as they are."""
+        """The report as JSON values; numbers that are not finite stay as they are."""
         features, scores = (
-            {each.name: asdict(each) | {"drifted": each.drifted} for each in self.drifts if each.is_score == is_score}
+            {
+                drift.name: asdict(drift) | {"drifted": drift.drifted}
+                for drift in self.drifts
+                if drift.is_score == is_score
+            }
             for is_score in (False, True)
         )
         return {
             "now": self.now,
             "version": self.version,
-            "trained": self.trained,
+            "trained": self.training_time,
             "customers": self.customers,
             "events_before": self.events_before,
             "events_since": self.events_since,
             "features": features,
             "scores": scores,
-            "realised": {each.target: asdict(each) for each in self.realised},
-            "previous": {each.target: asdict(each) for each in self.previous},
+            "realised": {result.target: asdict(result) for result in self.realised},
+            "previous": {result.target: asdict(result) for result in self.previous},
             "over_previous": {name: asdict(figure) for name, figure in self.over_previous.items()},
-            "volumes": {each.kind: asdict(each) for each in self.volumes},
+            "volumes": {volume.kind: asdict(volume) for volume in self.volumes},
             "unjudged": dict(self.unjudged),
             "fault": self.fault,
             "damaged": self.damaged,
-            "alarms": [asdict(each) for each in self.alarms],
+            "alarms": [asdict(alarm) for alarm in self.alarms],
         }
 
 
 def since_of(content: Mapping[str, Any]) -> dict[tuple[str, str], int]:
-    """Since when each alarm of an earlier report, as JSON, has stood, by kind and subject."""
-    return {(each["kind"], each["subject"]): each["since"] for each in content.get("alarms", ())}
+    """The `since` of each alarm of an earlier report, given as JSON, by kind and subject."""
+    return {(alarm["kind"], alarm["subject"]): alarm["since"] for alarm in content.get("alarms", ())}

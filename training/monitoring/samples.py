@@ -1,4 +1,4 @@
-"""What is looked at: the customers with a recent sign of life, as a bundle saw or would have seen them at a moment."""
+"""The sample that is monitored: the recently active customers, with their features and scores as of a cutoff."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from training.rows.labels import WITHDRAWN
 from training.targets import Target
 
 RECENT_DAYS = 28
-"""Customers are looked at for so many days after their last sign of life: who is silent hides what is new."""
+"""The days after their last event for which customers are monitored: inactive customers would hide recent changes."""
 
 STEP = days(6)
-"""Between two earlier moments; no whole number of weeks, so that they fall on every day of the week."""
+"""The distance of two cutoffs; no whole number of weeks, so that they fall on every day of the week."""
 
 EARLIER = 7
-"""Earlier moments that a reference compares itself with, at most."""
+"""The most earlier cutoffs with which a reference is compared."""
 
 LEAST_ROWS = 100
-"""Fewer customers than this tell nothing of a distribution."""
+"""The least number of customers for a distribution."""
 
 MOST_ROWS = 50_000
-"""More customers than this tell nothing more; so many are taken at even distances."""
+"""The most customers of a sample; of more, so many are selected at even distances."""
 
 
 class Scores(Protocol):
-    """What answers one target: with a probability, or an amount."""
+    """A model that answers one target with a probability or an amount."""
 
     def score_many(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """float32[n, features] -> float64[n]."""
@@ -47,9 +47,9 @@ class Scores(Protocol):
 
 @dataclass(frozen=True)
 class Watched:
-    """What is watched of a bundle: its scorers, and what was believed of each when it was trained, at `now`.
+    """The part of a bundle that is monitored: its scorers, and the results of its training, as of `now`.
 
-    `base_rates` are shares of yes; `expected` is the log loss of each test over that of its base rate, where known.
+    `base_rates` are shares of yes; `expected` is the log loss of a test divided by that of the base rate.
     """
 
     version: str
@@ -60,7 +60,7 @@ class Watched:
 
     @staticmethod
     def of(bundle: Bundle) -> Watched:
-        """The part of `bundle` that is watched."""
+        """The part of `bundle` that is monitored."""
         cards = {
             name: card
             for name, card in bundle.manifest.targets.items()
@@ -77,8 +77,8 @@ class Watched:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """The customers at a moment: `features` float32[n, f] in the order of `names`, `scores` float64 by target, each of
-    the customers that the target is asked of."""
+    """The customers as of `now`: `features` float32[n, f] in the order of `names`, and `scores` float64 by target, for
+    the customers in the target's scope."""
 
     now: int
     names: tuple[str, ...]
@@ -94,18 +94,18 @@ class Sample:
 
 
 def entropy(rate: float) -> float:
-    """The log loss of giving everyone this probability, when it is the share of yes."""
+    """The log loss of the share of yes as everyone's probability."""
     return -rate * math.log(rate) - (1.0 - rate) * math.log1p(-rate)
 
 
 def samples(
-    fold: Fold, past: Past, moments: Sequence[int], targets: Mapping[str, Target], scorers: Mapping[str, Scores]
+    fold: Fold, past: Past, cutoffs: Sequence[int], targets: Mapping[str, Target], scorers: Mapping[str, Scores]
 ) -> list[Sample]:
-    """The customers with a sign of life in the `RECENT_DAYS` before each of the moments, as known then, and scored."""
-    snapshots = replay_profiles(fold, past, moments)
+    """The scored customers with an event in the `RECENT_DAYS` before each of the cutoffs, as known then."""
+    snapshots = replay_profiles(fold, past, cutoffs)
     recent = snapshots.features[:, fold.index["days_since_last"]] <= RECENT_DAYS
     recent &= ~(snapshots.features[:, fold.index[WITHDRAWN]] > 0)
-    return [_sample(snapshots, moment, recent, targets, scorers) for moment in moments]
+    return [_sample(snapshots, moment, recent, targets, scorers) for moment in cutoffs]
 
 
 def _sample(
@@ -119,7 +119,7 @@ def _sample(
     columns = dict(zip(snapshots.names, features.T, strict=True))
     scores = {}
     for name, target in targets.items():
-        # A stage is answered by several numbers, and each of them by what the features say.
+        # The answer of a stage is several numbers, whose drift would only repeat that of the features.
         if name in scorers and target.form != "stage":
             asked = np.broadcast_to(target.scope.evaluate(columns), len(features)).astype(bool)
             scores[name] = scorers[name].score_many(np.ascontiguousarray(features[asked]))
@@ -129,24 +129,24 @@ def _sample(
 def reference_of(
     fold: Fold, past: Past, now: int, targets: Mapping[str, Target], scorers: Mapping[str, Scores], seed: int = 0
 ) -> Reference:
-    """What the shop is like at `now`, when these scorers were trained, and how far from it earlier moments are.
+    """The distributions as of `now`, when these scorers were trained, and their distances from earlier cutoffs.
 
-    What was received after `now` changes nothing. The seed draws customers where there are too many to look at all.
+    Events received after `now` do not count. The seed draws a sample where there are too many customers.
     """
     chosen = sample(past, EARLIER + 1, seed)
     start = min((int(part["received"].min()) for part in chosen.parts if len(part)), default=now)
-    moments = [now - STEP * back for back in range(EARLIER + 1) if back == 0 or now - STEP * back > start]
-    newest, *earlier = samples(fold, chosen, moments, targets, scorers)
-    earlier = [each for each in earlier if len(each) >= LEAST_ROWS]
-    before = [each.columns() for each in earlier]
+    cutoffs = [now - STEP * back for back in range(EARLIER + 1) if back == 0 or now - STEP * back > start]
+    newest, *earlier = samples(fold, chosen, cutoffs, targets, scorers)
+    earlier = [sampled for sampled in earlier if len(sampled) >= LEAST_ROWS]
+    before = [sampled.columns() for sampled in earlier]
     features = {
         name: _baseline(values, [columns[name] for columns in before]) for name, values in newest.columns().items()
     }
     scores = {
-        name: _baseline(values, [each.scores[name] for each in earlier if len(each.scores[name]) >= LEAST_ROWS])
+        name: _baseline(values, [other.scores[name] for other in earlier if len(other.scores[name]) >= LEAST_ROWS])
         for name, values in newest.scores.items()
     }
-    span = now - min((each.now for each in earlier), default=now)
+    span = now - min((sampled.now for sampled in earlier), default=now)
     return Reference(now, span, features, scores)
 
 
@@ -154,7 +154,7 @@ def _baseline(
     values: NDArray[np.float32] | NDArray[np.float64], earlier: Sequence[NDArray[np.float32] | NDArray[np.float64]]
 ) -> Baseline:
     sketch = Sketch.reference(values)
-    before = [Sketch.of(each, sketch.edges) for each in earlier]
-    indices, distances = [psi(sketch, each) for each in before], [wasserstein(sketch, each) for each in before]
-    usual_sameness = max(sameness(each) for each in (values, *earlier))
+    before = [Sketch.of(column, sketch.edges) for column in earlier]
+    indices, distances = [psi(sketch, other) for other in before], [wasserstein(sketch, other) for other in before]
+    usual_sameness = max(sameness(column) for column in (values, *earlier))
     return Baseline(sketch, max(indices, default=math.nan), max(distances, default=math.nan), usual_sameness)

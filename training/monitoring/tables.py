@@ -1,4 +1,4 @@
-"""A report as tables for people: title, columns, and rows of texts and whole numbers."""
+"""A report as tables for the terminal: title, columns, and rows of texts and whole numbers."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ Rows = list[tuple[str | int, ...]]
 Table = tuple[str, tuple[str, ...], Rows]
 
 SHOWN = 15
-"""Columns that are shown at most, those nearest to their limits first."""
+"""The most columns that are shown, those of the largest excess first."""
 
 
 def tables(report: Report) -> Iterator[Table]:
-    """What there is to see, the alarms last: they stand above the prompt."""
+    """The tables of the report; the alarms are last, so that they are next to the prompt."""
     if report.drifts:
         yield _drifts(report)
     if report.realised:
         yield _realised(report)
         yield _deciles(report)
     if report.unjudged:
-        yield "not judged by what came of it", ("target", "why"), list(report.unjudged.items())
+        yield "not yet compared with outcomes", ("target", "why"), list(report.unjudged.items())
     if report.volumes:
         yield _volumes(report)
-    rows: Rows = [(each.kind, each.subject, f"{each.meaning} {each.advice}") for each in report.alarms]
+    rows: Rows = [(alarm.kind, alarm.subject, f"{alarm.meaning} {alarm.advice}") for alarm in report.alarms]
     yield f"{len(rows) or 'no'} alarm{'' if len(rows) == 1 else 's'}", ("kind", "subject", "what it means"), rows
 
 
@@ -35,38 +35,38 @@ def _drifts(report: Report) -> Table:
     shown = furthest(report.drifts)[:SHOWN]
     title = (
         f"drift since the training: {len(shown)} of {len(report.drifts)} features and scores of {report.customers:,} "
-        "customers with a recent sign of life, those nearest to their limits first"
+        "recently active customers, those nearest to their limits or furthest beyond first"
     )
-    return title, ("column", "measure", "found", "limit", "mean", "was"), [_drift(each) for each in shown]
+    return title, ("column", "measure", "value", "limit", "mean", "mean before"), [_drift(drift) for drift in shown]
 
 
-def _drift(each: Drift) -> tuple[str | int, ...]:
-    worst = each.worst
-    name = f"score of {each.name}" if each.is_score else each.name
-    what = f"{worst.short}: DRIFTED" if each.drifted else worst.short
-    return name, what, number(worst.value), number(worst.limit), _mean(each.mean), _mean(each.mean_before)
+def _drift(drift: Drift) -> tuple[str | int, ...]:
+    worst = drift.worst
+    name = f"score of {drift.name}" if drift.is_score else drift.name
+    what = f"{worst.short}: DRIFTED" if drift.drifted else worst.short
+    return name, what, number(worst.value), number(worst.limit), _mean(drift.mean), _mean(drift.mean_before)
 
 
 def _mean(value: float) -> str:
-    """A mean in as little room as tells it from another."""
+    """A mean with three digits, or all digits before the decimal point."""
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _realised(report: Report) -> Table:
-    title = "realised against predicted, on moments after the training whose answers are known"
+    title = "realised against predicted, at cutoffs after the training whose outcomes are known"
     columns = ("target", "bundle", "rows", "customers", "yes", "slope", "shift of log-odds", "log loss over base rate")
-    return title, columns, [_line(each) for each in (*report.realised, *report.previous)]
+    return title, columns, [_line(result) for result in (*report.realised, *report.previous)]
 
 
-def _line(each: Realised) -> tuple[str | int, ...]:
-    numbers = (str(each.slope), str(each.shift), str(each.loss_ratio))
-    return each.target, each.version, each.rows, each.customers, f"{each.rate:.1%}", *numbers
+def _line(result: Realised) -> tuple[str | int, ...]:
+    numbers = (str(result.slope), str(result.shift), str(result.loss_ratio))
+    return result.target, result.version, result.rows, result.customers, f"{result.rate:.1%}", *numbers
 
 
 def _deciles(report: Report) -> Table:
     rows: Rows = [
-        (each.target, *(f"{part.predicted:.0%} {part.realised.value:.0%}" for part in each.deciles))
-        for each in report.realised
+        (result.target, *(f"{part.predicted:.0%} {part.realised.value:.0%}" for part in result.deciles))
+        for result in report.realised
     ]
     widest = max(map(len, rows)) - 1
     filled: Rows = [row + ("",) * (widest + 1 - len(row)) for row in rows]
@@ -75,12 +75,12 @@ def _deciles(report: Report) -> Table:
 
 def _volumes(report: Report) -> Table:
     rows: Rows = [
-        (each.kind, each.week, each.lowest, each.highest, "TOO FEW" if each.fell else "TOO MANY" if each.rose else "")
-        for each in report.volumes
+        (part.kind, part.week, part.lowest, part.highest, "TOO FEW" if part.fell else "TOO MANY" if part.rose else "")
+        for part in report.volumes
     ]
     return "events in the last 7 days", ("kind", "now", "usually from", "to", ""), rows
 
 
 def number(value: float) -> str:
-    """A number with two decimals; nothing where there is none, or no limit yet."""
+    """A number with two decimals; empty where it is not finite, such as a limit that is not known yet."""
     return f"{value:.2f}" if math.isfinite(value) else ""

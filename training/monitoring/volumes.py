@@ -1,6 +1,6 @@
-"""How much comes in: events of each kind in the newest week, beside the weeks before it.
+"""Volumes: the number of events of each kind in the newest week, compared with the weeks before it.
 
-A tracker that fell silent, or sends everything twice, shows here within a week, before any feature has moved far.
+A tracker that stopped, or sends everything twice, shows here within a week, before features have changed much.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from features.replay.snapshots import Past
 WEEK = days(7)
 
 WEEKS = 8
-"""Weeks that the newest one is compared with, at most."""
+"""The most weeks with which the newest one is compared."""
 
 LEAST_WEEKS = 4
-"""Fewer weeks than this do not tell what is usual."""
+"""The least number of earlier weeks for a comparison."""
 
 TIMES = 2.0
-"""A week may have so many times what the others have at most, or the others at least so many times it."""
+"""The factor to the lowest and from the highest earlier week within which a week is normal."""
 
 DEVIATIONS = 4.0
-"""Standard deviations of a Poisson number that are still taken for chance."""
+"""The number of standard deviations of a Poisson variable that counts as chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """One kind of events: how many in the newest week, and the limits.
+    """One kind of events: their number in the newest week, and the limits.
 
-    `lowest` and `highest` are of the weeks before it without the emptiest and the fullest: one odd week, such as the
-    first after a source fell silent, is not yet what is usual.
+    `lowest` and `highest` are those of the weeks before it, without the emptiest and the fullest one, so that a single
+    unusual week, such as the first after a source stopped, does not become the norm.
     """
 
     kind: str
@@ -56,19 +56,19 @@ class Volume:
 
 
 def volumes(past: Past, now: int) -> list[Volume]:
-    """Every kind that came for more than `LEAST_WEEKS` weeks, the newest included, by number.
+    """The volume of every kind with events for more than `LEAST_WEEKS` weeks, the newest included, most frequent first.
 
-    A kind that came later than the others is held against its own weeks: a source that was added is no fault.
+    A kind is compared only with the weeks since its first event, so that a new source is no fault.
     """
     start = min((int(part["received"].min()) for part in past.parts if len(part)), default=now)
     counts = _weekly(past, now, int(min(WEEKS + 1, (now - start) // WEEK)))
     known = [(kind, np.trim_zeros(counts[kind], "f")) for kind in Kind if counts[kind].any()]
-    found = [_volume(kind, weeks) for kind, weeks in known if len(weeks) > LEAST_WEEKS]
-    return sorted(found, key=lambda each: -each.highest)
+    results = [_volume(kind, weeks) for kind, weeks in known if len(weeks) > LEAST_WEEKS]
+    return sorted(results, key=lambda volume: -volume.highest)
 
 
 def events_until(past: Past, moment: int) -> int:
-    """How many events had been received by a moment."""
+    """The number of events that had been received by the time `moment`."""
     return sum(int((part["received"] <= moment).sum()) for part in past.parts)
 
 

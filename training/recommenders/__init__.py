@@ -1,1 +1,1 @@
-"""The recommender fitted (`item_item`), ranked on what customers bought next (`evaluation`), chosen (`selection`)."""
+"""Training of the recommender: fitting (`item_item`), `evaluation` on later purchases, and `selection`."""

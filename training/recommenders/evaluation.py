@@ -1,8 +1,8 @@
-"""How good the recommender is: trained before a cutoff, judged by what customers bought next.
+"""The evaluation of the recommender: fitted before a cutoff, judged by the purchases after it.
 
-The customers are those known at the cutoff who bought something in the `HORIZON` after it. What they bought is looked
-for among the first `PLACES` of the full catalogue, ranked from what their states at the cutoff remember, which is all
-that the server has. Items bought before may be recommended: a grocery's customers come back for the same milk.
+The customers are those known at the cutoff who bought something in the `HORIZON` after it. Their purchases are looked
+up among the first `PLACES` items of the full catalogue, ranked from their states at the cutoff, as in the server. Items
+bought before may be recommended, because customers of a grocery buy the same items again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from training.rows.dataset import consenting
 PLACES = 20
 HORIZON = days(7)
 MOST = 20_000
-"""Customers judged at most, drawn by the seed."""
+"""The most customers of an evaluation, drawn by the seed."""
 
 METRICS = ("ndcg_at_20", "recall_at_20")
 
@@ -39,10 +39,10 @@ PRIORS = (0.001, 0.03, 0.3)
 
 @dataclass(frozen=True, eq=False)
 class RankingEvaluation:
-    """What one test of the recommender found.
+    """The result of one test of the recommender.
 
-    `figures[model][metric]` for the recommender and its baselines; `over[baseline][metric]` is the difference, and
-    `ratio` the recommender's NDCG over that of popularity. `settings` is how it was fitted.
+    `figures` are by model and metric, for the recommender and its baselines; `over[baseline][metric]` is the difference
+    from a baseline, and `ratio` the recommender's NDCG divided by that of popularity. `settings` are those of its fit.
     """
 
     customers: int
@@ -56,9 +56,9 @@ class RankingEvaluation:
 
 @dataclass(frozen=True, eq=False)
 class _Question:
-    """Customers at a cutoff, what they are remembered by, and what they bought in the horizon after it.
+    """Customers at a cutoff, the recent items in their states, and the items bought in the horizon after it.
 
-    `people` are the profiles they turned out to belong to.
+    `people` are their profiles at the end of the log.
     """
 
     known: Histories
@@ -69,7 +69,7 @@ class _Question:
     bought: list[set[str]]
 
     def truths(self, recommender: ItemItem) -> list[set[int]]:
-        """What each customer bought as indexes into the catalogue; products that it lacks are misses, each its own."""
+        """The items each customer bought, as indexes into the catalogue; items that it lacks get negative indexes."""
         new = {name: -2 - number for number, name in enumerate(sorted(set().union(*self.bought)))}
         return [{new[n] if (i := recommender.index(n)) is None else i for n in names} for names in self.bought]
 
@@ -77,9 +77,9 @@ class _Question:
 def evaluate_recommender(
     fold: Fold, past: Past, names: Sequence[str], end: int, seed: int, settings: NeighbourSettings | None = None
 ) -> RankingEvaluation | None:
-    """The recommender of a week ago beside popularity and each customer's own usual, all as of then.
+    """The recommender as of a week ago, beside popularity and each customer's most frequent items, as of then.
 
-    None when nobody known a week ago bought an item since.
+    None when no customer known a week ago has bought an item since.
     """
     asked = _question(fold, past, names, end, seed)
     if asked is None:
@@ -96,9 +96,9 @@ def evaluate_recommender(
 
 
 def best_settings(fold: Fold, past: Past, names: Sequence[str], end: int, seed: int) -> NeighbourSettings:
-    """The weights of neighbours and of popularity that would have been best a week before the week that is judged.
+    """The weights of neighbours and of popularity that were best in the week before the week of the evaluation.
 
-    The default when nobody bought anything in that week.
+    The defaults when nobody bought anything in that week.
     """
     asked = _question(fold, past, names, end - HORIZON, seed)
     if asked is None:
@@ -142,7 +142,7 @@ def _bought_next(past: Past, cutoff: int) -> dict[int, set[int]]:
 
 
 def _buys(events: NDArray[np.void], cutoff: int) -> NDArray[np.bool_]:
-    """Which events are a purchase of an item in the horizon after the cutoff."""
+    """Which events are purchases of an item in the horizon after the cutoff."""
     after = (events["at"] > cutoff) & (events["at"] <= cutoff + HORIZON)
     buys: NDArray[np.bool_] = after & (events["kind"] == int(PURCHASED_ITEM)) & (events["item"] >= 0)
     return buys
@@ -151,8 +151,8 @@ def _buys(events: NDArray[np.void], cutoff: int) -> NDArray[np.bool_]:
 def _usual(
     asked: _Question, recommender: ItemItem, names: Sequence[str], popular: NDArray[np.int32]
 ) -> NDArray[np.int32]:
-    """What each customer bought most often in the whole log, then what is popular: a baseline with a longer memory
-    than any state has."""
+    """The items each customer bought most often in the whole log, then the popular ones: a baseline with a longer
+    memory than any state has."""
     ranked = np.full((len(asked.customers), PLACES), -1, np.int32)
     known = asked.known
     for row, index in enumerate(np.searchsorted(known.customers, asked.customers).tolist()):
@@ -160,8 +160,8 @@ def _usual(
         items = events["item"][(events["kind"] == int(PURCHASED_ITEM)) & (events["item"] >= 0)]
         codes, counts = np.unique(items, return_counts=True)
         usual = [recommender.index(names[code]) for code in codes[np.argsort(-counts, kind="stable")][:PLACES].tolist()]
-        often = [each for each in usual if each is not None]
-        best = (often + [each for each in popular.tolist() if each not in often])[:PLACES]
+        often = [item for item in usual if item is not None]
+        best = (often + [item for item in popular.tolist() if item not in often])[:PLACES]
         ranked[row, : len(best)] = best
     return ranked
 
@@ -179,8 +179,8 @@ def _judged(
     }
     weights = np.concatenate(list(resamplings(asked.people, seed, REPLICATES)))
     shares = weights / weights.sum(axis=1, keepdims=True)
-    samples = {name: {key: shares @ each for key, each in by.items()} for name, by in values.items()}
-    means = {name: {key: float(each.mean()) for key, each in by.items()} for name, by in values.items()}
+    samples = {name: {key: shares @ scores for key, scores in by.items()} for name, by in values.items()}
+    means = {name: {key: float(scores.mean()) for key, scores in by.items()} for name, by in values.items()}
     model, *others = rankings
     figures = {name: {key: Figure.of(means[name][key], samples[name][key]) for key in METRICS} for name in rankings}
     over = {
@@ -202,7 +202,7 @@ def _judged(
 def ranking_values(
     ranked: NDArray[np.int32], truths: Sequence[set[int]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """NDCG and recall of each row of `ranked` (int32[n, places], -1 for none) against what was bought.
+    """NDCG and recall of each row of `ranked` (int32[n, places], -1 for none) against the items bought.
 
     NDCG (Jarvelin and Kekalainen, 2002): a hit at place k counts 1 / log2(k + 1), relative to the best order possible.
     Recall: the share of the items bought that were listed.

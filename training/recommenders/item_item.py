@@ -1,9 +1,9 @@
 """Fitting the recommender: item-item collaborative filtering on baskets and visits.
 
-Items that are bought in one basket, or looked at in one visit, are neighbours; how near is the cosine of the two items
-over all baskets and visits (Linden, Smith and York, 2003), shrunk where the evidence is thin, recent ones counting
-more. An item's nearness to itself is how often those who bought it buy it again soon. Popularity, recent purchases
-counting more, decides where neighbours have nothing to say.
+Items that are bought in one basket, or looked at in one visit, are neighbours. Their similarity is the cosine of the
+two items over all baskets and visits (Linden, Smith and York, 2003), shrunk where there are few, with recent ones
+counting more. An item's similarity to itself is the share of its buyers who buy it again soon. Where there are no
+neighbours, popularity decides, with recent purchases counting more.
 """
 
 from __future__ import annotations
@@ -30,22 +30,23 @@ from features.replay.replay import Histories
 from models.recommenders.item_item import ItemItem, Neighbours
 
 LOOKS = (ITEM_VIEW, ITEM_CLICK, WISHLIST_ADD, CART_ADD)
-"""Kinds of event that show interest in an item short of buying it."""
+"""Kinds of event that show interest in an item without buying it."""
 
 
 class NoPurchases(ValueError):
-    """There is nothing to learn what goes with what from."""
+    """The log has no events with items, from which a recommender could be fitted."""
 
 
 @dataclass(frozen=True)
 class NeighbourSettings:
-    """How the recommender is fitted.
+    """The settings of the fit.
 
     An item needs `least` customers who bought or looked at it to have neighbours; it keeps the nearest `neighbours`.
-    A basket or visit counts half after `half_life`, an item's popularity after `popularity_half_life`. A visit ends
-    after a pause of `pause`, and weighs `look` of a basket. `shrink` is added to the denominator of the cosine.
-    Neighbours weigh `near` of their cosine, beside a nearness to oneself that is a probability, and popularity `prior`;
-    how much either should, differs from shop to shop, and is found by `training.recommenders.evaluation.best_settings`.
+    A basket or visit counts half after `half_life`, an item's popularity after `popularity_half_life`. A repeated
+    purchase within `repeat_within` counts as buying again. A visit ends after a pause of `pause`, and weighs `look` of
+    a basket. `shrink` is added to the denominator of the cosine. A neighbour weighs `near` times its cosine (an item as
+    its own neighbour weighs the probability of buying it again), and popularity weighs `prior`. The best `near` and
+    `prior` differ from shop to shop (`training.recommenders.evaluation.best_settings`).
     """
 
     least: int = 5
@@ -62,7 +63,7 @@ class NeighbourSettings:
 
 @dataclass(frozen=True, eq=False)
 class _Touches:
-    """Item touches in order of customer and time: whose, when, which item, and the index of their basket or visit."""
+    """Touched items ordered by customer and time: customer, time, item, and the index of the basket or visit."""
 
     customer: NDArray[np.int32]
     at: NDArray[np.int64]
@@ -73,9 +74,9 @@ class _Touches:
 def fit_recommender(
     histories: Histories, names: Sequence[str], now: int, settings: NeighbourSettings | None = None
 ) -> ItemItem:
-    """The recommender as of `now`, from events of `histories` alone; `names` are the items' names by code.
+    """The recommender as of `now`, from the events of `histories`; `names` are the items' names by code.
 
-    Its catalogue is every item that was ever bought or looked at. Raises `NoPurchases` when there is none.
+    Its catalogue are all items that were ever bought or looked at. Raises `NoPurchases` when there are none.
     """
     chosen = settings or NeighbourSettings()
     bought = _baskets(histories)
@@ -99,17 +100,17 @@ def fit_recommender(
 
 
 def weighed(recommender: ItemItem, near: float, prior: float) -> ItemItem:
-    """The same recommender with its neighbours' weights, but not those of items to themselves, times `near`."""
-    found = recommender.neighbours
-    source = np.repeat(np.arange(len(recommender.items)), np.diff(found.starts))
-    weights = np.where(found.items == source, found.weights, np.float32(near) * found.weights)
-    return ItemItem(recommender.items, replace(found, weights=weights), recommender.popularity, prior)
+    """The same recommender with the weights of neighbours, except those of items to themselves, times `near`."""
+    neighbours = recommender.neighbours
+    source = np.repeat(np.arange(len(recommender.items)), np.diff(neighbours.starts))
+    weights = np.where(neighbours.items == source, neighbours.weights, np.float32(near) * neighbours.weights)
+    return ItemItem(recommender.items, replace(neighbours, weights=weights), recommender.popularity, prior)
 
 
 def _chosen(
     histories: Histories, kinds: Sequence[Kind]
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
-    """Customer, time and item of events of these kinds that name an item, in order of customer and time."""
+    """Customer, time and item of the events of these kinds that name an item, ordered by customer and time."""
     events = histories.events
     kept = events[np.isin(events["kind"], [int(kind) for kind in kinds]) & (events["item"] != NO_CODE)]
     order = np.lexsort((kept["at"], kept["customer"]))
@@ -117,14 +118,14 @@ def _chosen(
 
 
 def _baskets(histories: Histories) -> _Touches:
-    """Products bought; those of one customer at one moment are one basket."""
+    """The items bought; those of one customer at the same time are one basket."""
     customer, at, item = _chosen(histories, (PURCHASED_ITEM,))
     first = _changes(customer) | _changes(at)
     return _Touches(customer, at, item, np.cumsum(first) - 1)
 
 
 def _visits(histories: Histories, pause: int) -> _Touches:
-    """Products looked at; those of one customer without a longer pause between are one visit."""
+    """The items looked at; those of one customer without a pause longer than `pause` are one visit."""
     customer, at, item = _chosen(histories, LOOKS)
     first = _changes(customer)
     first[1:] |= np.diff(at) > pause
@@ -139,7 +140,7 @@ def _changes(values: NDArray[np.generic]) -> NDArray[np.bool_]:
 
 
 def _fading(at: NDArray[np.int64], now: int, half_life: int) -> NDArray[np.float64]:
-    """Weight of each moment: 1 at `now`, half of it a half-life before."""
+    """The weight of each time: 1 at `now`, and half for each half-life before."""
     weights: NDArray[np.float64] = 0.5 ** (np.maximum(now - at, 0) / half_life)
     return weights
 
@@ -147,7 +148,7 @@ def _fading(at: NDArray[np.int64], now: int, half_life: int) -> NDArray[np.float
 def _groups(
     touches: _Touches, place: NDArray[np.int64], now: int, weight: float, settings: NeighbourSettings
 ) -> sparse.csr_matrix:
-    """Baskets or visits by items: the square root of what the group counts, once for each item in it."""
+    """The matrix of baskets or visits by items: the square root of the group's weight for each item in it."""
     number = int(touches.group[-1]) + 1 if len(touches.group) else 0
     items = place[touches.item]
     known = items >= 0
@@ -159,17 +160,17 @@ def _groups(
 
 
 def _popularity(touches: _Touches, place: NDArray[np.int64], now: int, half_life: int) -> NDArray[np.float32]:
-    """How much each item was taken lately; the most popular is 1."""
+    """The recent popularity of each item; that of the most popular is 1."""
     items = place[touches.item]
     known = items >= 0
-    taken = np.bincount(items[known], _fading(touches.at, now, half_life)[known], minlength=int(place.max()) + 1)
-    return (taken / max(float(taken.max()), 1e-300)).astype(np.float32)
+    counts = np.bincount(items[known], _fading(touches.at, now, half_life)[known], minlength=int(place.max()) + 1)
+    return (counts / max(float(counts.max()), 1e-300)).astype(np.float32)
 
 
 def _touched_by(place: NDArray[np.int64], size: int, *parts: _Touches) -> NDArray[np.int64]:
-    """How many customers ever touched each item."""
-    items = np.concatenate([place[each.item] for each in parts])
-    customers = np.concatenate([each.customer for each in parts])
+    """The number of customers who ever touched each item."""
+    items = np.concatenate([place[touches.item] for touches in parts])
+    customers = np.concatenate([touches.customer for touches in parts])
     pairs = np.unique(np.column_stack([items, customers]), axis=0)
     return np.bincount(pairs[pairs[:, 0] >= 0, 0], minlength=size)
 
@@ -177,8 +178,8 @@ def _touched_by(place: NDArray[np.int64], size: int, *parts: _Touches) -> NDArra
 def _repeats(bought: _Touches, place: NDArray[np.int64], now: int, within: int) -> NDArray[np.float64]:
     """For each item, the share of purchases after which the same customer bought it again within `within`.
 
-    Purchases that are not that long ago have no answer yet. Shrunk towards the share of all items together, as if each
-    had 10 purchases more of that kind.
+    Purchases more recent than `within` have no answer yet. The share is shrunk towards that of all items together, as
+    if each item had 10 more purchases with it.
     """
     size = int(place.max()) + 1
     order = np.lexsort((bought.at, bought.item, bought.customer))
@@ -198,23 +199,23 @@ def _repeats(bought: _Touches, place: NDArray[np.int64], now: int, within: int) 
 def _neighbours(
     groups: sparse.csc_matrix, dense: NDArray[np.bool_], repeats: NDArray[np.float64], settings: NeighbourSettings
 ) -> Neighbours:
-    """The nearest items of each item, and itself; the product of the matrix with itself is made in bands of rows."""
+    """The nearest items of each item, and itself; the matrix product is computed in bands of rows, to bound memory."""
     kept = np.flatnonzero(dense)
     columns = groups[:, kept]
     rows = columns.T.tocsr()
     columns = columns.tocsr()
     counts = np.asarray(columns.power(2).sum(axis=0)).ravel()
     size = len(dense)
-    found: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
+    bands: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
     for start in range(0, len(kept), _BAND):
         together = (rows[start : start + _BAND] @ columns).tocoo()
         source, other = together.row + start, together.col
         cosine = together.data / (np.sqrt(counts[source] * counts[other]) + settings.shrink)
         nearest = _nearest(source, cosine, (source != other) & (cosine > 0), settings.neighbours)
-        found.append((kept[source[nearest]], kept[other[nearest]], cosine[nearest]))
+        bands.append((kept[source[nearest]], kept[other[nearest]], cosine[nearest]))
     itself = np.flatnonzero(repeats > 0)
-    found.append((itself, itself, repeats[itself]))
-    source, other, weight = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    bands.append((itself, itself, repeats[itself]))
+    source, other, weight = (np.concatenate(parts) for parts in zip(*bands, strict=True))
     order = np.lexsort((other, source))
     starts = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=size))])
     return Neighbours(starts, other[order].astype(np.int32), weight[order].astype(np.float32))
@@ -226,7 +227,7 @@ _BAND = 1000
 def _nearest(
     source: NDArray[np.int64], weight: NDArray[np.float64], allowed: NDArray[np.bool_], number: int
 ) -> NDArray[np.int64]:
-    """Indexes of the `number` heaviest allowed entries of each source; of equals, the first."""
+    """Indexes of the `number` heaviest allowed entries of each source; among equals, the first."""
     index = np.flatnonzero(allowed)
     order = index[np.lexsort((-weight[index], source[index]))]
     ordered = source[order]

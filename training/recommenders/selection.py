@@ -1,4 +1,4 @@
-"""Which recommender answers: neighbours where they rank no worse than what is popular, else that, else nothing."""
+"""The selection of the recommender: neighbours, or popularity where that ranks surely better, or nothing."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from training.recommenders.gates import recommender_gates
 from training.recommenders.item_item import NeighbourSettings, NoPurchases, fit_recommender
 from training.rows.shop import Shop
 
-UNJUDGED = "Nobody bought an item in the last week of the log: there is nothing to judge it by."
+UNJUDGED = "Nobody bought an item in the last week of the log, so the recommender could not be tested."
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedRecommender:
-    """The recommender, how it was fitted (None when there was nothing to fit), its test and gates, if there was one.
+class FittedRecommender:
+    """The recommender, the settings of its fit (None when nothing was fitted), and its test and gates, if any.
 
-    `tier` is `neighbours`, `popularity` or `nothing`; `why` says why nothing above it answers, `unjudged` why it could
-    not be judged.
+    `tier` is `neighbours`, `popularity` or `nothing`; `why` says why no higher tier answers, `unjudged` why it was not
+    tested.
     """
 
     recommender: Recommender
@@ -33,18 +33,18 @@ class TrainedRecommender:
     gates: tuple[Gate, ...] = ()
 
 
-def train_recommender(shop: Shop, seed: int) -> TrainedRecommender:
-    """Tuned two weeks ago, judged a week ago, then fitted anew on everything: new products are in the catalogue."""
+def train_recommender(shop: Shop, seed: int) -> FittedRecommender:
+    """Tune as of two weeks ago, test as of a week ago, then fit again on all events, so that new items are included."""
     try:
         settings = best_settings(shop.fold, shop.past, shop.items, shop.end, seed)
         ranking = evaluate_recommender(shop.fold, shop.past, shop.items, shop.end, seed, settings)
         fitted = fit_recommender(known_at(shop.past, shop.end), shop.items, shop.end, settings)
     except NoPurchases as reason:
-        return TrainedRecommender(ItemItem.without_neighbours(), "nothing", str(reason), str(reason))
+        return FittedRecommender(ItemItem.without_neighbours(), "nothing", str(reason), str(reason))
     if ranking is None:
-        return TrainedRecommender(fitted, "neighbours", unjudged=UNJUDGED, settings=settings)
+        return FittedRecommender(fitted, "neighbours", unjudged=UNJUDGED, settings=settings)
     gates = tuple(recommender_gates(ranking))
     if lost := held_back(gates):
         popular, why = ItemItem.without_neighbours(fitted.items, fitted.popularity), f"neighbours: {lost[0].sentence}"
-        return TrainedRecommender(popular, "popularity", why, settings=settings, ranking=ranking, gates=gates)
-    return TrainedRecommender(fitted, "neighbours", settings=settings, ranking=ranking, gates=gates)
+        return FittedRecommender(popular, "popularity", why, settings=settings, ranking=ranking, gates=gates)
+    return FittedRecommender(fitted, "neighbours", settings=settings, ranking=ranking, gates=gates)

@@ -1,1 +1,1 @@
-"""Rows to train on: what was known of a customer at a moment of the `schedule`, its `labels`, and the `dataset`."""
+"""Training rows: a customer's features at a cutoff of the `schedule`, the `labels`, and the `dataset` of both."""

@@ -1,9 +1,9 @@
-"""Rows: what was known of a customer at a moment, what came of it, and which rows may be used for what.
+"""Rows: a customer's features at a cutoff, the label, and the split of the rows by time.
 
-A row is one customer at one moment. Its features are what had been received by then, merges of ids included; its label
-is what the log tells of the time after (`training.rows.labels`). Who has withdrawn the consent to be profiled has no
-rows: not while it is withdrawn, and, if it still is at the end of the log, none of earlier moments either. Rows are
-parted by time (`training.rows.schedule`).
+A row is one customer at one cutoff. Its features are computed from what had been received by then, merges of ids
+included; its label comes from the log after the cutoff (`training.rows.labels`). A customer has no rows while the
+consent to profiling is withdrawn; where it is withdrawn at the end of the log, the customer has no earlier rows,
+either. Rows are split by time (`training.rows.schedule`).
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from features.replay.replay import Histories, Snapshots, final_states, histories
 from features.replay.snapshots import Past, known_at, replay_profiles, replay_profiles_at
 from training.rows.labels import WITHDRAWN, answers
 from training.rows.residuals import SHORT
-from training.rows.schedule import NotEnoughHistory, Schedule, Split, purged, ripe, split, visit_moments
+from training.rows.schedule import NotEnoughHistory, Schedule, Split, purged, ripe, split, visit_times
 from training.targets import Calendar, InVisit, Target
 
 MOST_ROWS = 2_000_000
-"""Rows that one target is trained and tested on, at most; with more, some customers are drawn to stand for all."""
+"""The most rows of one target for training and test; where there would be more, a sample of customers is drawn."""
 
 SHORT_ROWS, SHORT_CUTOFFS = 300_000, 130
-"""Rows of a short question at most, and its cutoffs: two years and some weeks."""
+"""The most rows of a short question, and the number of its cutoffs: those of two years and some weeks."""
 
 
 def content_digest(past: Past, customers: Sequence[str], items: Sequence[str]) -> str:
-    """32 hexadecimal digits that stand for these events and merges, and for their customers and items by code and name.
+    """A digest, 32 hexadecimal digits, of these events and merges, and of the names of their customers and items.
 
-    `customers` and `items` are names by code; those that no event mentions do not matter, so that a longer log read up
-    to the same moment is the same data.
+    `customers` and `items` are names by code; those that no event mentions do not count, so that a longer log read up
+    to the same time has the same digest.
     """
     digest = blake2b(digest_size=16)
     known, sold = (np.unique(np.concatenate([part[name] for part in past.parts])) for name in ("customer", "item"))
@@ -55,16 +55,16 @@ def content_digest(past: Past, customers: Sequence[str], items: Sequence[str]) -
 
 
 def consenting(fold: Fold, known: Histories, now: int) -> Histories:
-    """The histories of those who have not withdrawn, by `now`, the consent to be profiled."""
+    """The histories without those of customers who have withdrawn the consent to profiling by `now`."""
     gone = _withdrawn(fold, known, now)
     return histories([_without(gone, known.events, known.events["customer"])]) if len(gone) else known
 
 
 def willing(fold: Fold, past: Past, now: int) -> Past:
-    """The log up to `now` without those who have withdrawn by then the consent to be profiled: no id, at no time.
+    """The log up to `now` without customers who have withdrawn the consent to profiling by then: none of their ids.
 
-    What they did before is theirs to withhold too, and what they did after is not in the log, so that no label of
-    theirs that looks past the withdrawal would be true.
+    Their earlier events may not be used either, and their later ones are not in the log, so that labels that look past
+    the withdrawal would be wrong.
     """
     gone = _withdrawn(fold, known_at(past, now), now)
     if not len(gone):
@@ -74,12 +74,12 @@ def willing(fold: Fold, past: Past, now: int) -> Past:
 
 
 def _without(gone: NDArray[np.int32], events: NDArray[np.void], people: NDArray[np.int32]) -> NDArray[np.void]:
-    """The events without those of profiles that are gone; `people` is the profile of each."""
+    """The events without those of the profiles `gone`; `people` is the profile of each event."""
     return events[~np.isin(people, gone)]
 
 
 def _withdrawn(fold: Fold, known: Histories, now: int) -> NDArray[np.int32]:
-    """Who has withdrawn, by `now`, the consent to be profiled."""
+    """The customers who have withdrawn the consent to profiling by `now`."""
     events = known.events
     withdrew = np.unique(events["customer"][events["kind"] == int(CONSENT_WITHDRAW)])
     if not len(withdrew):
@@ -88,12 +88,12 @@ def _withdrawn(fold: Fold, known: Histories, now: int) -> NDArray[np.int32]:
     return asked.customers[fold.sweep(final_states(fold, asked), now)[:, fold.index[WITHDRAWN]] > 0]
 
 
-def sample(past: Past, each: float, seed: int, most: int | None = None) -> Past:
-    """All customers if they make at most `most` rows (`MOST_ROWS`) of so many each, else as many as do, by the seed.
+def sample(past: Past, mean_rows: float, seed: int, most: int | None = None) -> Past:
+    """All customers, if they make at most `most` rows (`MOST_ROWS`) with `mean_rows` each, else a sample that does.
 
-    Ids that were ever joined are drawn together.
+    The sample is drawn by the seed; ids that were ever merged are drawn together.
     """
-    number, apart = int((most or MOST_ROWS) / max(each, 1.0)), past.apart
+    number, apart = int((most or MOST_ROWS) / max(mean_rows, 1.0)), past.apart
     codes, circle = connected_components(past.merges)
     alone, everyone = len(apart.customers), len(apart.customers) + int(circle.max(initial=-1)) + 1
     if everyone <= number:
@@ -107,11 +107,11 @@ def sample(past: Past, each: float, seed: int, most: int | None = None) -> Past:
 
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """Labelled rows: `features` float32[n, f], their `labels`, and whose and when they are.
+    """Labelled rows: `features` float32[n, f], their `labels`, `customer` and `cutoff`.
 
-    `labels` are int8 (0 and 1, or the number of a stage) or, for amounts, float32. `customer` is the profile in the
-    end: rows of one person, under whichever id, stay together when rows are parted. `cutoff` is the moment of each row.
-    `days` float32, of targets that ask for the next stage, is after how many days it was entered; NaN where none was.
+    `labels` are int8 (0 and 1, or the number of a stage) or, for amounts, float32. `customer` is the profile at the end
+    of the log, so that a split by customer keeps all ids of a person together. `cutoff` is in microseconds UTC. `days`
+    float32, for targets of the next stage, are the days until it was entered; NaN where none was.
     """
 
     features: NDArray[np.float32]
@@ -128,18 +128,18 @@ class Slice:
         after = None if self.days is None else self.days[chosen]
         return Slice(self.features[chosen], self.labels[chosen], self.customer[chosen], self.cutoff[chosen], after)
 
-    def within(self, moments: NDArray[np.int64]) -> Slice:
-        """The rows from the first to the last of the rising `moments`."""
-        if not len(moments):
+    def within(self, cutoffs: NDArray[np.int64]) -> Slice:
+        """The rows from the first to the last of the rising `cutoffs`."""
+        if not len(cutoffs):
             return self.where(np.zeros(len(self), bool))
-        return self.where((self.cutoff >= moments[0]) & (self.cutoff <= moments[-1]))
+        return self.where((self.cutoff >= cutoffs[0]) & (self.cutoff <= cutoffs[-1]))
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """All rows of one target, by slice; `names` are the columns of `features`.
 
-    `every` are all rows whose answer is known, those between the slices included.
+    `every` are all rows whose answer is known, including those between the slices.
     """
 
     target: Target
@@ -166,10 +166,10 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Counts:
-    """How much there is to learn from: `customers` and `rows` whose answer is known, how many of them `yes`.
+    """The amount of data: `customers` and `rows` whose answer is known, and the number of rows with a `yes`.
 
-    For amounts `yes` counts rows with any money, for stages rows in which another stage was entered. `history_days` is
-    how long the log is.
+    For amounts `yes` counts rows with any spending, for stages rows in which another stage was entered. `history_days`
+    is the length of the log.
     """
 
     customers: int
@@ -179,7 +179,7 @@ class Counts:
 
     @property
     def no(self) -> int:
-        """Rows that are not yes."""
+        """The number of rows that are not yes."""
         return self.rows - self.yes
 
 
@@ -187,9 +187,9 @@ class Counts:
 class Gathered:
     """All rows of one target whose answer is known, however few; `names` are the columns of the features.
 
-    `split` is None where the rows cannot be parted by time, and `missing` then says why, and what to do. `end` is the
-    end of the log. `short` are rows of the same question with a shorter horizon (`short_question`), nearer to the end
-    and further back; None where it would be no shorter, or nobody gathered them.
+    `split` is None where the rows cannot be split by time, and `missing` then says why, and what to do. `end` is the
+    end of the log. `short` are rows of the same question with a shorter horizon (`short_question`), with cutoffs nearer
+    to the end and further back; None where the horizon would be no shorter, or where they were not gathered.
     """
 
     target: Target
@@ -203,7 +203,7 @@ class Gathered:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The rows by slice, copied once. Raises `NotEnoughHistory` when they cannot be parted."""
+        """The rows by slice, copied once. Raises `NotEnoughHistory` when they cannot be split by time."""
         if self.split is None:
             raise NotEnoughHistory(self.missing)
         return _parted(self.target, self.names, self.rows, self.split)
@@ -212,74 +212,74 @@ class Gathered:
 def gathered(
     target: Target, fold: Fold, past: Past, start: int, end: int, *, seed: int, schedule: Schedule | None = None
 ) -> Gathered:
-    """The rows of `target` in a log that spans `start` to `end`, parted by time if that can be done.
+    """The rows of `target` in a log that spans `start` to `end`, split by time if that is possible.
 
-    Of a large log, some customers stand for all (`sample`).
+    A large log is represented by a sample of its customers (`sample`).
     """
-    found: Split | None = None
+    parts: Split | None = None
     missing = ""
     try:
-        found = split(target, start, end, schedule)
-        moments = found.cutoffs
+        parts = split(target, start, end, schedule)
+        cutoffs = parts.cutoffs
     except NotEnoughHistory as reason:
-        missing, moments = str(reason), ripe(target, start, end, schedule)
-    rows = rows_at(target, fold, sample(past, rows_each(target, past, moments), seed), moments, end)
-    if found is not None:
-        missing = _one_sided(_parted(target, fold.names, rows, found))
+        missing, cutoffs = str(reason), ripe(target, start, end, schedule)
+    rows = rows_at(target, fold, sample(past, rows_per_customer(target, past, cutoffs), seed), cutoffs, end)
+    if parts is not None:
+        missing = _one_sided(_parted(target, fold.names, rows, parts))
     yes = moved(target, rows.labels)
     counts = Counts(len(np.unique(rows.customer)), len(rows), int(yes.sum()), (end - start) / DAY)
     short = _short_rows(target, fold, past, start, end, seed)
-    return Gathered(target, fold.names, rows, None if missing else found, missing, counts, end, short)
+    return Gathered(target, fold.names, rows, None if missing else parts, missing, counts, end, short)
 
 
 def short_question(target: Target) -> Target | None:
-    """The same question about the next days only, whose answer is known sooner; None where it is as short already."""
+    """The same question with the horizon `SHORT`, whose answer is known sooner; None where it would be no shorter."""
     outcome = target.outcome
-    if not isinstance(outcome, Happens) or not isinstance(target.moments, Calendar) or target.horizon <= SHORT + DAY:
+    if not isinstance(outcome, Happens) or not isinstance(target.timing, Calendar) or target.horizon <= SHORT + DAY:
         return None
     return replace(target, outcome=replace(outcome, within=SHORT))
 
 
 def _short_rows(target: Target, fold: Fold, past: Past, start: int, end: int, seed: int) -> Slice | None:
-    """The rows of the short question at the newest `SHORT_CUTOFFS`, one after the other's horizon."""
+    """The rows of the short question at the newest `SHORT_CUTOFFS` cutoffs, a horizon apart."""
     question = short_question(target)
     if question is None:
         return None
-    moments = end - SHORT * np.arange(SHORT_CUTOFFS, 0, -1, dtype=np.int64)
-    moments = moments[moments > start]
-    return rows_at(question, fold, sample(past, len(moments), seed, SHORT_ROWS), moments, end)
+    cutoffs = end - SHORT * np.arange(SHORT_CUTOFFS, 0, -1, dtype=np.int64)
+    cutoffs = cutoffs[cutoffs > start]
+    return rows_at(question, fold, sample(past, len(cutoffs), seed, SHORT_ROWS), cutoffs, end)
 
 
-def rows_at(target: Target, fold: Fold, past: Past, moments: NDArray[np.int64], end: int) -> Slice:
-    """The rows of `target` whose answer is known, at the moments of a slice of a `Split` (or of several)."""
-    asked = target.moments
-    if not len(moments) or not isinstance(asked, InVisit):
-        return _known_rows(target, past, replay_profiles(fold, past, moments.tolist()), end)
-    first, last = int(moments.min()), int(moments.max())
-    snapshots = replay_profiles_at(fold, past, lambda known: visit_moments(asked, known, first, last))
+def rows_at(target: Target, fold: Fold, past: Past, cutoffs: NDArray[np.int64], end: int) -> Slice:
+    """The rows of `target` whose answer is known, at the cutoffs of one or several slices of a `Split`."""
+    timing = target.timing
+    if not len(cutoffs) or not isinstance(timing, InVisit):
+        return _known_rows(target, past, replay_profiles(fold, past, cutoffs.tolist()), end)
+    first, last = int(cutoffs.min()), int(cutoffs.max())
+    snapshots = replay_profiles_at(fold, past, lambda known: visit_times(timing, known, first, last))
     return _known_rows(target, past, snapshots, end)
 
 
-def rows_each(target: Target, past: Past, moments: NDArray[np.int64]) -> float:
-    """How many rows a customer makes at these moments, in the mean or at most."""
-    asked = target.moments
-    if not len(moments) or not isinstance(asked, InVisit):
-        return len(moments)
-    first, last = int(moments.min()), int(moments.max())
+def rows_per_customer(target: Target, past: Past, cutoffs: NDArray[np.int64]) -> float:
+    """How many rows a customer has at these cutoffs: at most, or, for visits, on average."""
+    timing = target.timing
+    if not len(cutoffs) or not isinstance(timing, InVisit):
+        return len(cutoffs)
+    first, last = int(cutoffs.min()), int(cutoffs.max())
     everyone = [past.apart, histories([past.joined])]
-    number = sum(len(visit_moments(asked, each, first, last).at) for each in everyone)
-    return number / max(sum(len(each.customers) for each in everyone), 1)
+    number = sum(len(visit_times(timing, known, first, last).at) for known in everyone)
+    return number / max(sum(len(known.customers) for known in everyone), 1)
 
 
 def _known_rows(target: Target, past: Past, snapshots: Snapshots, end: int) -> Slice:
     """The rows that are in scope and whose answer is known."""
-    found = answers(target, past, snapshots, end)
-    every = Slice(snapshots.features, found.labels, past.people(snapshots.customer), snapshots.cutoff, found.days)
-    return every.where(found.labels >= 0)
+    answered = answers(target, past, snapshots, end)
+    every = Slice(snapshots.features, answered.labels, past.people(snapshots.customer), snapshots.cutoff, answered.days)
+    return every.where(answered.labels >= 0)
 
 
 def moved(target: Target, labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which answers are a yes: an event, any money, another stage."""
+    """Which labels are a yes: the event, any spending, or another stage."""
     yes: NDArray[np.bool_] = labels != STAYS if target.form == "stage" else labels > 0
     return yes
 
@@ -287,7 +287,7 @@ def moved(target: Target, labels: NDArray[Any]) -> NDArray[np.bool_]:
 def dataset(target: Target, past: Past, snapshots: Snapshots, cutoffs: Split, end: int) -> Dataset:
     """The labelled rows of `target` at `cutoffs`; rows out of scope or not known yet are dropped.
 
-    Raises `NotEnoughHistory` when a slice has not both answers.
+    Raises `NotEnoughHistory` when a slice does not have both yes and no.
     """
     data = _parted(target, snapshots.names, _known_rows(target, past, snapshots, end), cutoffs)
     missing = _one_sided(data)
@@ -298,20 +298,20 @@ def dataset(target: Target, past: Past, snapshots: Snapshots, cutoffs: Split, en
 
 def _parted(target: Target, names: tuple[str, ...], rows: Slice, cutoffs: Split) -> Dataset:
     parts = (cutoffs.fit, cutoffs.stop, cutoffs.calibrate, cutoffs.test)
-    fit, stop, calibrate, test = (rows.within(moments) for moments in parts)
+    fit, stop, calibrate, test = (rows.within(part) for part in parts)
     return Dataset(target, names, fit, stop, calibrate, test, rows)
 
 
 def _one_sided(data: Dataset) -> str:
-    """What is missing for every slice to have both answers (of amounts: some money); nothing when they have."""
+    """A message for the first slice without both yes and no (for amounts: without spending); empty if there is none."""
     amount = data.target.form == "amount"
     for name in ("fit", "purged_fit", "stop", "calibrate", "test"):
-        found = getattr(data, name).labels
-        yes = int(moved(data.target, found).sum())
-        if not 0 < yes < len(found) + amount:
+        labels = getattr(data, name).labels
+        yes = int(moved(data.target, labels).sum())
+        if not 0 < yes < len(labels) + amount:
             expected = "some that are" if amount else "both yes and no"
             return (
-                f"The {name} rows of {data.target.name} are {len(found)}, {yes} of them "
+                f"The {name} rows of {data.target.name} are {len(labels)}, {yes} of them "
                 f"{'above 0' if amount else 'yes'}; expected {expected}. Import more customers or more history with "
                 "`waypost import`."
             )
@@ -320,11 +320,11 @@ def _one_sided(data: Dataset) -> str:
 
 def joined(slices: Sequence[Slice]) -> Slice:
     """The rows of several slices as one."""
-    days = [each.days for each in slices if each.days is not None]
+    days = [rows.days for rows in slices if rows.days is not None]
     return Slice(
-        np.concatenate([each.features for each in slices]),
-        np.concatenate([each.labels for each in slices]),
-        np.concatenate([each.customer for each in slices]),
-        np.concatenate([each.cutoff for each in slices]),
+        np.concatenate([rows.features for rows in slices]),
+        np.concatenate([rows.labels for rows in slices]),
+        np.concatenate([rows.customer for rows in slices]),
+        np.concatenate([rows.cutoff for rows in slices]),
         np.concatenate(days) if days else None,
     )

@@ -1,7 +1,7 @@
-"""Labels: what came of a moment, read from the log as it turned out.
+"""Labels: the outcome after a cutoff, read from the log.
 
-A label looks at when events happened, after the moment and within the horizon, whenever they were received, and to whom
-the customer turned out to be: a visitor who logged in and bought did convert.
+A label counts events that happened after the cutoff and within the horizon, whenever they were received, and under all
+ids that belong to the customer in the end: a visitor who logged in and bought did convert.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from training.rows.stage_changes import changes
 from training.targets import Target
 
 UNKNOWN = -1
-"""Label of a row whose horizon passes the end of the log: the answer is not known yet."""
+"""The label of a row whose horizon passes the end of the log, so that the answer is not known yet."""
 
 OUT_OF_SCOPE = -2
-"""Label of a row of which the target is not asked."""
+"""The label of a row that is out of the target's scope."""
 
 _PURCHASE = int(PURCHASE)
 _taken_back = njit(cache=True, nogil=True)(taken_back)
 
 WITHDRAWN = "profiling_withdrawn"
-"""The feature that tells who has withdrawn the consent to be profiled."""
+"""The feature that is 1 for a customer who has withdrawn the consent to profiling."""
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """The answer for every row: `labels` int8 (1 yes, 0 no; or a stage) or, of amounts, float32.
+    """The answer for every row: `labels` int8 (1 yes, 0 no; or a stage) or, for amounts, float32.
 
-    Labels below zero are `UNKNOWN` or `OUT_OF_SCOPE`. `days` float32, of targets that ask for the next stage, is how
-    many days later that stage was entered; NaN where none was.
+    Labels below zero are `UNKNOWN` or `OUT_OF_SCOPE`. `days` float32, for targets of the next stage, are the days until
+    that stage was entered; NaN where none was.
     """
 
     labels: NDArray[Any]
@@ -66,16 +66,16 @@ def answers(target: Target, past: Past, snapshots: Snapshots, end: int | None = 
     finish = end_of(past) if end is None else end
     columns = {name: snapshots.features[:, place] for place, name in enumerate(snapshots.names)}
     rows = _Rows(past.people(snapshots.customer), snapshots.cutoff, columns, finish)
-    found = _found(target, past, rows)
-    found.labels[~np.broadcast_to(target.scope.evaluate(columns), len(rows.moment)).astype(bool)] = OUT_OF_SCOPE
+    answered = _answered(target, past, rows)
+    answered.labels[~np.broadcast_to(target.scope.evaluate(columns), len(rows.moment)).astype(bool)] = OUT_OF_SCOPE
     if WITHDRAWN in columns:
-        found.labels[columns[WITHDRAWN] > 0] = OUT_OF_SCOPE
-    return found
+        answered.labels[columns[WITHDRAWN] > 0] = OUT_OF_SCOPE
+    return answered
 
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """Of whom and when is asked: the profile in the end, the moment, the features then, and the end of the log."""
+    """The rows to label: the profile at the end of the log, the cutoff (`moment`), the features, and the log's end."""
 
     person: NDArray[np.int32]
     moment: NDArray[np.int64]
@@ -83,14 +83,14 @@ class _Rows:
     end: int
 
 
-def _found(target: Target, past: Past, rows: _Rows) -> Answers:
+def _answered(target: Target, past: Past, rows: _Rows) -> Answers:
     match target.outcome:
         case Happens() as outcome:
             return Answers(_happens(outcome, past, rows))
         case HappensInVisit(selection=selection):
             _, over, known = _rest_of_visit(past, rows)
-            found = _first_after(_events(past, selection), rows) <= np.minimum(over, rows.moment + target.horizon)
-            return Answers(np.where(known, found, UNKNOWN).astype(np.int8))
+            happened = _first_after(_events(past, selection), rows) <= np.minimum(over, rows.moment + target.horizon)
+            return Answers(np.where(known, happened, UNKNOWN).astype(np.int8))
         case VisitEnds(events=events):
             further, _, known = _rest_of_visit(past, rows)
             return Answers(np.where(known, further <= events, UNKNOWN).astype(np.int8))
@@ -127,7 +127,7 @@ def _spends_net(outcome: SpendsNet, past: Past, rows: _Rows) -> NDArray[np.float
     moves = np.empty(len(at), np.float64)
     _resolve(person, kind, amount, moves)
     entries = _Timeline(person, at, moves)
-    first, last = (entries.after(rows.person, each) for each in (rows.moment, rows.moment + outcome.within))
+    first, last = (entries.after(rows.person, cutoffs) for cutoffs in (rows.moment, rows.moment + outcome.within))
     kept = np.empty(len(first), np.float32)
     _keep(moves, first, last, kept)
     kept[rows.moment + outcome.within > rows.end] = UNKNOWN
@@ -135,7 +135,7 @@ def _spends_net(outcome: SpendsNet, past: Past, rows: _Rows) -> NDArray[np.float
 
 
 def _money(past: Past) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.uint8], NDArray[np.float64]]:
-    """Whose, when, of which kind and of how much every order, refund and cancellation was, by person and time."""
+    """The person, time, kind and amount of every order, refund and cancellation, ordered by person and time."""
     kinds = _events(past, any_of(PURCHASE, REFUND, ORDER_CANCEL))
     amounts = _events(past, any_of(PURCHASE, REFUND, ORDER_CANCEL).amount)
     return kinds.person, kinds.at, kinds.values, amounts.values
@@ -143,22 +143,22 @@ def _money(past: Past) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np
 
 @njit(cache=True, nogil=True)
 def _resolve(person, kind, amount, moves):  # type: ignore[no-untyped-def]
-    """Write to `moves` what each entry adds to a customer's money: an order its amount, what takes back less than 0."""
-    standing, matched = 0.0, 0.0
+    """Write to `moves` the money of each entry: an order's amount, or, below 0, that of a refund or cancellation."""
+    outstanding, matched = 0.0, 0.0
     for i in range(len(person)):
         if i == 0 or person[i] != person[i - 1]:
-            standing, matched = 0.0, 0.0
+            outstanding, matched = 0.0, 0.0
         if kind[i] == _PURCHASE and not amount[i] < 0.0:
             moves[i] = amount[i] if amount[i] == amount[i] else 0.0
-            standing = amount[i] if amount[i] == amount[i] else standing
+            outstanding = amount[i] if amount[i] == amount[i] else outstanding
         else:
-            money, standing, matched = _taken_back(kind[i], amount[i], standing, matched)
+            money, outstanding, matched = _taken_back(kind[i], amount[i], outstanding, matched)
             moves[i] = -money
 
 
 @njit(cache=True, nogil=True)
 def _keep(moves, first, last, kept):  # type: ignore[no-untyped-def]
-    """Sum moves[first[r]:last[r]] for each row r, never below nothing on the way."""
+    """Sum moves[first[r]:last[r]] for each row r, where no partial sum falls below zero."""
     for row in range(len(first)):
         money = 0.0
         for i in range(first[row], last[row]):
@@ -179,10 +179,11 @@ def _next_stage(outcome: NextStage, past: Past, rows: _Rows) -> Answers:
 
 
 def _rest_of_visit(past: Past, rows: _Rows) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Of the visit that is open at each moment: how many acts are to come, when the last is, and whether that is known.
+    """For the visit that is open at each cutoff: the number of acts to come, the time of the last, and whether that is
+    known.
 
-    Visits are told by when acts happened, all that the log knows in the end. They are known to be over when the log
-    goes on for longer than the pause that ends a visit, and when it covers the longest that one is followed.
+    Visits are separated by the times at which acts happened, of all acts in the log. A visit is known to be over when
+    the log goes on for longer than the pause that ends a visit, or for as long as a visit is followed at most.
     """
     acts = _events(past, VISITS)
     seconds = acts.at // SECOND
@@ -201,7 +202,7 @@ def _rest_of_visit(past: Past, rows: _Rows) -> tuple[NDArray[np.int64], NDArray[
 
 @dataclass(frozen=True, eq=False)
 class _Timeline:
-    """What happened to whom and when: entries by person, then time, each with a value."""
+    """Entries of persons, ordered by person, then time, each with a value."""
 
     person: NDArray[np.int32]
     at: NDArray[np.int64]
@@ -214,20 +215,20 @@ class _Timeline:
         return cls(person[order], at[order], values[order])
 
     def after(self, person: NDArray[np.int32], moment: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The place of the first entry after `moment` of each person, or where it would stand."""
+        """The place of each person's first entry after `moment`, or where it would be."""
         places = np.empty(len(person), np.int64)
         _find(self.person, self.at, person, moment, places)
         return places
 
 
 @njit(cache=True, nogil=True)
-def _find(person, at, people, moments, places):  # type: ignore[no-untyped-def]
-    """For each of `people`, by halving, how many entries come before any of that person after its moment."""
+def _find(person, at, people, cutoffs, places):  # type: ignore[no-untyped-def]
+    """For each of `people`, by binary search, the place of that person's first entry after the cutoff."""
     for row in range(len(people)):
         low, high = 0, len(person)
         while low < high:
             middle = (low + high) // 2
-            if person[middle] < people[row] or (person[middle] == people[row] and at[middle] <= moments[row]):
+            if person[middle] < people[row] or (person[middle] == people[row] and at[middle] <= cutoffs[row]):
                 low = middle + 1
             else:
                 high = middle
@@ -235,17 +236,17 @@ def _find(person, at, people, moments, places):  # type: ignore[no-untyped-def]
 
 
 def _first_after(entries: _Timeline, rows: _Rows) -> NDArray[np.int64]:
-    """When the first entry after each row's moment is, int64 microseconds; `FOREVER` when there is none."""
+    """The time of the first entry after each row's cutoff, int64 microseconds; `FOREVER` when there is none."""
     place = entries.after(rows.person, rows.moment)
     own = place < len(entries.person)
     own[own] = entries.person[place[own]] == rows.person[own]
-    found = np.full(len(place), FOREVER, np.int64)
-    found[own] = entries.at[place[own]]
-    return found
+    times = np.full(len(place), FOREVER, np.int64)
+    times[own] = entries.at[place[own]]
+    return times
 
 
 def _events(past: Past, selection: Selection, score_at_most: float | None = None) -> _Timeline:
-    """The events of a selection by profile in the end; their values are the column that the selection takes."""
+    """The events of a selection by profile at the end of the log, with the selection's column as values."""
     parts = []
     for records in past.parts:
         matching = np.isin(records["kind"], [int(kind) for kind in selection.kinds])

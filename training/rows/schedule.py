@@ -1,21 +1,20 @@
-"""When customers are looked at, and how those moments are parted by time.
+"""The cutoffs at which training asks about customers, and their split by time.
 
-Calendar targets are asked at cutoffs, the same for everyone, parted oldest to newest:
+Calendar targets have the same cutoffs for all customers, split from the oldest to the newest:
 
     purged fit . . (fit . .) stop . . | gap: one horizon | calibrate . . | gap: one horizon | test . . . | horizon | end
     `- trees are grown -------------'                     `- held back -'                  `- newest complete -'
 
-No slice reaches into a gap, so no label in one of the three parts looks past the first cutoff of the next: what is
-measured on `calibrate` was the future to the trees measured there, and what is measured on `test` was the future to
-everything judged on it. `stop` is the newest part of training, on which early stopping listens. Its gap is inside
-`fit`: while the trees that it is to judge are grown, the rows of `fit` whose horizon passes the first cutoff of `stop`
-are left out (`purged_fit`; the purging of de Prado, 2018).
+No slice reaches into a gap, so no label in one of the three parts looks past the first cutoff of the next: `calibrate`
+is in the future of the trees measured on it, and `test` is in the future of everything judged on it. `stop` is the
+newest part of training, for early stopping. Its gap is inside `fit`: while the trees that it judges are grown, the rows
+of `fit` whose horizon passes the first cutoff of `stop` are left out (`purged_fit`; the purging of de Prado, 2018).
 
-What is served is fitted once more on every row whose answer is known, those of the test and of the gaps (`between`)
-included. The test judges how it is fitted, a horizon earlier.
+The model served is fitted once more on every row whose answer is known, including those of the test and of the gaps
+(`between`). The test judges the same procedure a horizon earlier.
 
-Targets that are asked within visits have moments of their own for every customer; the parts are spans of time that
-begin at midnight UTC, and the gap is the longest that a visit is followed.
+Targets within visits have different times for every customer; their slices are spans of time that begin at midnight
+UTC, and the gap is the longest time that a visit is followed.
 """
 
 from __future__ import annotations
@@ -35,17 +34,18 @@ from training.targets import InVisit, Target
 
 
 class NotEnoughHistory(ValueError):
-    """The log is too short, or too one-sided, to train and to test a target."""
+    """The log is too short to train and to test a target, or a slice of it has only yes or only no."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """When customers are looked at: every `every` microseconds, counted back from the newest complete cutoff.
+    """The cutoffs: one every `every` microseconds, counted back from the newest whose answer is known.
 
-    `test`, `calibrate` and `stop` are numbers of cutoffs; all older ones, at most `fit` (more where the horizon is
-    longer than those), grow trees, but none in the first `warm_up` of the log, when every customer looks new. `every`
-    is no whole number of weeks, so that the cutoffs fall on every day of the week. Of a log of visits, a fifth of the
-    days tests, an eighth each calibrates and stops; no more than `fit` times `every` before them grow trees.
+    `test`, `calibrate` and `stop` are numbers of cutoffs. The older ones, at most `fit` (more where the horizon is
+    longer than those), are for growing trees, except those in the first `warm_up` of the log, when every customer looks
+    new. `every` is no whole number of weeks, so that the cutoffs fall on every day of the week. Of a log of visits, a
+    fifth of the days are for the test, an eighth each for calibration and early stopping, and at most `fit` times
+    `every` before them for growing trees.
     """
 
     every: int = days(6)
@@ -58,10 +58,10 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Split:
-    """The moments of each slice, oldest first, int64 microseconds; no two slices overlap.
+    """The times of each slice, oldest first, int64 microseconds; no two slices overlap.
 
-    They are the cutoffs of a calendar target, and for a target asked within visits the first and the last moment that a
-    row may have. `between` are the cutoffs in the gaps: only what is served learns from them.
+    They are the cutoffs of a calendar target, and for a target within visits the first and the last time that a row may
+    have. `between` are the cutoffs in the gaps: only the model served is fitted on them.
     """
 
     fit: NDArray[np.int64]
@@ -72,20 +72,20 @@ class Split:
 
     @property
     def cutoffs(self) -> NDArray[np.int64]:
-        """All of them, oldest first."""
+        """The times of all slices and gaps, oldest first."""
         return np.sort(np.concatenate([self.fit, self.stop, self.calibrate, self.test, self.between]))
 
 
 def split(target: Target, start: int, end: int, schedule: Schedule | None = None) -> Split:
-    """The moments of `target` in a log that spans `start` to `end`. Raises `NotEnoughHistory`."""
+    """The split of `target` in a log that spans `start` to `end`. Raises `NotEnoughHistory`."""
     plan = schedule or Schedule()
-    if isinstance(target.moments, InVisit):
+    if isinstance(target.timing, InVisit):
         return _split_visits(target, start, end, plan)
     plan = _of_every_weekday(plan, target.horizon)
     test = _back_from(end - target.horizon, plan.test, plan.every)
     calibrate = _back_from(int(test[0]) - target.horizon, plan.calibrate, plan.every)
     gap = -(-target.horizon // plan.every)
-    # However long the horizon is, some cutoffs are one before those of `stop`.
+    # However long the horizon is, some cutoffs are at least one horizon before those of `stop`.
     train = _back_from(int(calibrate[0]) - target.horizon, plan.stop + max(plan.fit, gap + plan.stop), plan.every)
     train = train[train >= start + plan.warm_up]
     fit, stop = train[: -plan.stop], train[-plan.stop :]
@@ -99,7 +99,7 @@ def split(target: Target, start: int, end: int, schedule: Schedule | None = None
 
 
 def _inside(before: int, after: int, every: int) -> NDArray[np.int64]:
-    """The moments every so often before `after` that are later than `before`."""
+    """The times between `before` and `after` that are multiples of `every` before `after`."""
     return _back_from(after - every, (after - before - 1) // every, every)
 
 
@@ -142,11 +142,11 @@ def purged(fit: NDArray[np.int64], stop: NDArray[np.int64], horizon: int) -> NDA
 
 
 def ripe(target: Target, start: int, end: int, schedule: Schedule | None = None) -> NDArray[np.int64]:
-    """The moments of a log too short to be parted: all whose answers are known, as a slice of `Split` has them."""
+    """The times of a log too short for a split: all whose answers are known, in the form of a slice of `Split`."""
     plan, newest = schedule or Schedule(), end - target.horizon
     if newest <= start:
         return np.empty(0, np.int64)
-    if isinstance(target.moments, InVisit):
+    if isinstance(target.timing, InVisit):
         return np.array([start, newest])
     cutoffs = _back_from(newest, plan.test + plan.calibrate + plan.stop + plan.fit, plan.every)
     return cutoffs[cutoffs > start]
@@ -156,11 +156,11 @@ def _back_from(newest: int, number: int, every: int) -> NDArray[np.int64]:
     return newest - every * np.arange(number - 1, -1, -1, dtype=np.int64)
 
 
-def visit_moments(asked: InVisit, histories: Histories, first: int, last: int) -> Cutoffs:
-    """The moments of `asked` from `first` to `last`: when a visit of a customer has had one of so many acts.
+def visit_times(asked: InVisit, histories: Histories, first: int, last: int) -> Cutoffs:
+    """The times from `first` to `last` at which a customer's visit has had one of the numbers of acts of `asked`.
 
-    Visits are those of the feature `session_depth`: in log order, an act that arrives late belongs to the visit that is
-    open when it arrives.
+    Visits are those of the feature `session_depth`, in the order of the log: an act that arrives late belongs to the
+    visit that is open when it arrives.
     """
     listens = np.zeros(256, np.bool_)
     listens[[int(kind) for kind in VISITS.kinds]] = True
@@ -176,11 +176,11 @@ def visit_moments(asked: InVisit, histories: Histories, first: int, last: int) -
 
 
 @njit(cache=True, nogil=True)
-def _visits(events, starts, listens, places, gap, first, last, found, at):  # type: ignore[no-untyped-def]
-    """Count the moments of customer c into found[c + 1], or, given room for them in `at`, write them there."""
+def _visits(events, starts, listens, places, gap, first, last, counts, at):  # type: ignore[no-untyped-def]
+    """Count the times of customer c in counts[c + 1], or, where `at` has room for them, write them there."""
     for c in range(len(starts) - 1):
         depth, moment, j = 0, 0, starts[c]
-        row = found[c]
+        row = counts[c]
         number = 0
         while j < starts[c + 1]:
             received = events[j]["received"]
@@ -197,4 +197,4 @@ def _visits(events, starts, listens, places, gap, first, last, found, at):  # ty
                     at[row + number] = received
                 number += 1
         if not len(at):
-            found[c + 1] = number
+            counts[c + 1] = number

@@ -1,4 +1,4 @@
-"""Slices of a target's rows in a few words: how many there are, and a digest that stands for all of them."""
+"""Descriptions of the slices of a target's rows: their numbers, and a digest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SLICES = ("fit", "stop", "calibrate", "test")
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """One slice: how many rows, of how many customers, how many of them yes, and a digest of them all."""
+    """One slice: the numbers of rows, of customers and of yes, and a digest of the rows."""
 
     digest: str
     rows: int
@@ -23,7 +23,7 @@ class Rows:
 
 
 def described(data: Dataset) -> dict[str, Rows]:
-    """Every slice by name."""
+    """The description of every slice, by name."""
     parts = {name: getattr(data, name) for name in SLICES}
     return {
         name: Rows(
@@ -34,7 +34,7 @@ def described(data: Dataset) -> dict[str, Rows]:
 
 
 def digest_of(rows: Slice) -> str:
-    """32 hexadecimal digits that stand for these rows: features, answers, moments and customers."""
+    """A digest, 32 hexadecimal digits, of these rows: features, labels, cutoffs and customers."""
     digest = blake2b(digest_size=16)
     for part in (rows.features, rows.labels, rows.cutoff, rows.customer):
         digest.update(np.ascontiguousarray(part).view(np.uint8).data)

@@ -1,5 +1,5 @@
-"""When customers change their stage of the journey, as the fold tells it: read after every event, and at every second
-at which a live cart or advocacy could end by itself."""
+"""The changes of stage of customers, as computed by the fold: read after every event, and at every second at which a
+live cart or advocacy could expire."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from features.replay.snapshots import Past, known_at
 
 
 class _Position(FeatureSet):
-    """The stage alone"""
+    """The stage only"""
 
     stage = reading(stages(TOUCHPOINTS), "current")
 
 
 _STAGE = Fold(_Position)
-"""A fold small enough to be read at every event of a log."""
+"""A fold that is small enough to be read at every event of a log."""
 
 _CART = [int(kind) for kind in TOUCHPOINTS.kinds if stage_of(kind) is Stage.PURCHASE or kind is PAYMENT_FAIL]
 _ADVOCACY = [int(kind) for kind in (REVIEW, SHARE, REFER, SURVEY_NPS)]
 
 
 def changes(past: Past, end: int) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int8]]:
-    """Every change of stage by `end`: which profile (as merged by then), when in microseconds, and the stage entered.
+    """Every change of stage up to `end`: the profile (as merged by then), the time in microseconds, the stage entered.
 
-    By profile, then time. The first stage of a profile is entered with its first event.
+    They are ordered by profile, then time. A profile enters its first stage with its first event.
     """
     known = known_at(past, end)
     owner = np.repeat(np.arange(len(known.customers)), np.diff(known.starts))
     received = known.events["received"]
-    owners, moments = [owner], [received]
+    owners, times = [owner], [received]
     for kinds, seconds in ((_CART, CART_SECONDS), (_ADVOCACY, ADVOCACY_SECONDS)):
         chosen = np.isin(known.events["kind"], kinds)
         owners.append(owner[chosen])
-        moments.append((received[chosen] // SECOND + seconds) * SECOND)
-    whose, when = np.concatenate(owners), np.concatenate(moments)
+        times.append((received[chosen] // SECOND + seconds) * SECOND)
+    whose, when = np.concatenate(owners), np.concatenate(times)
     whose, when = whose[when <= end], when[when <= end]
     order = np.lexsort((when, whose))
     starts = np.searchsorted(whose[order], np.arange(len(known.customers) + 1))
     read = replay_at(_STAGE, known, Cutoffs(when[order], starts))
-    told = ~np.isnan(read.features[:, 0])
-    person, at, stage = read.customer[told], read.cutoff[told], read.features[told, 0].astype(np.int8)
+    defined = ~np.isnan(read.features[:, 0])
+    person, at, stage = read.customer[defined], read.cutoff[defined], read.features[defined, 0].astype(np.int8)
     changed = np.ones(len(stage), bool)
     changed[1:] = (np.diff(stage) != 0) | (np.diff(person) != 0)
     return person[changed], at[changed], stage[changed]

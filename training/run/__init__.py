@@ -1,1 +1,1 @@
-"""One training run, from the log to a promoted bundle (`pipeline`), and what it tells: report, cards, plots, MLflow."""
+"""One training run, from the log to a promoted bundle (`pipeline`), and its results: report, cards, plots, MLflow."""

@@ -1,4 +1,4 @@
-"""What a training run made, put together: the bundle for the server, and the record for MLflow."""
+"""Building the bundle of a training run, from the models selected and the champion's other models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models.bundle.governance import stand_in
 from models.decisions.policy import Policy
 from models.prediction.next_stage import StageScorer
 from training.monitoring import reference_of
-from training.recommenders.selection import TrainedRecommender
+from training.recommenders.selection import FittedRecommender
 from training.rows.shop import Shop
 from training.run.figures import flat
 from training.run.promotion import Selected, rival_of, untrained
@@ -22,16 +22,16 @@ from training.targets import targets
 
 
 def bundle_of(
-    shop: Shop, selected: Mapping[str, Selected], recommended: TrainedRecommender, champion: Bundle | None,
+    shop: Shop, selected: Mapping[str, Selected], recommended: FittedRecommender, champion: Bundle | None,
     *, seed: int, started: int,
 ) -> Bundle:  # fmt: skip
-    """The bundle: what was selected for the targets of this run, and the champion's models for the others.
+    """The bundle: the models selected for the targets of this run, and the champion's models for the others.
 
-    A target that neither answers is answered by what is believed without data: every target has an answer.
+    A target that has neither is answered by its prior, so that every target has an answer.
     """
     asked = targets()
-    models = {name: each.model for name, each in selected.items()}
-    cards = {name: each.card for name, each in selected.items()}
+    models = {name: selection.model for name, selection in selected.items()}
+    cards = {name: selection.card for name, selection in selected.items()}
     for name, target in asked.items():
         if name in selected:
             continue
@@ -57,13 +57,13 @@ def bundle_of(
         policy=Policy().parameters,
     )
     models = {name: models[name] for name in order}
-    judged = {name: each for name, each in models.items() if not isinstance(each, StageScorer)}
+    judged = {name: model for name, model in models.items() if not isinstance(model, StageScorer)}
     reference = reference_of(shop.fold, shop.past, shop.end, asked, judged, seed)
     return Bundle(models, [recommended.recommender, reference], manifest)
 
 
-def _figures(recommended: TrainedRecommender) -> dict[str, float]:
-    """What was measured of what answers."""
+def _figures(recommended: FittedRecommender) -> dict[str, float]:
+    """The metrics of the recommender that answers."""
     if recommended.ranking is None:
         return {}
     return flat(recommended.ranking.figures["popularity" if recommended.tier == "popularity" else "recommender"])
@@ -82,7 +82,7 @@ def champion_of(fold: Fold, folder: Path) -> Bundle | None:
 
 
 def git_commit() -> str:
-    """The commit of the code that runs; empty where the code does not stand in a git repository."""
+    """The commit of the running code; empty where the code is not in a git repository."""
     command = ["git", "rev-parse", "HEAD"]
     try:
         answer = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Model cards: what a model predicts, of whom, how well, how sure, and where it ends (Mitchell and others, 2019).
+"""Model cards: a model's question, scope, quality, uncertainty and limits (Mitchell and others, 2019).
 
 A card is a page of Markdown, an artifact of the target's run; its short form describes the registered version.
 """
@@ -16,7 +16,7 @@ from training.evaluation.metrics import TITLES
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """What a test found: figures by model, ours first; `sizes` are rows by slice."""
+    """The results of a test: figures by model, the tested one first; `sizes` are rows by slice."""
 
     figures: Mapping[str, Mapping[str, Figure]]
     sizes: Mapping[str, int] = field(default_factory=dict)
@@ -31,14 +31,14 @@ def model_card(name: str, card: TargetCard, manifest: Manifest, tested: Findings
 
 
 def summary(card: TargetCard) -> str:
-    """The card in a few lines, Markdown: what, of whom, on what evidence and how well."""
+    """The card in a few lines, Markdown: the question, the scope, the evidence and the figures."""
     figures = [
         f"{label} {card.metrics[key]:.3f} [{card.metrics[f'{key}_low']:.3f}, {card.metrics[f'{key}_high']:.3f}]"
         for key, label in TITLES.items()
         if f"{key}_high" in card.metrics
     ]
     lines = [
-        f"**{card.definition}**, asked of {card.scope}.",
+        f"**{card.definition}**, for {card.scope}.",
         f"Evidence {card.evidence} ({EVIDENCE[card.evidence]}); {_base(card)}.",
         ", ".join(figures) if figures else f"Not tested: {card.missing or 'no test was made'}",
     ]
@@ -49,7 +49,7 @@ def _what(card: TargetCard) -> str:
     rows = [
         ("answer", card.form),
         ("definition", card.definition),
-        ("asked of", card.scope),
+        ("scope", card.scope),
         ("horizon", f"{card.horizon_days:g} days"),
         ("model", f"{card.tier}, calibration {card.calibration}"),
         ("evidence", f"{card.evidence}: {EVIDENCE[card.evidence]}"),
@@ -59,56 +59,56 @@ def _what(card: TargetCard) -> str:
 
 def _data(card: TargetCard, manifest: Manifest, tested: Findings | None) -> str:
     counts = card.counts
-    told = (
+    text = (
         f"{counts.get('rows', 0):,.0f} rows of {counts.get('customers', 0):,.0f} customers, "
         f"{counts.get('yes', 0):,.0f} of them yes, from {counts.get('history_days', 0):,.0f} days of the log, "
         f"up to offset {manifest.log_offset:,}. "
-        f"{_base(card).capitalize()}; before there was data {card.prior:g} was believed."
+        f"{_base(card).capitalize()}; the prior is {card.prior:g}."
     )
     sizes = "" if tested is None else ", ".join(f"{part} {size:,}" for part, size in tested.sizes.items())
-    parted = f"Rows are parted by time, a horizon between them: {sizes}." if sizes else ""
+    split = f"Rows are split by time, with a gap of one horizon: {sizes}." if sizes else ""
     features = (
         f"{len(manifest.features)} features of the fold `{manifest.fingerprint}`, commit `{manifest.git_commit}`."
     )
-    return "\n\n".join(["## Data", told, *filter(None, [parted]), features])
+    return "\n\n".join(["## Data", text, *filter(None, [split]), features])
 
 
 def _figures(tested: Findings) -> str:
     metrics = list(next(iter(tested.figures.values())))
     rows = [(model, *(str(figures[key]) for key in metrics)) for model, figures in tested.figures.items()]
-    intro = "On the newest rows, with 95 % intervals of a bootstrap over customers; the first line is this model."
+    intro = "On the newest rows, with 95 % intervals from a bootstrap over customers; the first line is this model."
     return f"## How good it is\n\n{intro}\n\n" + _table(("model", *(TITLES.get(key, key) for key in metrics)), rows)
 
 
 def _reliability(card: TargetCard) -> str:
     rows = [
-        (f"{feature}: {part}", f"{each['rows']:,.0f}", f"{each['given']:.3f}",
-         f"{each['share']:.3f} [{each['low']:.3f}, {each['high']:.3f}]")
+        (f"{feature}: {part}", f"{numbers['rows']:,.0f}", f"{numbers['given']:.3f}",
+         f"{numbers['share']:.3f} [{numbers['low']:.3f}, {numbers['high']:.3f}]")
         for feature, parts in card.reliability.items()
-        for part, each in parts.items()
+        for part, numbers in parts.items()
     ]  # fmt: skip
     if not rows:
         return ""
-    columns = ("customers", "rows", "mean probability given", "share found")
-    return "## Whether it means what it says, by stage and channel\n\n" + _table(columns, rows)
+    columns = ("customers", "rows", "mean probability", "share of yes")
+    return "## Reliability by stage and channel\n\n" + _table(columns, rows)
 
 
 def _sure(card: TargetCard) -> str:
     covered = "was not measured" if card.coverage is None else f"held in {card.coverage:.1%} of the groups of the test"
     losses = "".join(f"\n- {tier}: log loss {loss:.4f}" for tier, loss in card.losses.items())
-    told = f"The interval is to hold the rate in {card.interval:.0%} of the cases; it {covered}."
-    return f"## How sure it is\n\n{told}" + (f" Tiers tried, on rows they had not seen:\n{losses}" if losses else "")
+    text = f"The interval should hold the rate in {card.interval:.0%} of the cases; it {covered}."
+    return f"## How sure it is\n\n{text}" + (f" Tiers tried, on unseen rows:\n{losses}" if losses else "")
 
 
 def _limits(card: TargetCard) -> str:
     limits = [
-        f"It speaks only of {card.scope}; of others it has nothing to say.",
-        "It foretells what happens if the shop goes on as it did. It is no estimate of what a message would change.",
-        "It learnt from one shop, and drifts with it: `waypost monitor` tells when.",
+        f"It answers only for {card.scope}.",
+        "It predicts what happens if the shop goes on as before. It does not estimate the effect of a message.",
+        "It was trained on one shop, and becomes worse as the shop changes: `waypost monitor` reports that.",
     ]
     if card.missing:
         limits.append(card.missing)
-    return "## Limits\n\n" + "\n".join(f"- {each}" for each in limits)
+    return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits)
 
 
 def _usage(name: str, card: TargetCard) -> str:
@@ -131,4 +131,4 @@ def _base(card: TargetCard) -> str:
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(each.replace("|", "\\|") for each in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

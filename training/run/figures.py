@@ -10,7 +10,7 @@ import numpy as np
 from training.evaluation.evaluation import Figure
 
 Figures = Mapping[str, Mapping[str, Figure]]
-"""Figures by model and metric, the own model first; or by the model that it is compared with."""
+"""Figures by model and metric, the tested model first; or by the model that it is compared with."""
 
 
 def flat(figures: Mapping[str, Figure]) -> dict[str, float]:
@@ -22,16 +22,16 @@ def flat(figures: Mapping[str, Figure]) -> dict[str, float]:
 
 
 def compared(figures: Figures, over: Figures) -> dict[str, float]:
-    """The figures of the first model by name, of the others after their model, and how far it is from each of them."""
+    """Figures by name: of the first model, of the others with their name in front, and the differences between them."""
     own, *_ = figures
     metrics: dict[str, float] = {}
-    for model, found in figures.items():
-        metrics |= {name if model == own else f"{model}/{name}": value for name, value in flat(found).items()}
-    for baseline, found in over.items():
-        metrics |= {f"over_{baseline}/{name}": value for name, value in flat(found).items()}
+    for model, values in figures.items():
+        metrics |= {name if model == own else f"{model}/{name}": value for name, value in flat(values).items()}
+    for baseline, values in over.items():
+        metrics |= {f"over_{baseline}/{name}": value for name, value in flat(values).items()}
     return metrics
 
 
 def figures_json(figures: Figures) -> dict[str, dict[str, dict[str, float]]]:
-    """Every figure with the ends of its interval."""
+    """Every figure with the ends of its interval, as JSON values."""
     return {model: {name: asdict(figure) for name, figure in by.items()} for model, by in figures.items()}

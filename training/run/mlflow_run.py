@@ -1,4 +1,4 @@
-"""What a training run tells of itself: parameters, figures, pictures and model cards, for MLflow."""
+"""The record of a training run for MLflow: parameters, metrics, plots and model cards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models.bundle.bundle import Bundle, TargetCard
 from models.bundle.manifest import Manifest
 from training.evaluation.gates import Gate
 from training.recommenders.evaluation import RankingEvaluation
-from training.recommenders.selection import TrainedRecommender
+from training.recommenders.selection import FittedRecommender
 from training.rows.shop import Shop
 from training.run.cards import model_card, summary
 from training.run.figures import compared, flat
@@ -22,14 +22,14 @@ from training.run.forms.contract import AnyResult
 from training.tracking import Run, TargetRun
 
 SHOWN = ("roc_auc", "pr_auc", "log_loss", "calibration_error", "mae", "accuracy")
-"""The figures of a target that are shown in the run as a whole; the rest stands in the target's own."""
+"""The metrics of a target that are in the whole run, too; all metrics are in the target's own run."""
 
 
 def run_of(
-    shop: Shop, trained: Mapping[str, AnyResult], recommended: TrainedRecommender, bundle: Bundle,
+    shop: Shop, results: Mapping[str, AnyResult], recommended: FittedRecommender, bundle: Bundle,
     gates: Sequence[Gate], *, promoted: bool, started: int, pictures: bool = True,
 ) -> Run:  # fmt: skip
-    """The record of a run, and under it that of each target, with or without its pictures."""
+    """The record of a run, with those of its targets, with or without plots."""
     manifest = bundle.manifest
     tags = {
         "bundle": bundle.version,
@@ -39,7 +39,7 @@ def run_of(
         "mlflow.source.git.commit": manifest.git_commit,
         "promoted": str(promoted).lower(),
     }
-    example = _example(trained, shop)
+    example = _example(results, shop)
     return Run(
         name=f"{iso(shop.end)[:10]} seed {manifest.seed}",
         parameters=_parameters(shop, recommended, manifest),
@@ -52,43 +52,43 @@ def run_of(
         },
         example=example,
         bundle=bundle,
-        targets={name: _target_run(each, bundle, tags, example, pictures) for name, each in trained.items()},
+        targets={name: _target_run(result, bundle, tags, example, pictures) for name, result in results.items()},
         champion=promoted,
         at=started,
     )
 
 
 def _target_run(
-    each: AnyResult, bundle: Bundle, tags: Mapping[str, str], example: NDArray[np.float32], pictures: bool
+    result: AnyResult, bundle: Bundle, tags: Mapping[str, str], example: NDArray[np.float32], pictures: bool
 ) -> TargetRun:
     """The record of one target."""
-    name, manifest = each.target.name, bundle.manifest
+    name, manifest = result.target.name, bundle.manifest
     card = manifest.targets[name]
     parameters = {"seed": manifest.seed, "tier": card.tier, "calibration": card.calibration, "scope": card.scope}
     return TargetRun(
         doc=card.doc,
         summary=summary(card),
-        parameters={**parameters, "trees": each.fitted.rounds, **each.fitted.parameters},
-        metrics=_metrics(each, card),
+        parameters={**parameters, "trees": result.fitted.rounds, **result.fitted.parameters},
+        metrics=_metrics(result, card),
         tags={**tags, "evidence": card.evidence, "form": card.form, "missing": card.missing},
-        slices=each.slices,
+        slices=result.slices,
         files={
-            **(each.pictures(manifest.seed) if pictures else {}),
-            **each.files(),
-            "card.md": model_card(name, card, manifest, each.findings).encode(),
+            **(result.pictures(manifest.seed) if pictures else {}),
+            **result.files(),
+            "card.md": model_card(name, card, manifest, result.findings).encode(),
         },
-        example=example if each.examples is None else each.examples,
+        example=example if result.examples is None else result.examples,
     )
 
 
-def _example(trained: Mapping[str, AnyResult], shop: Shop) -> NDArray[np.float32]:
-    """A few rows of features; one of which nothing is known where no target has a test."""
-    found = (each.examples for each in trained.values())
-    return next((rows for rows in found if rows is not None), np.full((1, len(shop.fold.names)), np.nan, np.float32))
+def _example(results: Mapping[str, AnyResult], shop: Shop) -> NDArray[np.float32]:
+    """A few rows of features; a row of NaN where no target has a test."""
+    examples = (result.examples for result in results.values())
+    return next((rows for rows in examples if rows is not None), np.full((1, len(shop.fold.names)), np.nan, np.float32))
 
 
-def _parameters(shop: Shop, recommended: TrainedRecommender, manifest: Manifest) -> dict[str, object]:
-    """The circumstances of the run by name; `mlflow run` has `targets`, `now` and `seed` in it already."""
+def _parameters(shop: Shop, recommended: FittedRecommender, manifest: Manifest) -> dict[str, object]:
+    """The parameters of the run by name; `mlflow run` records `targets`, `now` and `seed` itself."""
     parameters: dict[str, object] = {
         "seed": manifest.seed,
         "as_of": iso(shop.end),
@@ -106,7 +106,7 @@ def _parameters(shop: Shop, recommended: TrainedRecommender, manifest: Manifest)
 
 
 def _whole(cards: Mapping[str, TargetCard], ranking: RankingEvaluation | None) -> dict[str, float]:
-    """The figures of the run as a whole: those of the recommender, and a few of each target."""
+    """The metrics of the whole run: those of the recommender, and a few of each target."""
     metrics = {
         f"{name}/{key}": value
         for name, card in cards.items()
@@ -114,19 +114,19 @@ def _whole(cards: Mapping[str, TargetCard], ranking: RankingEvaluation | None) -
         if key.removesuffix("_low").removesuffix("_high") in SHOWN
     }
     if ranking is not None:
-        told = flat({"ratio_to_popularity": ranking.ratio}) | compared(ranking.figures, ranking.over)
-        metrics |= {f"recommender/{name}": value for name, value in told.items()}
+        figures = flat({"ratio_to_popularity": ranking.ratio}) | compared(ranking.figures, ranking.over)
+        metrics |= {f"recommender/{name}": value for name, value in figures.items()}
     return metrics
 
 
-def _metrics(each: AnyResult, card: TargetCard) -> dict[str, float]:
-    """Every figure of a target by name, such as `rfm_logistic/roc_auc_low`, the model's own without its name."""
-    metrics = {"base_rate": card.base_rate, "trees": float(each.fitted.rounds), **card.metrics}
+def _metrics(result: AnyResult, card: TargetCard) -> dict[str, float]:
+    """Every metric of a target by name, such as `rfm_logistic/roc_auc_low`; the tested model's name is left out."""
+    metrics = {"base_rate": card.base_rate, "trees": float(result.fitted.rounds), **card.metrics}
     metrics |= {f"held_out/{tier}": loss for tier, loss in card.losses.items()}
     metrics |= {f"counts/{what}": float(number) for what, number in card.counts.items()}
     if card.coverage is not None:
         metrics["coverage"] = card.coverage
-    return metrics | each.metrics()
+    return metrics | result.metrics()
 
 
 def _json(value: object) -> bytes:

@@ -1,6 +1,6 @@
-"""Pictures of a training run: how good one scorer is, for whom, and what it leans on, as PNG.
+"""Plots of a training run, as PNG: the quality of a scorer, overall and by group, and its most important features.
 
-A picture costs a tenth of a second, so that several panels make one.
+An image takes a tenth of a second, so that several panels share one.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from training.evaluation.evaluation import lift_curve, reliability
 
 INK, QUIET = "#1f4e79", "#9aa5b1"
 SHOWN = 20
-"""Features shown in the picture of importance."""
+"""The number of features in the plot of importance."""
 
 POINTS = 200
-"""Points of a curve of lift or gain."""
+"""The number of points of a curve of lift or gain."""
 
 LEAST = 200
-"""Rows that a group of customers needs to have a line of its own."""
+"""The least number of rows for a group of customers to have its own line."""
 
 Probabilities = NDArray[np.float64]
 
@@ -36,61 +36,61 @@ def calibration_picture(
     labels: NDArray[np.int8],
     groups: Mapping[str, Mapping[str, NDArray[np.bool_]]],
 ) -> bytes:
-    """Probability given against share of positives, in ten bins of equal numbers of customers.
+    """Mean probability against share of positives, in ten bins of equal numbers of customers.
 
-    The first panel has every model, the first of them being ours; then comes one for each way of telling customers
-    apart, `groups`, with our model among each group of rows.
+    The first panel has every model, the tested one first. Each feature of `groups` has a further panel, with the tested
+    model in each group of rows.
     """
     figure, (whole, *parts) = _page(f"{target}: calibration", 1 + len(groups))
     for number, (name, probabilities) in enumerate(predictions.items()):
         _line(whole, *reliability(probabilities, labels), name, number, marker="o")
     whole.set_title("all customers", fontsize=9)
     own = next(iter(predictions.values()))
-    for axes, (way, rows) in zip(parts, groups.items(), strict=True):
-        axes.set_title(f"by {way}", fontsize=9)
+    for axes, (feature, rows) in zip(parts, groups.items(), strict=True):
+        axes.set_title(f"by {feature}", fontsize=9)
         for name, chosen in rows.items():
             if chosen.sum() >= LEAST:
                 axes.plot(*reliability(own[chosen], labels[chosen], 5), label=name, marker="o", markersize=3)
     for axes in (whole, *parts):
         furthest = max(axes.get_xlim()[1], axes.get_ylim()[1])
         axes.plot([0, furthest], [0, furthest], color=QUIET, linestyle=":", linewidth=1)
-        _named(axes, "mean probability given", "share of positives")
+        _named(axes, "mean probability", "share of positives")
     return _png(figure)
 
 
 def lift_picture(target: str, predictions: Mapping[str, Probabilities], labels: NDArray[np.int8]) -> bytes:
-    """Lift and gain: how many times more positives, and which share of all, the most probable customers hold."""
+    """Lift and gain: the positives among the most probable customers, relative to the mean and as a share of all."""
     figure, (left, right) = _page(f"{target}: lift and gain", 2)
     first = max(0, len(labels) // 100 - 1)
     shown = np.unique(np.linspace(first, len(labels) - 1, POINTS).astype(np.int64))
     for number, (name, probabilities) in enumerate(predictions.items()):
-        taken, lift = (curve[shown] for curve in lift_curve(probabilities, labels))
-        _line(left, taken, lift, name, number)
-        _line(right, taken, taken * lift, name, number)
+        shares, lift = (curve[shown] for curve in lift_curve(probabilities, labels))
+        _line(left, shares, lift, name, number)
+        _line(right, shares, shares * lift, name, number)
     right.plot([0, 1], [0, 1], color=QUIET, linestyle=":", linewidth=1)
-    across = "share of customers taken, most probable first"
+    across = "share of customers, most probable first"
     _named(left, across, "lift")
-    _named(right, across, "share of the positives found")
+    _named(right, across, "share of the positives")
     return _png(figure)
 
 
 def learning_picture(target: str, curve: Curve) -> bytes:
-    """Log loss in the test against the number of rows learnt from, and that of the base rate."""
+    """Log loss in the test against the number of training rows, and that of the base rate."""
     figure, (axes,) = _page(f"{target}: learning curve", 1)
     axes.plot(curve.rows, curve.losses, color=INK, marker="o", linewidth=2.2, label=curve.tier)
     axes.axhline(curve.base, color=QUIET, linestyle=":", label="base rate")
     axes.set_xscale("log")
-    _named(axes, "rows learnt from", "log loss in the test")
+    _named(axes, "training rows", "log loss in the test")
     return _png(figure)
 
 
-def drift_picture(target: str, found: Sequence[Drift]) -> bytes:
-    """How far the rows of the test are from those learnt from, column by column, by two distances."""
-    figure, panels = _page(f"{target}: drift from what was learnt to the test", 2)
-    names = [each.column for each in found][::-1]
+def drift_picture(target: str, drifts: Sequence[Drift]) -> bytes:
+    """The distances of the columns of the test from those of the training rows, by two measures."""
+    figure, panels = _page(f"{target}: drift from the training rows to the test", 2)
+    names = [drift.column for drift in drifts][::-1]
     measured = {
-        "population stability index": [each.psi for each in found],
-        "Wasserstein distance, in mean deviations": [each.wasserstein for each in found],
+        "population stability index": [drift.psi for drift in drifts],
+        "Wasserstein distance, in mean deviations": [drift.wasserstein for drift in drifts],
     }
     for axes, (distance, values) in zip(panels, measured.items(), strict=True):
         _bars(axes, names, np.nan_to_num(values[::-1]), distance)
@@ -98,13 +98,13 @@ def drift_picture(target: str, found: Sequence[Drift]) -> bytes:
 
 
 def importance_picture(target: str, importance: Mapping[str, float], dependences: Sequence[Dependence]) -> bytes:
-    """The features that the model leans on most, and how the mean probability goes with the first of them."""
+    """The most important features, and the partial dependence of the mean probability on the first of them."""
     figure, (bars, *panels) = _page(f"{target}: importance and partial dependence", 1 + len(dependences))
     shown = sorted(importance.items(), key=lambda pair: pair[1])[-SHOWN:]
     _bars(bars, [name for name, _ in shown], [share for _, share in shown], "share of the model")
-    for axes, each in zip(panels, dependences, strict=True):
-        axes.plot(each.values, each.means, color=INK, marker="o", markersize=3)
-        _named(axes, each.feature, "mean probability", legend=False)
+    for axes, dependence in zip(panels, dependences, strict=True):
+        axes.plot(dependence.values, dependence.means, color=INK, marker="o", markersize=3)
+        _named(axes, dependence.feature, "mean probability", legend=False)
     return _png(figure)
 
 
@@ -119,9 +119,9 @@ def _page(title: str, panels: int) -> tuple[Figure, list[Axes]]:
         left=0.2 / across, right=0.98, bottom=0.18 / down, top=1 - 0.2 / down, wspace=0.3, hspace=0.3
     )
     axes = [figure.add_subplot(down, across, place + 1) for place in range(panels)]
-    for each in axes:
-        each.spines[["top", "right"]].set_visible(False)
-        each.tick_params(labelsize=7)
+    for panel in axes:
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.tick_params(labelsize=7)
     return figure, axes
 
 

@@ -1,7 +1,6 @@
-"""A champion at the level of today: its models as they are, their levels estimated anew from the newest outcomes.
+"""Recalibration: the champion's models stay as they are, and their levels are estimated from the newest outcomes.
 
-No model is fitted but the plain one of the short question (`training.fitting.levels`), so that this may run every
-night.
+Only the simple model of the short question is fitted (`training.fitting.levels`), so that this can run every night.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from training.run.promotion import rival_of
 from training.targets import targets
 
 WORTH = 0.02
-"""Log-odds by which a level must have moved, or its doubt, to be worth another bundle: half a point at 50 %."""
+"""The least change of a level or its deviation for a new bundle, in log-odds: half a percentage point at 50 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +38,16 @@ class Recalibrated:
 
     @property
     def reason(self) -> str:
-        """What moved most, in words."""
+        """The level that moved most, in words."""
         if not self.after:
             return "No target of the champion is answered with a probability."
         moved = {name: _distance(self.before[name], level) for name, level in self.after.items()}
         name = max(moved, key=lambda name: moved[name])
         if not moved[name]:
             return "No level moved."
-        before, after = (f"{each.shift:+.2f} ± {each.deviation:.2f}" for each in (self.before[name], self.after[name]))
+        before, after = (
+            f"{level.shift:+.2f} ± {level.deviation:.2f}" for level in (self.before[name], self.after[name])
+        )
         return f"The level of {name} moved most, from {before} to {after} in log-odds."
 
 
@@ -54,36 +55,36 @@ def recalibrate(
     log: EventLog, champion: Bundle, *, started: int, now: int | None = None, seed: int = 0, folder: Path,
     fold: Fold = JOURNEY, clock: Callable[[], int] | None = None,
 ) -> Recalibrated:  # fmt: skip
-    """Estimate the levels of the champion in `folder` as if it were `now`, and install it where one moved.
+    """Estimate the levels of the champion in `folder` as of `now`, and install a new bundle where one moved.
 
-    The arguments are those of `training.run.pipeline.train`. Models that the catalogue asks for otherwise by now stay
-    as they are, and so do all models, cards and figures of the test: only levels change.
+    The arguments are those of `training.run.pipeline.train`. Only levels change: models, cards and figures of the test
+    stay as they are. The level of a target whose definition has changed since the training stays, too.
     """
     shop = read_shop(log, now, started, fold)
     fold.compile()
     scorers = {name: _levelled(name, scorer, champion, shop, seed) for name, scorer in champion.scorers.items()}
-    before, after = ({name: each.level for name, each in some.items()} for some in (champion.scorers, scorers))
-    found = Recalibrated(before, after)
+    before, after = ({name: scorer.level for name, scorer in some.items()} for some in (champion.scorers, scorers))
+    result = Recalibrated(before, after)
     if not any(_distance(before[name], after[name]) > WORTH for name in after):
-        return found
+        return result
     manifest = replace(champion.manifest, created=iso(started), log_offset=shop.offset)
     bundle = champion.changed(manifest, {**champion.models, **scorers})
-    # Before there is a bundle to be served: an erasure names every model that has seen the customer.
+    # Before the bundle can be served: an erasure lists every model that was trained on the customer's events.
     log.add_training(Training(bundle.version, shop.end, started))
     governance = Governance(folder, fold, clock or (lambda: started))
-    governance.install(bundle, champion=True, cause=Cause("recalibrate", found.reason))
-    return replace(found, version=bundle.version)
+    governance.install(bundle, champion=True, cause=Cause("recalibrate", result.reason))
+    return replace(result, version=bundle.version)
 
 
 def _levelled(name: str, scorer: Scorer, champion: Bundle, shop: Shop, seed: int) -> Scorer:
-    """The scorer at the level of today, if it still means the same."""
+    """The scorer at today's level, if the target's definition has not changed."""
     target = targets().get(name)
     if target is None or rival_of(target, champion) is None:
         return scorer
-    found = gathered(target, shop.fold, shop.past, shop.start, shop.end, seed=seed)
-    return ProbabilityResult.as_of_end(scorer, found)
+    rows = gathered(target, shop.fold, shop.past, shop.start, shop.end, seed=seed)
+    return ProbabilityResult.as_of_end(scorer, rows)
 
 
 def _distance(before: Level, after: Level) -> float:
-    """By how much a level or its doubt moved, whichever moved more."""
+    """The change of the level or of its deviation, whichever is larger."""
     return max(abs(after.shift - before.shift), abs(after.deviation - before.deviation))

@@ -1,4 +1,4 @@
-"""What a training run found, as objects, as JSON and as tables for people."""
+"""The results of a training run, as objects, as JSON and as tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.bundle.bundle import Bundle
 from models.bundle.readiness import served
 from training.evaluation.gates import Gate
 from training.recommenders.evaluation import RankingEvaluation
-from training.recommenders.selection import TrainedRecommender
+from training.recommenders.selection import FittedRecommender
 from training.run.figures import figures_json
 from training.run.forms.contract import AnyResult
 from training.run.promotion import Selected
@@ -28,28 +28,30 @@ from training.tracking import Recorded
 RECOMMENDER = "recommender"
 
 SECTIONS = ("targets", "untested", "others")
-"""Of the report in JSON: probabilities that were tested, those that were not yet, amounts and stages."""
+"""The sections of the JSON report: tested probabilities, untested probabilities, and amounts and stages."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingResult:
-    """Everything a run leaves behind.
+    """All results of a run.
 
-    `selected` says of each target of the run what answers it; `gates` are all that were judged, those of models that
-    were held back included. `folder` is where the bundle was written: the champion's place, or the challenger's.
+    `selected` are the models that answer the targets of the run; `gates` are all that were judged, including those of
+    models that were held back. `folder` is where the bundle was written: the champion's folder, or the challenger's.
     """
 
     bundle: Bundle
     selected: Mapping[str, Selected]
-    recommended: TrainedRecommender
+    recommended: FittedRecommender
     gates: Sequence[Gate]
     promoted: bool
     recorded: Recorded
     folder: Path
 
     def section(self, name: str) -> dict[str, AnyResult]:
-        """What the run made of the targets of one section of the report, by name: one of `SECTIONS`."""
-        return {target: each.trained for target, each in self.selected.items() if each.trained.section == name}
+        """The results of the targets in one section of the report, one of `SECTIONS`, by name."""
+        return {
+            target: selection.result for target, selection in self.selected.items() if selection.result.section == name
+        }
 
     @property
     def ranking(self) -> RankingEvaluation | None:
@@ -58,13 +60,13 @@ class TrainingResult:
 
     @property
     def skipped(self) -> dict[str, str]:
-        """Why something has no test, the recommender included."""
-        found = {name: each.trained.missing for name, each in self.selected.items()}
-        return {name: why for name, why in {**found, RECOMMENDER: self.recommended.unjudged}.items() if why}
+        """Why a target, or the recommender, has no test."""
+        reasons = {name: selection.result.missing for name, selection in self.selected.items()}
+        return {name: why for name, why in {**reasons, RECOMMENDER: self.recommended.unjudged}.items() if why}
 
     @property
     def served(self) -> dict[str, str]:
-        """What answers each target and recommendations, and why nothing above it does."""
+        """The tier that answers each target and recommendations, and why no higher one does."""
         return served(self.bundle.manifest)
 
     def to_json(self) -> dict[str, Any]:
@@ -80,7 +82,7 @@ class TrainingResult:
             "log_offset": manifest.log_offset,
             "git_commit": manifest.git_commit,
             **{
-                section: {name: each.to_json(cards[name]) for name, each in self.section(section).items()}
+                section: {name: result.to_json(cards[name]) for name, result in self.section(section).items()}
                 for section in SECTIONS
             },
             "recommender": _ranking_json(self.ranking),
@@ -90,17 +92,17 @@ class TrainingResult:
         }
 
     def summary(self) -> list[Table]:
-        """The report on a page: what answers each target and how well, the recommender, and what may be better."""
+        """The report on a page: the tier of each target and its figures, the recommender, and possible improvements."""
         manifest = self.bundle.manifest
-        tested = {name: each.figures for name, each in self.section("targets").items()}
+        tested = {name: result.figures for name, result in self.section("targets").items()}
         ranked = [] if self.ranking is None else [ranking_table(self.ranking)]
         return [figures_table(manifest, tested), *ranked, served_table(manifest)]
 
     def tables(self) -> list[Table]:
-        """The whole report: a table of figures for each target and the recommender, the gates, and what is served."""
+        """The whole report: tables of figures for each target and the recommender, the gates, and the tiers served."""
         reports = [tier_table(self.bundle.manifest.targets)]
         for section in SECTIONS:
-            reports += [table for each in self.section(section).values() for table in each.tables()]
+            reports += [table for result in self.section(section).values() for table in result.tables()]
         if self.ranking is not None:
             reports.append(ranking_table(self.ranking))
         reports.append(gate_table(self.gates))

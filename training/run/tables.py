@@ -1,4 +1,4 @@
-"""The report of a training run as tables for people."""
+"""The report of a training run as tables."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from training.recommenders.evaluation import RankingEvaluation
 from training.run.figures import Figures
 
 CLASSIC = "rfm_logistic"
-"""The baseline that is shown beside the model at each cutoff."""
+"""The baseline that is shown beside the model."""
 
 MORE = "waypost import FILE"
-"""What to run where data is lacking."""
+"""The command to run where data is lacking."""
 
 
 class Table(NamedTuple):
-    """A table for people: every cell is a text or a whole number."""
+    """A table of the report: every cell is a text or a whole number."""
 
     title: str
     columns: tuple[str, ...]
@@ -27,7 +27,7 @@ class Table(NamedTuple):
 
 
 def tier_table(cards: Mapping[str, TargetCard]) -> Table:
-    """On which tier each target stands, and what stands behind it."""
+    """The tier of each target, its evidence and its figures."""
     rows: list[tuple[str | int, ...]] = []
     for name, card in cards.items():
         losses = ", ".join(f"{tier} {loss:.4f}" for tier, loss in card.losses.items())
@@ -45,7 +45,7 @@ def tier_table(cards: Mapping[str, TargetCard]) -> Table:
         "log loss",
         "90 % interval holds",
     )
-    return Table("the tier of least log loss on rows it had not seen", columns, rows)
+    return Table("the tier of each target, and the log loss of all tiers tried on unseen rows", columns, rows)
 
 
 def ranking_table(ranking: RankingEvaluation) -> Table:
@@ -61,17 +61,17 @@ def ranking_table(ranking: RankingEvaluation) -> Table:
 
 
 def gate_table(gates: Sequence[Gate]) -> Table:
-    """Every gate, what was found and what was wanted."""
+    """Every gate with its value, its threshold and the result."""
     rows: list[tuple[str | int, ...]] = []
     for gate in gates:
-        wanted = f"{'at most' if gate.at_most else 'above'} {gate.threshold:g}"
+        threshold = f"{'at most' if gate.at_most else 'above'} {gate.threshold:g}"
         verdict = "passed" if gate.passed else "held back" if gate.holds else "not earned"
-        rows.append((f"{gate.subject}, {gate.tier}", gate.condition, f"{gate.value:.4f}", wanted, verdict))
-    return Table("gates", ("model", "condition", "found", "wanted", ""), rows)
+        rows.append((f"{gate.subject}, {gate.tier}", gate.condition, f"{gate.value:.4f}", threshold, verdict))
+    return Table("gates", ("model", "condition", "value", "expected", ""), rows)
 
 
 def figures_table(manifest: Manifest, tested: Mapping[str, Figures]) -> Table:
-    """What answers each target and how well, a line each; the classic baseline beside it.
+    """The tier of each target with its figures, beside those of the baseline `CLASSIC`.
 
     `tested` are the figures of probabilities by target.
     """
@@ -87,12 +87,12 @@ def figures_table(manifest: Manifest, tested: Mapping[str, Figures]) -> Table:
             "" if card.coverage is None else f"{card.coverage:.1%}",
         ))  # fmt: skip
     columns = ("target", "tier", "ev.", "ROC-AUC", "RFM", "calib. error", "90 % holds")
-    title = "what answers each target, its evidence (ev.), and how it did on rows it had not seen, beside RFM logistic"
+    title = "the tier of each target, its evidence (ev.), and its figures on unseen rows, beside RFM logistic"
     return Table(title, columns, rows)
 
 
 def served_table(manifest: Manifest) -> Table:
-    """What is not answered by the highest tier: why, and the command that may change it."""
+    """The targets that the highest tier does not answer: why, and the command that may change it."""
     rows: list[tuple[str | int, ...]] = [
         (name, card.tier, why, _next_step(name, card))
         for name, card in manifest.targets.items()
@@ -100,8 +100,8 @@ def served_table(manifest: Manifest) -> Table:
     ]
     if manifest.recommender_why:
         rows.append(("recommender", manifest.recommender_tier, manifest.recommender_why, MORE))
-    title = "what a higher tier may answer yet; after an import, run `waypost train` again"
-    return Table(title, ("target", "tier", "why nothing higher", "next"), rows)
+    title = "targets below their highest tier; after an import, run `waypost train` again"
+    return Table(title, ("target", "tier", "why no higher tier", "next"), rows)
 
 
 def _next_step(name: str, card: TargetCard) -> str:

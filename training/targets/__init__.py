@@ -1,7 +1,7 @@
-"""What is predicted: questions about a customer that the log will answer, each one declaration.
+"""The targets: questions about a customer that the log answers later, one declaration each.
 
-A question is asked only of customers in its *scope*, because a number that mixes those it makes no sense for with the
-rest describes neither. `catalogue.py` holds the targets of the house, `declared.py` reads those of a shop.
+A question is asked only about customers in its *scope*: a figure that included customers for whom the question makes no
+sense would describe nobody. `catalogue.py` holds the built-in targets, `declared.py` reads those of a shop.
 """
 
 from training.targets.catalogue import TARGETS

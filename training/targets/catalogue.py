@@ -1,4 +1,4 @@
-"""The targets that come with the house, one declaration each, in the order in which they are trained."""
+"""The built-in targets, one declaration each, in the order in which they are trained."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ TARGETS: dict[str, Target] = {
             scope=_VISITING,
             doc="Will this visit, known or anonymous, still end in an order?",
             prior=0.03,
-            moments=InVisit(),
+            timing=InVisit(),
         ),
         Target(
             "cart_abandonment",
@@ -68,7 +68,7 @@ TARGETS: dict[str, Target] = {
             scope=_VISITING,
             doc="Is the visitor about to leave? The last chance to say something.",
             prior=0.4,
-            moments=InVisit(),
+            timing=InVisit(),
         ),
         Target(
             "repeat_purchase_60d",

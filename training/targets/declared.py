@@ -1,4 +1,4 @@
-"""The targets of a shop: those of the house, and those that it declares itself in `targets.toml`.
+"""The targets of a shop: the built-in ones, and those that the shop declares in `targets.toml`.
 
     [coffee_14d]
     event = "PURCHASE"                  # or several: ["REVIEW", "SHARE"]
@@ -6,12 +6,12 @@
     happens = true                      # false: the answer is yes when there is no such event
     scope = "days_since_last <= 90"     # an expression over docs/features.md
     doc = "Will this customer order within a fortnight?"
-    prior = 0.1                         # what is believed before there is data
+    prior = 0.1                         # the answer assumed before there is data
 
-The file stands in the working folder, or where the environment variable `WAYPOST_TARGETS` says. Other fields:
-`channels = ["STORE"]`, `score_at_most = 6`, `in_visit = true` in place of `within` (later in the open visit, asked at
-acts 1, 2, 3, 5, ... of it), and `spends = true` for the money of the events in place of whether they happen. A customer
-for whom the days within are not known is out of scope.
+The file is in the working folder, or where the environment variable `WAYPOST_TARGETS` says. Other fields:
+`channels = ["STORE"]`, `score_at_most = 6`, `in_visit = true` instead of `within` (later in the open visit, asked at
+acts 1, 2, 3, 5, ... of it), and `spends = true` for the money of the events instead of whether they happen. A customer
+for whom the days in `within` are unknown is out of scope.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ PLACE = "WAYPOST_TARGETS"
 """The environment variable that says which file declares targets."""
 
 LONGEST_DAYS = 600
-"""No answer is looked for any further ahead: to part a log by time takes more than three times as long."""
+"""The longest horizon: a split of the log by time needs more than three times as much history."""
 
-_TAKEN = frozenset({*TARGETS, "recommender"})
+_RESERVED = frozenset({*TARGETS, "recommender"})
 """Names that are in use."""
 
 _UNITS = {"minute": MINUTE, "hour": HOUR, "day": DAY}
@@ -58,26 +58,26 @@ _FIELDS = {
 
 
 class UnknownTarget(LookupError):
-    """A target was asked for that is not declared."""
+    """There is no target of this name."""
 
 
 class BadTarget(ValueError):
-    """An entry of the file of targets does not make one; the message says which, and what is expected."""
+    """An entry of the file of targets is invalid; the message says which, and what is expected."""
 
 
 def targets() -> dict[str, Target]:
-    """All targets by name, those of the house first. Raises `BadTarget`."""
+    """All targets by name, the built-in ones first. Raises `BadTarget`."""
     place = os.environ.get(PLACE)
     path = Path(place or "targets.toml")
     if not path.exists():
         if place:
-            raise BadTarget(f"{PLACE} says {path}, which is not there; expected a file of targets")
+            raise BadTarget(f"{PLACE} is {path}, which does not exist; expected a file of targets")
         return dict(TARGETS)
     return TARGETS | declared(path)
 
 
 def chosen(names: list[str] | tuple[str, ...]) -> list[Target]:
-    """The targets of these names, all when there are none. Raises `UnknownTarget` and `BadTarget`."""
+    """The targets of these names, or all targets if no names are given. Raises `UnknownTarget` and `BadTarget`."""
     known = targets()
     for name in names:
         if name not in known:
@@ -103,7 +103,7 @@ class _Entry:
 
     def __init__(self, path: Path, name: str, fields: Any) -> None:
         self.where, self.name = f"{path}, [{name}]", name
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in _TAKEN:  # it names files of a bundle
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in _RESERVED:  # it names files of a bundle
             raise BadTarget(
                 f"{self.where}: expected a name of its own of small letters a to z, digits and _, such as coffee_14d"
             )
@@ -149,8 +149,8 @@ class _Entry:
 
     def _selection(self) -> Selection:
         names = self._value("event", str | list)
-        kinds = [self._member(Kind, each, "event") for each in ([names] if isinstance(names, str) else names)]
-        channels = [self._member(Channel, each, "channels") for each in self._list("channels")]
+        kinds = [self._member(Kind, kind, "event") for kind in ([names] if isinstance(names, str) else names)]
+        channels = [self._member(Channel, channel, "channels") for channel in self._list("channels")]
         if not kinds:
             raise self._bad("event")
         return any_of(*kinds).on(*channels)
@@ -161,26 +161,26 @@ class _Entry:
         if re.fullmatch(r"[0-9]+(\.[0-9]+)?", number) and unit.removesuffix("s") in _UNITS:
             longest = float(number) * _UNITS[unit.removesuffix("s")]
         else:
-            found = self._expression("within")
-            longest = most(found) * DAY
+            expression = self._expression("within")
+            longest = most(expression) * DAY
             if longest <= LONGEST_DAYS * DAY:
-                return found
+                return expression
         if not 1.0 <= longest <= LONGEST_DAYS * DAY:
             raise self._bad("within")
         return round(longest)
 
     def _expression(self, field: str) -> Expr:
         try:
-            found = read_condition(self._value(field, str))
+            expression = read_condition(self._value(field, str))
         except UnreadableCondition:
             raise self._bad(field) from None
-        unknown = found.columns() - set(JOURNEY.names)
+        unknown = expression.columns() - set(JOURNEY.names)
         if unknown:
             raise BadTarget(
                 f"{self.where}: {field} = {self.fields[field]!r} names {', '.join(sorted(unknown))}; "
                 "expected features of docs/features.md"
             )
-        return found
+        return expression
 
     def _list(self, field: str) -> list[Any]:
         return list(self._value(field, list)) if field in self.fields else []

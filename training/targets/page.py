@@ -19,26 +19,25 @@ def catalogue() -> str:
         "",
         "<!-- Generated: python -m training.targets > docs/targets.md -->",
         "",
-        "What is predicted, one declaration each in `training/targets/catalogue.py`. Features at a moment are what",
-        "had been received by then. The answer is looked for after the moment and no later than the horizon, by the",
-        "time events happened and of whoever the customer turned out to be; rows whose horizon passes the end of the",
-        "log are left out, never counted as no.",
+        "The built-in targets, one declaration each in `training/targets/catalogue.py`. The features of a row are",
+        "computed from what had been received by its cutoff. The answer counts events that happened after the cutoff",
+        "and within the horizon, under all ids that belong to the customer in the end. Rows whose horizon passes the",
+        "end of the log are left out, never counted as no.",
         "",
-        "Calendar targets are asked of everyone at the same cutoffs, several per customer. Targets of a visit are",
-        "asked while it goes on, anonymous visitors included; a visit is over after a pause of "
-        f"{duration_text(VISIT_GAP)}",
-        f"and is followed for {duration_text(VISIT_CAP)} at most. The prior is what is believed before there is data.",
+        "Calendar targets have the same cutoffs for all customers, several per customer. Targets of a visit are asked",
+        f"during the visit, of anonymous visitors, too; a visit is over after a pause of {duration_text(VISIT_GAP)}",
+        f"and is followed for {duration_text(VISIT_CAP)} at most. The prior is the answer without any data.",
         "",
-        "| target | answer | asked of | horizon | prior |",
+        "| target | answer | scope | horizon | prior |",
         "| --- | --- | --- | --- | --- |",
         *(
-            f"| `{each.name}` | {_FORMS[each.form]}{_cell(each.definition)} | {_cell(each.scope_text)} "
-            f"| {_horizon(each)} | {each.prior:g} |"
-            for each in TARGETS.values()
+            f"| `{target.name}` | {_FORMS[target.form]}{_cell(target.definition)} | {_cell(target.scope_text)} "
+            f"| {_horizon(target)} | {target.prior:g} |"
+            for target in TARGETS.values()
         ),
     ]
-    for each in TARGETS.values():
-        lines += ["", f"**`{each.name}`.** {each.doc}"]
+    for target in TARGETS.values():
+        lines += ["", f"**`{target.name}`.** {target.doc}"]
     lines += ["", "## Your own", "", "A shop declares its own targets in `targets.toml`, without code:", "", "```toml"]
     lines += [line.removeprefix("    ") for line in example[1].splitlines()]
     lines += ["```", "", example[2].strip()]

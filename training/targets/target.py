@@ -1,4 +1,4 @@
-"""What a target is: a question about one customer at one moment, whose answer the log will tell."""
+"""What a target is: a question about one customer at one time, which the log answers later."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from features.outcomes import Form, HappensInVisit, Outcome, VisitEnds
 
 @dataclass(frozen=True)
 class Calendar:
-    """The question is asked of everyone at the same moments, days apart."""
+    """The question is asked about every customer at the same times, days apart."""
 
     def __str__(self) -> str:
         return "the cutoff"
@@ -18,10 +18,10 @@ class Calendar:
 
 @dataclass(frozen=True)
 class InVisit:
-    """The question is asked while a visit goes on: when it has had so many acts.
+    """The question is asked during a visit, after certain numbers of acts.
 
-    A moment is when the act was received; acts received at the very same time are told apart by none of their readers,
-    and make one moment, at which the visit has had them all.
+    The time of a row is when the act was received. Acts received at the same time make one row, at which the visit has
+    had all of them.
     """
 
     places: tuple[int, ...] = (1, 2, 3, 5, 8, 13, 21)
@@ -32,11 +32,12 @@ class InVisit:
 
 @dataclass(frozen=True)
 class Target:
-    """One question: its `name`, what answers it, of whom it is asked, and what the answer is good for.
+    """One question: its `name`, the `outcome` that answers it, its `scope`, and the use of the answer (`doc`).
 
-    `scope` is a condition on the features at the moment; a customer for whom it is unknown is out of scope. `prior` is
-    what is believed before there is data: a probability (of a change, for a stage), or a mean amount. `engagement` is
-    +1 where an engaged customer is likelier to be a yes, or brings more, -1 where less likely, 0 where it is not known.
+    `scope` is a condition on the features at the cutoff; a customer for whom it is unknown is out of scope. `prior` is
+    the answer assumed before there is data: a probability (of a change, for a stage), or a mean amount. `timing` is
+    when the question is asked. `engagement` is +1 where an engaged customer is likelier to be a yes, or spends more, -1
+    where less, 0 where that is not known.
     """
 
     name: str
@@ -44,29 +45,29 @@ class Target:
     scope: Expr
     doc: str
     prior: float
-    moments: Calendar | InVisit = Calendar()
+    timing: Calendar | InVisit = Calendar()
     engagement: int = 0
 
     def __post_init__(self) -> None:
-        if isinstance(self.outcome, HappensInVisit | VisitEnds) and not isinstance(self.moments, InVisit):
-            raise TypeError(f"{self.name} asks about the open visit; expected moments=InVisit(), got {self.moments!r}")
+        if isinstance(self.outcome, HappensInVisit | VisitEnds) and not isinstance(self.timing, InVisit):
+            raise TypeError(f"{self.name} asks about the open visit; expected timing=InVisit(), got {self.timing!r}")
 
     @property
     def form(self) -> Form:
-        """What kind of answer there is."""
+        """The form of the answer: `probability`, `amount` or `stage`."""
         return self.outcome.form
 
     @property
     def horizon(self) -> int:
-        """How far after the moment the answer is looked for at most, in microseconds."""
+        """The longest time after the cutoff in which the answer is looked for, in microseconds."""
         return self.outcome.horizon
 
     @property
     def definition(self) -> str:
-        """What the answer is, or what makes it yes, in words."""
-        return f"{self.outcome} after {self.moments}"
+        """The amount or stage asked for, or the condition of a yes, in words."""
+        return f"{self.outcome} after {self.timing}"
 
     @property
     def scope_text(self) -> str:
-        """Of whom the question is asked, in words."""
+        """The customers about whom the question is asked, in words."""
         return f"customers with {self.scope}"

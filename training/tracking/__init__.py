@@ -1,4 +1,4 @@
-"""MLflow: what a training leaves behind. The only place that knows MLflow.
+"""The record of a training in MLflow. Only this package uses MLflow.
 
     waypost                 an experiment: the runs as a whole, with the bundle
     waypost/TARGET          an experiment for each target: its runs, nested under those of `waypost`, and its studies
@@ -6,7 +6,7 @@
     models:/TARGET          a registered model for each target
 
 The aliases `champion`, `challenger` and `shadow` of all registered models move together, and follow those of the
-promotion log (`models.bundle.promotion_log`), which alone has a history.
+promotion log (`models.bundle.promotion_log`). Only the promotion log keeps their history.
 """
 
 from training.tracking import quiet  # isort: skip  # before anything imports MLflow

@@ -1,7 +1,7 @@
-"""Registered models: what a bundle answers, for any Python that has Waypost installed, through `mlflow.pyfunc`.
+"""Registered models: the answers of a bundle through `mlflow.pyfunc`, in any Python that has Waypost installed.
 
-A registered model holds a bundle, of one target or of all. Where that one target has trees, they stand beside it in
-LightGBM's own text form, so that `mlflow.lightgbm` loads the same registered model.
+A registered model holds a bundle, of one target or of all. Where its only target has trees, they are stored beside it
+in LightGBM's own text form, so that `mlflow.lightgbm` loads the same registered model.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from models.recommenders.item_item import ItemItem
 BUNDLE, TREES = "bundle", "trees.txt"
 STAGES = (*(stage.name.lower() for stage in Stage), "stays")
 NEEDS = tuple(f"{name}=={version(name)}" for name in ("lightgbm", "numpy", "pandas"))
-"""What a registered model needs beside Waypost: given, because finding it out takes MLflow four seconds."""
+"""The packages that a registered model needs besides Waypost; MLflow would take four seconds to determine them."""
 
 
 class Predictor:
-    """Features in, a column each, as numbers of any kind; what the targets of a bundle say of each row out.
+    """From features, one per column, as numbers of any type, to the answers of a bundle's targets for each row.
 
-    Of one target the columns are those of `answers`, of several `TARGET.` stands before each.
+    For one target the columns are those of `answers`; for several, each name begins with `TARGET.`.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -46,10 +46,10 @@ class Predictor:
     def predict(self, model_input: pd.DataFrame, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """A row of answers for each row of features, in their order; there are no `params`."""
         rows = model_input[list(self.bundle.manifest.features)].to_numpy(dtype=np.float32)
-        found = {name: answers(model, np.ascontiguousarray(rows)) for name, model in self.bundle.models.items()}
-        if len(found) == 1:
-            return pd.DataFrame(next(iter(found.values())))
-        return pd.DataFrame({f"{name}.{key}": column for name, each in found.items() for key, column in each.items()})
+        columns = {name: answers(model, np.ascontiguousarray(rows)) for name, model in self.bundle.models.items()}
+        if len(columns) == 1:
+            return pd.DataFrame(next(iter(columns.values())))
+        return pd.DataFrame({f"{name}.{key}": column for name, by in columns.items() for key, column in by.items()})
 
 
 def answers(model: Answers, rows: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
@@ -61,32 +61,32 @@ def answers(model: Answers, rows: NDArray[np.float32]) -> dict[str, NDArray[Any]
     if not isinstance(model, Scorer | AmountScorer):
         chances = dict(zip(STAGES, model.chances_many(rows).T, strict=True))
         return {**chances, "days": model.days_many(rows)}
-    found = model.estimate_many(rows)
-    parts = {"low": found.low, "high": found.high, "rank_percentile": found.rank_percentile}
-    return {model.form: found.value, **parts, "rank_band": found.rank_band.astype(object)}
+    estimates = model.estimate_many(rows)
+    parts = {"low": estimates.low, "high": estimates.high, "rank_percentile": estimates.rank_percentile}
+    return {model.form: estimates.value, **parts, "rank_band": estimates.rank_band.astype(object)}
 
 
 def log_bundle(bundle: Bundle, name: str, example: NDArray[np.float32]) -> str:
-    """Log a bundle as a model of the run that is open; the model's URI."""
-    # The signature is made by predicting the example: MLflow need not load the model to try that once more.
+    """Log a bundle as a model of the open run; returns the model's URI."""
+    # The example is predicted for the signature already: MLflow need not load the model to validate it again.
     logged = Model.log(None, _Flavour, name=name, bundle=bundle, example=example, validate_serving_input=False)
     return str(logged.model_uri)
 
 
 def of_one(bundle: Bundle, target: str) -> Bundle:
-    """The bundle with nothing but this target."""
+    """The bundle with this target only."""
     manifest = replace(bundle.manifest, targets={target: bundle.manifest.targets[target]}, recommender={})
     return Bundle({target: bundle.models[target]}, [ItemItem.without_neighbours()], manifest)
 
 
 class _Flavour:
-    """How `Model.log` has a bundle written."""
+    """The MLflow flavour with which `Model.log` writes a bundle."""
 
     @staticmethod
     def save_model(
         path: str, mlflow_model: Model, bundle: Bundle, example: NDArray[np.float32], validate_serving_input: bool
     ) -> None:
-        # MLflow makes no float of a double: whoever has a frame of doubles, as most have, is to be answered too.
+        # The signature is of doubles: MLflow does not convert doubles to floats, and most data frames hold doubles.
         table = pd.DataFrame(example.astype(np.float64), columns=list(bundle.manifest.features))
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder) / "model"
@@ -109,14 +109,14 @@ class _Flavour:
 
 
 def _load_pyfunc(path: str) -> Predictor:
-    """What MLflow calls to load a registered model: the bundle, whatever fold it was made with."""
+    """The function that MLflow calls to load a registered model: the bundle, whatever fold it was made with."""
     place = Path(path) / BUNDLE
     manifest = read_manifest(place)
     return Predictor(Bundle.load(place, manifest.fingerprint, manifest.features))
 
 
 def _trees(model: Answers) -> str:
-    """The text of the trees that the answer is made of, before calibration; empty where there are none."""
+    """The text of the model's trees, before calibration; empty where there are none."""
     if isinstance(model.tier, Trees):
         return model.tier.text
     return model.tier.texts[0] if isinstance(model.tier, AmountTrees | StageTrees) else ""

@@ -1,4 +1,4 @@
-"""What MLflow reads from the environment when it is imported: only warnings reach the log."""
+"""Settings that MLflow reads from the environment when it is imported, so that it prints no progress."""
 
 from __future__ import annotations
 

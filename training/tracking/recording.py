@@ -1,4 +1,4 @@
-"""One training run, written to MLflow: runs, figures, data, pictures, models, versions and aliases."""
+"""Writing one training run to MLflow: runs, metrics, data sets, plots, models, versions and aliases."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def record(run: Run) -> Recorded:
     store = open_store()
     aliases = (CHAMPION,) if run.champion else (CHALLENGER, SHADOW)
     with running(run.name) as run_id:
-        recorded = {name: _record_target(name, each, run) for name, each in run.targets.items()}
+        recorded = {name: _record_target(name, target, run) for name, target in run.targets.items()}
         versions = {name: number for name, (_, number) in recorded.items()} | _kept(run, run_id)
         MlflowClient().log_inputs(run_id, [_input("event log", run.log_digest, "training", {})])
         write_files(run_id, run.files)
-        # Numbers last: MLflow copies the history of every metric there is so far to every model it logs.
+        # Metrics are written last: MLflow copies the history of all metrics so far to every model that it logs.
         uri = log_bundle(run.bundle, WHOLE, run.example)
         write_numbers(run_id, run.parameters, run.metrics, run.tags, run.at)
         tags = {f"{registry.TARGET_TAG}{name}": number for name, number in versions.items()}
@@ -39,20 +39,20 @@ def record(run: Run) -> Recorded:
     return Recorded(store, run_id, number, aliases[0], {name: child for name, (child, _) in recorded.items()})
 
 
-def _record_target(name: str, each: TargetRun, run: Run) -> tuple[str, str]:
+def _record_target(name: str, target: TargetRun, run: Run) -> tuple[str, str]:
     """The nested run of one target, and the version of its registered model."""
     with running(run.name, name, nested=True) as run_id:
-        write_files(run_id, each.files)
-        if each.slices:
-            MlflowClient().log_inputs(run_id, [_slice(name, which, rows) for which, rows in each.slices.items()])
-        uri = log_bundle(of_one(run.bundle, name), name, each.example)
-        write_numbers(run_id, each.parameters, each.metrics, each.tags, run.at)
+        write_files(run_id, target.files)
+        if target.slices:
+            MlflowClient().log_inputs(run_id, [_slice(name, which, rows) for which, rows in target.slices.items()])
+        uri = log_bundle(of_one(run.bundle, name), name, target.example)
+        write_numbers(run_id, target.parameters, target.metrics, target.tags, run.at)
         tags = {registry.MODEL_TAG: registry.digest_of(run.bundle.models[name])}
-        return run_id, registry.register(name, each.doc, uri, run_id, each.summary, tags)
+        return run_id, registry.register(name, target.doc, uri, run_id, target.summary, tags)
 
 
 def _kept(run: Run, run_id: str) -> dict[str, str]:
-    """The versions of the targets that the bundle has from the champion before it; registered if they are not yet."""
+    """The versions of the targets that the bundle keeps from the champion; they are registered if they are not yet."""
     versions = {}
     for name, model in run.bundle.models.items():
         if name in run.targets:
@@ -71,14 +71,14 @@ def _slice(name: str, which: str, rows: Rows) -> DatasetInput:
 
 
 def _input(name: str, digest: str, context: str, profile: Mapping[str, int]) -> DatasetInput:
-    """Data as an input of a run: it is made of the log, and there is nothing else to fetch it from."""
+    """Data as an input of a run: it is computed from the log, so its source is only a digest."""
     source = json.dumps({"tags": {"digest": digest}})
     described = Dataset(name, digest, "code", source, profile=json.dumps(profile))
     return DatasetInput(described, [InputTag(MLFLOW_DATASET_CONTEXT, context)])
 
 
 def _described(run: Run) -> str:
-    """The bundle in a list: each target with its tier and evidence."""
+    """The bundle as a list of its targets with tier and evidence."""
     cards = run.bundle.manifest.targets
-    told = [f"- `{name}`: {card.tier}, evidence {card.evidence}" for name, card in cards.items()]
-    return "\n".join([f"Bundle {run.bundle.version}.", "", *told])
+    lines = [f"- `{name}`: {card.tier}, evidence {card.evidence}" for name, card in cards.items()]
+    return "\n".join([f"Bundle {run.bundle.version}.", "", *lines])

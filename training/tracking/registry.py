@@ -1,8 +1,8 @@
 """The registry: versions of the registered models, and aliases that move together.
 
 A version of `waypost` is tagged with the version of its bundle and with the version of each target's registered model,
-so that a bundle names one of every model. A target's version is tagged with a digest of its model, so that a later
-bundle with the same model names the same version.
+so that a bundle names one version of every model. A target's version is tagged with a digest of its model, so that a
+later bundle with the same model names the same version.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from training.tracking.store import WHOLE, open_store
 
 BUNDLE_TAG, MODEL_TAG, TARGET_TAG = "bundle", "model", "target."
 OURS = "waypost"
-"""The tag of every registered model of Waypost: a store may hold others."""
+"""The tag of every registered model of Waypost, since a store may hold others."""
 
 
 def register(name: str, doc: str, uri: str, run_id: str, summary: str, tags: Mapping[str, str]) -> str:
-    """Make a logged model a version of the registered model `name`, which is made if need be; the version's number.
+    """Register a logged model as a version of the registered model `name`; returns the version's number.
 
-    `doc` says what the model is for, `summary` describes this version.
+    The registered model is created if need be. `doc` is its purpose, `summary` describes this version.
     """
     client = MlflowClient()
     if not client.search_registered_models(f"name = '{name}'"):
@@ -35,7 +35,7 @@ def register(name: str, doc: str, uri: str, run_id: str, summary: str, tags: Map
 
 
 def digest_of(model: Model) -> str:
-    """32 hexadecimal digits that stand for everything that a model says."""
+    """A digest, 32 hexadecimal digits, of all files of a model."""
     digest = blake2b(digest_size=16)
     for name, content in sorted(model.files().items()):
         digest.update(name.encode() + content)
@@ -45,11 +45,11 @@ def digest_of(model: Model) -> str:
 def newest(name: str, tag: str, value: str) -> str:
     """The newest version of the registered model `name` with this tag; empty where there is none."""
     named = MlflowClient().search_model_versions(f"name = '{name}' and tags.`{tag}` = '{value}'")
-    return str(max((int(each.version) for each in named), default=""))
+    return str(max((int(version.version) for version in named), default=""))
 
 
 def versions_of(bundle: str) -> dict[str, str]:
-    """The version of each registered model that a bundle was recorded as last; none where it never was here."""
+    """The version of each registered model as which a bundle was last recorded; empty where it never was."""
     number = newest(WHOLE, BUNDLE_TAG, bundle)
     if not number:
         return {}
@@ -59,7 +59,7 @@ def versions_of(bundle: str) -> dict[str, str]:
 
 
 def point(alias: str, versions: Mapping[str, str]) -> None:
-    """Let `alias` name these versions of the registered models, by name, and nothing of our other ones."""
+    """Make `alias` name these versions by registered model, and remove it from the other models of Waypost."""
     client = MlflowClient()
     for model in client.search_registered_models(f"tags.`{OURS}` = 'true'"):
         wanted = versions.get(model.name)
@@ -70,9 +70,10 @@ def point(alias: str, versions: Mapping[str, str]) -> None:
 
 
 def follow(move: Move) -> None:
-    """Move our alias in MLflow along with a move of the promotion log.
+    """Repeat a move of the promotion log in MLflow.
 
-    Where the bundle was never recorded in this store the alias is taken away: it names no other bundle than ours does.
+    Where the bundle was never recorded in this store, the alias is removed, so that it never names another bundle than
+    the promotion log.
     """
     open_store()
     point(move.alias, versions_of(move.version))

@@ -1,4 +1,4 @@
-"""What a training has to say, as plain data: the run as a whole, and the run of each target."""
+"""The record of a training as plain data: the run as a whole, and the run of each target."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from training.rows.slices import Rows
 
 @dataclass(frozen=True, eq=False)
 class TargetRun:
-    """What became of one target. `slices` by name (fit, stop, calibrate, test), `files` artifacts by name.
+    """The run of one target. `slices` are by name (fit, stop, calibrate, test), `files` are artifacts by name.
 
-    `doc` is what is asked, in a sentence, `summary` its model card in short; `example` a few rows of features,
-    float32[n, f].
+    `doc` is the question in a sentence, `summary` a short model card, `example` a few rows of features, float32[n, f].
     """
 
     doc: str
@@ -32,10 +31,10 @@ class TargetRun:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What one training run has to say of itself, and of each target that it trained.
+    """One training run, and the runs of the targets that it trained.
 
-    `log_digest` names the data, `files` are artifacts by name, `example` is a few rows of features, float32[n, f];
-    `at` is microseconds. `champion` tells whether the bundle became the champion; it is the challenger otherwise.
+    `log_digest` identifies the data, `files` are artifacts by name, `example` is a few rows of features, float32[n, f];
+    `at` is microseconds UTC. `champion` says whether the bundle became the champion; otherwise it is the challenger.
     """
 
     name: str
@@ -53,7 +52,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Where a run was recorded, and as which version of the registered model `waypost`, under which alias.
+    """Where a run was recorded, as which version of the registered model `waypost`, and under which alias.
 
     `targets` are the runs of the targets by name.
     """

@@ -18,41 +18,41 @@ from mlflow.tracking import MlflowClient
 STORE = Path("mlruns") / "mlflow.db"
 ARTIFACTS = Path("mlruns") / "artifacts"
 WHOLE = "waypost"
-"""The experiment of runs as a whole; those of targets are named after it."""
+"""The experiment of whole runs; the names of targets' experiments begin with it."""
 
 PARAMETERS_AT_ONCE, METRICS_AT_ONCE = 100, 1000
-"""What MLflow takes in one call."""
+"""The most that MLflow accepts in one call."""
 
 
 def open_store() -> str:
-    """Point MLflow at the store, whose folder is made if need be; the store's URI."""
+    """Point MLflow at the store, whose folder is created if need be; returns the store's URI."""
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     chosen = os.environ.get("MLFLOW_TRACKING_URI")
     if not chosen:
         ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    # MLflow keeps what it opened by its URI: one that is relative would mean the working folder of the first use.
+    # MLflow caches stores by URI, so that a relative one would keep the working folder of its first use.
     mlflow.set_tracking_uri(chosen or f"sqlite:///{STORE.resolve()}")
     return mlflow.get_tracking_uri()
 
 
 def experiment(target: str = "") -> str:
-    """The id of a target's experiment, or of that of runs as a whole; it is made if need be."""
+    """The id of a target's experiment, or of that of whole runs; it is created if need be."""
     name = f"{WHOLE}/{target}" if target else WHOLE
-    found = mlflow.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
+    existing = mlflow.get_experiment_by_name(name)
+    if existing is not None:
+        return str(existing.experiment_id)
     place = None if os.environ.get("MLFLOW_TRACKING_URI") else ARTIFACTS.resolve().as_uri()
     return str(mlflow.create_experiment(name, place))
 
 
 @contextmanager
 def running(name: str, target: str = "", *, nested: bool = False) -> Iterator[str]:
-    """A run in the experiment it belongs to, and its id; under the run that is open if it is `nested`.
+    """Open a run in its experiment, under the open run if it is `nested`, and give its id.
 
-    A run as a whole, of no `target`, is the one that `mlflow run` opened for us, if it did.
+    Without a `target` it is the run that `mlflow run` opened, if there is one.
     """
     with warnings.catch_warnings():
-        # Advice about columns of integers and pickles, which there are none of.
+        # MLflow's advice on integer columns and on pickles does not apply here.
         warnings.filterwarnings("ignore", category=UserWarning, module="mlflow")
         if not target and "MLFLOW_RUN_ID" in os.environ:
             opened = mlflow.start_run()
@@ -65,7 +65,7 @@ def running(name: str, target: str = "", *, nested: bool = False) -> Iterator[st
 def write_numbers(
     run_id: str, parameters: Mapping[str, object], metrics: Mapping[str, float], tags: Mapping[str, str], at: int
 ) -> None:
-    """Write what is known of a run at the moment `at`, microseconds; metrics that are not finite are left out."""
+    """Write parameters, metrics and tags of a run at the time `at`, microseconds; metrics not finite are left out."""
     measured = [Metric(key, float(value), at // 1000, 0) for key, value in metrics.items() if np.isfinite(value)]
     given = [Param(key, str(value)) for key, value in parameters.items()]
     client = MlflowClient()

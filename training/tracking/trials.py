@@ -11,7 +11,7 @@ from training.tracking.store import open_store, running, write_numbers
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One trial: its settings, the log loss of each fold it came to, and whether it was cut short."""
+    """One trial: its settings, the log loss of each fold that it evaluated, and whether it was pruned."""
 
     number: int
     parameters: Mapping[str, object]
@@ -25,7 +25,7 @@ class Trial:
 
 
 class Trials:
-    """Where the trials of one study are written as they end; `at` is microseconds."""
+    """Writes the trials of one study as they end; `at` is microseconds UTC."""
 
     def __init__(self, run_id: str, target: str, at: int) -> None:
         self.run_id, self._target, self._at = run_id, target, at
@@ -33,7 +33,7 @@ class Trials:
     @classmethod
     @contextmanager
     def of(cls, target: str, name: str, at: int) -> Iterator[Trials]:
-        """A new run for a study, or for another part of one."""
+        """A new run for a study, or for the continuation of one."""
         open_store()
         with running(name, target) as run_id:
             yield cls(run_id, target, at)
@@ -46,5 +46,5 @@ class Trials:
             write_numbers(run_id, trial.parameters, {"log_loss": trial.loss, **folds}, tags, self._at)
 
     def conclude(self, parameters: Mapping[str, object], metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
-        """Write what the study came to."""
+        """Write the result of the study."""
         write_numbers(self.run_id, parameters, metrics, tags, self._at)

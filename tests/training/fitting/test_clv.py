@@ -13,7 +13,7 @@ from benchmarks.quality_data import Absent, cdnow_events
 from features.events import DAY
 from models.prediction.clv import COLUMNS, FADING, Buying, Record, Spending
 from training.fitting.clv import (
-    NotEnoughBuyers,
+    NotEnoughOrders,
     buying_likelihood,
     fit_buying,
     fit_orders,
@@ -110,9 +110,9 @@ def draws(number: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
 
 def test_customers_who_tell_nothing_are_refused() -> None:
     once = Record(*(np.array([value, value]) for value in (0.0, 0.0, 9.0, 10.0)))
-    with pytest.raises(NotEnoughBuyers, match="None of 2 customers has ordered twice"):
+    with pytest.raises(NotEnoughOrders, match="None of 2 customers has ordered twice"):
         fit_buying(once)
-    with pytest.raises(NotEnoughBuyers, match="0 customers have orders of positive value"):
+    with pytest.raises(NotEnoughOrders, match="0 customers have orders of positive value"):
         fit_spending(Record(once.repeats, once.span, once.age, np.zeros(2)))
 
 

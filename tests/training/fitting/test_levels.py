@@ -115,8 +115,8 @@ def test_what_the_warm_up_of_a_log_leaves_is_no_season_of_the_shop() -> None:
     cutoffs = OPENING + SHORT * np.arange(1, 31, dtype=np.int64)
     new = Residuals(cutoffs, np.where(cutoffs < OPENING + Schedule.warm_up, -1.0, 0.1), np.full(30, 0.005), SHORT)
     kept = settled(new, OPENING)
-    assert kept.moments[0] == OPENING + Schedule.warm_up and (kept.shifts == 0.1).all() and len(kept.variances) == 24
-    assert settled(kept, OPENING).moments.tolist() == kept.moments.tolist()
+    assert kept.times[0] == OPENING + Schedule.warm_up and (kept.shifts == 0.1).all() and len(kept.variances) == 24
+    assert settled(kept, OPENING).times.tolist() == kept.times.tolist()
     now = int(cutoffs[-1]) + SHORT
     assert abs(ahead(kept, now, SHORT).shift - 0.1) < 0.02 < ahead(new, now, SHORT).deviation
     young = Residuals(cutoffs[:11], new.shifts[:11], new.variances[:11], SHORT)

@@ -18,7 +18,7 @@ from models.prediction.scorer import Scorer
 from models.prediction.tiers import TIERS
 from tests.training.shop import found, rows, world
 from training.fitting.calibration import ROUNDS, constraints, log_loss
-from training.fitting.candidates import WAYS
+from training.fitting.candidates import CANDIDATES
 from training.fitting.intervals import coverage, fit_intervals, groups
 from training.fitting.tier_selection import LEAST, FittedScorer, needed, select_tier
 from training.fitting.tiers import believed, fit_prior, fit_stage_rates, weights
@@ -180,7 +180,7 @@ def test_a_rate_forgets_what_was_before_the_latest_period_where_that_is_nearer(b
     fit, stop = of(0, 6, 12, 18), of(36)
     data = Dataset(TARGETS["conversion_7d"], JOURNEY.names, fit, stop, of(60), of(60), of(0, 6, 12, 18, 36, 60))
     for name in ("prior", "stage_rate"):
-        way = WAYS[name](data, 1, {})
+        way = CANDIDATES[name](data, 1, {})
         assert way.parameters == {"rate": rate}
         assert way.fit(data.every).raw_many(data.test.features)[0] == pytest.approx(0.3, abs=0.06)
 

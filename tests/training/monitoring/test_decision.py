@@ -10,7 +10,7 @@ from features.events import days
 from tests.training.monitoring.test_volumes import log_of
 from training.evaluation.evaluation import Figure
 from training.monitoring import Alarm, Report, decide, fault_report, since_of
-from training.monitoring.alarms import standing
+from training.monitoring.alarms import with_since
 from training.monitoring.volumes import Volume
 
 NOW = days(20_000)
@@ -27,7 +27,7 @@ LOUD = replace(FELL, subject="page_view")
     ("report", "step", "cause"),
     [
         (REPORT, "nothing", ""),
-        (replace(REPORT, trained=NOW - days(91)), "retrain", "age"),
+        (replace(REPORT, training_time=NOW - days(91)), "retrain", "age"),
         (replace(REPORT, events_since=501), "retrain", "volume"),
         (replace(REPORT, alarms=(DRIFT,), events_since=501), "retrain", "drift"),
         (replace(REPORT, alarms=(DRIFT, OFF)), "retrain", "decay"),
@@ -54,7 +54,7 @@ def test_more_than_one_alarm_is_said() -> None:
 
 def test_an_alarm_stands_since_the_first_report_that_had_it() -> None:
     earlier = replace(REPORT, alarms=(replace(DRIFT, since=NOW - days(3)),)).to_json()
-    again = standing([DRIFT, OFF], NOW, since_of(earlier))
+    again = with_since([DRIFT, OFF], NOW, since_of(earlier))
     assert [each.since for each in again] == [NOW - days(3), NOW]
     assert since_of({}) == {}
 

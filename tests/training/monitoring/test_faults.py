@@ -64,7 +64,7 @@ def test_orders_that_stop_coming_are_noticed_within_a_week_and_not_learnt() -> N
     silent = events[(events["received"] <= since) | (events["kind"] != int(Kind.PURCHASE))]
     report = shop.report(since + 7 * DAY, silent)
     assert [each.subject for each in report.alarms if each.kind == "volume"] == ["purchase"]
-    assert decide(report).step == "nothing" and "Mend the source" in decide(report).words
+    assert decide(report).step == "nothing" and "Repair the source" in decide(report).words
 
 
 def off(watched: Watched, target: str, shift: float = 0.0, turned: bool = False) -> Watched:

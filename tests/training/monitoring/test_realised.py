@@ -14,14 +14,14 @@ from features.replay.snapshots import Past, read_past, replay_profiles
 from tests.serving.shop import shop
 from tests.training.monitoring.shops import ASKED, TRAINED, known, trained_shop
 from training.monitoring import reference_of, watch
-from training.monitoring.realised import MOMENTS, deciles, realised, ripened, worse_by
+from training.monitoring.realised import CUTOFFS, deciles, realised, ripened, worse_by
 from training.monitoring.samples import STEP
 from training.rows.labels import label
 from training.targets import TARGETS, InVisit, Target
 
 NOW = 1_780_000_000_000_000
 IN_VISITS = next(
-    target for target in TARGETS.values() if isinstance(target.moments, InVisit) and target.form == "probability"
+    target for target in TARGETS.values() if isinstance(target.timing, InVisit) and target.form == "probability"
 )
 AMOUNT = next(target for target in TARGETS.values() if target.form == "amount")
 
@@ -42,7 +42,7 @@ def test_rows_are_of_moments_after_the_training_whose_answers_are_known(target: 
     past, now = trained_shop().past(TRAINED + age * DAY), TRAINED + age * DAY
     rows = known(ripened(JOURNEY, past, target, TRAINED, now))
     moments = np.unique(rows.cutoff)
-    assert moments.min() >= TRAINED and moments.max() == now - target.horizon and len(moments) <= MOMENTS
+    assert moments.min() >= TRAINED and moments.max() == now - target.horizon and len(moments) <= CUTOFFS
     assert set(np.diff(moments)) <= {STEP}
     snapshots = replay_profiles(JOURNEY, past, moments.tolist())
     labels = label(target, past, snapshots, now)
@@ -53,7 +53,7 @@ def test_rows_are_of_moments_after_the_training_whose_answers_are_known(target: 
 def test_within_visits_every_moment_counts(visited: Past) -> None:
     rows = known(ripened(JOURNEY, visited, IN_VISITS, NOW - days(60), NOW))
     assert rows.cutoff.min() >= NOW - days(60) and rows.cutoff.max() <= NOW - IN_VISITS.horizon
-    assert len(np.unique(rows.cutoff)) > MOMENTS
+    assert len(np.unique(rows.cutoff)) > CUTOFFS
 
 
 def test_what_cannot_be_judged_says_why(visited: Past) -> None:

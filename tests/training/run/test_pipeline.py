@@ -144,7 +144,7 @@ def test_the_same_seed_gives_the_same_figures_in_a_run_that_mlflow_opened(
 
 def test_the_report_is_tables_and_json(trained: Trained) -> None:
     tables = trained.result.tables()
-    subjects = ["the", *["conversion_7d"] * 3, *["churn_28d"] * 3, "recommender", "gates", "what"]
+    subjects = ["the", *["conversion_7d"] * 3, *["churn_28d"] * 3, "recommender", "gates", "targets"]
     assert [table.title.replace(":", "").split()[0] for table in tables] == subjects
     assert all(len(row) == len(table.columns) for table in tables for row in table.rows)
     summary = trained.result.summary()
@@ -203,7 +203,7 @@ def test_a_target_that_cannot_be_tested_yet_is_answered_on_the_tier_it_has(
     assert beside.promoted is result.promoted is True
     champion = Bundle.load(Path("data/champion"), JOURNEY.fingerprint, JOURNEY.names)
     kept = train(trained.log, ["churn_28d"], started=STARTED, now=early, folder=Path("data/champion"))
-    assert kept.bundle.manifest.targets["churn_28d"].goes_on.startswith("The model before was tested")
+    assert kept.bundle.manifest.targets["churn_28d"].goes_on.startswith("The previous model was tested")
     assert kept.bundle.models["churn_28d"].files() == champion.models["churn_28d"].files()
     assert replace(kept.bundle.manifest.targets["churn_28d"], goes_on="") == champion.manifest.targets["churn_28d"]
 

@@ -58,9 +58,9 @@ def strict(monkeypatch: pytest.MonkeyPatch, *tiers: str) -> None:
 
 def test_the_best_tier_answers_where_nothing_holds_it_back() -> None:
     selected = select(question(), None)
-    assert selected.model is selected.trained.model and not selected.card.held_back and not selected.card.goes_on
+    assert selected.model is selected.result.model and not selected.card.held_back and not selected.card.goes_on
     assert {gate.tier for gate in selected.gates} == {selected.card.tier}
-    seen, rows = selected.card.seen, question().found.rows
+    seen, rows = selected.card.seen, question().gathered.rows
     assert set(seen) == set(KINDS) and max(seen["stage"].values()) <= len(np.unique(rows.customer))
     assert seen["latest_channel"]["store"] > 100 and seen["latest_channel"]["web"] == 0
 
@@ -81,7 +81,7 @@ def test_the_base_rate_of_the_latest_period_is_held_back_by_nothing(monkeypatch:
     strict(monkeypatch, "lightgbm", "logistic", "stage_rate", "prior")
     selected = select(question(), None)
     assert selected.card.tier == "prior" and set(selected.card.held_back) >= {"prior"}
-    data, trained = question().found.dataset, selected.trained
+    data, trained = question().gathered.dataset, selected.result
     assert trained.test is not None and isinstance(selected.model, Scorer)
     said = trained.test.predictions
     assert np.ptp(said["model"]) == 0.0 and said["model"] == pytest.approx(said["base_rate"])
@@ -104,8 +104,8 @@ def test_an_amount_has_a_base_rate_too(monkeypatch: pytest.MonkeyPatch) -> None:
     selected = select(Question(found("lifetime_value_90d", 150, 520), 1), None)
     assert selected.card.tier == "prior" and "prior" in selected.card.held_back
     assert selected.gates[-1].tier == gates.LOWEST
-    assert selected.trained.test is not None
-    assert selected.trained.test.over[gates.MEAN]["deviance"].value == pytest.approx(0.0, abs=1e-9)
+    assert selected.result.test is not None
+    assert selected.result.test.over[gates.MEAN]["deviance"].value == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_model_that_goes_on_untested_says_nothing_of_what_a_training_before_held_back(
@@ -114,9 +114,9 @@ def test_a_model_that_goes_on_untested_says_nothing_of_what_a_training_before_he
     strict(monkeypatch, select(question(), None).card.tier)
     before = select(question(), None)
     assert before.card.held_back
-    short = Question(replace(question().found, split=None, missing="The log is short."), 1)
+    short = Question(replace(question().gathered, split=None, missing="The log is short."), 1)
     selected = select(short, bundle(before))
-    assert selected.card.goes_on.startswith("The model before was tested") and selected.model is before.model
+    assert selected.card.goes_on.startswith("The previous model was tested") and selected.model is before.model
     assert not selected.gates and not selected.card.held_back
 
 
@@ -128,12 +128,14 @@ def test_a_better_model_of_the_champion_goes_on_and_yields_where_that_is_asked(m
     assert isinstance(selected.model, Scorer) and selected.card.tier == champion.manifest.targets[TARGET].tier
     assert selected.model.tier is before.tier and selected.model.shape is before.shape
     assert selected.model.level == before.level, "of the same log"
-    assert selected.card.goes_on.startswith("The model before is better than the new prior: log loss over the champion")
+    assert selected.card.goes_on.startswith(
+        "The previous model is better than the new prior: log loss over the champion"
+    )
     assert why_not_higher(selected.card) == selected.card.goes_on and selected.card.metrics["log_loss"] > 0.0
     assert select(question(), champion, yields=True).card.tier == "prior"
-    split = question().found.split
+    split = question().gathered.split
     assert split is not None
-    again = Selected(selected.trained, (), champion.models[TARGET], champion.manifest.targets[TARGET])
+    again = Selected(selected.result, (), champion.models[TARGET], champion.manifest.targets[TARGET])
     future = bundle(again, now=int(split.test[0]) + 1)
     assert select(question(), future).card.tier == "prior", "it is not asked about its own past"
 
@@ -163,7 +165,7 @@ def test_a_worse_champion_is_replaced() -> None:
     first = select(question(), None)
     wrong = Scorer(TARGET, Prior(0.97, first.model.names), Calibration.identity())
     card = replace(first.card, tier="prior", calibration="identity")
-    selected = select(question(), bundle(Selected(first.trained, (), wrong, card)))
+    selected = select(question(), bundle(Selected(first.result, (), wrong, card)))
     assert selected.card.tier == first.card.tier and not selected.card.goes_on
     assert any("champion" in gate.condition and gate.passed for gate in selected.gates)
 

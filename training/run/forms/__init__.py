@@ -1,4 +1,5 @@
-"""What a run makes of a target, by the form of its answer.
+"""The result of a target in a run, by the form of its answer.
 
-`contract` is what every form answers; `probability`, `amount` and `next_stage` are the forms; `catalogue` lists them.
+`contract` is the interface of every form; `probability`, `amount` and `next_stage` are the forms; `catalogue` lists
+them.
 """

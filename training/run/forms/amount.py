@@ -20,7 +20,7 @@ from training.run.tables import Table
 
 @dataclass(frozen=True, eq=False)
 class AmountResult(TargetResult[FittedAmount, AmountScorer, AmountTest]):
-    """An amount: how far it is off, and whether the amounts add up."""
+    """The result of an amount: its errors, and whether the amounts add up."""
 
     form: ClassVar[str] = AmountScorer.form
     tiers: ClassVar[tuple[str, ...]] = tuple(AMOUNT_TIERS)
@@ -28,24 +28,24 @@ class AmountResult(TargetResult[FittedAmount, AmountScorer, AmountTest]):
 
     @classmethod
     def fit(cls, question: Question, tiers: tuple[str, ...]) -> FittedAmount:
-        """The best of these tiers on rows it had not seen."""
-        return fit_amount(question.found, question.seed, tiers)
+        """The best of these tiers on unseen rows."""
+        return fit_amount(question.gathered, question.seed, tiers)
 
     @classmethod
     def floor(cls, question: Question) -> FittedAmount:
         """The mean of the latest period."""
-        return mean_floor(question.found)
+        return mean_floor(question.gathered)
 
     @classmethod
     def adopted(cls, model: AmountScorer, beside: FittedAmount, tested: AmountScorer | None) -> FittedAmount:
-        """A model that is there already, as if fitted on the same rows as another."""
+        """An existing model, in the form of one fitted on the same rows as `beside`."""
         return FittedAmount(model, beside.rate)
 
     @classmethod
     def tested(cls, question: Question, fitted: FittedAmount, rival: AmountScorer | None) -> AmountTest:
         """The errors on the rows of the test."""
         champion = None if rival is None else rival.tier
-        return judge_amount(fitted.scorer.tier, question.found.dataset, question.seed, champion)
+        return judge_amount(fitted.scorer.tier, question.gathered.dataset, question.seed, champion)
 
     @classmethod
     def gates_of(cls, target: str, tier: str, test: AmountTest) -> list[Gate]:
@@ -60,11 +60,11 @@ class AmountResult(TargetResult[FittedAmount, AmountScorer, AmountTest]):
 
     @property
     def model(self) -> AmountScorer:
-        """What answers the target."""
+        """The model that answers the target."""
         return self.fitted.scorer
 
     def with_test(self, card: TargetCard, test: AmountTest) -> TargetCard:
-        """The card with the mean, the errors and how many customers were inside their interval."""
+        """The card with the mean, the errors and the coverage of the interval."""
         return replace(
             card,
             base_rate=test.mean,
@@ -79,7 +79,7 @@ class AmountResult(TargetResult[FittedAmount, AmountScorer, AmountTest]):
         return {} if self.test is None else self.test.figures
 
     def metrics(self) -> dict[str, float]:
-        """The errors, and how far they are from those of the baselines."""
+        """The errors, and their differences from those of the baselines."""
         return {} if self.test is None else compared(self.test.figures, self.test.over)
 
     def tables(self) -> list[Table]:
@@ -88,10 +88,10 @@ class AmountResult(TargetResult[FittedAmount, AmountScorer, AmountTest]):
         if test is None:
             return [Table(f"{name}: not tested", ("why",), [(self.missing,)])]
         title = (
-            f"{name}: {self.target.definition}, asked of {self.target.scope_text}; mean {test.mean:.2f}; "
-            f"{test.rows:,} rows; foretold {test.total:.1%} of the total; {test.coverage:.1%} inside the 90 % interval"
+            f"{name}: {self.target.definition}, for {self.target.scope_text}; mean {test.mean:.2f}; "
+            f"{test.rows:,} rows; predicted {test.total:.1%} of the total; {test.coverage:.1%} inside the 90 % interval"
         )
-        columns = ("model", "mean absolute error", "root mean squared error", "foretold of the total")
+        columns = ("model", "mean absolute error", "root mean squared error", "predicted share of the total")
         rows: list[tuple[str | int, ...]] = [
             (model, str(figures["mae"]), str(figures["rmse"]), str(figures["total"]))
             for model, figures in test.figures.items()

@@ -1,4 +1,4 @@
-"""The forms of answers: who fits, judges and tells of a target."""
+"""The catalogue of the forms of answers."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from training.run.forms.contract import AnyResult
 from training.run.forms.next_stage import StageResult
 from training.run.forms.probability import ProbabilityResult
 
-FORMS: dict[str, type[AnyResult]] = {each.form: each for each in (ProbabilityResult, AmountResult, StageResult)}
-"""By the `form` of a target."""
+FORMS: dict[str, type[AnyResult]] = {kind.form: kind for kind in (ProbabilityResult, AmountResult, StageResult)}
+"""The class of a target's result, by the `form` of the target."""

@@ -1,4 +1,4 @@
-"""What a run makes of a target, whatever the form of its answer: fitted, judged, and told of."""
+"""The interface of a target's result in a run, whatever the form of its answer: fitting, judging and reporting."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from models.prediction.interval import INTERVAL
 from models.prediction.tiers import Prior
 from training.evaluation.gates import FITS, NEARER, Gate, earned
 from training.fitting.amounts import FittedAmount
-from training.fitting.candidates import Way
+from training.fitting.candidates import Candidate
 from training.fitting.next_stage import FittedStage
 from training.fitting.tier_selection import FittedScorer, needed
 from training.rows.dataset import Counts, Gathered, Slice
@@ -29,36 +29,36 @@ from training.run.tables import Table
 from training.targets import Target
 
 F = TypeVar("F", FittedScorer, FittedAmount, FittedStage)
-"""How a model of this form came about."""
+"""A fitted model of this form, with the details of its fit."""
 
 M = TypeVar("M", bound=Model)
-"""What answers a target of this form."""
+"""A model of this form."""
 
 T = TypeVar("T")
-"""What a test of this form found."""
+"""The result of a test of this form."""
 
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """One target with its rows, and how it is fitted: the settings of its trees and, from a cluster, how they grow."""
+    """One target with its rows, the settings of its trees from a study, and the trees of a cluster, if any."""
 
-    found: Gathered
+    gathered: Gathered
     seed: int
     tuned: Mapping[str, float] = field(default_factory=dict)
-    trees: Way | None = None
+    trees: Candidate | None = None
 
     @property
     def target(self) -> Target:
-        """What is asked."""
-        return self.found.target
+        """The target."""
+        return self.gathered.target
 
 
 @dataclass(frozen=True, eq=False)
 class TargetResult(ABC, Generic[F, M, T]):
-    """One target of a run: how its model was fitted, and what the test found of it.
+    """One target of a run: the fit of its model, and the result of its test.
 
-    `missing` says why there is no `test` yet, and is empty where there is one. `slices` are the rows that were parted.
-    `gates` are the target's own, without those beside the champion.
+    `missing` says why there is no `test` yet, and is empty where there is one. `slices` describe the rows by slice.
+    `gates` are the target's own, without those of the comparison with the champion.
     """
 
     target: Target
@@ -70,50 +70,54 @@ class TargetResult(ABC, Generic[F, M, T]):
     gates: Sequence[Gate]
 
     form: ClassVar[str]
-    """What the answer is: `probability`, `amount` or `stage`."""
+    """The form of the answer: `probability`, `amount` or `stage`."""
 
     tiers: ClassVar[tuple[str, ...]]
     """The tiers of this form, the lowest first."""
 
     answers: ClassVar[type[np.generic]] = np.int8
-    """The type of the rows' answers."""
+    """The type of the rows' labels."""
 
     # Fitting.
 
     @classmethod
     @abstractmethod
     def fit(cls, question: Question, tiers: tuple[str, ...]) -> F:
-        """The best of these tiers on rows it had not seen."""
+        """The best of these tiers on unseen rows."""
 
     @classmethod
     @abstractmethod
     def floor(cls, question: Question) -> F:
-        """The base rate of the latest period. Raises `NotEnoughHistory` where the rows cannot be parted by time."""
+        """The base rate of the latest period. Raises `NotEnoughHistory` where the rows cannot be split by time."""
 
     @classmethod
     @abstractmethod
     def adopted(cls, model: M, beside: F, tested: M | None) -> F:
-        """A model that is there already, as if fitted on the same rows as another; `tested` is what is judged."""
+        """An existing model, in the form of one fitted on the same rows as `beside`; `tested` is the one to judge."""
 
-    # A model that is there already: what it knows.
-
-    @classmethod
-    def learnt_from(cls, found: Gathered) -> Slice:
-        """The rows that the model which is served has learnt from."""
-        return found.rows if found.split is None else found.rows.where(found.rows.cutoff < found.split.test[0])
+    # What an existing model has been trained on.
 
     @classmethod
-    def new_to(cls, found: Gathered, now: int, until: int) -> bool:
-        """Whether a model of the log up to `now` is asked about nothing it has learnt from, in a log up to `until`."""
+    def learnt_from(cls, gathered: Gathered) -> Slice:
+        """The rows on which the model served was trained."""
+        return (
+            gathered.rows
+            if gathered.split is None
+            else gathered.rows.where(gathered.rows.cutoff < gathered.split.test[0])
+        )
+
+    @classmethod
+    def new_to(cls, gathered: Gathered, now: int, until: int) -> bool:
+        """Whether a model of the log up to `now` was trained on none of the test rows, in a log up to `until`."""
         return now <= until
 
     @classmethod
-    def as_of_test(cls, model: M, found: Gathered) -> M:
+    def as_of_test(cls, model: M, gathered: Gathered) -> M:
         """The model as it was known when the test began."""
         return model
 
     @classmethod
-    def as_of_end(cls, model: M, found: Gathered) -> M:
+    def as_of_end(cls, model: M, gathered: Gathered) -> M:
         """The model as it is known today."""
         return model
 
@@ -121,16 +125,16 @@ class TargetResult(ABC, Generic[F, M, T]):
 
     @classmethod
     def judge(cls, question: Question, fitted: F, rival: M | None, tier: str = "") -> Self:
-        """What the test finds of it, also beside a rival; without gates where there is no test yet.
+        """The result of the test, also beside a rival; without gates where there is no test yet.
 
         The gates name the `tier`, by default that of the model.
         """
-        found, target = question.found, question.target
-        if found.split is None:
-            return cls(target, found.counts, fitted, found.missing, {}, None, ())
+        gathered, target = question.gathered, question.target
+        if gathered.split is None:
+            return cls(target, gathered.counts, fitted, gathered.missing, {}, None, ())
         test = cls.tested(question, fitted, rival)
         gates = cls.gates_of(target.name, tier or fitted.scorer.tier.name, test)
-        return cls(target, found.counts, fitted, "", described(found.dataset), test, gates)
+        return cls(target, gathered.counts, fitted, "", described(gathered.dataset), test, gates)
 
     @classmethod
     @abstractmethod
@@ -144,28 +148,28 @@ class TargetResult(ABC, Generic[F, M, T]):
 
     @abstractmethod
     def gates_beside(self, rival: M) -> list[Gate]:
-        """The gates beside the champion's model, which it was judged beside; none without a test."""
+        """The gates of the comparison with the champion's model, which was in the test; none without a test."""
 
     def described_further(self, question: Question) -> Self:
-        """With what is worth its time for what answers alone."""
+        """The result with details that are computed only for the model that answers, because they take time."""
         return self
 
-    # Telling.
+    # Reporting.
 
     @property
     @abstractmethod
     def model(self) -> M:
-        """What answers the target."""
+        """The model that answers the target."""
 
     @property
     def card(self) -> TargetCard:
-        """What the bundle says of the target."""
+        """The target's card in the bundle."""
         card = replace(_untested(self), missing=self.missing)
         return card if self.test is None else self.with_test(card, self.test)
 
     @abstractmethod
     def with_test(self, card: TargetCard, test: T) -> TargetCard:
-        """The card with what the test found."""
+        """The card with the results of the test."""
 
     @property
     def calibration(self) -> str:
@@ -174,21 +178,21 @@ class TargetResult(ABC, Generic[F, M, T]):
 
     @property
     def figures(self) -> Figures:
-        """What the test found, by model and metric, the own model first; empty where there are no such figures."""
+        """The figures of the test by model and metric, the tested model first; empty where there are none."""
         return {}
 
     @property
     def findings(self) -> Findings | None:
-        """What the page of the model tells of the test; None where there is nothing."""
+        """The results of the test for the model card; None where there are none."""
         return Findings(self.figures) if self.figures else None
 
     @property
     def examples(self) -> NDArray[np.float32] | None:
-        """Some rows of the test, float32[n, features], where they are at hand."""
+        """Some rows of the test, float32[n, features]; None where the result does not keep them."""
         return None
 
     def metrics(self) -> dict[str, float]:
-        """Every figure of the test by name, such as `rfm_logistic/roc_auc_low`, the own model's without its name."""
+        """Every figure of the test by name, such as `rfm_logistic/roc_auc_low`; the tested model's name is left out."""
         return {}
 
     def files(self) -> dict[str, bytes]:
@@ -196,20 +200,20 @@ class TargetResult(ABC, Generic[F, M, T]):
         return {}
 
     def pictures(self, seed: int) -> dict[str, bytes]:
-        """Pictures of the test by file name; each takes a good part of a second to draw."""
+        """Plots of the test by file name; each takes a good part of a second to draw."""
         return {}
 
     def tables(self) -> list[Table]:
-        """The figures of the test as tables for people."""
+        """The figures of the test as tables."""
         return []
 
     @property
     def section(self) -> str:
-        """Where the report in JSON tells of it."""
+        """The section of the JSON report for this target."""
         return "others"
 
     def to_json(self, card: TargetCard) -> dict[str, Any]:
-        """What the report in JSON tells of it; `card` is the one in the bundle."""
+        """The entry of this target in the JSON report; `card` is the one in the bundle."""
         return card.to_fields()
 
     def evidence(self, gates: Sequence[Gate], *, calibrated: bool) -> str:
@@ -223,7 +227,7 @@ AnyResult = TargetResult[Any, Any, Any]
 
 
 def _untested(result: AnyResult) -> TargetCard:
-    """What there is to say of a target without a test."""
+    """The card of a target without a test."""
     target, fitted = result.target, result.fitted
     return TargetCard(
         definition=target.definition,

@@ -14,35 +14,35 @@ from training.fitting.next_stage import FittedStage, fit_stage
 from training.run.forms.contract import Question, TargetResult
 
 METRICS = ("log_loss", "log_loss_of_shares", "accuracy", "days_off")
-"""The figures of the test that the card tells."""
+"""The figures of the test in the card."""
 
 
 @dataclass(frozen=True, eq=False)
 class StageResult(TargetResult[FittedStage, StageScorer, StageTest]):
-    """A stage: how often the likeliest came, and how far the chances and the wait are off."""
+    """The result of a stage: the accuracy of the likeliest answer, the log loss, and the error of the days."""
 
     form: ClassVar[str] = StageScorer.form
     tiers: ClassVar[tuple[str, ...]] = tuple(STAGE_TIERS)
 
     @classmethod
     def fit(cls, question: Question, tiers: tuple[str, ...]) -> FittedStage:
-        """The best of these tiers on rows it had not seen."""
-        return fit_stage(question.found, question.seed, tiers)
+        """The best of these tiers on unseen rows."""
+        return fit_stage(question.gathered, question.seed, tiers)
 
     @classmethod
     def floor(cls, question: Question) -> FittedStage:
         """The shares of the latest period."""
-        return shares_floor(question.found)
+        return shares_floor(question.gathered)
 
     @classmethod
     def adopted(cls, model: StageScorer, beside: FittedStage, tested: StageScorer | None) -> FittedStage:
-        """A model that is there already, as if fitted on the same rows as another."""
+        """An existing model, in the form of one fitted on the same rows as `beside`."""
         return FittedStage(model, beside.rate)
 
     @classmethod
     def tested(cls, question: Question, fitted: FittedStage, rival: StageScorer | None) -> StageTest:
         """The log loss on the rows of the test."""
-        return judge_stage(fitted.scorer.tier, question.found.dataset, None if rival is None else rival.tier)
+        return judge_stage(fitted.scorer.tier, question.gathered.dataset, None if rival is None else rival.tier)
 
     @classmethod
     def gates_of(cls, target: str, tier: str, test: StageTest) -> list[Gate]:
@@ -57,7 +57,7 @@ class StageResult(TargetResult[FittedStage, StageScorer, StageTest]):
 
     @property
     def model(self) -> StageScorer:
-        """What answers the target."""
+        """The model that answers the target."""
         return self.fitted.scorer
 
     def with_test(self, card: TargetCard, test: StageTest) -> TargetCard:

@@ -39,59 +39,59 @@ from training.targets import InVisit
 
 EXAMPLES = 5
 MOST_IMPORTANT = 20
-"""Features whose importance the report in JSON tells."""
+"""The number of features whose importance is in the JSON report."""
 
 
 @dataclass(frozen=True, eq=False)
 class ProbabilityResult(TargetResult[FittedScorer, Scorer, ProbabilityTest]):
-    """A probability: how well it ranks, whether it means what it says, and whether its interval holds."""
+    """The result of a probability: its ranking, its calibration, and the coverage of its interval."""
 
     form: ClassVar[str] = Scorer.form
     tiers: ClassVar[tuple[str, ...]] = tuple(TIERS)
 
     @classmethod
     def fit(cls, question: Question, tiers: tuple[str, ...]) -> FittedScorer:
-        """The best of these tiers on rows it had not seen."""
-        return select_tier(question.found, question.seed, tiers, question.tuned, question.trees)
+        """The best of these tiers on unseen rows."""
+        return select_tier(question.gathered, question.seed, tiers, question.tuned, question.trees)
 
     @classmethod
     def floor(cls, question: Question) -> FittedScorer:
         """The rate of the latest period."""
-        return rate_floor(question.found)
+        return rate_floor(question.gathered)
 
     @classmethod
     def adopted(cls, model: Scorer, beside: FittedScorer, tested: Scorer | None) -> FittedScorer:
-        """A model that is there already, as if fitted on the same rows as another; `tested` is what is judged."""
+        """An existing model, in the form of one fitted on the same rows as `beside`; `tested` is the one to judge."""
         return FittedScorer(model, beside.rate, judged=tested)
 
     @classmethod
-    def learnt_from(cls, found: Gathered) -> Slice:
-        """Every row whose answer was known, those of the test included."""
-        return found.rows
+    def learnt_from(cls, gathered: Gathered) -> Slice:
+        """Every row whose answer is known, including those of the test."""
+        return gathered.rows
 
     @classmethod
-    def new_to(cls, found: Gathered, now: int, until: int) -> bool:
-        """A probability is served by a model of every row whose answer was known, the newest included."""
-        return now <= (until if found.split is None else int(found.split.test[0]))
+    def new_to(cls, gathered: Gathered, now: int, until: int) -> bool:
+        """Whether the model's log ends before the test: a probability's model is trained on all rows with an answer."""
+        return now <= (until if gathered.split is None else int(gathered.split.test[0]))
 
     @classmethod
-    def as_of_test(cls, model: Scorer, found: Gathered) -> Scorer:
-        """The model at the level that was known when the test began: one recalibrated since knows what came in it."""
-        if found.split is None:
+    def as_of_test(cls, model: Scorer, gathered: Gathered) -> Scorer:
+        """The model at the level known when the test began: a recalibrated one has used the outcomes of the test."""
+        if gathered.split is None:
             return model
-        data = found.dataset
-        return model.at(level_at(model, data.upto(data.calibrate), found, int(data.test.cutoff.min())))
+        data = gathered.dataset
+        return model.at(level_at(model, data.upto(data.calibrate), gathered, int(data.test.cutoff.min())))
 
     @classmethod
-    def as_of_end(cls, model: Scorer, found: Gathered) -> Scorer:
-        """The model at the level that is known today, as `waypost recalibrate` would have it."""
-        return model.at(level_at(model, found.rows, found, found.end))
+    def as_of_end(cls, model: Scorer, gathered: Gathered) -> Scorer:
+        """The model at the level known today, as `waypost recalibrate` would set it."""
+        return model.at(level_at(model, gathered.rows, gathered, gathered.end))
 
     @classmethod
     def tested(cls, question: Question, fitted: FittedScorer, rival: Scorer | None) -> ProbabilityTest:
-        """What it said of the rows of the test, beside the baselines and the champion."""
+        """The predictions for the rows of the test, beside the baselines and the champion."""
         scorer = fitted.judged or fitted.scorer
-        return judge_probability(scorer, question.found.dataset, question.seed, rival)
+        return judge_probability(scorer, question.gathered.dataset, question.seed, rival)
 
     @classmethod
     def gates_of(cls, target: str, tier: str, test: ProbabilityTest) -> list[Gate]:
@@ -111,26 +111,26 @@ class ProbabilityResult(TargetResult[FittedScorer, Scorer, ProbabilityTest]):
         return champion_gates(self.target.name, self.test.evaluation, self.model.tier, rival.tier, stages)
 
     def described_further(self, question: Question) -> Self:
-        """With the learning curve and the drift."""
+        """The result with the learning curve and the drift."""
         if self.test is None:
             return self
-        data = question.found.dataset
+        data = question.gathered.dataset
         curve = learning_curve(data, self.fitted, question.seed)
         drifted = drifts(data, self.fitted, self.test.predictions[OWN])
         return replace(self, test=replace(self.test, curve=curve, drifts=drifted))
 
     @property
     def model(self) -> Scorer:
-        """What answers the target."""
+        """The model that answers the target."""
         return self.fitted.scorer
 
     @property
     def calibration(self) -> str:
-        """The kind of curve over the model."""
+        """The kind of calibration of the model."""
         return self.model.shape.kind
 
     def with_test(self, card: TargetCard, test: ProbabilityTest) -> TargetCard:
-        """The card with the figures of the test, and how reliable it is by stage and channel."""
+        """The card with the figures of the test, and the reliability by stage and channel."""
         metrics = flat(test.evaluation.figures[OWN]) | {
             f"{name}_over_{baseline}": figure.value
             for baseline, differences in test.evaluation.over.items()
@@ -144,7 +144,7 @@ class ProbabilityResult(TargetResult[FittedScorer, Scorer, ProbabilityTest]):
             metrics=metrics | stake_metrics(self.target.name, test.names, test.rows, test.predictions[OWN]),
             coverage=test.coverage,
             reliability={
-                feature: {value: asdict(found) for value, found in parts.items()}
+                feature: {value: asdict(part) for value, part in parts.items()}
                 for feature, parts in test.reliability.items()
             },
         )
@@ -156,7 +156,7 @@ class ProbabilityResult(TargetResult[FittedScorer, Scorer, ProbabilityTest]):
 
     @property
     def findings(self) -> Findings | None:
-        """The figures, and how many rows each slice has."""
+        """The figures, and the number of rows of each slice."""
         return Findings(self.figures, {part: rows.rows for part, rows in self.slices.items()}) if self.figures else None
 
     @property
@@ -169,13 +169,13 @@ class ProbabilityResult(TargetResult[FittedScorer, Scorer, ProbabilityTest]):
         if self.test is None:
             return {}
         metrics = compared(self.test.evaluation.figures, self.test.evaluation.over)
-        for cutoff, by_model in list(self.at_each_cutoff().items())[-1:]:
+        for cutoff, by_model in list(self.by_cutoff().items())[-1:]:
             metrics |= {f"newest_cutoff/{metric}": value for metric, value in by_model[OWN].items()}
             metrics["newest_cutoff/at"] = cutoff / 1e6
         return metrics
 
     def files(self) -> dict[str, bytes]:
-        """What each feature adds."""
+        """The importance of each feature."""
         if self.test is None:
             return {}
         return {"importance.json": json.dumps(dict(self.fitted.importance), indent=1).encode()}
@@ -185,32 +185,32 @@ class ProbabilityResult(TargetResult[FittedScorer, Scorer, ProbabilityTest]):
         return {} if self.test is None else pictures(self.target.name, self.fitted, self.test, seed)
 
     def tables(self) -> list[Table]:
-        """The figures, those at each cutoff, and how reliable it is; those that have rows."""
+        """The tables that have rows: the figures, those at each cutoff, and the reliability."""
         if self.test is None:
             return []
         tables = [
             target_table(self.target, self.test),
-            cutoff_table(self.target.name, self.test, self.at_each_cutoff()),
+            cutoff_table(self.target.name, self.test, self.by_cutoff()),
             reliability_table(self.target.name, self.test),
         ]
         return [table for table in tables if table.rows]
 
-    def at_each_cutoff(self) -> dict[int, dict[str, dict[str, float]]]:
+    def by_cutoff(self) -> dict[int, dict[str, dict[str, float]]]:
         """ROC-AUC and PR-AUC at each cutoff of the test alone, by cutoff, model and metric; oldest cutoff first.
 
-        A target that is asked within visits has none.
+        Empty for a target within visits.
         """
-        if self.test is None or isinstance(self.target.moments, InVisit):
+        if self.test is None or isinstance(self.target.timing, InVisit):
             return {}
-        return self.test.at_each_cutoff()
+        return self.test.by_cutoff()
 
     @property
     def section(self) -> str:
-        """Where the report in JSON tells of it."""
+        """The section of the JSON report for this target."""
         return "untested" if self.test is None else "targets"
 
     def to_json(self, card: TargetCard) -> dict[str, Any]:
-        """The figures of the test with those of the card that say where they come from."""
+        """The figures of the test, with the fields of the card that describe them."""
         if self.test is None:
             return card.to_fields()
         importance = sorted(self.fitted.importance.items(), key=lambda pair: -pair[1])
@@ -226,7 +226,7 @@ class ProbabilityResult(TargetResult[FittedScorer, Scorer, ProbabilityTest]):
             "reliability": card.to_fields()["reliability"],
             "counts": dict(card.counts),
             "rows": {part: rows.rows for part, rows in self.slices.items()},
-            "test_cutoffs": {iso(cutoff): figures for cutoff, figures in self.at_each_cutoff().items()},
+            "test_cutoffs": {iso(cutoff): figures for cutoff, figures in self.by_cutoff().items()},
             "trees": self.fitted.rounds,
             "calibration": card.calibration,
             "figures": figures_json(self.test.evaluation.figures),

@@ -1,4 +1,4 @@
-"""Tables and pictures of a probability's test."""
+"""Tables and plots of the test of a probability."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from training.targets import Target
 
 def target_table(target: Target, test: ProbabilityTest) -> Table:
     """The figures of a target's model and of the baselines."""
-    found = test.evaluation
+    evaluation = test.evaluation
     title = (
-        f"{target.name}: {target.definition}, asked of {target.scope_text}; base rate {found.base_rate:.1%}; "
-        f"{found.rows:,} rows of {found.customers:,} customers, horizon {duration_text(target.horizon)}"
+        f"{target.name}: {target.definition}, for {target.scope_text}; base rate {evaluation.base_rate:.1%}; "
+        f"{evaluation.rows:,} rows of {evaluation.customers:,} customers, horizon {duration_text(target.horizon)}"
     )
-    metrics = list(next(iter(found.figures.values())))
+    metrics = list(next(iter(evaluation.figures.values())))
     rows: list[tuple[str | int, ...]] = [
-        (model, *(str(figures[metric]) for metric in metrics)) for model, figures in found.figures.items()
+        (model, *(str(figures[metric]) for metric in metrics)) for model, figures in evaluation.figures.items()
     ]
     return Table(title, ("model", *(TITLES[metric] for metric in metrics)), rows)
 
 
-def cutoff_table(name: str, test: ProbabilityTest, at_each: Mapping[int, Mapping[str, Mapping[str, float]]]) -> Table:
+def cutoff_table(name: str, test: ProbabilityTest, figures: Mapping[int, Mapping[str, Mapping[str, float]]]) -> Table:
     """Ranking at each cutoff of the test, of the model and of the classic baseline."""
     rows: list[tuple[str | int, ...]] = []
-    for cutoff, by_model in at_each.items():
+    for cutoff, by_model in figures.items():
         shown = [f"{by_model[model][metric]:.3f}" for model in (OWN, CLASSIC) for metric in AT_CUTOFFS]
         rows.append((iso(cutoff), int((test.rows.cutoff == cutoff).sum()), *shown))
     columns = ("cutoff", "rows", "ROC-AUC", "PR-AUC", f"ROC-AUC {CLASSIC}", f"PR-AUC {CLASSIC}")
@@ -45,21 +45,22 @@ def cutoff_table(name: str, test: ProbabilityTest, at_each: Mapping[int, Mapping
 
 
 def reliability_table(name: str, test: ProbabilityTest) -> Table:
-    """Whether the probabilities hold in each stage and channel."""
+    """The reliability of the probabilities in each stage and channel."""
     rows: list[tuple[str | int, ...]] = [
         (
-            f"{feature} {value}", found.rows, found.customers, f"{found.given:.1%}",
-            str(Figure(found.share, found.low, found.high)), "" if found.holds else "off",
+            f"{feature} {value}", part.rows, part.customers, f"{part.given:.1%}",
+            str(Figure(part.share, part.low, part.high)), "" if part.holds else "off",
         )
         for feature, parts in test.reliability.items()
-        for value, found in parts.items()
+        for value, part in parts.items()
     ]  # fmt: skip
     columns = ("part", "rows", "customers", "mean probability", "share of yes", "")
-    return Table(f"{name} by stage and channel: mean probability beside what came, with a 95 % interval", columns, rows)
+    title = f"{name} by stage and channel: mean probability and share of yes with its 95 % interval"
+    return Table(title, columns, rows)
 
 
 def pictures(name: str, fitted: FittedScorer, test: ProbabilityTest, seed: int) -> dict[str, bytes]:
-    """The pictures of a test by file name."""
+    """The plots of a test by file name."""
     importance, labels = fitted.importance, test.rows.labels
     drawn = {
         "calibration": calibration_picture(name, test.predictions, labels, _parts(test)),
@@ -76,9 +77,9 @@ def pictures(name: str, fitted: FittedScorer, test: ProbabilityTest, seed: int) 
 
 def _parts(test: ProbabilityTest) -> dict[str, dict[str, NDArray[np.bool_]]]:
     """The rows of the test by stage and by channel, where there are such features."""
-    found: dict[str, dict[str, NDArray[np.bool_]]] = {}
+    masks: dict[str, dict[str, NDArray[np.bool_]]] = {}
     for feature, values in KINDS.items():
         if feature in test.names:
             column = test.rows.features[:, test.names.index(feature)]
-            found[feature] = {value.name.lower(): column == float(value) for value in values}
-    return found
+            masks[feature] = {value.name.lower(): column == float(value) for value in values}
+    return masks
