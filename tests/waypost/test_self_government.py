@@ -218,7 +218,7 @@ def test_orders_that_stop_coming_are_not_learnt(shopping: Simulated) -> None:
     shopping.goes_on(8, 15, lambda event: None if event.kind == Kind.PURCHASE else event)
     before = governed().promotions.moves()
     done = shopping.governs_itself()
-    assert done["step"] == "nothing" and "Mend the source first" in done["reason"]
+    assert done["step"] == "nothing" and "Repair the source first" in done["reason"]
     assert done["reason"].startswith("volume: ") and shopping.alarms("volume") == {"purchase"}
     assert governed().promotions.moves() == before
 
