@@ -49,7 +49,7 @@ def parse(
     at = instant(get("event_time"), "event_time")
     item = fields.name(get("product_id"), "product_id")
     if item is None:
-        raise BadRecord("product_id", "missing: every row speaks of a product")
+        raise BadRecord("product_id", "missing: every row names a product")
     category = fields.name(get("category_code"), "category_code") or fields.name(get("category_id"), "category_id")
     price = fields.number(get("price"), "price")
     extra = {key: get(key) for key in ("brand", "user_session") if get(key)}

@@ -44,31 +44,21 @@ def parse(
     at = instant(values.get("timestamp"), "timestamp", "s")
     item = fields.name(values.get("item_id"), "item_id")
     if item is None:
-        raise BadRecord("item_id", "missing: every row speaks of a product")
+        raise BadRecord("item_id", "missing: every row names a product")
     category = fields.name(values.get("category_id"), "category_id")
     message_id = identity() if identity else of_values("taobao", values, received)
     try:
         if kind is Kind.PURCHASE:
             order = content_id("taobao-order", f"{customer}", f"{at}")
+            line = (message_id, customer, Kind.PURCHASED_ITEM, at, received, history, Channel.UNKNOWN)
             return [
                 fields.admit(order, customer, kind, at, received, history, Channel.UNKNOWN, order_id=order),
-                fields.admit(
-                    message_id,
-                    customer,
-                    Kind.PURCHASED_ITEM,
-                    at,
-                    received,
-                    history,
-                    Channel.UNKNOWN,
-                    item,
-                    category,
-                    1.0,
-                    order_id=order,
-                ),
+                fields.admit(*line, item, category, 1.0, order_id=order),
             ]
         pieces = 1.0 if kind is Kind.CART_ADD else float("nan")
-        head = (message_id, customer, kind, at, received, history, Channel.UNKNOWN)
-        return [fields.admit(*head, item, category, pieces)]
+        return [
+            fields.admit(message_id, customer, kind, at, received, history, Channel.UNKNOWN, item, category, pieces)
+        ]
     except BadRecord as bad:
         raise bad.named({"customer": "user_id", "at": "timestamp"}) from None
 
