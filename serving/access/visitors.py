@@ -24,7 +24,7 @@ SKEW_SECONDS = 60
 """By how much the shop's clock may be ahead of ours."""
 
 LONGEST = 2048
-"""Bytes of a token; one of ours has some 250."""
+"""Bytes of a token; a token of `sign_token` has some 250."""
 
 MOST_CHARACTERS = 200
 """Characters of a customer's id."""

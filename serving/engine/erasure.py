@@ -61,7 +61,7 @@ class Known(NamedTuple):
 
     customers: list[str]
     """Every id of the profile; the id asked for when the log knows none."""
-    apart: list[int]
+    once_merged: list[int]
     """Codes of customers who were once merged with one of these ids and no longer are: their scoreboard rows of that
     time were computed from events of these ids too."""
 
@@ -132,7 +132,9 @@ def erasing(board: Scoreboard, history: str, customer: str, now: int) -> Steps:
     try:
         here: ErasedHere = yield Step("writer", lambda engine: erase(engine, customer, now))
     finally:
-        blanked = yield Step("reader", lambda engine: board.blank(engine.states.log.customers.names(), known.apart))
+        blanked = yield Step(
+            "reader", lambda engine: board.blank(engine.states.log.customers.names(), known.once_merged)
+        )
     late = [name for name in here.customers if name not in known.customers]
     if there and late:  # merged after the second log was erased
         there = both(there, (yield Step("other", lambda: erase_history(history, late, now))))

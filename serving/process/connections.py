@@ -67,7 +67,7 @@ class Shares:
                 continue
         raise OSError(f"all {MOST_WORKERS} slots of {self._file.name} are in use; run fewer workers")
 
-    def tell(self, more: int = 0) -> None:
+    def publish(self, more: int = 0) -> None:
         """Write how many connections this worker holds, `more` than before, and that it is alive."""
         self.held += more
         self._write(time.monotonic())
@@ -120,7 +120,7 @@ class EvenServer:
             await asyncio.wait(self._opening)
 
     def _beat(self) -> None:
-        self._shares.tell()
+        self._shares.publish()
         self._beating = self._loop.call_later(BEAT_SECONDS, self._beat)
 
     def _accept(self) -> None:
@@ -144,7 +144,7 @@ class EvenServer:
             self._loop.call_exception_handler({"message": "no room for another connection", "exception": error})
             return
         self._callers.add(caller)
-        self._shares.tell(1)
+        self._shares.publish(1)
         task = self._loop.create_task(self._open(caller))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
@@ -181,7 +181,7 @@ class EvenServer:
         """Stop counting a caller; calling twice is harmless."""
         if caller in self._callers:
             self._callers.remove(caller)
-            self._shares.tell(-1)
+            self._shares.publish(-1)
 
 
 def share_evenly(loop: asyncio.AbstractEventLoop, folder: Path) -> None:

@@ -135,7 +135,7 @@ class GroupCommit:
             await asyncio.sleep(0)  # lets the loop deliver the last answers
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        """The thread: commit group after group until told to stop."""
+        """The thread: commit group after group until it is stopped."""
         while group := self._gather():
             answers = self._answer(group)
             try:

@@ -91,8 +91,8 @@ class Worker:
         rebuilt = asyncio.Event()
         self._background = [
             asyncio.create_task(self._again("the maintenance", lambda: self._keep_states(rebuilt))),
-            asyncio.create_task(self._again("the look for a new model", self._keep_champion)),
-            asyncio.create_task(self._again("the look at the store", self._keep_store)),
+            asyncio.create_task(self._again("the check for a new model", self._keep_champion)),
+            asyncio.create_task(self._again("the check of the store", self._keep_store)),
         ]
         if self.settings.shadow_share:
             self._background.append(asyncio.create_task(self._again("the shadow", self._keep_shadow)))

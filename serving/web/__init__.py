@@ -1,1 +1,1 @@
-"""The pages people look at: HTML, SVG and one style sheet, made on the server. Nothing is fetched from elsewhere."""
+"""The pages for people: HTML, SVG and one style sheet, made on the server. Nothing is fetched from elsewhere."""

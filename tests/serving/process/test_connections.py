@@ -33,10 +33,10 @@ import select, sys
 from pathlib import Path
 from serving.process.connections import Shares
 shares = Shares(Path(sys.argv[1]))
-shares.tell(int(sys.argv[2]))
+shares.publish(int(sys.argv[2]))
 print("told", flush=True)
 while not select.select([sys.stdin], [], [], 0.05)[0]:
-    shares.tell()
+    shares.publish()
 """
 """Another worker: says how many connections it holds, and keeps saying it until it is told to end."""
 
@@ -57,13 +57,13 @@ def another(folder: Path, connections: int) -> Iterator[int]:
 
 def test_who_holds_more_than_a_living_worker_is_busier(tmp_path: Path) -> None:
     shares = Shares(tmp_path)
-    shares.tell(5)
+    shares.publish(5)
     assert not shares.is_busier()
     with another(tmp_path, 3) as other:
         assert shares.is_busier()
-        shares.tell(-2)
+        shares.publish(-2)
         assert not shares.is_busier()
-        shares.tell(1)
+        shares.publish(1)
         assert shares.is_busier()
         os.kill(other, signal.SIGSTOP)
         time.sleep(SILENT_SECONDS + 0.1)
@@ -80,7 +80,7 @@ def test_who_holds_more_than_a_living_worker_is_busier(tmp_path: Path) -> None:
 def test_a_connection_is_left_to_others_for_moments_only(tmp_path: Path) -> None:
     async def accepted() -> tuple[float, int]:
         loop, shares = asyncio.get_running_loop(), Shares(tmp_path)
-        shares.tell(7)
+        shares.publish(7)
         with socket.create_server(("127.0.0.1", 0)) as door:
             door.setblocking(False)
             server = EvenServer(loop, Caller, door, shares, None)
