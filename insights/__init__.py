@@ -1,1 +1,1 @@
-"""Read-only answers about journeys: stages and the ways between them, segments, key figures."""
+"""Read-only answers about journeys: stages and the moves between them, segments, key figures."""

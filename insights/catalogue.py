@@ -5,7 +5,7 @@ from __future__ import annotations
 from insights import journey, key_figures
 from insights.insight import Insight
 
-INSIGHTS: dict[str, Insight] = {each.name: each for each in (journey.INSIGHT, key_figures.INSIGHT)}
+INSIGHTS: dict[str, Insight] = {insight.name: insight for insight in (journey.INSIGHT, key_figures.INSIGHT)}
 """The insights by name, in the order of the report."""
 
 
@@ -16,8 +16,8 @@ def markdown() -> str:
         "",
         "<!-- Generated: python -m insights.catalogue > docs/insights.md -->",
         "",
-        "Answers about all customers, computed at every sweep of them. Each is a section of the report, a route, a",
-        "table of the command line and a CSV. What is not known is null, and an empty cell.",
+        "Answers about all customers, computed at every sweep. Each insight is a section of the report, a route, a",
+        "table of the command line and a CSV. An unknown value is null in JSON, and an empty cell in a table.",
         "",
     ]
     for insight in INSIGHTS.values():

@@ -16,10 +16,10 @@ from pydantic import BaseModel, ConfigDict
 
 @dataclass(frozen=True, eq=False)
 class Shop:
-    """All customers at the moment `as_of`, microseconds UTC.
+    """All customers as of `as_of`, microseconds UTC.
 
-    `columns` maps each feature and each target that is scored to one value a customer; `stays` is what the stage
-    aggregate remembers of them, by name, one row a customer.
+    `columns` maps each feature and each scored target to one value per customer; `stays` are the values that the stage
+    aggregate keeps, by name, one row per customer.
     """
 
     columns: Mapping[str, npt.NDArray[Any]]
@@ -28,7 +28,7 @@ class Shop:
 
 
 class Schema(BaseModel):
-    """The form of an answer, or of a part of it. What is not known is None; NaN and infinity are refused."""
+    """The schema of an answer, or of a part of it. Unknown values are None; NaN and infinity are refused."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, json_schema_serialization_defaults_required=True
@@ -37,11 +37,12 @@ class Schema(BaseModel):
 
 @dataclass(frozen=True)
 class Insight:
-    """A question, and how it is answered.
+    """A question, and the function that answers it.
 
-    `name` is what the API and the command line call it. `compute` answers in the form of `schema`, whose docstring and
-    fields are the documentation; the first field that lists parts is the table, one row a part. `template` is the file
-    of `serving/web/templates/` that shows the `answer` as a section of the report; the one by default is the table.
+    `name` is its name in the API and on the command line. `compute` answers in the form of `schema`, whose docstring
+    and fields are the documentation; the first field that is a list of schemas is the table, one row per item.
+    `template` is the file of `serving/web/templates/` that shows the `answer` as a section of the report; by default it
+    shows the table.
     """
 
     name: str
@@ -52,7 +53,7 @@ class Insight:
 
     @property
     def title(self) -> str:
-        """The heading of its section."""
+        """The heading of the section in the report."""
         return self.name.replace("-", " ").capitalize()
 
     @property
@@ -67,7 +68,7 @@ class Insight:
 
     @property
     def row(self) -> type[Schema]:
-        """The form of a row of the table."""
+        """The schema of a row of the table."""
         return self._table[1]
 
     @property

@@ -1,18 +1,19 @@
-"""The journey report: where all customers stand, and how they move between the five stages.
+"""The journey report: the stages of all customers, and their moves between the five stages.
 
 Definitions, for a stage `s` and over all customers:
 
 - a *stay* is the time between entering `s` and leaving it; it is *completed* when the customer has left, else *open*;
 - a stay *advanced* when it ended in a later stage (any later one: a visitor who buys at once skips a stage),
   and *fell back* when it ended in an earlier one (an emptied cart, a promoter who became a detractor);
-- `conversion` = stays that advanced / all stays begun, the open ones included. It is the cautious figure: an
-  open stay counts as not advanced, though it still may;
-- `advanced_share` and `fell_back_share` = of the completed stays only, so they sum to 1. They say which way
-  customers leave, not whether they do: nobody falls back from the first stage, so its `advanced_share` is always 1;
+- `conversion` = stays that advanced / all stays begun, including the open ones. It is a cautious figure: an
+  open stay counts as not advanced, although it may still advance;
+- `advanced_share` and `fell_back_share` = shares of the completed stays only, so they sum to 1. They say in which
+  direction customers leave a stage, not whether they leave it: nobody falls back from the first stage, so its
+  `advanced_share` is always 1;
 - `median_stay_days` = median over customers of their latest completed stay;
 - `median_days_so_far` = median age of the open stays.
 
-A share without a denominator and a median of nothing are not known: `null`, never 0.
+A share without a denominator and a median without values are unknown: `null`, never 0.
 """
 
 from __future__ import annotations
@@ -52,9 +53,9 @@ class JourneyStage(Schema):
 
 
 class Journey(Schema):
-    """All customers on one page, as they stood at the last sweep.
+    """All customers on one page, as of the last sweep.
 
-    How many are at each stage, how they move between the stages, how long they stay, and the shop's key figures.
+    The number of customers at each stage, their moves between the stages, their stays, and the shop's key figures.
     """
 
     customers: int
@@ -67,11 +68,11 @@ class Journey(Schema):
 def journey(shop: Shop) -> Journey:
     """Report on all customers of a scoreboard.
 
-    Of the columns it reads `stage`, `previous_stage`, `days_in_stage` and `lapsing`, and those of the key figures; of
-    what the stage aggregate remembers `transitions` uint16[n, 25] (entry `from * 5 + to`) and `stay_days` float32[n, 5]
-    (the latest completed stay per stage, NaN if none), both as of the latest event. With `stage` and `entered` (the
-    stage at the latest event and the second it was entered), stays that ended by themselves since then, as an abandoned
-    cart does, count as completed. Raises ValueError when the lengths disagree.
+    It reads the columns `stage`, `previous_stage`, `days_in_stage` and `lapsing`, and those of the key figures. From
+    the stage aggregate it reads `transitions` uint16[n, 25] (entry `from * 5 + to`) and `stay_days` float32[n, 5] (the
+    latest completed stay per stage, NaN if none), both as of the latest event. With `stage` and `entered` (the stage at
+    the latest event and the second it was entered), stays that have expired since then, such as an abandoned cart,
+    count as completed. Raises ValueError when the lengths disagree.
     """
     columns, stays = shop.columns, shop.stays
     stage = np.asarray(columns["stage"]).astype(np.int64)
@@ -87,7 +88,7 @@ def journey(shop: Shop) -> Journey:
     days_in_stage = np.asarray(columns["days_in_stage"], dtype=np.float64)
     return Journey(
         customers=len(stage),
-        stages=[_stage(each, counts, stage == each, lapsing, days_in_stage, stay_days[:, each]) for each in Stage],
+        stages=[_stage(part, counts, stage == part, lapsing, days_in_stage, stay_days[:, part]) for part in Stage],
         transitions=counts.tolist(),
         transition_shares=[[known(share(number, sum(row))) for number in row] for row in counts.tolist()],
         figures=key_figures(columns),
@@ -104,9 +105,9 @@ def _transition_counts(transitions: Array, customers: int) -> npt.NDArray[np.int
 
 
 def _complete_ended_stays(counts: Array, stay_days: Array, shop: Shop) -> None:
-    """Add the stays that ended without an event since the latest one, in place.
+    """Add the stays that expired since the latest event, in place.
 
-    A live cart may end in advocacy, which may end in turn; how long each of the two lasted is then not known.
+    A live cart may expire into advocacy, which may expire, too; the lengths of these two stays are then unknown.
     """
     columns, stays = shop.columns, shop.stays
     stage, before = np.asarray(columns["stage"]).astype(np.int64), np.asarray(stays["stage"]).astype(np.int64)
@@ -148,7 +149,7 @@ def _stage(
 
 INSIGHT = Insight(
     name="journey",
-    question="Where do customers stand, and how do they move on?",
+    question="At which stages are the customers, and how do they move on?",
     compute=journey,
     schema=Journey,
     template="insights/journey.html",

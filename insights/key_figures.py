@@ -1,4 +1,4 @@
-"""The key figures of the shop as an insight: each with its title, unit and definition, or with why it is not known."""
+"""The key figures of the shop as an insight: title, unit, definition, and value or the reason why it is unknown."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class KeyFigure(Schema):
     unit: str = Field(description="What is counted; `share` is between 0 and 1, `currency` the shop's.")
     definition: str
     value: float | None
-    missing: str | None = Field(description="Why there is no value: what it counts has never come.")
+    missing: str | None = Field(description="Why there is no value: the log has no such events.")
 
 
 class KeyFigures(Schema):
-    """The key figures of the shop, each with its definition, as they stood at the last sweep."""
+    """The key figures of the shop, each with its definition, as of the last sweep."""
 
     figures: list[KeyFigure]
 

@@ -1,7 +1,7 @@
 """Key figures of the shop, computed from the scoreboard: one row per customer, all features and probabilities.
 
-Windows such as `spend_gross_28d` are those of the features, so a figure here and the feature it sums cannot disagree.
-What cannot be known (no orders, no survey answers) is NaN, never 0. To add a figure, add one entry.
+Windows such as `spend_gross_28d` are those of the features, so that a figure always agrees with the feature it sums.
+An unknown figure (no orders, no survey answers) is NaN, never 0. To add a figure, add one entry.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ Columns = Mapping[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Whether the log has what a figure counts: a shop that never tells of refunds has none measured, not none."""
+    """A test whether the log has the events that a figure counts: without any, the figure is unknown, not 0."""
 
     holds: Callable[[Columns], bool]
     reason: str
-    """Why the figure is not known when it does not hold."""
+    """Why the figure is unknown when the test fails."""
 
 
 TARGETS = ("conversion_7d", "churn_28d")
-"""The targets whose probabilities figures are made of."""
+"""The targets whose probabilities the figures use."""
 
 
 def _known(values: npt.NDArray[Any]) -> bool:
@@ -38,20 +38,20 @@ def _known(values: npt.NDArray[Any]) -> bool:
 
 
 def _any(reason: str, *names: str) -> Seen:
-    """Whether any of these columns is above 0 for anybody."""
+    """A test whether any of these columns is above 0 for any customer."""
     return Seen(lambda columns: any(bool((columns[name] > 0).any()) for name in names), reason)
 
 
-_ordered = _any("no order has come", "purchases_ever")
-_priced = _any("no order with an amount has come", "spend_gross_ever")
-_foretold = Seen(lambda columns: _known(columns["churn_28d"]), "no model says of anybody whether they will leave")
+_ordered = _any("the log has no order", "purchases_ever")
+_priced = _any("the log has no order with an amount", "spend_gross_ever")
+_predicted = Seen(lambda columns: _known(columns["churn_28d"]), "no customer has a churn probability")
 
 
 @dataclass(frozen=True, slots=True)
 class Kpi:
-    """A key figure and its definition, `doc`. A `unit` of "share" means 0 to 1; the others are what is counted.
+    """A key figure and its definition, `doc`. A `unit` of "share" means 0 to 1; other units name the things counted.
 
-    Where something of what it counts was never `seen`, the figure is NaN, never 0.
+    Where a test of `seen` fails, the figure is NaN, never 0.
     """
 
     name: str
@@ -62,27 +62,27 @@ class Kpi:
     seen: tuple[Seen, ...] = ()
 
     def value(self, columns: Columns) -> float:
-        """The figure over all customers; NaN where it cannot be known."""
-        return self.measure(columns) if all(each.holds(columns) for each in self.seen) else math.nan
+        """The figure over all customers; NaN where it is unknown."""
+        return self.measure(columns) if all(requirement.holds(columns) for requirement in self.seen) else math.nan
 
     def missing(self, columns: Columns) -> str:
-        """Why the figure is not known, where it is not: the first thing that was never seen."""
-        unseen = (each.reason for each in self.seen if not each.holds(columns))
-        return next(unseen, "there is nothing to measure it by yet")
+        """Why the figure is unknown: the reason of the first test that fails."""
+        unseen = (requirement.reason for requirement in self.seen if not requirement.holds(columns))
+        return next(unseen, "no customer has the data for it yet")
 
 
 def total(columns: Columns, name: str) -> float:
-    """Sum of a column over the customers of whom it is known."""
+    """The sum of the known values of a column."""
     return float(np.nansum(columns[name], dtype=np.float64))
 
 
 def number(condition: npt.NDArray[Any]) -> float:
-    """How many customers a condition holds for."""
+    """The number of customers for whom a condition holds."""
     return float(np.count_nonzero(condition))
 
 
 def mean(values: npt.NDArray[Any]) -> float:
-    """Mean of the known values; NaN when none is."""
+    """The mean of the known values; NaN when there are none."""
     known = values[~np.isnan(values)]
     return share(float(known.sum(dtype=np.float64)), len(known))
 
@@ -106,7 +106,7 @@ def net_promoter_score(columns: Columns) -> float:
 
 
 def money_at_stake(columns: Columns) -> float:
-    """The money that the shop can expect to lose with customers who leave; NaN when nobody's leaving is foretold."""
+    """The expected loss from customers who leave; NaN when no customer has a churn probability."""
     stakes = np.asarray(AT_STAKE.evaluate(columns), np.float64)
     return float(np.nansum(stakes)) if (~np.isnan(stakes)).any() else math.nan
 
@@ -199,24 +199,24 @@ KPIS: dict[str, Kpi] = {
             "money_at_stake_28d",
             "Money at stake",
             "currency",
-            "Sum of `churn_28d` x `spend_net_90d` x 28 / 90: what those who leave can be expected to take along.",
+            "Sum of `churn_28d` x `spend_net_90d` x 28 / 90: the expected loss from customers who leave.",
             money_at_stake,
-            (_priced, _foretold),
+            (_priced, _predicted),
         ),
         Kpi(
             "conversion_7d_mean",
             "Expected to buy within 7 days",
             "share",
-            "Mean of `conversion_7d` over the customers it speaks of.",
+            "Mean of `conversion_7d` over the customers in its scope.",
             lambda columns: mean(columns["conversion_7d"]),
         ),
         Kpi(
             "churn_28d_mean",
             "Expected to buy nothing in 28 days",
             "share",
-            "Mean of `churn_28d` over the customers it speaks of (those with an order within 56 days).",
+            "Mean of `churn_28d` over the customers in its scope (those with an order within 56 days).",
             lambda columns: mean(columns["churn_28d"]),
-            (_foretold,),
+            (_predicted,),
         ),
         Kpi(
             "cart_abandonment_now",
@@ -233,7 +233,7 @@ KPIS: dict[str, Kpi] = {
             lambda columns: float(
                 np.nansum(columns["cart_value"][columns["cart_items"] > 0], dtype=np.float64),
             ),
-            (_any("no priced product is in a cart", "cart_value"),),
+            (_any("no cart has a product with a price", "cart_value"),),
         ),
         Kpi(
             "coupons_per_order",
@@ -241,7 +241,7 @@ KPIS: dict[str, Kpi] = {
             "coupons",
             "Sum of `coupons_ever` / sum of `purchases_ever`.",
             lambda columns: share(total(columns, "coupons_ever"), total(columns, "purchases_ever")),
-            (_any("no coupon has come", "coupons_ever"),),
+            (_any("the log has no coupon", "coupons_ever"),),
         ),
         Kpi(
             "discount_share",
@@ -249,15 +249,15 @@ KPIS: dict[str, Kpi] = {
             "share",
             "Mean of `discount_share` over customers, weighted by `spend_gross_ever`: coupon amounts / order totals.",
             lambda columns: weighted_mean(columns["discount_share"], columns["spend_gross_ever"]),
-            (_any("no coupon has come", "coupons_ever"),),
+            (_any("the log has no coupon", "coupons_ever"),),
         ),
         Kpi(
             "refund_share",
-            "Taken back",
+            "Refunded or cancelled",
             "share",
             "1 - sum of `spend_net_ever` / sum of `spend_gross_ever`: refunds and cancellations / order totals.",
             lambda columns: 1 - share(total(columns, "spend_net_ever"), total(columns, "spend_gross_ever")),
-            (_any("no refund or cancellation has come", "refunds_ever", "cancels_ever"),),
+            (_any("the log has no refund or cancellation", "refunds_ever", "cancels_ever"),),
         ),
         Kpi(
             "net_promoter_score",
@@ -265,7 +265,7 @@ KPIS: dict[str, Kpi] = {
             "points",
             "100 x (share of latest NPS answers of 9 or 10, less share of 0 to 6); from -100 to 100.",
             net_promoter_score,
-            (Seen(lambda columns: _known(columns["nps_latest"]), "no answer to an NPS survey has come"),),
+            (Seen(lambda columns: _known(columns["nps_latest"]), "the log has no answer to an NPS survey"),),
         ),
         Kpi(
             "customer_satisfaction",
@@ -273,7 +273,7 @@ KPIS: dict[str, Kpi] = {
             "share",
             "Latest CSAT answers of 4 or 5 / all latest CSAT answers (top-two-box).",
             lambda columns: known_share(columns["csat_latest"], columns["csat_latest"] >= 4),
-            (Seen(lambda columns: _known(columns["csat_latest"]), "no answer to a satisfaction survey has come"),),
+            (Seen(lambda columns: _known(columns["csat_latest"]), "the log has no answer to a satisfaction survey"),),
         ),
         Kpi(
             "message_open_rate",
@@ -281,7 +281,7 @@ KPIS: dict[str, Kpi] = {
             "share",
             "Mean of `message_open_rate` over the customers who were sent messages.",
             lambda columns: mean(columns["message_open_rate"]),
-            (_any("no opened message has come", "message_open_rate"),),
+            (_any("the log has no opened message", "message_open_rate"),),
         ),
         Kpi(
             "message_click_rate",
@@ -289,7 +289,7 @@ KPIS: dict[str, Kpi] = {
             "share",
             "Mean of `message_click_rate` over the customers who were sent messages.",
             lambda columns: mean(columns["message_click_rate"]),
-            (_any("no clicked message has come", "message_click_rate"),),
+            (_any("the log has no clicked message", "message_click_rate"),),
         ),
     )
 }
@@ -304,8 +304,8 @@ def markdown() -> str:
         "<!-- Generated: python -m insights.kpis > docs/kpis.md -->",
         "",
         "Computed over all customers of the scoreboard, from the [features](features.md) and the probabilities of the",
-        "targets. A figure of what was never measured (no order with an amount, no opened message) is not known, never",
-        "0, and says why.",
+        "targets. A figure whose events the log does not have (no order with an amount, no opened message) is unknown,",
+        "never 0, and says why.",
         "",
         "| figure | unit | definition |",
         "| --- | --- | --- |",

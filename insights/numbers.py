@@ -1,4 +1,4 @@
-"""Arithmetic of insights: what cannot be known is NaN while it is computed, and None in an answer."""
+"""Arithmetic of insights: an unknown value is NaN in computations, and None in an answer."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import numpy.typing as npt
 
 
 def share(part: float, whole: float) -> float:
-    """`part / whole`; NaN when there is no whole."""
+    """`part / whole`; NaN when `whole` is 0."""
     return part / whole if whole else math.nan
 
 
 def median(values: npt.NDArray[Any]) -> float:
-    """The median of the values that are known; NaN when none is."""
+    """The median of the known values; NaN when there are none."""
     known_values = values[~np.isnan(values)]
     return float(np.median(known_values)) if len(known_values) else math.nan
 
 
 def known(value: float) -> float | None:
-    """`value` as an answer carries it: None for a number that is not finite."""
+    """`value` for an answer: None instead of a number that is not finite."""
     return value if math.isfinite(value) else None
 
 
 def shown(value: object) -> str:
-    """A cell of a table as people read it: four digits of a fraction, nothing for None."""
+    """A value as a cell of a table: four digits of a fraction, empty for None."""
     if value is None:
         return ""
     if isinstance(value, float):

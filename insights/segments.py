@@ -1,10 +1,10 @@
-"""Saved segments: named groups of customers that marketers pull, each a rule in the grammar.
+"""Saved segments: named groups of customers for marketing, each defined by a rule in the grammar.
 
-Those for whom the rule holds are the segment's candidates, in its order; its members are the first of them, as many as
-its size says: all, or a share such as the fifth with the most money at stake.
+The customers for whom the rule holds are the segment's candidates, in its order. Its members are the first of them, as
+many as its size says: all, or a share such as the fifth with the most money at stake.
 
-A comparison with NaN is false, so a customer of whom something is not known (no purchase yet, no survey answer,
-no model that speaks of them) is not in a segment that asks for it. To add a segment, add one entry.
+A comparison with NaN is false, so a customer with an unknown value (no purchase yet, no survey answer, out of a
+target's scope) is not in a segment that compares it. To add a segment, add one entry.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ BUYS = Column("conversion_7d")
 class Segment:
     """A group of customers: those for whom `rule` holds, the highest `order_by` first, as far as `size` goes.
 
-    `name` is how the API calls it, `title` how a page does; `doc` says in one sentence who is in it and
-    `ordering` what comes first. `size` up to 1 is a share of those for whom the rule holds.
+    `name` is its name in the API, `title` that on a page. `doc` says in one sentence who is in it, and `ordering` who
+    comes first. A `size` up to 1 is a share of the customers for whom the rule holds.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Segment:
     size: float = 1.0
 
     def count(self, candidates: int, size: float | None = None) -> int:
-        """How many of so many candidates are members; a `size` above 1 is a number of customers.
+        """The number of members among so many candidates; a `size` above 1 is a number of customers.
 
         ValueError for a size that is neither a share nor a whole number.
         """
@@ -59,7 +59,7 @@ class Segment:
 
     @property
     def targets(self) -> frozenset[str]:
-        """Names of the targets among its columns: what is no feature."""
+        """Names of the targets among its columns."""
         return self.columns() - Journey.features.keys()
 
 
@@ -103,7 +103,7 @@ SEGMENTS: dict[str, Segment] = {
         Segment(
             name="loyal",
             title="Loyal",
-            doc="Buyers of at least 5 orders, at least 2 of them within 90 days, who keep to their rhythm.",
+            doc="Customers with at least 5 orders, at least 2 of them within 90 days, who are not lapsing.",
             rule=(Journey.purchases_ever >= 5) & (Journey.purchases_90d >= 2) & ~(Journey.lapsing > 0),
             order_by=Journey.spend_net_90d,
             ordering="the most spent in 90 days",
@@ -111,7 +111,7 @@ SEGMENTS: dict[str, Segment] = {
         Segment(
             name="promoters",
             title="Promoters",
-            doc="Customers who speak for the shop: a latest NPS answer of 9 or 10, or the advocacy stage.",
+            doc="Customers who recommend the shop: a latest NPS answer of 9 or 10, or the advocacy stage.",
             rule=(Journey.nps_latest >= 9) | (Journey.stage == Stage.ADVOCACY),
             order_by=Journey.spend_gross_ever,
             ordering="the most spent ever",
@@ -132,20 +132,20 @@ SEGMENTS: dict[str, Segment] = {
 def members(
     segment: Segment, columns: Mapping[str, npt.NDArray[Any]], size: float | None = None
 ) -> npt.NDArray[np.intp]:
-    """Row numbers of the members in `columns`, in the segment's order; of its own size when none is given."""
-    found = candidates(segment, columns)
-    return found[: segment.count(len(found), size)]
+    """Row numbers of the members in `columns`, in the segment's order; `size` replaces the segment's own."""
+    rows = candidates(segment, columns)
+    return rows[: segment.count(len(rows), size)]
 
 
 def candidates(segment: Segment, columns: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.intp]:
-    """Row numbers in `columns` of those for whom the rule holds, in the segment's order.
+    """Row numbers in `columns` of the customers for whom the rule holds, in the segment's order.
 
-    `columns` maps names of features and targets to arrays of one value per customer. Equal customers keep their
-    order, and those whose `order_by` is NaN come last. Raises `UnknownColumn` for a column that is missing.
+    `columns` maps names of features and targets to arrays of one value per customer. Customers with equal `order_by`
+    keep their order, and those with NaN come last. Raises `UnknownColumn` for a column that is missing.
     """
-    found = np.flatnonzero(segment.rule.evaluate(columns))
-    keys = np.asarray(segment.order_by.evaluate(columns), dtype=np.float64)[found]
-    return found[np.argsort(-keys, kind="stable")]
+    rows = np.flatnonzero(segment.rule.evaluate(columns))
+    keys = np.asarray(segment.order_by.evaluate(columns), dtype=np.float64)[rows]
+    return rows[np.argsort(-keys, kind="stable")]
 
 
 def markdown() -> str:
@@ -156,14 +156,15 @@ def markdown() -> str:
         "<!-- Generated: python -m insights.segments > docs/segments.md -->",
         "",
         "Groups of customers to pull with `waypost segments pull NAME` or `GET /v1/segments/NAME`. The rules are over",
-        "[features](features.md) and [targets](targets.md), by name; a comparison with a value that is not known is",
-        "false. `--size 0.1` or `?size=500` asks for the first tenth of those for whom the rule holds, or for the",
+        "[features](features.md) and [targets](targets.md), by name; a comparison with an unknown value is false.",
+        "`--size 0.1` or `?size=500` asks for the first tenth of the customers for whom the rule holds, or for the",
         "first 500 of them.",
         "",
-        "The yield of *at-risk* is measured at the newest cutoff of the model's test, on rows it had not seen: which",
-        "share of those it names then bought nothing for 28 days, and which share of the money that left they held.",
-        "The money that left is what the active customers who then bought nothing had spent, before refunds, in the 28",
-        "days before; intervals are of 90 %, from a bootstrap over customers. `waypost segments list` prints it.",
+        "The yield of *at-risk* is measured at the newest cutoff of the model's test, on rows it had not seen: the",
+        "share of the customers named who then bought nothing for 28 days, and their share of the money that left.",
+        "who then bought nothing. The 90 % intervals are bootstrapped over customers. `waypost segments list` prints",
+        "the yield.",
+        "prints the yield.",
         "",
     ]
     for segment in SEGMENTS.values():
@@ -174,7 +175,7 @@ def markdown() -> str:
             "",
             f"- rule: `{segment.rule}`",
             f"- first: {segment.ordering} (`{segment.order_by}`, descending)",
-            *([f"- size: {segment.size:.0%} of those"] if segment.size < 1 else []),
+            *([f"- size: {segment.size:.0%} of these customers"] if segment.size < 1 else []),
             "",
         ]
     return "\n".join(lines)

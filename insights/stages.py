@@ -1,6 +1,6 @@
-"""The five stages in words, with examples: what `docs/stages.md` is generated from.
+"""The five stages in words, with examples: the source of `docs/stages.md`.
 
-The rules themselves are the stage aggregate's (`features/aggregates/stages.py`); every example below is a test of it.
+The stage aggregate has the rules (`features/aggregates/stages.py`); every example below is a test of it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from insights import journey
 class Example:
     """A short history, oldest first, and the stage it leads to.
 
-    `history` lists (days ago, kind, survey answer or star rating or None); each event was received as it happened.
+    `history` lists (days ago, kind, survey answer or star rating or None); each event was received when it happened.
     """
 
     history: tuple[tuple[float, Kind, float | None], ...]
@@ -24,17 +24,17 @@ class Example:
 
 
 RULES: dict[Stage, str] = {
-    Stage.AWARENESS: "Knows of the shop: nothing below has happened yet.",
+    Stage.AWARENESS: "Knows of the shop: none of the other rules has held yet.",
     Stage.CONSIDERATION: "Has ever searched, looked at a list or a product, wished for one, or had a cart or checkout.",
     Stage.PURCHASE: "A cart or checkout is live: touched within 7 days, not emptied, not ordered since.",
     Stage.RETENTION: "Has ever ordered.",
-    Stage.ADVOCACY: "Spoke for the shop within 365 days, after an order: a review of at least 4 stars or without "
+    Stage.ADVOCACY: "Recommended the shop within 365 days, after an order: a review of at least 4 stars or without "
     "stars, a share, a referral, or an NPS answer of 9 or 10; and gave no NPS answer of 0 to 6 since.",
 }
-"""What places a customer at each stage."""
+"""The rule of each stage."""
 
 PRECEDENCE = (Stage.PURCHASE, Stage.ADVOCACY, Stage.RETENTION, Stage.CONSIDERATION, Stage.AWARENESS)
-"""The stages in the order in which their rules are asked; the first that holds is the customer's."""
+"""The stages in the order in which their rules are applied; the first rule that holds decides."""
 
 EXAMPLES: tuple[Example, ...] = (
     Example(((1, Kind.PAGE_VIEW, None),), Stage.AWARENESS, "has only seen a page"),
@@ -63,7 +63,7 @@ EXAMPLES: tuple[Example, ...] = (
         "a live cart comes first",
     ),
 )
-"""Histories whose stage is to be seen by eye."""
+"""Histories whose stage is easy to check by eye."""
 
 
 def markdown() -> str:
@@ -73,7 +73,7 @@ def markdown() -> str:
         "",
         "<!-- Generated: python -m insights.stages > docs/stages.md -->",
         "",
-        "Each customer is at exactly one stage at any moment. The rules are asked in this order, and the first that",
+        "Each customer is at exactly one stage at any time. The rules are applied in this order, and the first that",
         "holds decides:",
         "",
     ]
@@ -83,17 +83,19 @@ def markdown() -> str:
     lines += [
         "",
         "A customer silent for longer than its own rhythm suggests is *lapsing* within its stage: see the feature",
-        "`lapsing` in [features](features.md). A live cart and advocacy also end by themselves, without an event.",
+        "`lapsing` in [features](features.md). A live cart and advocacy also expire without an event.",
         "",
         "## Examples",
         "",
         "| history | stage | because |",
         "| --- | --- | --- |",
     ]
-    lines += [f"| {_history_text(each)} | {each.stage.name.lower()} | {each.because} |" for each in EXAMPLES]
+    lines += [
+        f"| {_history_text(example)} | {example.stage.name.lower()} | {example.because} |" for example in EXAMPLES
+    ]
     lines += [
         "",
-        "## Which stage a kind of event speaks of",
+        "## The stage of each kind of event",
         "",
         "| stage | kinds of event |",
         "| --- | --- |",

@@ -1,4 +1,4 @@
-"""Sets of words, each described in the API under a name of its own: a generated client has one type for it."""
+"""Sets of words that are a named schema of the API, so that a generated client has one type for each set."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pydantic import Field
 from features.events import Stage
 
 NAME = "x-schema-name"
-"""Where pydantic's schema of a field keeps the name of its own schema, until the document moves it there."""
+"""The key in pydantic's schema of a field for the name of its schema, until the OpenAPI document moves it there."""
 
 
 def one_of(name: str, words: Iterable[str]) -> Any:
-    """What a field of text is annotated with that is one of `words`, described as the schema `name`."""
+    """The annotation of a text field that is one of `words`, described as the schema `name`."""
     return Field(json_schema_extra={"enum": list(words), NAME: name})
 
 

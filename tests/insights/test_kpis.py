@@ -89,15 +89,15 @@ def test_without_customers_all_but_their_number_is_unknown() -> None:
 
 NEVER = {
     "spend_gross_ever": (
-        "no order with an amount has come",
+        "the log has no order with an amount",
         ("revenue_gross_28d", "revenue_net_90d", "average_order_value_28d", "money_at_stake_28d"),
     ),
-    "purchases_ever": ("no order has come", ("buyers_28d", "orders_28d")),
-    "refunds_ever": ("no refund or cancellation has come", ("refund_share",)),
-    "coupons_ever": ("no coupon has come", ("coupons_per_order", "discount_share")),
-    "message_open_rate": ("no opened message has come", ("message_open_rate",)),
-    "message_click_rate": ("no clicked message has come", ("message_click_rate",)),
-    "cart_value": ("no priced product is in a cart", ("cart_value_open",)),
+    "purchases_ever": ("the log has no order", ("buyers_28d", "orders_28d")),
+    "refunds_ever": ("the log has no refund or cancellation", ("refund_share",)),
+    "coupons_ever": ("the log has no coupon", ("coupons_per_order", "discount_share")),
+    "message_open_rate": ("the log has no opened message", ("message_open_rate",)),
+    "message_click_rate": ("the log has no clicked message", ("message_click_rate",)),
+    "cart_value": ("no cart has a product with a price", ("cart_value_open",)),
 }
 
 
@@ -114,9 +114,9 @@ def test_without_a_model_money_at_stake_waits_for_one_and_not_for_orders() -> No
     unscored = {**SHOP, **{target: np.full(4, np.nan) for target in ("churn_28d", "conversion_7d")}}
     why = {each.name: each.missing for each in key_figures(unscored) if each.value is None}
     assert why == {
-        "money_at_stake_28d": "no model says of anybody whether they will leave",
-        "churn_28d_mean": "no model says of anybody whether they will leave",
-        "conversion_7d_mean": "there is nothing to measure it by yet",
+        "money_at_stake_28d": "no customer has a churn probability",
+        "churn_28d_mean": "no customer has a churn probability",
+        "conversion_7d_mean": "no customer has the data for it yet",
     }
 
 
@@ -130,7 +130,7 @@ def test_figures_are_plain_json_with_their_definitions() -> None:
         "unit": "points",
         "definition": KPIS["net_promoter_score"].doc,
         "value": None,
-        "missing": "no answer to an NPS survey has come",
+        "missing": "the log has no answer to an NPS survey",
     }
 
 
