@@ -1,7 +1,7 @@
 """Events of GA4, recorded in the same way from its Measurement Protocol and from its tag in a browser.
 
-Google answers 204 to any request, and so do we: a faulty event is kept as a dead letter. Only a failed write is
-answered as a failure, so that the request is sent again.
+Google answers 204 to invalid events too, and so do we: an invalid event is kept as a dead letter. Only a failed write
+is answered as a failure, so that the request is sent again.
 """
 
 from __future__ import annotations

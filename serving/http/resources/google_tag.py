@@ -82,8 +82,8 @@ ROUTES: tuple[Route, ...] = (
         endpoint=get_hit,
         tag="browsers",
         summary="Record an event of GA4's tag",
-        doc="The event is in the query, as gtag.js writes it. The answer is 204 for any request, as from Google's own "
-        "address. A faulty event is kept as a dead letter.",
+        doc="The event is in the query, as gtag.js writes it. The answer is 204 also for invalid events, as from "
+        "Google's own address. These are kept as dead letters.",
         query=HitQuery,
         answer_doc="Valid events are on disk, and the others are dead letters.",
         success=204,

@@ -181,8 +181,8 @@ ROUTES: tuple[Route, ...] = (
         endpoint=post_collect,
         tag="measurement",
         summary="Record events of GA4's Measurement Protocol",
-        doc="The answer is 204 for any request, as from Google's own address. A faulty event is kept as a dead letter; "
-        "`POST /debug/mp/collect` lists the faults.",
+        doc="The answer is 204 also for invalid events, as from Google's own address. These are kept as dead letters; "
+        "`POST /debug/mp/collect` lists their faults.",
         request=MeasurementRequest,
         query=MeasurementQuery,
         answer_doc="Valid events are on disk, and the others are dead letters.",
