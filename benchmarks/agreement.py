@@ -1,4 +1,4 @@
-"""Whether the peers of the replay benchmark compute the same numbers as Waypost does."""
+"""The check that the peers of the replay benchmark compute the same numbers as Waypost."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from features.replay.replay import Snapshots, replay
 
 
 def own_answer(path: Path, cutoffs: Sequence[int]) -> Snapshots:
-    """The aggregates that peers compute, by the compiled fold: one row a customer and cutoff, in this order."""
+    """The aggregates of the peers, by the compiled fold: one row per customer and cutoff, in this order."""
     return replay(shared_fold(), read_histories(path), cutoffs)
 
 
 def disagreements(own: Snapshots, table: pa.Table) -> list[str]:
-    """Where a peer's answer differs by more than the rounding of four-byte numbers; distinct counts are estimates."""
+    """Differences of a peer's answer beyond the rounding of four-byte numbers; distinct counts are estimates."""
     table = table.sort_by([("customer", "ascending"), ("cutoff", "ascending")])
     if len(table) != len(own.customer) or not (
         np.array_equal(table["customer"].to_numpy(), own.customer)
         and np.array_equal(table["cutoff"].to_numpy(), own.cutoff)
     ):
-        return [f"the rows are others: {len(table)}, expected {len(own.customer)}"]
-    found = []
-    for place, each in enumerate(shared_aggregates()):
-        wrong = int(np.sum(~_same(each, own.features[:, place].astype(float), _numbers(each, table))))
+        return [f"the rows differ: {len(table)}, expected {len(own.customer)}"]
+    differences = []
+    for place, aggregate in enumerate(shared_aggregates()):
+        wrong = int(np.sum(~_same(aggregate, own.features[:, place].astype(float), _numbers(aggregate, table))))
         if wrong:
-            found.append(f"{each.name} differs in {wrong} of {len(table)} rows")
-    return found
+            differences.append(f"{aggregate.name} differs in {wrong} of {len(table)} rows")
+    return differences
 
 
 def _numbers(aggregate: Aggregate, table: pa.Table) -> NDArray[np.float64]:
-    """A peer's column in our units: recencies in microseconds, a sum of nothing 0."""
+    """A peer's column in our units: recencies in microseconds, and an empty sum as 0."""
     recency = isinstance(aggregate, Since | Age)
     values: NDArray[np.float64] = (
         table[aggregate.name].cast(pa.float64()).fill_null(np.nan if recency else 0.0).to_numpy()

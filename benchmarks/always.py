@@ -1,10 +1,10 @@
-"""Three hundred generated shops: does every import and training end with a champion that answers everything?
+"""Three hundred generated shops: does every import and training end with a champion that answers every target?
 
     python -m benchmarks.always [--shops 300] [--first 0] [--most 3000] [--rounds 10] [--recorded 50] [--done FILE]
 
-Each shop is imported by two thirds, trained, trained again, imported whole, and trained. What should answer is
-recomputed from the recorded gates in plain Python. One shop in so many (`--recorded`) is recorded in MLflow as well.
-With `--done`, shops that the file has already are not done again.
+Two thirds of each shop are imported, trained, and trained again; then the rest is imported, and trained. The model that
+should answer is recomputed from the recorded gates in plain Python. One shop in `--recorded` is recorded in MLflow as
+well. With `--done`, shops that are in the file already are skipped.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from training.fitting import candidates
 
 @dataclass(frozen=True)
 class Shown:
-    """What one shop came to: trainings, what was wrong, and how many answers come from each tier."""
+    """The result of one shop: the number of trainings, the faults, and the number of answers from each tier."""
 
     plan: Plan
     trainings: int
@@ -59,9 +59,9 @@ def main() -> None:
             if asked.done is not None:
                 with asked.done.open("a", encoding="utf-8") as file:
                     file.write(json.dumps({"key": key, **known[key]}) + "\n")
-        each = known[key]
-        shown.append(Shown(plan, each["trainings"], each["wrong"], each["tiers"], each["seconds"]))
-        print(f"{number + 1}: {each['seconds']:.0f} s, {each['wrong'] or 'answered'}, {plan}", flush=True)
+        fields = known[key]
+        shown.append(Shown(plan, fields["trainings"], fields["wrong"], fields["tiers"], fields["seconds"]))
+        print(f"{number + 1}: {fields['seconds']:.0f} s, {fields['wrong'] or 'answered'}, {plan}", flush=True)
     _report(shown)
 
 
@@ -78,7 +78,7 @@ def shop(plan: Plan, rounds: int, *, recorded: bool) -> Shown:
                 wrong += faults(asked, Path(name), plan.end + DAY)
                 for card in asked.result.bundle.manifest.targets.values():
                     tiers[card.tier] = tiers.get(card.tier, 0) + 1
-        except Exception:  # any error of any shop is what is looked for, and the other shops go on
+        except Exception:  # any error of a shop is a result, and the other shops go on
             wrong.append(traceback.format_exc())
     return Shown(plan, number, wrong, tiers, time.perf_counter() - began)
 
@@ -95,26 +95,26 @@ def _in(folder: Path) -> Iterator[None]:
 
 
 def _read(done: Path | None) -> dict[str, dict[str, Any]]:
-    """What a file says of shops done before, by plan."""
+    """The results in a file of shops done before, by plan."""
     if done is None or not done.exists():
         return {}
-    found = [json.loads(line) for line in done.read_text(encoding="utf-8").splitlines()]
-    return {each.pop("key"): each for each in found}
+    records = [json.loads(line) for line in done.read_text(encoding="utf-8").splitlines()]
+    return {record.pop("key"): record for record in records}
 
 
 def _report(shown: list[Shown]) -> None:
     tiers: dict[str, int] = {}
-    for each in shown:
-        for tier, number in each.tiers.items():
+    for result in shown:
+        for tier, number in result.tiers.items():
             tiers[tier] = tiers.get(tier, 0) + number
     rows = [(tier, f"{number:,}") for tier, number in sorted(tiers.items(), key=lambda pair: -pair[1])]
-    print_table(f"{len(shown)} shops: what answers the targets after each training", ("tier", "answers"), rows)
-    wrong = [each for each in shown if each.wrong]
-    for each in wrong:
-        print(each.plan, *each.wrong, sep="\n  ")
+    print_table(f"{len(shown)} shops: the tiers that answer the targets after each training", ("tier", "answers"), rows)
+    wrong = [result for result in shown if result.wrong]
+    for result in wrong:
+        print(result.plan, *result.wrong, sep="\n  ")
     claims = {
         "shops": float(len(shown)),
-        "trainings": float(sum(each.trainings for each in shown)),
+        "trainings": float(sum(result.trainings for result in shown)),
         "shops_without_an_answer": float(len(wrong)),
     }
     print_claims("always", claims)

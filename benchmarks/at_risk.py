@@ -1,10 +1,10 @@
-"""What the segment "at risk" would have found in the Complete Journey, at its default size.
+"""The yield of the segment "at risk" in the Complete Journey, at its default size.
 
     python -m benchmarks.at_risk
 
-At the cutoffs of the tests of `churn_28d` that end with the log, and 30 and 60 days earlier, the model that was made of
-what was known by then names the customers with most money at stake (`models.prediction.money_at_stake`). Printed is how
-many of them left, and how much of the money that then left they held, beside as many drawn at random and those who
+At the cutoffs of the tests of `churn_28d` that end with the log, and 30 and 60 days earlier, the model fitted on what
+was known by then names the customers with most money at stake (`models.prediction.money_at_stake`). The benchmark
+prints how many of them left, and their share of the money that left, beside as many customers at random and those who
 spent most.
 """
 
@@ -26,7 +26,7 @@ from training.rows.dataset import gathered
 from training.targets import TARGETS
 
 ENDS = (0, 30, 60)
-"""Days before the end of the log at which the tests end."""
+"""The ends of the tests, in days before the end of the log."""
 
 COLUMNS = ("cutoff", "named", "of", "left", "money", "its interval", "random", "spending")
 
@@ -39,34 +39,34 @@ def yields(shop: Shop, earlier: int, seed: int) -> list[Yield]:
         return []
     data = rows.dataset
     said = judged.score_many(data.test.features)
-    found = (stake_yield(data.names, data.test, said, cutoff) for cutoff in np.unique(data.test.cutoff).tolist())
-    return [each for each in found if each is not None]
+    every = (stake_yield(data.names, data.test, said, cutoff) for cutoff in np.unique(data.test.cutoff).tolist())
+    return [result for result in every if result is not None]
 
 
-def claims(found: list[Yield]) -> dict[str, float]:
+def claims(results: list[Yield]) -> dict[str, float]:
     """The least and the mean share of the money that left, and the mean of the simpler lists."""
     return {
-        "at_risk_cutoffs": float(len(found)),
-        "at_risk_money_least": min(each.money for each in found),
-        "at_risk_money_least_low": min(each.money_low for each in found),
-        "at_risk_money": float(np.mean([each.money for each in found])),
-        "at_random_money": float(np.mean([each.money_random for each in found])),
-        "by_spending_money": float(np.mean([each.money_spending for each in found])),
-        "at_risk_left": float(np.mean([each.left for each in found])),
+        "at_risk_cutoffs": float(len(results)),
+        "at_risk_money_least": min(result.money for result in results),
+        "at_risk_money_least_low": min(result.money_low for result in results),
+        "at_risk_money": float(np.mean([result.money for result in results])),
+        "at_random_money": float(np.mean([result.money_random for result in results])),
+        "by_spending_money": float(np.mean([result.money_spending for result in results])),
+        "at_risk_left": float(np.mean([result.left for result in results])),
     }
 
 
-def line(found: Yield) -> list[str]:
-    """The figures of one cutoff, as a table shows them."""
+def line(result: Yield) -> list[str]:
+    """The figures of one cutoff as a row of the table."""
     return [
-        moment(found.cutoff).date().isoformat(),
-        f"{found.named:,.0f}",
-        f"{found.customers:,.0f}",
-        f"{found.left:.0%}",
-        f"{found.money:.0%}",
-        f"{found.money_low:.0%} to {found.money_high:.0%}",
-        f"{found.money_random:.0%}",
-        f"{found.money_spending:.0%}",
+        moment(result.cutoff).date().isoformat(),
+        f"{result.named:,.0f}",
+        f"{result.customers:,.0f}",
+        f"{result.left:.0%}",
+        f"{result.money:.0%}",
+        f"{result.money_low:.0%} to {result.money_high:.0%}",
+        f"{result.money_random:.0%}",
+        f"{result.money_spending:.0%}",
     ]
 
 
@@ -76,11 +76,15 @@ def main() -> None:
         shop = complete_journey()
     except Absent as reason:
         sys.exit(f"error: {reason}")
-    found = sorted((each for earlier in ENDS for each in yields(shop, earlier, seed=0)), key=lambda each: each.cutoff)
-    print_table(
-        "at risk: shares of the money that then left, with the 90 % interval", COLUMNS, [line(each) for each in found]
+    results = sorted(
+        (result for earlier in ENDS for result in yields(shop, earlier, seed=0)), key=lambda result: result.cutoff
     )
-    print_claims("at_risk", claims(found))
+    print_table(
+        "at risk: shares of the money that then left, with the 90 % interval",
+        COLUMNS,
+        [line(result) for result in results],
+    )
+    print_claims("at_risk", claims(results))
 
 
 if __name__ == "__main__":

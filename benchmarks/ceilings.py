@@ -1,11 +1,12 @@
-"""How fast a bare store takes the rows that a server wrote into it: the same rows, the same tables, nothing else.
+"""The speed at which a bare store accepts the rows that a server wrote: the same rows and tables, nothing else.
 
     python -m benchmarks.ceilings URL NEW_URL BATCH SECONDS NUMBER PROCESSES
 
-reads the events and states of the store at URL and writes them again to NEW_URL, into tables like those there: one
-transaction for `BATCH` events and the states of the customers they touch, each on the disk before the next. No HTTP, no
-JSON, no fold. Of several processes each writes its share, all into the same tables. Prints how many events it wrote and
-when it began and ended, by the machine's monotonic clock. `ceiling` makes the tables and runs the processes.
+reads the events and states of the store at URL and writes them again to NEW_URL, into tables with the same columns and
+indexes: one transaction for `BATCH` events and the states of the customers they touch, each on disk before the next.
+There is no HTTP, no JSON and no fold. Several processes write their shares into the same tables. The command prints how
+many events it wrote, and when it began and ended by the machine's monotonic clock. `ceiling` makes the tables and runs
+the processes.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ MOST_EVENTS = 200_000
 
 
 class Stretch(NamedTuple):
-    """How many events one process wrote, from when to when, in seconds."""
+    """The events that one process wrote, and the times at which it began and ended, in seconds."""
 
     events: int
     begun: float
@@ -37,8 +38,8 @@ class Stretch(NamedTuple):
 
 
 def ceiling(url: str, new_url: str, batch: int, seconds: float, processes: int) -> float:
-    """Events a second that so many processes together write into one new store, from the first's begin to the last's
-    end: writers that wait for each other must not each be counted as if they were alone."""
+    """Events a second that so many processes together write into one new store, from the begin of the first to the end
+    of the last: writers that wait for each other must not be counted as if they were alone."""
     (_make_postgres_tables if _is_postgres(url) else _make_sqlite_tables)(url, new_url)
     command = [sys.executable, "-m", "benchmarks.ceilings", url, new_url, str(batch), str(seconds)]
     running = [
@@ -58,8 +59,8 @@ def ceiling(url: str, new_url: str, batch: int, seconds: float, processes: int) 
     if any(process.returncode for process in running):
         sys.exit("the bare store could not be written; the message is above")
     stretches = [Stretch(*json.loads(answer)) for answer in answers]
-    time_taken = max(each.ended for each in stretches) - min(each.begun for each in stretches)
-    return sum(each.events for each in stretches) / time_taken
+    duration = max(stretch.ended for stretch in stretches) - min(stretch.begun for stretch in stretches)
+    return sum(stretch.events for stretch in stretches) / duration
 
 
 def _is_postgres(url: str) -> bool:
@@ -91,7 +92,7 @@ def _sqlite(url: str) -> sqlite3.Connection:
 
 
 def _make_sqlite_tables(source: str, target: str) -> None:
-    """Tables and indexes as they are in the source, without its triggers; in write-ahead mode."""
+    """The tables and indexes of the source, without its triggers; in write-ahead mode."""
     made = "SELECT sql FROM sqlite_master WHERE tbl_name IN ('events', 'states') AND type != 'trigger' AND sql NOT NULL"
     with closing(_sqlite(source)) as old, closing(_sqlite(target)) as new:
         new.execute("PRAGMA journal_mode = WAL")
@@ -124,7 +125,7 @@ SCHEMA = "ceiling"
 
 
 def _make_postgres_tables(source: str, target: str) -> None:
-    """Tables and indexes as they are in the source, in a schema of their own."""
+    """The tables and indexes of the source, in a separate schema."""
     import psycopg
 
     with psycopg.connect(source) as old, psycopg.connect(target) as new:
@@ -161,12 +162,12 @@ def postgres_ceiling(source: str, target: str, batch: int, seconds: float, numbe
 
 
 def _columns(connection: Any, table: str) -> list[tuple[str, str]]:
-    found = connection.execute(
+    rows = connection.execute(
         "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
         "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
         (table,),
     )
-    return [(str(name), str(kind)) for name, kind in found]
+    return [(str(name), str(kind)) for name, kind in rows]
 
 
 def _insert(table: str, columns: Sequence[tuple[str, str]]) -> str:

@@ -3,11 +3,10 @@
     python -m benchmarks.chaos [--rounds 50] [--events 4200] [--stores sqlite postgresql] [--postgres URL] [--seed 1]
 
 Segment's and RudderStack's own client libraries send events to a server of two workers, as fast as they can. In every
-round, at a random instant, one worker, the process that supervises the workers, or all of them are killed with SIGKILL;
-the server is started again, and the clients go on by their own rules, sending again what was not acknowledged. What
-counts as acknowledged is each batch for which a client library saw its answer of 200. At the end every acknowledged
-event must be in the log, exactly once, and every customer's state must be what an audit recomputes from the log in
-plain Python.
+round, at a random time, one worker, the process that supervises the workers, or all of them are killed with SIGKILL.
+Then the server is started again, and the clients go on by their own rules and repeat what was not acknowledged. A batch
+counts as acknowledged if its client library got an answer of 200. At the end every acknowledged event must be in the
+log exactly once, and every customer's state must equal the one that an audit recomputes from the log in plain Python.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ EVENTS = ("Product Viewed", "Product Added", "Products Searched", "Checkout Star
 
 
 class Outcome(NamedTuple):
-    """What came of one store."""
+    """The results of one store."""
 
     acknowledged: int
     logged: int
@@ -57,7 +56,7 @@ class Outcome(NamedTuple):
 
 
 class Clients:
-    """The two client libraries, with a note of every message whose batch was answered with 200."""
+    """The two client libraries, with a record of every message whose batch was answered with 200."""
 
     def __init__(self, port: int) -> None:
         import rudderstack.analytics.consumer as rudder_consumer
@@ -81,16 +80,16 @@ class Clients:
         def noting(*arguments: Any, **named: Any) -> Any:
             answer = post(*arguments, **named)
             if answer.status_code == 200:
-                told = answer.json()
-                if told.get("rejected"):
-                    self.failures.append(f"rejected: {told['rejected'][0]}")
+                result = answer.json()
+                if result.get("rejected"):
+                    self.failures.append(f"rejected: {result['rejected'][0]}")
                 self.acknowledged.update(message["messageId"] for message in named["batch"])
             return answer
 
         return noting
 
     def send(self, number: int, draw: random.Random) -> None:
-        """Queue so many messages of random customers, some of whom log in and join their anonymous id."""
+        """Queue so many messages of random customers, some of whom log in, which merges their anonymous id."""
         for _ in range(number):
             client = draw.choice(self._clients)
             customer = draw.randrange(CUSTOMERS)
@@ -104,7 +103,7 @@ class Clients:
                 client.track(event=draw.choice(EVENTS), properties=money, **who)
 
     def flush(self) -> None:
-        """Return when every queued message is acknowledged or given up."""
+        """Return when every queued message is acknowledged or abandoned."""
         for client in self._clients:
             client.flush()
 
@@ -151,7 +150,7 @@ def _torment(folder: Path, url: str, rounds: int, events: int, seed: int) -> Out
     finally:
         stop(server)
     if clients.failures:
-        sys.exit(f"{len(clients.failures)} batches were given up by a client, the first: {clients.failures[0]}")
+        sys.exit(f"{len(clients.failures)} batches were abandoned by a client, the first: {clients.failures[0]}")
     return _counted(url, clients.acknowledged, kills)
 
 
@@ -163,7 +162,7 @@ def _start(folder: Path, port: int, url: str) -> subprocess.Popen[bytes]:
 
 
 def _kill(victim: str, server: subprocess.Popen[bytes], draw: random.Random) -> None:
-    """SIGKILL to one worker, to all processes at once, or to the one that supervises the workers."""
+    """Send SIGKILL to one worker, to all processes at once, or to the one that supervises the workers."""
     running = processes(server)
     workers = sorted(process for process, command in running.items() if "worker" in command)
     chosen = {"worker": [draw.choice(workers)], "server": sorted(running), "supervisor": [server.pid]}[victim]
@@ -173,7 +172,7 @@ def _kill(victim: str, server: subprocess.Popen[bytes], draw: random.Random) -> 
 
 
 def _await_end(server: subprocess.Popen[bytes]) -> None:
-    """Return when nothing of a server is left: workers without a supervisor stop by themselves."""
+    """Return when no process of a server is left: workers without a supervisor stop by themselves."""
     server.wait()
     deadline = time.monotonic() + 30
     while processes(server):
@@ -201,14 +200,14 @@ def _counted(url: str, acknowledged: set[str], kills: Counter[str]) -> Outcome:
 
 
 def _report(outcomes: dict[str, Outcome]) -> None:
-    rows = [(name, *(f"{getattr(each, name):,}" for each in outcomes.values())) for name in Outcome._fields]
+    rows = [(name, *(f"{getattr(outcome, name):,}" for outcome in outcomes.values())) for name in Outcome._fields]
     print_table("After the last round", ("what", *outcomes), rows)
-    found = outcomes.values()
-    claims = {f"{store}_acknowledged": each.acknowledged for store, each in outcomes.items()} | {
-        "acknowledged_lost": sum(each.lost for each in found),
-        "counted_twice": sum(each.twice for each in found),
-        "audit_mismatches": sum(each.mismatches for each in found),
-        "rounds": min(each.worker_kills + each.server_kills + each.supervisor_kills for each in found),
+    results = outcomes.values()
+    claims = {f"{store}_acknowledged": outcome.acknowledged for store, outcome in outcomes.items()} | {
+        "acknowledged_lost": sum(outcome.lost for outcome in results),
+        "counted_twice": sum(outcome.twice for outcome in results),
+        "audit_mismatches": sum(outcome.mismatches for outcome in results),
+        "rounds": min(outcome.worker_kills + outcome.server_kills + outcome.supervisor_kills for outcome in results),
     }
     print_claims("chaos", claims)
 

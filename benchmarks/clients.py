@@ -1,5 +1,5 @@
-"""A small HTTP client that keeps its connections: it times requests from when they were due, not from when it got round
-to sending them, so that a server that stands still is not spared the requests it kept waiting."""
+"""A small HTTP client with persistent connections. It times requests from when they were due, not from when they were
+sent, so that the time for which a stalled server delays later requests is counted, too."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Seen:
-    """What the requests of one kind came to: their times in milliseconds, and the answers that were no 2xx."""
+    """The results of the requests of one kind: their times in milliseconds, and the answers that were not 2xx."""
 
     milliseconds: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Connection:
 async def ask_at_rate(
     port: int, path: str, body: Callable[[int], bytes], per_second: float, seconds: float, connections: int
 ) -> Seen:
-    """Send `body(0)`, `body(1)`... at an even rate for so many seconds, whether or not answers have come."""
+    """Send `body(0)`, `body(1)`... at an even rate for so many seconds, without waiting for earlier answers."""
     seen = Seen()
     begun = time.perf_counter() + 0.05
     total = int(per_second * seconds)

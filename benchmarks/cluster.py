@@ -2,10 +2,10 @@
 
     python -m benchmarks.cluster [--customers 2_000] [--growth 10] [--workers 2]
 
-A synthetic shop is exported, replayed partition by partition, and its trees are grown; then one with `growth` times as
-many customers, over as many times the partitions. Every number of every row is compared with what one process computes,
+A synthetic shop is exported, replayed partition by partition, and its trees are grown; then the same for a shop with
+`growth` times as many customers and partitions. Every number of every row is compared with what one process computes,
 bit for bit, and the trees with trees grown here on the same rows. A worker keeps as many rows of the large shop as of
-the small one: with more, some customers stand for all, and all are replayed once more with their rows let go. Memory is
+the small one, those of a sample of its customers; all customers are replayed once more without keeping rows. Memory is
 the most that any worker process ever had resident.
 """
 
@@ -40,15 +40,15 @@ from training.rows.dataset import Gathered, Slice, gathered, joined, willing
 from training.targets import TARGETS
 
 TARGET = TARGETS["conversion_7d"]
-EVENTS_EACH = 100
+EVENTS_PER_CUSTOMER = 100
 PARTITIONS = 8
-"""Of the small shop."""
+"""The partitions of the small shop."""
 SEED = 1
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one size of the shop came to. Memory in bytes, times in seconds."""
+    """The results for one size of the shop. Memory is in bytes, times are in seconds."""
 
     customers: int
     events: int
@@ -86,24 +86,24 @@ def measured(place: Path, customers: int, partitions: int, workers: int, most: i
         rows = replayed(client, exported, TARGET, seed=SEED, most=most)
         replay_s, begun = time.perf_counter() - begun, time.perf_counter()
         trees = grown(rows, SEED)
-        found = rows.gathered()
-        known = joined([found.dataset.fit, found.dataset.stop, found.dataset.calibrate])
-        against = compared(trees, known, found)
+        gathered_rows = rows.gathered()
+        known = joined([gathered_rows.dataset.fit, gathered_rows.dataset.stop, gathered_rows.dataset.calibrate])
+        against = compared(trees, known, gathered_rows)
         grow_s, memory = time.perf_counter() - begun, most_memory(client)
     with cluster(exported, workers) as client:
         replay_memory = memory_of_everyone(client, rows.question, partitions)
     manifest = exported.manifest
     return Run(
-        customers, manifest.events, partitions, len(rows), mismatches(found, exported, past, rows),
+        customers, manifest.events, partitions, len(rows), mismatches(gathered_rows, exported, past, rows),
         memory, replay_memory, export_s, replay_s, grow_s, against,
     )  # fmt: skip
 
 
 def shop(place: Path, customers: int, partitions: int) -> tuple[ExportedLog, Past, float]:
-    """A synthetic shop in a store, exported and in memory, and how long the export took."""
+    """A synthetic shop, exported and in memory, and the seconds of the export."""
     place.mkdir()
     with closing(open_log(place / "waypost.db")) as log:
-        records = events_of(customers * EVENTS_EACH, customers, SEED)
+        records = events_of(customers * EVENTS_PER_CUSTOMER, customers, SEED)
         for start in range(0, len(records), IMPORT_BATCH):
             batch = records[start : start + IMPORT_BATCH]
             log.append([row(start + place, record) for place, record in enumerate(batch)], history=True)
@@ -115,7 +115,7 @@ def shop(place: Path, customers: int, partitions: int) -> tuple[ExportedLog, Pas
 
 @contextmanager
 def cluster(exported: ExportedLog, workers: int) -> Iterator[Client]:
-    """Worker processes of one thread each, which have loaded everything and done nothing yet."""
+    """New worker processes of one thread each, with everything loaded."""
     with (
         LocalCluster(
             n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
@@ -125,8 +125,8 @@ def cluster(exported: ExportedLog, workers: int) -> Iterator[Client]:
         yield client
 
 
-def mismatches(found: Gathered, exported: ExportedLog, past: Past, rows: ClusterRows) -> int:
-    """How many numbers of the rows differ from those of one process, in any bit; of absent rows, all."""
+def mismatches(gathered_rows: Gathered, exported: ExportedLog, past: Past, rows: ClusterRows) -> int:
+    """The number of values in the rows that differ from those of one process in any bit; missing rows count whole."""
     share, heads = rows.question.share, exported.partitioning.heads
     apart, both = (part[drawn(heads(part["customer"]), share, SEED)] for part in past.parts)
     some = Past(histories([apart]), both, past.merges) if share < 1.0 else past
@@ -134,20 +134,20 @@ def mismatches(found: Gathered, exported: ExportedLog, past: Past, rows: Cluster
     data = gathered(TARGET, JOURNEY, some, exported.manifest.start, end, seed=SEED).dataset
     own = by_person(joined([data.fit, data.stop, data.calibrate, data.test]))
     columns = ("features", "labels", "customer", "cutoff")
-    if len(own) != len(found.rows):
-        return abs(len(own) - len(found.rows)) * (len(JOURNEY.names) + 3)
-    return sum(differing(getattr(own, name), getattr(found.rows, name)) for name in columns)
+    if len(own) != len(gathered_rows.rows):
+        return abs(len(own) - len(gathered_rows.rows)) * (len(JOURNEY.names) + 3)
+    return sum(differing(getattr(own, name), getattr(gathered_rows.rows, name)) for name in columns)
 
 
 def differing(one: np.ndarray, other: np.ndarray) -> int:
-    """How many numbers of two arrays differ in any bit."""
+    """The number of values of two arrays that differ in any bit."""
     bits = f"u{one.dtype.itemsize}"
     return int((np.ascontiguousarray(one).view(bits) != np.ascontiguousarray(other).view(bits)).sum())
 
 
-def compared(trees: GrownTrees, known: Slice, found: Gathered) -> dict[str, Figure]:
+def compared(trees: GrownTrees, known: Slice, gathered_rows: Gathered) -> dict[str, Figure]:
     """Trees of the cluster minus as many trees grown here on the same rows, on the test, with intervals."""
-    test = found.dataset.test
+    test = gathered_rows.dataset.test
     here = lightgbm.train(trees.parameters, lightgbm.Dataset(known.features, known.labels), trees.rounds)
     predictions = {"cluster": trees.fit(known).raw_many(test.features), "here": np.asarray(here.predict(test.features))}
     over = evaluate(predictions, test.labels, test.customer, SEED).over["here"]
@@ -155,7 +155,7 @@ def compared(trees: GrownTrees, known: Slice, found: Gathered) -> dict[str, Figu
 
 
 def everyone_counted(question: Question, partition: int) -> int:
-    """How many rows all customers of a partition make; the rows are let go."""
+    """The number of rows of all customers of a partition; the rows are not kept."""
     return len(rows_of(replace(question, share=1.0), partition).labels)
 
 
@@ -198,7 +198,7 @@ def show(*runs: Run) -> None:
 
 
 def claims_of(small: Run, large: Run) -> dict[str, float]:
-    """What this benchmark answers for."""
+    """The claims of this benchmark."""
     loss = large.against_one_machine["log_loss"]
     return {
         "feature_mismatches": small.mismatches + large.mismatches,

@@ -2,9 +2,9 @@
 
     python -m benchmarks.cold_start [--sizes 50 100 200 400 800] [--draws 3] [--targets churn_28d conversion_7d]
 
-Customers of Complete Journey are parted once: some of one half are learnt from, at every size as many as it says, and
-all of the other half test. The selection sees no more than the tiers do. Differences have 95 % intervals of a bootstrap
-over the customers tested.
+Customers of Complete Journey are split once: the models are fitted on samples of one half, one of each size, and tested
+on all of the other half. The selection uses the same rows as the tiers. Differences have 95 % intervals from a
+bootstrap over the customers of the test.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ def main() -> None:
 
 
 def measured(target: Target, shop: Shop, sizes: list[int], draws: int) -> dict[str, float]:
-    """The learning curve of one target: printed, and what it answers for."""
+    """Print the learning curve of one target; returns its claims."""
     everyone = np.random.default_rng(0).permutation(shop.past.apart.customers)
     learners, judges = np.array_split(everyone, 2)
     others = shop.only(judges)
     test = gathered(target, JOURNEY, others.past, shop.start, shop.end, seed=0).dataset.test
     rows, worst, failed = [], -np.inf, 0
-    for size in [*(each for each in sizes if each < len(learners)), len(learners)]:
-        taken = draws if size < len(learners) else 1
-        losses, chosen = curve_point(target, shop, learners, test, size, taken)
-        alone = {name: each for name, each in losses.items() if name != SELECTED}
-        worse = losses[SELECTED] - min(alone.values(), key=lambda each: float(each.mean()))
+    for size in [*(size for size in sizes if size < len(learners)), len(learners)]:
+        repeats = draws if size < len(learners) else 1
+        losses, chosen = curve_point(target, shop, learners, test, size, repeats)
+        alone = [row_loss for name, row_loss in losses.items() if name != SELECTED]
+        worse = losses[SELECTED] - min(alone, key=lambda row_loss: float(row_loss.mean()))
         low, high = _interval(worse, test, size)
         worst, failed = max(worst, float(worse.mean())), failed + (low > 0.0)
         shown = [f"{losses[name].mean():.4f}" if name in losses else "" for name in (*TIERS, SELECTED)]
@@ -69,27 +69,27 @@ def measured(target: Target, shop: Shop, sizes: list[int], draws: int) -> dict[s
 def curve_point(
     target: Target, shop: Shop, learners: NDArray[np.int32], test: Slice, size: int, draws: int
 ) -> tuple[dict[str, Floats], list[str]]:
-    """The log loss of each test row by each tier alone and by the selected, mean over `draws` of so many customers, and
-    the tiers that were selected. A tier that some draw does not allow is left out."""
+    """The log loss of each test row by each tier alone and by the selected one, as the mean over `draws` samples of
+    `size` customers, and the tiers selected. A tier that some sample does not allow is left out."""
     losses: dict[str, list[Floats]] = {}
     chosen = []
     for seed in range(draws):
         drawn = np.random.default_rng(seed).choice(learners, size, replace=False)
-        found = gathered(target, JOURNEY, shop.only(drawn).past, shop.start, shop.end, seed=seed)
+        gathered_rows = gathered(target, JOURNEY, shop.only(drawn).past, shop.start, shop.end, seed=seed)
         for name in (*TIERS, SELECTED):
-            fitted = select_tier(found, seed, tuple(TIERS) if name == SELECTED else (name,))
+            fitted = select_tier(gathered_rows, seed, tuple(TIERS) if name == SELECTED else (name,))
             scorer = fitted.judged or fitted.scorer
             if name == SELECTED:
                 chosen.append(scorer.tier.name)
             elif scorer.tier.name != name:
                 continue
             losses.setdefault(name, []).append(row_losses(scorer.score_many(test.features), test.labels))
-    whole = {name: np.mean(each, axis=0) for name, each in losses.items() if len(each) == draws}
+    whole = {name: np.mean(drawn, axis=0) for name, drawn in losses.items() if len(drawn) == draws}
     return whole, list(dict.fromkeys(chosen))
 
 
 def _interval(differences: Floats, test: Slice, seed: int) -> tuple[float, float]:
-    """The 95 % interval of the mean difference, customers drawn whole."""
+    """The 95 % interval of the mean difference, from a bootstrap over customers."""
 
     def mean(copies: Floats) -> float:
         return float(copies @ differences / copies.sum())

@@ -1,4 +1,4 @@
-"""The replay benchmark's work written in DuckDB's SQL, in two ways: as one says it, and regrouped by hand for speed."""
+"""The replay benchmark's task in DuckDB's SQL, in two versions: straightforward, and regrouped by hand for speed."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ AT = '"at"'
 
 
 def connect(threads: int) -> duckdb.DuckDBPyConnection:
-    """A database in memory on so many threads; rows may come in any order, which is DuckDB's faster setting."""
+    """A database in memory with so many threads; the order of rows is not preserved, which is faster in DuckDB."""
     return duckdb.connect(config={"threads": threads, "preserve_insertion_order": False})
 
 
 def plain(database: duckdb.DuckDBPyConnection, path: Path, cutoffs: Sequence[int]) -> pa.Table:
-    """One query a cutoff, one expression an aggregate (all cutoffs in one query are slower)."""
+    """One query per cutoff, one expression per aggregate (a single query for all cutoffs is slower)."""
     return pa.concat_tables([database.sql(_plain(path, cutoff)).to_arrow_table() for cutoff in cutoffs])
 
 
 def _plain(path: Path, cutoff: int) -> str:
-    values = ", ".join(f"{_value(each, cutoff)} as {each.name}" for each in shared_aggregates())
+    values = ", ".join(f"{_value(aggregate, cutoff)} as {aggregate.name}" for aggregate in shared_aggregates())
     return (
         f"select customer, {cutoff} as cutoff, {values} from read_parquet('{path}') "
         f"where received <= {cutoff} group by customer"
@@ -81,42 +81,42 @@ def _value(aggregate: Aggregate, cutoff: int) -> str:
 
 
 def regrouped(database: duckdb.DuckDBPyConnection, path: Path, cutoffs: Sequence[int]) -> pa.Table:
-    """Each event is aggregated once, up to the next cutoff, in a query for its kind alone; the parts are then added up.
+    """Each event is aggregated once, up to the next cutoff, in a query for its kind; then the parts are added up.
 
-    See `benchmarks.polars_peer.regrouped`: the same plan.
+    See `benchmarks.polars_peer.regrouped` for the same plan.
     """
-    moments = sorted(cutoffs)
-    period = " + ".join(f"(received > {moment})::int" for moment in moments)
-    database.execute(f"create or replace temp table periods as {_periods(moments)}")
-    known = f"(select *, {period} as period from read_parquet('{path}') where received <= {moments[-1]})"
+    cutoffs = sorted(cutoffs)
+    period = " + ".join(f"(received > {moment})::int" for moment in cutoffs)
+    database.execute(f"create or replace temp table periods as {_periods(cutoffs)}")
+    known = f"(select *, {period} as period from read_parquet('{path}') where received <= {cutoffs[-1]})"
     queries = []
     for kinds, members in by_kinds(shared_aggregates()).items():
         some = f"(select * from {known}{f' where {_is_one_of(kinds)}' if kinds else ''})"
-        parts = [part for each in members for part in _parts(each, moments)]
+        parts = [part for aggregate in members for part in _parts(aggregate, cutoffs)]
         if parts:
             queries.append(
                 f"select customer, period, {', '.join(parts)} from {some} join periods using (period) group by all"
             )
-        queries.extend(_first_times(some, each) for each in members if isinstance(each, Distinct))
+        queries.extend(_first_times(some, aggregate) for aggregate in members if isinstance(aggregate, Distinct))
     database.execute(f"create or replace temp table parts as {' union all by name '.join(queries)}")
-    return database.sql(" union all ".join(_combined(moments, k) for k in range(len(moments)))).to_arrow_table()
+    return database.sql(" union all ".join(_combined(cutoffs, k) for k in range(len(cutoffs)))).to_arrow_table()
 
 
-def _periods(moments: Sequence[int]) -> str:
-    """What depends on the period alone: its end, and where the windows of its cutoff and the following ones start."""
+def _periods(cutoffs: Sequence[int]) -> str:
+    """The values that depend only on the period: its end, and the starts of windows of its cutoff and later ones."""
     rows = []
-    for k, moment in enumerate(moments):
+    for k, moment in enumerate(cutoffs):
         columns = [f"{k} as period", f"{moment // SECOND} as end_"]
-        for each in shared_aggregates():
-            if isinstance(each, CountWithin | TotalWithin):
-                for later in range(reach(each, moments)):
-                    start = window_start(each, moments[min(k + later, len(moments) - 1)])
-                    columns.append(f"{start} as {each.name}_start_{later}")
+        for aggregate in shared_aggregates():
+            if isinstance(aggregate, CountWithin | TotalWithin):
+                for later in range(reach(aggregate, cutoffs)):
+                    start = window_start(aggregate, cutoffs[min(k + later, len(cutoffs) - 1)])
+                    columns.append(f"{start} as {aggregate.name}_start_{later}")
         rows.append(f"select {', '.join(columns)}")
     return " union all ".join(rows)
 
 
-def _parts(aggregate: Aggregate, moments: Sequence[int]) -> list[str]:
+def _parts(aggregate: Aggregate, cutoffs: Sequence[int]) -> list[str]:
     """The sums of one period that an aggregate needs."""
     name = aggregate.name
     match aggregate:
@@ -131,34 +131,34 @@ def _parts(aggregate: Aggregate, moments: Sequence[int]) -> list[str]:
         case CountWithin() | TotalWithin():
             return [
                 f"{_summed(aggregate, f'{AT} >= {name}_start_{later}')} as {name}_{later}"
-                for later in range(reach(aggregate, moments))
+                for later in range(reach(aggregate, cutoffs))
             ]
         case _:
             return [f"{_summed(aggregate)} as {name}"]
 
 
 def _first_times(events: str, aggregate: Distinct) -> str:
-    """In each period, how many codes a customer met for the first time."""
+    """The number of codes that a customer has for the first time in each period."""
     column = aggregate.selection.column
     met = f"(select customer, min(period) {_chosen(aggregate)} as period from {events} group by customer, {column})"
     return f"select customer, period, count(*) as {aggregate.name} from {met} where period is not null group by all"
 
 
-def _combined(moments: Sequence[int], k: int) -> str:
+def _combined(cutoffs: Sequence[int], k: int) -> str:
     """All aggregates at cutoff k, from the parts of its period and those before it."""
-    now = moments[k] // SECOND
+    now = cutoffs[k] // SECOND
     values = []
-    for each in shared_aggregates():
-        name = each.name
-        match each:
+    for aggregate in shared_aggregates():
+        name = aggregate.name
+        match aggregate:
             case Since():
                 value = f"{now} - max({name})"
             case Age():
                 value = f"{now} - min({name})"
             case Fading():
-                value = f"sum({name} * exp((end_ - {now}) * {rate(each)!r}))"
+                value = f"sum({name} * exp((end_ - {now}) * {rate(aggregate)!r}))"
             case CountWithin() | TotalWithin():
-                laters = range(min(k + 1, reach(each, moments)))
+                laters = range(min(k + 1, reach(aggregate, cutoffs)))
                 value = " + ".join(
                     f"coalesce(sum({name}_{later}) filter (where period = {k - later}), 0)" for later in laters
                 )
@@ -166,6 +166,6 @@ def _combined(moments: Sequence[int], k: int) -> str:
                 value = f"sum({name})"
         values.append(f"{value} as {name}")
     return (
-        f"select customer, {moments[k]} as cutoff, {', '.join(values)} "
+        f"select customer, {cutoffs[k]} as cutoff, {', '.join(values)} "
         f"from parts join periods using (period) where period <= {k} group by customer"
     )

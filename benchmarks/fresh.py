@@ -1,4 +1,4 @@
-"""What can only be measured in a process of its own: how long the fold takes to be ready, how much memory work needs.
+"""Measurements that need a new process: the time until the fold is ready, and the memory that work needs.
 
     python -m benchmarks.fresh start
     python -m benchmarks.fresh memory FILE.parquet CUTOFF [CUTOFF...]
@@ -19,7 +19,7 @@ from pathlib import Path
 
 
 def run(*arguments: str, environment: Mapping[str, str] | None = None) -> dict[str, float]:
-    """The answer of this module in a new process."""
+    """The result of this module in a new process."""
     command = [sys.executable, "-m", "benchmarks.fresh", *arguments]
     ran = subprocess.run(
         command, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})}
@@ -29,11 +29,11 @@ def run(*arguments: str, environment: Mapping[str, str] | None = None) -> dict[s
 
 
 def _start() -> dict[str, float]:
-    """Seconds until numba is ready to run anything, and from then on until every entry point of the fold is."""
+    """Seconds until numba is ready, then until the fold is declared, then until all its entry points are compiled."""
     begun = time.perf_counter()
     from numba.core.registry import cpu_target
 
-    # The imports that numba puts off until its first function runs: SciPy, CFFI and its own registries.
+    # The imports that numba defers until its first function runs: SciPy, CFFI and its own registries.
     cpu_target.typing_context.refresh()
     cpu_target.target_context.refresh()
     ready = time.perf_counter()
@@ -90,5 +90,5 @@ if __name__ == "__main__":
     elif task == "scan":
         answer = _scan(rest[0])
     else:
-        answer = _memory(Path(rest[0]), [int(each) for each in rest[1:]])
+        answer = _memory(Path(rest[0]), [int(cutoff) for cutoff in rest[1:]])
     print(json.dumps(answer))

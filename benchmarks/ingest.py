@@ -1,11 +1,11 @@
-"""Events per second into the log, over HTTP, with every state folded and every answer given after its commit.
+"""Events per second into the log over HTTP, with all states folded, and every answer sent after its commit.
 
     python -m benchmarks.ingest [--seconds 5] [--rounds 2] [--stores sqlite postgresql] [--postgres URL]
 
-Needs wrk (Debian and Ubuntu: apt install wrk). Batches of 1, 10 and 100 Segment messages, over 16 connections, into
-SQLite and PostgreSQL, with one worker process and with two. Beside each run with batches of 100, a bare store takes
-the same rows (events with their indexes, and the states) from as many processes, one transaction a batch, without
-HTTP, JSON or fold. PostgreSQL is the server at `--postgres`, else one started for the run.
+Needs wrk (Debian and Ubuntu: apt install wrk). Batches of 1, 10 and 100 Segment messages are sent over 16 connections
+into SQLite and PostgreSQL, with one worker process and with two. Beside each run with batches of 100, the same rows
+(events with their indexes, and the states) are written into a bare store by as many processes, one transaction per
+batch, without HTTP, JSON or fold. PostgreSQL is the server at `--postgres`, else one started for the run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from benchmarks.ceilings import ceiling
 from benchmarks.messages import wrk_script
-from benchmarks.report import print_claims, print_table, spread
+from benchmarks.report import median_range, print_claims, print_table
 from benchmarks.servers import free_port, require_wrk, start_waypost, stop, wait_for, wrk
 from benchmarks.stores import Places, places
 from features.journey import JOURNEY
@@ -42,7 +42,7 @@ class Case(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What came of one run."""
+    """The result of one run."""
 
     events_per_second: float
     p99_ms: float
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def _measure(folder: Path, store: Places, workers: int, seconds: int) -> Iterator[tuple[int, Run]]:
-    """Every size of batches into one new store behind one server."""
+    """The runs of all sizes of batches, into one new store behind one server."""
     url, port = store.new(), free_port()
     environment = {"WAYPOST_SWEEP_SECONDS": "0", "WAYPOST_REQUESTS_PER_SECOND": "0"}
     server = start_waypost(folder, port, url, workers=workers, environment=environment)
@@ -95,7 +95,7 @@ def _measure(folder: Path, store: Places, workers: int, seconds: int) -> Iterato
 
 
 def _record_one(port: int) -> None:
-    """One event, so that nothing is done for the first time while it is timed; the answer must be a success."""
+    """Send one event before the timing, so that first-time work is not timed; the answer must be a success."""
     body = json.dumps({"batch": [{"type": "page", "userId": "first", "messageId": "first"}]}).encode()
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/v1/batch", body, {"content-type": "application/json"}, method="POST"
@@ -107,12 +107,15 @@ def _record_one(port: int) -> None:
 
 def _report(runs: dict[Case, list[Run]]) -> None:
     rows = []
-    for case, found in runs.items():
-        share = [f"{median(run.events_per_second / run.ceiling for run in found):.2f}"] if found[0].ceiling else ["-"]
+    for case, measured in runs.items():
+        share = (
+            [f"{median(run.events_per_second / run.ceiling for run in measured):.2f}"] if measured[0].ceiling else ["-"]
+        )
         rows.append(
             (
                 case.store, str(case.workers), str(case.batch),
-                spread([run.events_per_second for run in found]), spread([run.p99_ms for run in found], " ms"), *share,
+                median_range([run.events_per_second for run in measured]),
+                median_range([run.p99_ms for run in measured], " ms"), *share,
             )
         )  # fmt: skip
     columns = ("store", "workers", "batch", "events a second", "p99", "of the bare store")
@@ -121,22 +124,24 @@ def _report(runs: dict[Case, list[Run]]) -> None:
 
 
 def _claims(runs: dict[Case, list[Run]]) -> dict[str, float]:
-    """Of the better number of workers for each store; over all stores the worst."""
-    full = {case: found for case, found in runs.items() if case.batch == BATCHES[-1]}
-    single = {case: found for case, found in runs.items() if case.batch == 1}
+    """The figures of the better number of workers for each store, and the worst of all stores."""
+    full = {case: measured for case, measured in runs.items() if case.batch == BATCHES[-1]}
+    single = {case: measured for case, measured in runs.items() if case.batch == 1}
     claims: dict[str, float] = {}
     best: dict[str, tuple[float, float, float]] = {}
-    for case, found in full.items():
-        rate = median(run.events_per_second for run in found)
-        share = median(run.events_per_second / run.ceiling for run in found)
-        best[case.store] = max(best.get(case.store, (0.0, 0.0, 0.0)), (rate, share, median(r.p99_ms for r in found)))
+    for case, measured in full.items():
+        rate = median(run.events_per_second for run in measured)
+        share = median(run.events_per_second / run.ceiling for run in measured)
+        best[case.store] = max(best.get(case.store, (0.0, 0.0, 0.0)), (rate, share, median(r.p99_ms for r in measured)))
     for store, (rate, share, p99) in best.items():
         claims[f"{store}_events_per_second_batch_100"] = rate
         claims[f"{store}_share_of_store_ceiling"] = share
         claims[f"{store}_p99_ms"] = p99
     for store in best:
         rates = [
-            median(run.events_per_second for run in found) for case, found in single.items() if case.store == store
+            median(run.events_per_second for run in measured)
+            for case, measured in single.items()
+            if case.store == store
         ]
         claims[f"{store}_requests_per_second_batch_1"] = max(rates)
     claims["events_per_second_batch_100"] = min(rate for rate, _, _ in best.values())

@@ -2,9 +2,9 @@
 
     python -m benchmarks.log_reading [--events 1_000_000] [--stores sqlite postgresql parquet] [--rounds 3]
 
-Each store holds two logs, one with a tenth of the events. Scans run in a process of their own each, so that its most
-memory is theirs; ids are looked up in both logs in turns. PostgreSQL is the server at `--postgres URL`, else one that
-runs for as long as this does.
+Each kind of store has two logs, one with a tenth of the events. Every scan runs in a process of its own, so that the
+most memory of the process is that of the scan; ids are looked up in both logs in turns. PostgreSQL is the server at
+`--postgres URL`, else one started for the run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from statistics import median
 import numpy as np
 
 from benchmarks import fresh
-from benchmarks.report import print_claims, print_table, spread
+from benchmarks.report import median_range, print_claims, print_table
 from benchmarks.stores import places
 from features.events import SECOND, Channel, Event, Kind
 from features.log import open_log
@@ -31,21 +31,21 @@ from features.log.contract import IMPORT_BATCH
 
 STORES = ("sqlite", "postgresql", "parquet")
 SHRUNK = 10
-"""How many times larger the large log is."""
+"""The size of the large log relative to the small one."""
 LOOKS = {"sqlite": 2_000, "postgresql": 2_000, "parquet": 20}
-"""How many ids are looked up a round: Parquet has no index."""
+"""The number of ids looked up per round: Parquet has no index."""
 START = 1_700_000_000_000_000
 ACTIONS = ("cart_reminder", "do_nothing", "free_shipping", "reorder_reminder", "show_recommendations", "win_back")
 
 
 @dataclass
-class Found:
-    """What was measured of one log."""
+class Measured:
+    """The measurements of one log."""
 
     scans: list[dict[str, float]] = field(default_factory=list)
-    """The answers of `fresh`, one a round."""
+    """The results of `fresh`, one per round."""
     looks: list[float] = field(default_factory=list)
-    """Median seconds to find a message id, one figure a round."""
+    """Median seconds to find a message id, one figure per round."""
 
 
 def main() -> None:
@@ -57,22 +57,22 @@ def main() -> None:
     parser.add_argument("--postgres")
     asked = parser.parse_args()
     sizes = (max(asked.events // SHRUNK, 2), asked.events)
-    found: dict[str, tuple[Found, Found]] = {}
+    results: dict[str, tuple[Measured, Measured]] = {}
     with tempfile.TemporaryDirectory() as folder, places(Path(folder), asked.postgres, asked.stores) as stores:
         for store in asked.stores:
             urls = [stores[store].new() for _ in sizes]
             for url, events in zip(urls, sizes, strict=True):
                 _fill(url, events)
-            found[store] = (Found(), Found())
+            results[store] = (Measured(), Measured())
             for number in range(asked.rounds):
-                for url, events, run in zip(urls, sizes, found[store], strict=True):
+                for url, events, run in zip(urls, sizes, results[store], strict=True):
                     run.scans.append(_scan(url, events))
                     run.looks.append(_look(url, events, LOOKS[store], number))
-    _report(found, sizes)
+    _report(results, sizes)
 
 
 def learning(events: int) -> Iterator[Event]:
-    """Decisions as the policy writes them, with all probabilities, and a reward of each."""
+    """Decisions as the policy writes them, with all probabilities, each followed by its reward."""
     draw = np.random.default_rng(7)
     for number in range(events // 2):
         shares = draw.dirichlet(np.ones(len(ACTIONS))).tolist()
@@ -93,8 +93,8 @@ def learning(events: int) -> Iterator[Event]:
 
 
 def _decision(number: int) -> str:
-    """An id of a decision, in no order, as those of a server are."""
-    return f"{(number + 1) * 0x9E3779B97F4A7C15 % 2**64:016x}-decision"  # the multiplier is odd: no id comes twice
+    """An id of a decision, without any order, as in a server."""
+    return f"{(number + 1) * 0x9E3779B97F4A7C15 % 2**64:016x}-decision"  # the multiplier is odd, so no id repeats
 
 
 def _fill(url: str, events: int) -> None:
@@ -107,16 +107,16 @@ def _fill(url: str, events: int) -> None:
 def _scan(url: str, events: int) -> dict[str, float]:
     answer = fresh.run("scan", url)
     if answer["read"] != events // 2 * 2:
-        sys.exit(f"a scan gave {answer['read']:,.0f} events of {events:,}; no time of it means anything")
+        sys.exit(f"a scan gave {answer['read']:,.0f} events of {events:,}, so its time does not count")
     return answer
 
 
 def _look(url: str, events: int, looks: int, seed: int) -> float:
-    """Median seconds to find a message id that the log has."""
+    """Median seconds to find the message id of an event in the log."""
     numbers = np.random.default_rng(seed).integers(0, events // 2, looks)
     seconds = []
     with closing(open_log(url, create=False)) as log:
-        log.find(_decision(0))  # Parquet reads the ids when it is first asked
+        log.find(_decision(0))  # Parquet reads the ids on the first search
         for number in numbers.tolist():
             begun = time.perf_counter()
             event = log.find(_decision(number))
@@ -126,21 +126,23 @@ def _look(url: str, events: int, looks: int, seed: int) -> float:
     return median(seconds)
 
 
-def _report(found: dict[str, tuple[Found, Found]], sizes: Sequence[int]) -> None:
+def _report(results: dict[str, tuple[Measured, Measured]], sizes: Sequence[int]) -> None:
     rows = []
-    for store, runs in found.items():
+    for store, runs in results.items():
         for events, run in zip(sizes, runs, strict=True):
             rates = [scan["read"] / scan["seconds"] for scan in run.scans]
             peak = max(scan["peak"] for scan in run.scans) / 2**20
             more = max(scan["peak"] - scan["before"] for scan in run.scans) / 2**20
-            looks = spread([look * 1e6 for look in run.looks], " us")
-            rows.append((store, f"{events:,}", spread(rates), f"{peak:,.0f} MiB", f"{more:,.0f} MiB", looks))
+            looks = median_range([look * 1e6 for look in run.looks], " us")
+            rows.append((store, f"{events:,}", median_range(rates), f"{peak:,.0f} MiB", f"{more:,.0f} MiB", looks))
     columns = ("store", "events", "events a second", "most memory", "more than before", "to find an id")
     print_table("Decisions and rewards with their properties", columns, rows)
-    print_claims("log_reading", {name: value for store, runs in found.items() for name, value in _claims(store, *runs)})
+    print_claims(
+        "log_reading", {name: value for store, runs in results.items() for name, value in _claims(store, *runs)}
+    )
 
 
-def _claims(store: str, small: Found, large: Found) -> Iterator[tuple[str, float]]:
+def _claims(store: str, small: Measured, large: Measured) -> Iterator[tuple[str, float]]:
     yield f"{store}_events_per_second", median(scan["read"] / scan["seconds"] for scan in large.scans)
     peaks = [max(scan["peak"] for scan in run.scans) for run in (small, large)]
     yield f"{store}_peak_memory_mib", peaks[1] / 2**20

@@ -1,10 +1,11 @@
-"""Does the server survive whatever is sent to it, and at what cost in memory?
+"""Does the server survive malformed requests, and at what cost in memory?
 
     python -m benchmarks.malformed [--bodies 100_000]
 
-Bodies that are nearly right, broken in every way the tests know (other types, odd values, cut and flipped bytes, broken
-gzip), go to every route that takes events in, of a running server with two workers. Every answer must be a success or a
-problem with a code. Memory is that of the server's processes, from when a tenth of the bodies is answered to the end.
+Bodies that are nearly valid, with the faults of the tests (other types, odd values, cut and flipped bytes, broken
+gzip), are sent to every route that accepts events, of a running server with two workers. Every answer must be a success
+or a problem with a code. Memory is that of the server's processes, from when a tenth of the bodies is answered to the
+end.
 """
 
 from __future__ import annotations
@@ -68,14 +69,16 @@ def _all(number: int) -> Iterator[Sent]:
     draw = random.Random(1)
     examples = [(route, example) for route in INTAKE for example in route.examples.values()]
     rounds = 50
-    each = -(-number // (len(examples) * rounds))
+    per_example = -(-number // (len(examples) * rounds))
     return chain.from_iterable(
-        ((route, *sent) for sent in bodies(example, draw, each)) for _ in range(rounds) for route, example in examples
+        ((route, *sent) for sent in bodies(example, draw, per_example))
+        for _ in range(rounds)
+        for route, example in examples
     )
 
 
 async def _send(port: int, server: subprocess.Popen[bytes], number: int) -> tuple[Counter[int], int, float]:
-    """How often each status was answered, how many answers were no problem with a code, and how memory grew."""
+    """The number of answers by status, the number of errors that are no problem with a code, and the memory growth."""
     statuses: Counter[int] = Counter()
     strange = 0
     waiting = _all(number)

@@ -1,4 +1,4 @@
-"""What the ingest benchmarks send: Segment messages of a shop's visitors, each with an id of its own."""
+"""The messages that the ingest benchmarks send: Segment messages of a shop's visitors, each with its own id."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import cycle
 
 CUSTOMERS = 2_000
 VISIT = 8
-"""Messages of one customer that follow each other, as those of a visit do."""
+"""The number of consecutive messages of one customer, as in a visit."""
 
 _ACTS = (
     {"type": "page", "name": "Home", "properties": {"url": "https://shop.example/", "title": "Home"}},
@@ -27,7 +27,7 @@ _PRODUCTS = 500
 
 
 def templates(number: int) -> list[str]:
-    """So many messages as JSON, in each of which `@ID@` stands for the message's id."""
+    """So many messages as JSON, each with the placeholder `@ID@` for its id."""
     return [json.dumps(message) for message, _ in zip(_messages(), range(number), strict=False)]
 
 
@@ -42,7 +42,7 @@ def _messages() -> Iterator[dict[str, object]]:
 
 
 def wrk_script(batch: int, name: str) -> str:
-    """A script for wrk that posts batches to `/v1/batch`; ids begin with `name`, so that two runs share none."""
+    """A script for wrk that posts batches to `/v1/batch`; ids begin with `name`, so that no two runs share an id."""
     count = max(batch, 600)
     halves = [text.split("@ID@") for text in templates(count - count % batch)]
     listed = ",\n".join(f"{{{json.dumps(before)}, {json.dumps(after)}}}" for before, after in halves)

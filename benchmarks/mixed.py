@@ -1,11 +1,11 @@
-"""A shop's whole day at once: events, scores and next best actions together, while models are trained beside them.
+"""All tasks of a shop at once: events, scores and next best actions together, while models are trained beside them.
 
     python -m benchmarks.mixed [--seconds 60] [--stores sqlite postgresql] [--postgres URL]
 
-Requests come at an even rate, whether or not earlier ones were answered, and are timed from when they were due. A
-training run on the same store goes on all the while, again and again; the server's clock goes on from the end of the
-shop's year, so that there is something to learn. Memory is that of all processes of the server,
-from when the load has run for a fifth of the time to its end.
+Requests are sent at an even rate, without waiting for earlier answers, and are timed from when they were due. Training
+runs on the same store follow one another meanwhile; the server's clock goes on from the end of the shop's year, so that
+there are recent events. Memory is that of all processes of the server, from when the load has run for a fifth of the
+time to its end.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ from features.journey import JOURNEY
 CUSTOMERS, EVENTS = 2_000, 200_000
 BATCH = 20
 RATES = {"scores": 150.0, "next best actions": 30.0, "events": 30.0}
-"""Requests a second; one of events carries a batch of 20."""
+"""Requests a second; a request of events has a batch of 20."""
 PATHS = {"scores": "/v1/scores", "next best actions": "/v1/next-best-action", "events": "/v1/batch"}
 CONNECTIONS = 8
 
 
 class Day(NamedTuple):
-    """What came of one store."""
+    """The results of one store."""
 
     seen: dict[str, Seen]
     memory_ratio: float
-    trained: int
-    """Training runs that ended meanwhile."""
+    training_runs: int
+    """The number of training runs that ended meanwhile."""
 
 
 def main() -> None:
@@ -78,9 +78,9 @@ def _measure(folder: Path, url: str, seconds: float) -> Day:
     server = start_waypost(folder, port, url, workers=2, environment={"WAYPOST_CLOCK_SHIFT_DAYS": str(shift)})
     try:
         wait_for(f"http://127.0.0.1:{port}/readyz")
-        with _training(folder, url) as trained:
+        with _training(folder, url) as ended:
             seen, memory = asyncio.run(_load(port, server, names, seconds))
-            runs = len(trained)
+            runs = len(ended)
     finally:
         stop(server)
     return Day(seen, memory, runs)
@@ -113,7 +113,7 @@ async def _load(
 
 @contextmanager
 def _training(folder: Path, url: str) -> Iterator[list[int]]:
-    """Train again and again while this is open. The list grows by one a run."""
+    """Train again and again while the context is open. The list grows by one item per run."""
     ended: list[int] = []
     stopping = threading.Event()
     environment = {**os.environ, "WAYPOST_BUNDLE": str(folder / "trained"), "MLFLOW_DISABLE_TELEMETRY": "true"}
@@ -154,7 +154,9 @@ def _report(days: dict[str, Day]) -> None:
         for kind, seen in day.seen.items():
             times = [f"{percentile(seen.milliseconds, share):.2f} ms" for share in (0.5, 0.99)]
             rows.append((store, kind, f"{len(seen.milliseconds):,}", *times, str(len(seen.errors))))
-        rows.append((store, f"memory grew to {day.memory_ratio:.3f} times; {day.trained} training runs", *[""] * 4))
+        rows.append(
+            (store, f"memory grew to {day.memory_ratio:.3f} times; {day.training_runs} training runs", *[""] * 4)
+        )
     print_table("Everything at once", ("store", "what", "answers", "median", "p99", "errors"), rows)
     claims: dict[str, float] = {}
     for store, day in days.items():
@@ -162,7 +164,7 @@ def _report(days: dict[str, Day]) -> None:
     claims["p99_score_ms"] = max(claims.values())
     claims["errors"] = sum(len(seen.errors) for day in days.values() for seen in day.seen.values())
     claims["rss_growth_ratio"] = max(day.memory_ratio for day in days.values())
-    claims["training_runs"] = sum(day.trained for day in days.values())
+    claims["training_runs"] = sum(day.training_runs for day in days.values())
     print_claims("mixed", claims)
 
 

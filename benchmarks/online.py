@@ -1,4 +1,4 @@
-"""One customer, online: fold one event into a state, read the features, score them. From Python, one at a time.
+"""One customer online: fold one event into a state, read the features, score them, one at a time from Python.
 
 python -m benchmarks.online [--rounds 20000]
 """
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.report import percentile, print_claims, print_table
-from benchmarks.shops import events_of, trained_model
+from benchmarks.shops import benchmark_model, events_of
 from features.journey import JOURNEY
 from models.prediction.calibration import Calibration
 from models.prediction.scorer import Scorer
@@ -35,10 +35,10 @@ def main() -> None:
     for index in range(20 * CUSTOMERS):
         JOURNEY.step(states, int(events["customer"][index]), events[index : index + 1])
     features = JOURNEY.sweep(states, int(events["received"][20 * CUSTOMERS]))
-    booster = trained_model(features)
+    booster = benchmark_model(features)
     scorer = Scorer.from_text("conversion_7d", booster.model_to_string(), Calibration.platt(1.0, 0.0), JOURNEY.names)
     timed = _timed(states, events[20 * CUSTOMERS :], scorer, booster)
-    rows = [(name, f"{median(each):.1f}", f"{percentile(each, 0.99):.1f}") for name, each in timed.items()]
+    rows = [(name, f"{median(times):.1f}", f"{percentile(times, 0.99):.1f}") for name, times in timed.items()]
     print_table(
         f"{rounds:,} times, in turn; 200 trees x 31 leaves, {len(JOURNEY.names)} features",
         ("what", "p50 µs", "p99 µs"),
@@ -57,7 +57,7 @@ def main() -> None:
 def _timed(
     states: NDArray[np.void], events: NDArray[np.void], scorer: Scorer, booster: lightgbm.Booster
 ) -> dict[str, list[float]]:
-    """Microseconds of every call, by what was called."""
+    """Microseconds of every call, by its name."""
     timed: dict[str, list[float]] = {name: [] for name in ("update", "read", OWN, PEER)}
 
     def measure(name: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -74,15 +74,15 @@ def _timed(
         measure(OWN, scorer.score, row)
         measure(PEER, booster.predict, row.reshape(1, -1), num_threads=1)
     parts = zip(timed["update"], timed["read"], timed[OWN], strict=True)
-    timed["update, read and score"] = [sum(each) for each in parts]
+    timed["update, read and score"] = [sum(times) for times in parts]
     return timed
 
 
 def _mismatches(features: NDArray[np.float32], scorer: Scorer, booster: lightgbm.Booster) -> int:
-    """Rows of which the raw score is not LightGBM's, bit for bit."""
+    """The number of rows whose raw score differs from LightGBM's in any bit."""
     expected = np.asarray(booster.predict(features))
-    found = np.array([scorer.raw(row) for row in features])
-    return int(np.sum(expected.view(np.int64) != found.view(np.int64)))
+    raw = np.array([scorer.raw(row) for row in features])
+    return int(np.sum(expected.view(np.int64) != raw.view(np.int64)))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""What the house wrote itself where a library or a plainer way would do: what each wins, in one run.
+"""Solutions that Waypost implements itself although a library or a simpler one exists: the gain of each, in one run.
 
     python -m benchmarks.own_ways [--parts settings conditions pages filter connections] [--rounds 5]
 
-settings: what pydantic-settings would add to the start of a command, of the server's supervisor and of a worker.
-conditions: the grammar is computed for arrays (numpy) and written as code (for one customer); each at the other's work.
-pages: after an erasure SQLite's pages are searched for what is left; beside VACUUM each time and a search of all bytes.
-filter: of clients that connect while a server stops, how many are cut off with the socket's filter and without.
-connections: a pool of 16 that is opened at once, at two workers: shared evenly, and as the framework accepts.
+settings: the time that pydantic-settings would add to the start of a command, of the server's supervisor and a worker.
+conditions: the grammar evaluated for arrays (numpy) and compiled (for one customer); each at the other's task.
+pages: the search of SQLite's pages for remnants after an erasure; beside VACUUM every time and a search of all bytes.
+filter: the clients cut off that connect while a server stops, with the socket's filter and without.
+connections: a pool of 16 opened at once, with two workers: shared evenly, and as the framework accepts.
 
-Times of the first two are of the processor, so that a busy machine matters less.
+The first two measure processor time, so that a busy machine matters less.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from training.targets.catalogue import TARGETS
 Claims = dict[str, float]
 EVENTS, CUSTOMERS, ERASED = 300_000, 20_000, 40
 CONNECTIONS, AT_ONCE = 16, 30
-"""Connections of a pool, and how often a request is sent on each of them at once."""
+"""The connections of a pool, and the number of times that a request is sent on all of them at once."""
 
 _ADDED = """
 import time
@@ -64,9 +64,10 @@ print((time.process_time() - begun) * 1000)
 
 
 def settings(rounds: int) -> Claims:
-    """Milliseconds of the processor that pydantic-settings adds to what has been imported already, once compiled.
+    """Milliseconds of processor time that pydantic-settings adds to the imports of each program, once compiled.
 
-    A server starts its workers one after its supervisor: both pay. A command has no other use for pydantic.
+    A server starts its workers after its supervisor, so that both times add up. A command does not need pydantic
+    otherwise.
     """
     claims = {}
     for name, first in {"command": "waypost", "supervisor": "serving.service", "worker": "serving.http.routes"}.items():
@@ -78,7 +79,7 @@ def settings(rounds: int) -> Claims:
 
 
 def conditions(rounds: int) -> Claims:
-    """How many times as long the other evaluator takes for each of the two tasks."""
+    """The times of both evaluators for each of the two tasks."""
     random = np.random.default_rng(1)
     rows = random.uniform(0, 100, (20_000, len(JOURNEY.names)))
     columns = dict(zip(JOURNEY.names, rows.T, strict=True))
@@ -89,7 +90,7 @@ def conditions(rounds: int) -> Claims:
     one = dict(zip(JOURNEY.names, row, strict=True))
     listed = rows.tolist()
     judge = compile_judge(ACTIONS)
-    known = {name: 0.5 for name in set[str]().union(*(each.columns() for each in ACTIONS))} | one
+    known = {name: 0.5 for name in set[str]().union(*(action.columns() for action in ACTIONS))} | one
 
     def walked() -> None:
         for action in ACTIONS:
@@ -99,8 +100,9 @@ def conditions(rounds: int) -> Claims:
 
     return {
         "scopes_of_a_customer_us": _time(lambda: [compiled(row) for _, compiled in asked], rounds) * 1e6,
-        "scopes_of_a_customer_by_arrays_us": _time(lambda: [each.evaluate(one) for each, _ in asked], rounds) * 1e6,
-        "scope_of_20000_rows_ratio": _time(lambda: [holds(each) for each in listed], rounds)
+        "scopes_of_a_customer_by_arrays_us": _time(lambda: [condition.evaluate(one) for condition, _ in asked], rounds)
+        * 1e6,
+        "scope_of_20000_rows_ratio": _time(lambda: [holds(listed_row) for listed_row in listed], rounds)
         / _time(lambda: scope.evaluate(columns), rounds),
         "actions_of_a_customer_us": _time(lambda: judge(known, Stage.PURCHASE, {}, END), rounds) * 1e6,
         "actions_of_a_customer_by_arrays_us": _time(walked, rounds) * 1e6,
@@ -108,23 +110,23 @@ def conditions(rounds: int) -> Claims:
 
 
 def _time(work: Callable[[], object], rounds: int) -> float:
-    """Seconds of the processor for one call, the least of some rounds of at least 50 ms."""
+    """Seconds of processor time for one call, the least of some rounds of at least 50 ms."""
     begun = time.process_time()
     work()
     calls = 1 + int(0.05 / max(time.process_time() - begun, 1e-6))
-    found = []
+    seconds = []
     for _ in range(rounds):
         begun = time.process_time()
         for _ in range(calls):
             work()
-        found.append((time.process_time() - begun) / calls)
-    return min(found)
+        seconds.append((time.process_time() - begun) / calls)
+    return min(seconds)
 
 
 def pages(rounds: int) -> Claims:
-    """What an erasure pays for the certainty that nothing is left on a page, in a database of so many events.
+    """The cost of making sure that an erasure leaves nothing on a page, in a database of `EVENTS` events.
 
-    Customers have numbers of six digits, as shops have, and messages have numbers too.
+    Customers have numbers of six digits, as in many shops, and messages have numbers, too.
     """
     random = np.random.default_rng(1)
     codes = random.integers(100_000, 100_000 + CUSTOMERS, EVENTS).tolist()
@@ -163,23 +165,23 @@ def filter_of_the_socket(rounds: int) -> Claims:
 
 
 def connections(rounds: int) -> Claims:
-    """How unevenly two workers hold a pool of 16 connections, and how long 16 requests at once then take."""
+    """The distribution of a pool of 16 connections over two workers, and the time of 16 requests at once."""
     services = {"even": "serving.service:Waypost", "as they come": "benchmarks.uneven:Waypost"}
-    found: dict[str, list[tuple[int, float]]] = {way: [] for way in services}
+    pools: dict[str, list[tuple[int, float]]] = {name: [] for name in services}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         body = json.dumps({"customers": write_shop(folder, 2_000, 60_000)[:20]}).encode()
         servers = {}
         try:
-            for way, service in services.items():
-                servers[way] = _start(folder, free_port(), service)
+            for name, service in services.items():
+                servers[name] = _start(folder, free_port(), service)
             for _ in range(4 * rounds + 1):
-                for way, server in servers.items():
-                    found[way].append(asyncio.run(_pool(server, body)))
+                for name, server in servers.items():
+                    pools[name].append(asyncio.run(_pool(server, body)))
         finally:
             for server in servers.values():
                 stop(server)
-    even, other = (rows[1:] for rows in found.values())
+    even, other = (rows[1:] for rows in pools.values())
     ratios = [b / a for (_, a), (_, b) in zip(even, other, strict=True)]
     return {
         "most_connections_of_a_worker": median(held for held, _ in even),
@@ -192,19 +194,19 @@ def connections(rounds: int) -> Claims:
 
 
 async def _pool(server: subprocess.Popen[bytes], body: bytes) -> tuple[int, float]:
-    """The connections of the worker that holds the most of a new pool, and the median seconds of a request on each."""
+    """The most connections of a new pool that one worker holds, and the median seconds of a request on all of them."""
     pool = [Connection(port_of(server)) for _ in range(CONNECTIONS)]
     seconds = []
     for _ in range(AT_ONCE + 1):
         begun = time.perf_counter()
-        for status, answer in await asyncio.gather(*(each.post("/v1/scores", body) for each in pool)):
+        for status, answer in await asyncio.gather(*(connection.post("/v1/scores", body) for connection in pool)):
             if status != 200:
                 raise ConnectionError(answer.decode())
         seconds.append(time.perf_counter() - begun)
     held = most_connections(server)
-    for each in pool:
-        each.close()
-    # The first of them open the connections.
+    for connection in pool:
+        connection.close()
+    # The first requests open the connections.
     return held, median(seconds[1:])
 
 
@@ -233,7 +235,9 @@ def main() -> None:
     for part in asked.parts:
         claims |= PARTS[part](asked.rounds)
     print_table(
-        "what the house does itself", ("figure", "value"), [(name, f"{value:,.4g}") for name, value in claims.items()]
+        "what Waypost implements itself",
+        ("figure", "value"),
+        [(name, f"{value:,.4g}") for name, value in claims.items()],
     )
     print_claims("own_ways", claims)
 

@@ -22,28 +22,28 @@ from features.journey import Journey
 
 SHARED = (Count, CountWithin, Total, TotalWithin, Since, Age, Fading, Distinct)
 SEVERAL = 5
-"""A kind with so many aggregates of its own is worth a query of its own; 2, 3 and never were measured to be slower."""
+"""The number of aggregates from which on a kind has a query of its own; 2, 3 and never were slower in measurements."""
 
 
 def shared_aggregates() -> list[Aggregate]:
     """The aggregates of `Journey` that a query can compute."""
-    return [each for each in Journey.aggregates() if isinstance(each, SHARED)]
+    return [aggregate for aggregate in Journey.aggregates() if isinstance(aggregate, SHARED)]
 
 
 def shared_fold() -> Fold:
-    """A fold of the same aggregates, each as a feature by its own name: what the peers' results are compared with."""
-    body = {each.name: Reading(each) for each in shared_aggregates()}
+    """A fold of the same aggregates, each as a feature of its name, with which the peers' results are compared."""
+    body = {aggregate.name: Reading(aggregate) for aggregate in shared_aggregates()}
     return Fold(Declarations("Shared", (FeatureSet,), {"__doc__": "What peers compute", **body}))
 
 
 def by_kinds(aggregates: Sequence[Aggregate]) -> dict[tuple[Kind, ...], list[Aggregate]]:
-    """The aggregates of those kinds that have several; all others together, under no kind at all."""
-    found: dict[tuple[Kind, ...], list[Aggregate]] = {(): []}
-    for each in aggregates:
-        found.setdefault(each.selection.kinds, []).append(each)
-    for kinds in [kinds for kinds, members in found.items() if kinds and (len(members) < SEVERAL or len(kinds) > 1)]:
-        found[()].extend(found.pop(kinds))
-    return found
+    """The aggregates of every kind that has several; all others together, with an empty tuple as key."""
+    groups: dict[tuple[Kind, ...], list[Aggregate]] = {(): []}
+    for aggregate in aggregates:
+        groups.setdefault(aggregate.selection.kinds, []).append(aggregate)
+    for kinds in [kinds for kinds, members in groups.items() if kinds and (len(members) < SEVERAL or len(kinds) > 1)]:
+        groups[()].extend(groups.pop(kinds))
+    return groups
 
 
 def rate(aggregate: Fading) -> float:
@@ -52,13 +52,13 @@ def rate(aggregate: Fading) -> float:
 
 
 def window_start(aggregate: CountWithin | TotalWithin, cutoff: int) -> int:
-    """The first moment that counts at `cutoff`: windows consist of whole hops, as ours do."""
+    """The first time that counts at `cutoff`: windows consist of whole hops, as ours do."""
     hop = aggregate.span // HOPS
     return (cutoff // hop - HOPS + 1) * hop
 
 
 def reach(aggregate: CountWithin | TotalWithin, cutoffs: Sequence[int]) -> int:
-    """How many cutoffs after an event, at most, can have it in their window (the next one is the first)."""
+    """The most cutoffs after an event whose windows can contain it (the next one is the first)."""
     return max(
         last - first + 1
         for first, cutoff in enumerate(cutoffs)

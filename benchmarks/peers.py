@@ -20,7 +20,7 @@ echo = Starlette(routes=[Route("/v1/scores", _echo, methods=["POST"])])
 
 @bentoml.service(name="noop", workers=2)
 class Noop:
-    """Nothing at all, as BentoML does it when nobody tunes it."""
+    """A BentoML service that does nothing, with default settings."""
 
     @bentoml.api(route="/v1/scores")  # type: ignore[untyped-decorator]
     async def scores(self, body: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The replay benchmark's work written in Polars, in two ways: as one says it, and regrouped by hand for speed."""
+"""The replay benchmark's task in Polars, in two versions: straightforward, and regrouped by hand for speed."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from features.events import SECOND, Kind
 
 
 def plain(path: Path, cutoffs: Sequence[int]) -> pl.DataFrame:
-    """One streaming query a cutoff, one expression an aggregate (all cutoffs in one query are slower)."""
+    """One streaming query per cutoff, one expression per aggregate (a single query for all cutoffs is slower)."""
     return pl.concat([_plain(path, cutoff) for cutoff in cutoffs])
 
 
 def _plain(path: Path, cutoff: int) -> pl.DataFrame:
     events = pl.scan_parquet(path).filter(pl.col("received") <= cutoff)
-    query = events.group_by("customer").agg([_value(each, cutoff).alias(each.name) for each in shared_aggregates()])
+    query = events.group_by("customer").agg(
+        [_value(aggregate, cutoff).alias(aggregate.name) for aggregate in shared_aggregates()]
+    )
     return query.with_columns(cutoff=pl.lit(cutoff)).collect(engine="streaming")
 
 
@@ -70,40 +72,41 @@ def _faded(aggregate: Fading, chosen: pl.Expr, now: pl.Expr) -> pl.Expr:
 
 
 def regrouped(path: Path, cutoffs: Sequence[int]) -> pl.DataFrame:
-    """Each event is aggregated once, up to the next cutoff, in a query for its kind alone; the parts are then added up.
+    """Each event is aggregated once, up to the next cutoff, in a query for its kind; then the parts are added up.
 
-    The same numbers, no longer readable one by one: a fading sum is kept as of the next cutoff and decayed to the later
-    ones, a window as one sum for each later cutoff that it can reach, a distinct count as the number of first times.
+    The numbers are the same, but the expressions are harder to read: a fading sum is kept as of the next cutoff and
+    decayed to the later ones, a window as one sum for each later cutoff that it can reach, and a distinct count as the
+    number of codes that occur for the first time.
     """
-    moments = sorted(cutoffs)
-    period = pl.sum_horizontal([(pl.col("received") > moment).cast(pl.Int32) for moment in moments])
-    events = pl.scan_parquet(path).filter(pl.col("received") <= moments[-1]).with_columns(period=period)
-    periods = _periods(moments)
+    cutoffs = sorted(cutoffs)
+    period = pl.sum_horizontal([(pl.col("received") > moment).cast(pl.Int32) for moment in cutoffs])
+    events = pl.scan_parquet(path).filter(pl.col("received") <= cutoffs[-1]).with_columns(period=period)
+    periods = _periods(cutoffs)
     queries = []
     for kinds, members in by_kinds(shared_aggregates()).items():
         some = events.filter(_is_one_of(kinds)) if kinds else events
-        parts = [part for each in members for part in _parts(each, moments)]
+        parts = [part for aggregate in members for part in _parts(aggregate, cutoffs)]
         if parts:
             queries.append(some.join(periods, on="period").group_by("customer", "period").agg(parts))
-        queries.extend(_first_times(some, each) for each in members if isinstance(each, Distinct))
-    found = pl.concat(pl.collect_all(queries, engine="streaming"), how="diagonal").lazy()
-    parts_of_all = found.join(periods.select("period", "end"), on="period")
-    return pl.concat(pl.collect_all([_combined(parts_of_all, moments, k) for k in range(len(moments))]))
+        queries.extend(_first_times(some, aggregate) for aggregate in members if isinstance(aggregate, Distinct))
+    frames = pl.concat(pl.collect_all(queries, engine="streaming"), how="diagonal").lazy()
+    parts_of_all = frames.join(periods.select("period", "end"), on="period")
+    return pl.concat(pl.collect_all([_combined(parts_of_all, cutoffs, k) for k in range(len(cutoffs))]))
 
 
-def _periods(moments: Sequence[int]) -> pl.LazyFrame:
-    """What depends on the period alone: its end, and where the windows of its cutoff and the following ones start."""
-    numbers = range(len(moments))
-    columns = {"period": list(numbers), "end": [moment // SECOND for moment in moments]}
-    for each in shared_aggregates():
-        if isinstance(each, CountWithin | TotalWithin):
-            for later in range(reach(each, moments)):
-                starts = [window_start(each, moments[min(k + later, len(moments) - 1)]) for k in numbers]
-                columns[f"{each.name}@{later}"] = starts
+def _periods(cutoffs: Sequence[int]) -> pl.LazyFrame:
+    """The values that depend only on the period: its end, and the starts of windows of its cutoff and later ones."""
+    numbers = range(len(cutoffs))
+    columns = {"period": list(numbers), "end": [moment // SECOND for moment in cutoffs]}
+    for aggregate in shared_aggregates():
+        if isinstance(aggregate, CountWithin | TotalWithin):
+            for later in range(reach(aggregate, cutoffs)):
+                starts = [window_start(aggregate, cutoffs[min(k + later, len(cutoffs) - 1)]) for k in numbers]
+                columns[f"{aggregate.name}@{later}"] = starts
     return pl.LazyFrame(columns, schema_overrides={"period": pl.Int32})
 
 
-def _parts(aggregate: Aggregate, moments: Sequence[int]) -> list[pl.Expr]:
+def _parts(aggregate: Aggregate, cutoffs: Sequence[int]) -> list[pl.Expr]:
     """The sums of one period that an aggregate needs."""
     chosen, name = _chosen(aggregate), aggregate.name
     seconds = pl.when(chosen).then(pl.col("at") // SECOND)
@@ -117,15 +120,15 @@ def _parts(aggregate: Aggregate, moments: Sequence[int]) -> list[pl.Expr]:
         case Fading():
             return [_faded(aggregate, chosen, pl.col("end")).sum().alias(name)]
         case CountWithin() | TotalWithin():
-            names = [f"{name}@{later}" for later in range(reach(aggregate, moments))]
+            names = [f"{name}@{later}" for later in range(reach(aggregate, cutoffs))]
             # A column of the period has the same name as the sum over it.
-            return [_summed(aggregate, chosen & (pl.col("at") >= pl.col(each))).alias(each) for each in names]
+            return [_summed(aggregate, chosen & (pl.col("at") >= pl.col(column))).alias(column) for column in names]
         case _:
             return [_summed(aggregate, chosen).alias(name)]
 
 
 def _first_times(events: pl.LazyFrame, aggregate: Distinct) -> pl.LazyFrame:
-    """In each period, how many codes a customer met for the first time."""
+    """The number of codes that a customer has for the first time in each period."""
     column = aggregate.selection.column
     met = (
         events.filter(_chosen(aggregate) & pl.col(column).is_not_null())
@@ -135,28 +138,28 @@ def _first_times(events: pl.LazyFrame, aggregate: Distinct) -> pl.LazyFrame:
     return met.group_by("customer", "period").agg(pl.len().alias(aggregate.name))
 
 
-def _combined(parts: pl.LazyFrame, moments: Sequence[int], k: int) -> pl.LazyFrame:
+def _combined(parts: pl.LazyFrame, cutoffs: Sequence[int], k: int) -> pl.LazyFrame:
     """All aggregates at cutoff k, from the parts of its period and those before it."""
-    now = moments[k] // SECOND
+    now = cutoffs[k] // SECOND
     values: list[pl.Expr] = []
-    for each in shared_aggregates():
-        match each:
+    for aggregate in shared_aggregates():
+        match aggregate:
             case Since():
-                value = now - pl.col(each.name).max()
+                value = now - pl.col(aggregate.name).max()
             case Age():
-                value = now - pl.col(each.name).min()
+                value = now - pl.col(aggregate.name).min()
             case Fading():
-                value = (pl.col(each.name) * ((pl.col("end") - now) * rate(each)).exp()).sum()
+                value = (pl.col(aggregate.name) * ((pl.col("end") - now) * rate(aggregate)).exp()).sum()
             case CountWithin() | TotalWithin():
-                laters = range(min(k + 1, reach(each, moments)))
+                laters = range(min(k + 1, reach(aggregate, cutoffs)))
                 value = pl.sum_horizontal(
                     [
-                        pl.when(pl.col("period") == k - later).then(pl.col(f"{each.name}@{later}")).sum()
+                        pl.when(pl.col("period") == k - later).then(pl.col(f"{aggregate.name}@{later}")).sum()
                         for later in laters
                     ]
                 )
             case Count() | _:
-                value = pl.col(each.name).sum()
-        values.append(value.alias(each.name))
+                value = pl.col(aggregate.name).sum()
+        values.append(value.alias(aggregate.name))
     known = parts.filter(pl.col("period") <= k).group_by("customer").agg(values)
-    return known.with_columns(cutoff=pl.lit(moments[k]))
+    return known.with_columns(cutoff=pl.lit(cutoffs[k]))

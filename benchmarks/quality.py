@@ -1,8 +1,9 @@
-"""How good the predictions are on real shops, beside the rules and models one would use instead.
+"""The quality of the predictions on real shops, beside the rules and models one would use instead.
 
     python -m benchmarks.quality [--parts cdnow taobao journey] [--seed 1]
 
-Every split is by time and every interval a bootstrap over customers. Data that are absent are skipped, which is said.
+Every split is by time, and every interval comes from a bootstrap over customers. Absent data sets are skipped with a
+message.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from benchmarks.quality_data import Absent
 from benchmarks.report import console, print_claims
 
 PARTS = {"cdnow": quality_cdnow.claims, "taobao": quality_taobao.claims, "journey": quality_journey.claims}
-"""What is measured, by the shop it is measured on."""
+"""The measurements, by shop."""
 
 
 def main() -> None:

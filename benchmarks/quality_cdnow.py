@@ -1,8 +1,8 @@
 """CDNOW: 39 weeks known, 39 weeks ahead. How many orders will each customer place, and who will order at all?
 
-Nothing after the 39th week is used but to judge. The customers judged are those of the published 1/10 sample, on which
-the literature's figures stand, and all 23,570. Pareto/NBD (Schmittlein, Morrison and Colombo, 1987), the usual
-yardstick, was fitted once by maximum likelihood on the sample's 39 weeks; `PARETO_NBD` is what it reaches.
+Data after the 39th week are used only for the test. The customers of the test are those of the published 1/10 sample,
+for which the literature reports figures, and all 23,570. Pareto/NBD (Schmittlein, Morrison and Colombo, 1987), the
+usual benchmark, was fitted once by maximum likelihood on the sample's 39 weeks; `PARETO_NBD` are its figures.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ Floats = NDArray[np.float64]
 
 PARETO_NBD = {"rmse": 1.603, "auc": 0.779, "bias": -0.115}
 KNOWN, AHEAD = 273, 273
-"""Days of 39 weeks: those that are known, and those to be foretold."""
+"""The days of 39 weeks: those that are known, and those to predict."""
 PERIOD = 28
-"""Days ahead that the regression and the trees learn; the longest that leaves most cutoffs inside what is known."""
+"""The horizon of the regression, in days; a longer one would leave too few cutoffs inside the known weeks."""
 WARM_UP, EVERY = 90, 14
-"""Days until the first cutoff, when all customers have come, and between cutoffs."""
+"""Days until the first cutoff, when all customers have had their first order, and days between cutoffs."""
 REPLICATES = 500
 SAMPLE = Path(__file__).with_name("quality_cdnow_sample.txt")
 """Numbers of the customers in the published sample (Fader, Hardie and Lee, 2005)."""
@@ -45,28 +45,28 @@ def claims(seed: int) -> dict[str, float]:
     later = np.bincount(events["customer"][events["at"] >= opening + KNOWN * DAY], minlength=len(names))
     actual = later[customers].astype(np.float64)
     chosen = np.isin([int(names[code]) for code in customers], [int(number) for number in SAMPLE.read_text().split()])
-    found, rows = {}, []
+    figures_of, rows = {}, []
     for people, mask in (("sample", chosen), ("all", np.ones(len(chosen), bool))):
         for model, expected in (("waypost", orders), ("bg_nbd", alone)):
             figures = _figures(expected[mask], actual[mask], customers[mask], seed)
             rows.append(
                 [f"{people}: {model}", *(f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in figures)]
             )
-            found[people, model] = [value for value, *_ in figures]
+            figures_of[people, model] = [value for value, *_ in figures]
         if people == "sample":
             rows.append(["sample: Pareto/NBD", *(f"{value:.3f}" for value in PARETO_NBD.values())])
     print_table("CDNOW, 39 weeks ahead", ("customers: model", "RMSE of orders", "ROC-AUC of activity", "total"), rows)
-    result = dict(zip(("cdnow_rmse", "cdnow_auc", "cdnow_total_bias"), found["sample", "waypost"], strict=True))
+    result = dict(zip(("cdnow_rmse", "cdnow_auc", "cdnow_total_bias"), figures_of["sample", "waypost"], strict=True))
     names_of_all = ("cdnow_all_rmse", "cdnow_all_auc", "cdnow_all_total_bias")
-    return result | dict(zip(names_of_all, found["all", "waypost"], strict=True))
+    return result | dict(zip(names_of_all, figures_of["all", "waypost"], strict=True))
 
 
 def foretell(before: NDArray[np.void], opening: int) -> tuple[Floats, Floats, NDArray[np.int32]]:
-    """Orders expected in `AHEAD` days, BG/NBD's expectation beside it, and whose they are.
+    """The orders expected in `AHEAD` days, those that BG/NBD expects, and the customers.
 
-    A regression on BG/NBD learns `PERIOD` days ahead at cutoffs within what is known; BG/NBD carries it further. Its
-    curve falls, because customers only ever leave. What falls away in all is taken to come back from anyone alike: the
-    shop's total goes on at the pace of the period learnt, the forecast without assumptions.
+    A regression on BG/NBD is fitted to `PERIOD` days ahead, at cutoffs within the known weeks, and BG/NBD extrapolates
+    it. BG/NBD's total falls, because its customers only leave. The difference is added evenly over all customers, so
+    that the shop's total goes on at the pace of the fitted period.
     """
     cutoffs = [opening + day * DAY - 1 for day in range(KNOWN - PERIOD, WARM_UP, -EVERY)]
     known = histories([before])
@@ -79,15 +79,15 @@ def foretell(before: NDArray[np.void], opening: int) -> tuple[Floats, Floats, ND
 
 
 def _orders_within(events: NDArray[np.void], rows: Snapshots) -> Floats:
-    """How many orders the customer of each row placed in the `PERIOD` days after the row's cutoff."""
-    found = np.zeros(len(rows.customer))
+    """The orders of each row's customer in the `PERIOD` days after the row's cutoff."""
+    orders = np.zeros(len(rows.customer))
     number = int(events["customer"].max()) + 1
     for cutoff in np.unique(rows.cutoff):
         inside = (events["at"] > cutoff) & (events["at"] <= cutoff + PERIOD * DAY)
         counts = np.bincount(events["customer"][inside], minlength=number)
         here = rows.cutoff == cutoff
-        found[here] = counts[rows.customer[here]]
-    return found
+        orders[here] = counts[rows.customer[here]]
+    return orders
 
 
 def _figures(

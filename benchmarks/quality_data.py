@@ -1,4 +1,4 @@
-"""The real data that the quality benchmarks read, in the forms they need; none is part of the repository."""
+"""The real data sets of the quality benchmarks, in the forms they need; none is part of the repository."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from features.replay.snapshots import Past, read_past
 from features.sources import import_file
 
 FOLDER = Path(os.environ.get("WAYPOST_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
-"""Where the data sets lie."""
+"""The folder of the data sets."""
 
 CDNOW, TAOBAO = "cdnow_master.parquet", "taobao_userbehavior_929users.parquet"
 
 NEVER = days(365 * 60)
-"""When imported history is told to have come, should it not say itself: long after it."""
+"""The time of receipt of imported history that has none of its own: long after the history."""
 
 Draws = Iterator[NDArray[np.float64]]
 
 
 class Absent(LookupError):
-    """A data set is not there."""
+    """A data set does not exist."""
 
 
 def table(name: str) -> pd.DataFrame:
@@ -43,9 +43,10 @@ def table(name: str) -> pd.DataFrame:
 
 
 def cdnow_events() -> tuple[NDArray[np.void], list[str]]:
-    """CDNOW's purchases as EVENT records in the order of time, and the customers' names by code. Raises `Absent`.
+    """CDNOW's purchases as EVENT records ordered by time, and the customers' names by code. Raises `Absent`.
 
-    The purchases of one customer on one day are one order, as in the literature. Days have no hour: they are midnight.
+    The purchases of one customer on one day are one order, as in the literature. The data have no hours, so that every
+    order is at midnight.
     """
     bought = table(CDNOW).groupby(["customer_id", "date"], as_index=False)[["cds", "spend"]].sum()
     events = _records(len(bought))
@@ -57,7 +58,7 @@ def cdnow_events() -> tuple[NDArray[np.void], list[str]]:
 
 
 def taobao_events() -> NDArray[np.void]:
-    """The acts of Taobao's shoppers within the window that is whole, as EVENT records in order. Raises `Absent`."""
+    """The acts of Taobao's shoppers within the complete window, as EVENT records in order. Raises `Absent`."""
     acts = table(TAOBAO)
     acts = acts[acts["in_window"]].drop_duplicates(["user_id", "item_id", "behavior_type", "timestamp"])
     kinds = {"pv": Kind.ITEM_VIEW, "cart": Kind.CART_ADD, "fav": Kind.WISHLIST_ADD, "buy": Kind.PURCHASE}
@@ -90,14 +91,14 @@ def interval(figure: Callable[[NDArray[np.float64]], float], draws: Draws) -> tu
 
 @dataclass(frozen=True, eq=False)
 class Shop:
-    """A log in memory, and when it starts and ends."""
+    """A log in memory, with its start and end."""
 
     past: Past
     start: int
     end: int
 
     def only(self, customers: NDArray[np.int32]) -> Shop:
-        """The same shop with these customers alone."""
+        """The same shop with these customers only."""
         events = self.past.apart.events
         return Shop(
             Past(histories([events[np.isin(events["customer"], customers)]]), self.past.joined, self.past.merges),

@@ -1,8 +1,8 @@
 """Complete Journey: every target that its log answers, beside the rules and models one would use instead.
 
-The newest complete cutoffs test, what lies a horizon before them is learnt from. That is done with the log as it stood
-at each of `ENDS`, because one test is one season: here it is Christmas. All figures are of the same rows, and all
-intervals 95 % of a bootstrap over customers.
+The newest cutoffs whose answers are known are the test; the models are fitted on rows at least a horizon earlier. This
+is done with the log as of each of `ENDS`, because a single test covers a single season, here Christmas. All models are
+compared on the same rows, and all intervals are 95 % intervals from a bootstrap over customers.
 """
 
 from __future__ import annotations
@@ -35,28 +35,28 @@ from training.targets import TARGETS, Calendar, Target
 Floats = NDArray[np.float64]
 
 ASKED = tuple(
-    each for each in TARGETS.values() if isinstance(each.outcome, Happens) and isinstance(each.timing, Calendar)
+    target for target in TARGETS.values() if isinstance(target.outcome, Happens) and isinstance(target.timing, Calendar)
 )
-"""The targets of a yes or a no that are asked at cutoffs."""
+"""The targets with the answers yes and no that are asked at cutoffs."""
 
 SPEND = replace(TARGETS["lifetime_value_90d"], name="spend_56d", outcome=Spends(PURCHASE.amount, within=days(56)))
-"""Spend, over fewer days: a year is too short to part by horizons of 90."""
+"""Spending over fewer days: a year is too short for a split with horizons of 90 days."""
 
 ENDS = (0, 30, 60)
-"""Days before the end of the log that are told as if they were the end."""
+"""The ends of the log that are simulated, in days before its end."""
 
 COUNTS = (
     "purchases_ever", "purchases_28d", "purchases_90d", "coupons_ever", "coupons_28d", "refunds_ever", "messages_7d",
     "messages_28d", "item_views_7d", "searches_7d", "cart_adds_7d", "list_views_ever", "sessions_ever",
 )  # fmt: skip
-"""Plain counts of what happened: what is counted before anyone thinks of rhythms."""
+"""The features that are simple counts of events."""
 ROUNDS = 200
 SHOWN = ("roc_auc", "pr_auc", "log_loss", "calibration_error")
 
 
 @dataclass(frozen=True, eq=False)
 class Test:
-    """What every model said at one of `ENDS`, and what came."""
+    """The predictions of every model at one of `ENDS`, and the labels."""
 
     predictions: Mapping[str, Floats]
     labels: NDArray[np.int8]
@@ -68,29 +68,29 @@ class Test:
 def claims(seed: int, targets: tuple[Target, ...] = ASKED) -> dict[str, float]:
     """Fit, judge, print. Raises `Absent`."""
     shop = complete_journey()
-    found: dict[str, float] = {}
+    figures: dict[str, float] = {}
     for target in targets:
         tests = {earlier: test for earlier in ENDS if (test := _tested(target, shop, earlier, seed))}
         for earlier, test in tests.items():
             judged = evaluate(test.predictions, test.labels, test.customer, seed)
             name = _name(target, earlier)
             _print(f"{name}, by {test.tier}; {test.coverage:.1%} inside", judged)
-            found |= _claims(name, judged) | {f"{name}_interval_coverage": test.coverage}
+            figures |= _claims(name, judged) | {f"{name}_interval_coverage": test.coverage}
         if len(tests) > 1:
             name = f"{target.name}_all_ends"
             judged, covered = _together(list(tests.values()), seed)
             _print(f"{name}; {covered:.1%} inside", judged)
-            found |= _claims(name, judged) | {f"{name}_interval_coverage": covered}
-    return found | _spending(shop, seed)
+            figures |= _claims(name, judged) | {f"{name}_interval_coverage": covered}
+    return figures | _spending(shop, seed)
 
 
 def _name(target: Target, earlier: int) -> str:
-    """What the test of a target so many days before the end of the log is called."""
+    """The name of the test of a target so many days before the end of the log."""
     return f"{target.name}_{earlier}d_earlier" if earlier else target.name
 
 
 def _rows(target: Target, shop: Shop, earlier: int, seed: int) -> Gathered | None:
-    """The rows of that test, parted by time; None where the log is too short, which is said."""
+    """The rows of that test, split by time; None, with a message, where the log is too short."""
     rows = gathered(target, JOURNEY, shop.past, shop.start, shop.end - days(earlier), seed=seed)
     if rows.split is None:
         console.print(f"{_name(target, earlier)} is skipped: {rows.missing}", markup=False)
@@ -119,7 +119,7 @@ def _tested(target: Target, shop: Shop, earlier: int, seed: int) -> Test | None:
 
 
 def _together(tests: Sequence[Test], seed: int) -> tuple[Evaluation, float]:
-    """All tests as one, the customers of all drawn together; and the share of groups inside their intervals."""
+    """All tests as one, with a common bootstrap over customers, and the share of groups inside their intervals."""
     models = tests[0].predictions
     predictions = {model: np.concatenate([test.predictions[model] for test in tests]) for model in models}
     labels = np.concatenate([test.labels for test in tests])
@@ -131,12 +131,14 @@ def _spending(shop: Shop, seed: int) -> dict[str, float]:
     """`SPEND` beside the mean, the pace of the 90 days before, and BG/NBD times Gamma-Gamma, up to each of `ENDS`."""
     claims: dict[str, float] = {}
     for earlier in ENDS:
-        name, found = _name(SPEND, earlier), _rows(SPEND, shop, earlier, seed)
-        if found is None:
+        name, split_rows = _name(SPEND, earlier), _rows(SPEND, shop, earlier, seed)
+        if split_rows is None:
             continue
-        tier = fit_amount(found, seed).scorer.tier
-        test = judge_amount(tier, found.dataset, seed)
-        rows = [[model, *(str(each[kind]) for kind in ("total", *ERRORS))] for model, each in test.figures.items()]
+        tier = fit_amount(split_rows, seed).scorer.tier
+        test = judge_amount(tier, split_rows.dataset, seed)
+        rows = [
+            [model, *(str(figures[kind]) for kind in ("total", *ERRORS))] for model, figures in test.figures.items()
+        ]
         title = f"{name}, by {tier.name}: {test.rows:,} rows, {test.mean:.2f} in the mean; {test.coverage:.1%} inside"
         print_table(title, ("model", "total / actual", "mean absolute error", "root mean squared error"), rows)
         claims |= _spend_claims(name, test)
@@ -144,7 +146,8 @@ def _spending(shop: Shop, seed: int) -> dict[str, float]:
 
 
 def _spend_claims(name: str, test: AmountTest) -> dict[str, float]:
-    """How many times the error of the best other model its own is, at most by chance, and what budgets are made of."""
+    """The model's errors divided by those of the best other model, with the upper ends of their intervals, the total
+    and the coverage."""
     claims = {f"{name}_total": test.total, f"{name}_interval_coverage": test.coverage}
     for kind in ERRORS:
         best = min(test.over, key=lambda other: test.figures[other][kind].value)
@@ -155,14 +158,14 @@ def _spend_claims(name: str, test: AmountTest) -> dict[str, float]:
 
 
 def _claims(name: str, judged: Evaluation) -> dict[str, float]:
-    """How far above the RFM logistic and above the best of all baselines, and how well calibrated."""
+    """The differences from the RFM logistic and from the best of all baselines, and the calibration error."""
     rfm = judged.over["rfm_logistic"]["roc_auc"]
     return {
         f"{name}_auc": judged.figures["waypost"]["roc_auc"].value,
         f"{name}_auc_over_rfm": rfm.value,
         f"{name}_auc_over_rfm_low": rfm.low,
-        f"{name}_auc_over_best": min(each["roc_auc"].value for each in judged.over.values()),
-        f"{name}_log_loss_over_best": max(each["log_loss"].value for each in judged.over.values()),
+        f"{name}_auc_over_best": min(differences["roc_auc"].value for differences in judged.over.values()),
+        f"{name}_log_loss_over_best": max(differences["log_loss"].value for differences in judged.over.values()),
         f"{name}_calibration_error": judged.figures["waypost"]["calibration_error"].value,
     }
 
@@ -172,7 +175,7 @@ def _buying(data: Dataset, shop: Shop, known: int) -> Floats:
     buying = fit_buying(Record.of(replay_profiles(JOURNEY, shop.past, [known]).features, JOURNEY.names))
     outcome = data.target.outcome
     if not isinstance(outcome, Happens):
-        raise TypeError(f"BG/NBD foretells whether something happens; {data.target.name} asks for {outcome}")
+        raise TypeError(f"BG/NBD predicts whether something happens; {data.target.name} asks for {outcome}")
 
     def raw(rows: Slice) -> Floats:
         columns: Mapping[str, NDArray[np.float32]] = dict(zip(data.names, rows.features.T, strict=True))
@@ -185,7 +188,7 @@ def _buying(data: Dataset, shop: Shop, known: int) -> Floats:
 
 
 def _counted(data: Dataset, seed: int) -> Floats:
-    """LightGBM with the house's settings on plain counts alone, calibrated like the model."""
+    """LightGBM with Waypost's settings on simple counts only, calibrated like the model."""
     places, held = [data.names.index(name) for name in COUNTS], data.calibrate
 
     def raw(rows: Slice, asked: Slice) -> Floats:

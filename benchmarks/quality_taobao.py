@@ -1,9 +1,9 @@
 """Taobao: after the 3rd, 5th and 10th act of a visit, will the visit still end in an order?
 
-929 shoppers, nine days, visits parted by 30 minutes of silence. Each of the last days is foretold by what was learnt
-before it: by our features, which know the visit and the customer's past, in LightGBM and in the logistic tier
-(the mean of their log-odds); and by LightGBM with the same settings on plain counts of each kind of act: in the visit
-so far, and in the visit and ever. Settings and features were chosen on the days before those that are foretold.
+929 shoppers, nine days, visits separated by 30 minutes without an act. Each of the last days is predicted by models
+fitted before it: with our features of the visit and of the customer's past, in LightGBM and in the logistic tier (the
+mean of their log-odds); and by LightGBM with the same settings on simple counts of each kind of act, in the visit so
+far, or in the visit and ever. Settings and features were chosen on the days before the predicted ones.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ from training.targets import TARGETS, InVisit
 Floats = NDArray[np.float64]
 
 PLACES = (3, 5, 10)
-"""After how many acts the question is asked."""
+"""The numbers of acts after which the question is asked."""
 LEARNT = (1, 2, 3, 4, 5, 6, 8, 10, 13, 17, 21)
-"""After how many acts it is asked in training: what holds after the fourth helps to know what holds after the fifth."""
+"""The numbers of acts in training: rows after the fourth act help to predict those after the fifth."""
 DAYS = 4
-"""How many days at the end are foretold, each by what was known when it began."""
+"""The number of days at the end that are predicted, each from what was known when it began."""
 GAP = HOUR
-"""A visit that began before a day is no training for it; visits so long are few."""
+"""Rows less than this before a day are not used to predict it: their visits may still go on."""
 ROUNDS = 120
 STRENGTH = 0.003
 SMALL = {"num_leaves": 4, "min_data_in_leaf": 100, "lambda_l2": 200.0}
-"""For few customers whose rows are much alike: small trees, held back strongly."""
+"""Settings for few customers with correlated rows: small trees with strong regularisation."""
 KINDS = tuple(int(kind) for kind in (Kind.ITEM_VIEW, Kind.CART_ADD, Kind.WISHLIST_ADD, Kind.PURCHASE))
 REPLICATES = 500
 PEERS = ("session_conversion_ap_ratio", "session_conversion_ap_ratio_to_counts_ever")
-"""Our average precision over that of plain counts: of the visit so far, and of the visit and ever."""
+"""Our average precision divided by that of simple counts: of the visit so far, and of the visit and ever."""
 
 
 @dataclass(frozen=True, eq=False)
 class Visits:
-    """Rows of visits, and how many acts of each kind each visit had had, and its customer ever: float32[n, kinds]."""
+    """Rows of visits, with the acts of each kind so far in the visit, and of the customer ever: float32[n, kinds]."""
 
     rows: Slice
     counts: NDArray[np.float32]
@@ -59,7 +59,7 @@ class Visits:
 
     @property
     def place(self) -> Floats:
-        """How many acts each visit had had."""
+        """The number of acts of each visit so far."""
         total: Floats = self.counts.sum(axis=1, dtype=np.float64)
         return total
 
@@ -70,9 +70,9 @@ class Visits:
 
 def claims(seed: int) -> dict[str, float]:
     """Fit, judge, print. Raises `Absent`."""
-    judged, ours, peers = foretold(visits_of(taobao_events()), seed)
+    judged, ours, peers = predicted(visits_of(taobao_events()), seed)
     rows: list[list[str]] = []
-    found: dict[str, float] = {}
+    figures: dict[str, float] = {}
     for place in PLACES:
         asked = judged.place == place
         people, labels = judged.rows.customer[asked], judged.rows.labels[asked]
@@ -81,12 +81,12 @@ def claims(seed: int) -> dict[str, float]:
         for name, said in peers.items():
             peer = Ranked.of(said[asked], labels)
             ratio, low, high = _ratio(own, peer, people, seed)
-            found |= {f"{name}_{place}": ratio, f"{name}_{place}_low": low}
+            figures |= {f"{name}_{place}": ratio, f"{name}_{place}_low": low}
             cells += [f"{_ap(peer, once):.4f}", f"{ratio:.3f} [{low:.3f}, {high:.3f}]"]
         rows.append(cells)
     columns = ("asked after", "visits", "orders", "base rate", "ours", "counts of the visit", "ratio")
     print_table("Taobao, an order later in the visit", (*columns, "and ever", "ratio"), rows)
-    return found
+    return figures
 
 
 def visits_of(events: NDArray[np.void]) -> Visits:
@@ -98,7 +98,7 @@ def visits_of(events: NDArray[np.void]) -> Visits:
     return Visits(rows, *_counts(events, rows))
 
 
-def foretold(visits: Visits, seed: int) -> tuple[Visits, Floats, dict[str, Floats]]:
+def predicted(visits: Visits, seed: int) -> tuple[Visits, Floats, dict[str, Floats]]:
     """The rows of the last `DAYS` days at `PLACES`, our scores (two log-odds, summed), and those of each peer."""
     at = visits.rows.cutoff
     end = int(at.max()) + 1
@@ -110,13 +110,13 @@ def foretold(visits: Visits, seed: int) -> tuple[Visits, Floats, dict[str, Float
         labels = train.rows.labels
         straight = fit_logistic(train.rows, JOURNEY.names, STRENGTH).raw_many(test.rows.features)
         ours = _learnt(train.rows.features, labels, test.rows.features, seed) + np.log(straight / (1.0 - straight))
-        all_known, all_asked = (np.hstack([each.counts, each.ever]) for each in (train, test))
+        all_known, all_asked = (np.hstack([part.counts, part.ever]) for part in (train, test))
         visit = _learnt(train.counts, labels, test.counts, seed, feature_fraction=1.0)
         said.append((ours, visit, _learnt(all_known, labels, all_asked, seed, feature_fraction=1.0)))
         tests.append(test)
-    counts, ever = (np.concatenate([getattr(each, name) for each in tests]) for name in ("counts", "ever"))
-    judged = Visits(joined([each.rows for each in tests]), counts, ever)
-    ours, visit, everything = (np.concatenate(each) for each in zip(*said, strict=True))
+    counts, ever = (np.concatenate([getattr(part, name) for part in tests]) for name in ("counts", "ever"))
+    judged = Visits(joined([part.rows for part in tests]), counts, ever)
+    ours, visit, everything = (np.concatenate(part) for part in zip(*said, strict=True))
     return judged, ours, {PEERS[0]: visit, PEERS[1]: everything}
 
 
@@ -130,7 +130,7 @@ def _learnt(
 
 
 def _counts(events: NDArray[np.void], rows: Slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """How many acts of each of `KINDS` each row's visit had had by then, and its customer: two float32[n, kinds]."""
+    """The acts of each of `KINDS` by then, in each row's visit and of its customer ever: two float32[n, kinds]."""
     past = histories([events])
     counts, ever = np.zeros((2, len(rows), len(KINDS)), np.float32)
     places = np.searchsorted(past.customers, rows.customer)

@@ -3,9 +3,9 @@
     python -m benchmarks.replay [--events 10_000_000] [--customers 100_000] [--rounds 3] [--threads N]
 
 Every contender starts from the same file, so that reading, sorting and grouping count; all have the same number of
-threads and take turns. Waypost computes every feature of `Journey`, the peers those aggregates of it that a query can
-(`benchmarks.peer_aggregates`): as one writes them down, and regrouped by hand for speed. Before anything is timed, all
-of them must agree on a smaller shop.
+threads and take turns. Waypost computes every feature of `Journey`, the peers those of its aggregates that a query can
+compute (`benchmarks.peer_aggregates`): in a straightforward query, and regrouped by hand for speed. Before anything is
+timed, all of them must agree on a smaller shop.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks import fresh
 from benchmarks.agreement import disagreements, own_answer
-from benchmarks.report import print_claims, print_table, spread
+from benchmarks.report import median_range, print_claims, print_table
 from benchmarks.synthetic import END, parquet_file
 from features.events import EVENT, days
 from features.journey import JOURNEY
@@ -32,13 +32,13 @@ from features.replay.parquet import read_histories
 from features.replay.replay import replay, thread_count
 
 CUTOFFS = [END - days(28) * back for back in range(8)]
-"""The last moment of the shop and those 4, 8... weeks before."""
+"""The end of the shop's log and the times 4, 8... weeks before."""
 WAYPOST, FOLD = "Waypost, all features", "Waypost, the fold alone (events in memory)"
 PLAIN, REGROUPED = ("Polars", "DuckDB"), ("Polars, regrouped by hand", "DuckDB, regrouped by hand")
 
 Contender = Callable[[Sequence[int]], Any]
 Seconds = dict[tuple[str, int], list[float]]
-"""By contender and number of cutoffs, one figure a round."""
+"""Seconds by contender and number of cutoffs, one figure per round."""
 
 
 def main() -> None:
@@ -79,10 +79,10 @@ def _check_agreement(events: int, threads: int) -> None:
     path = parquet_file(events, max(events // 100, 1))
     own = own_answer(path, CUTOFFS)
     for name, peer in _peers(path, threads).items():
-        found = disagreements(own, peer(CUTOFFS))
-        if found:
+        differences = disagreements(own, peer(CUTOFFS))
+        if differences:
             sys.exit(
-                f"{name} computes something else than Waypost, so that no time means anything:\n" + "\n".join(found)
+                f"{name} computes other numbers than Waypost, so its times do not count:\n" + "\n".join(differences)
             )
 
 
@@ -105,10 +105,10 @@ def _timed(path: Path, rounds: int, threads: int) -> Seconds:
 
 
 def _claim_memory(events: int) -> None:
-    """Take and give back as much memory as a contender needs, untimed.
+    """Allocate and free as much memory as a contender needs, untimed.
 
-    A virtual machine may hand freed memory back to its host after seconds; to get it again would cost whoever comes
-    first a second for half a gigabyte, and would say nothing of the contenders.
+    A virtual machine may return freed memory to its host after seconds. Getting it back takes a second for half a
+    gigabyte, which would be counted against the first contender.
     """
     np.ones(200 * events, np.uint8)
 
@@ -120,13 +120,13 @@ def _starts(rounds: int) -> dict[str, float]:
         cold = fresh.run("start", environment=environment)
         warm = [fresh.run("start", environment=environment) for _ in range(max(rounds, 1))]
     names = {"start_numba_s": "numba itself", "declare_s": "the declarations", "compile_s": "the fold"}
-    rows = [(names[key], f"{cold[key]:.2f} s", spread([each[key] for each in warm], " s")) for key in names]
+    rows = [(names[key], f"{cold[key]:.2f} s", median_range([times[key] for times in warm], " s")) for key in names]
     print_table("A new process, until it can fold", ("ready", "empty cache", "filled cache"), rows)
-    return {"compile_cold_s": cold["compile_s"], "compile_warm_s": median(each["compile_s"] for each in warm)}
+    return {"compile_cold_s": cold["compile_s"], "compile_warm_s": median(times["compile_s"] for times in warm)}
 
 
 def _peak_memory_ratio(path: Path, events: int) -> float:
-    """Memory of a replay with one cutoff over the bytes of the events' own columns."""
+    """The memory of a replay with one cutoff, divided by the bytes of the events' columns."""
     columns = events * sum(EVENT[name].itemsize for name in EVENT.names or () if not name.startswith("_"))
     used = fresh.run("memory", str(path), str(CUTOFFS[0]))
     return (used["peak"] - used["before"]) / columns
@@ -141,7 +141,7 @@ def _print(title: str, seconds: Seconds, events: int) -> None:
     for name in dict.fromkeys(name for name, _ in seconds):
         row = [name]
         for cutoffs in (1, len(CUTOFFS)):
-            row += [spread(seconds[name, cutoffs], " s"), f"{median(_ratio(seconds, name, cutoffs)):.1f}x"]
+            row += [median_range(seconds[name, cutoffs], " s"), f"{median(_ratio(seconds, name, cutoffs)):.1f}x"]
         rows.append([*row[:3], f"{events / median(seconds[name, 1]) / 1e6:.2f}", *row[3:]])
     columns = ("from Parquet to features", "1 cutoff", "time", "M events/s", f"{len(CUTOFFS)} cutoffs", "time")
     print_table(title, columns, rows)

@@ -1,4 +1,4 @@
-"""How every benchmark reports: a table for people, then one line of JSON for machines, the last of the output."""
+"""The report of every benchmark: tables, then one line of JSON for programs, the last line of the output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ console = Console()
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table; its first column names, the others are figures."""
+    """Print a table; its first column has names, the others figures."""
     console.print(f"[bold]{title}[/bold]", highlight=False, soft_wrap=True)
     table = Table()
     for index, column in enumerate(columns):
@@ -24,7 +24,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 
 
 def print_claims(benchmark: str, claims: Mapping[str, float]) -> None:
-    """The last line: the figures this benchmark answers for."""
+    """Print the last line: the figures that the benchmark publishes."""
     rounded = {name: float(f"{value:.4g}") for name, value in claims.items()}
     print(json.dumps({"benchmark": benchmark, "claims": rounded}), flush=True)
 
@@ -35,6 +35,6 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def spread(values: Sequence[float], unit: str = "") -> str:
-    """Median and range, as a table shows them."""
+def median_range(values: Sequence[float], unit: str = "") -> str:
+    """Median and range, as text for a table."""
     return f"{median(values):,.4g}{unit} ({min(values):,.4g} to {max(values):,.4g})"

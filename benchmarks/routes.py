@@ -1,11 +1,11 @@
-"""Through how many files of ours does a request, or a training, go?
+"""The number of Waypost's files that a request, or a training, goes through.
 
     python -m benchmarks.routes
 
-Counts the files in which a function is called, of every thread, while a server in this process answers: what it takes
-to follow a request from its route to its end. Each request is sent several times, and what not every one entered is
-left out: it belongs to what goes on beside. A file is counted wherever it lies in the rooms; what numba compiled is not
-seen, nor what was only imported.
+It counts the files in which a function is called, in any thread, while a server in this process answers: the files to
+read in order to follow a request. Each request is sent several times, and only files that all of them enter count; the
+others belong to background work. Functions compiled by numba are not seen, and files that are only imported do not
+count.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from features.log import open_log
 
 CUSTOMERS, EVENTS = 200, 20_000
 TIMES = 5
-"""How often each request is sent."""
+"""The number of times each request is sent."""
 
 ROOT = Path(__file__).parents[1]
 ROOMS = tuple(f"{ROOT / room}/" for room in ("features", "models", "training", "insights", "serving"))
@@ -47,20 +47,20 @@ SHOWN = {
 
 
 class Trace:
-    """The files of ours in which a function was called, in any thread, since `files` was cleared."""
+    """The files of Waypost in which a function was called, in any thread, since `files` was cleared."""
 
     def __init__(self) -> None:
         self.files: set[str] = set()
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
-        """What Python calls on every call and return."""
+        """The profile function, which Python calls on every call and return."""
         code = frame.f_code
         if event == "call" and code.co_name != "<module>" and code.co_filename.startswith(ROOMS):
             self.files.add(code.co_filename[len(str(ROOT)) + 1 :])
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """See the calls of this thread and of every one that is begun meanwhile."""
+        """Trace the calls of this thread and of every thread that is started meanwhile."""
         threading.setprofile(self)
         sys.setprofile(self)
         try:
@@ -79,13 +79,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         place = Path(folder)
         names = write_shop(place, CUSTOMERS, EVENTS)
-        found = {**_of_requests(trace, place, names), "files_train": _of_training(trace, place)}
-    rows = [(SHOWN[name], str(len(files))) for name, files in found.items()]
+        entered = {**_of_requests(trace, place, names), "files_train": _of_training(trace, place)}
+    rows = [(SHOWN[name], str(len(files))) for name, files in entered.items()]
     print_table("files entered", ("by", "files"), rows)
     if asked.list:
-        for name, files in found.items():
+        for name, files in entered.items():
             print(SHOWN[name], *sorted(files), sep="\n  ")
-    print_claims("routes", {name: float(len(files)) for name, files in found.items()})
+    print_claims("routes", {name: float(len(files)) for name, files in entered.items()})
 
 
 def _of_requests(trace: Trace, place: Path, names: list[str]) -> dict[str, set[str]]:
@@ -151,14 +151,14 @@ def _of_training(trace: Trace, place: Path) -> set[str]:
 
     log = open_log(place / "waypost.db")
     targets = ("conversion_7d", "lifetime_value_90d", "next_stage_28d")
-    # MLflow keeps a store open by its address, and this one is about to be removed.
+    # MLflow keeps a store open by its address, so a store that is removed later needs its own address.
     address = {"MLFLOW_TRACKING_URI": f"sqlite:///{place / 'mlflow.db'}"}
     with mock.patch.dict(os.environ, address), trace.installed():
         trace.files = set()
         train(log, targets, started=END, folder=place / "trained")
-        found = trace.files
+        files = trace.files
     log.close()
-    return found
+    return files
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Simulated shops whose rate of orders moves: with the season, in a jump, along a trend.
+"""Simulated shops whose rate of orders changes: with the season, in a jump, along a trend.
 
-Every customer orders at random moments of an inner clock; how fast that clock runs on a day is the shop's profile, the
-same for all. Customers come all the time and leave for good unseen, so that who is asked changes too.
+Every customer orders at random times of an inner clock; the speed of that clock on a day is the shop's profile, the
+same for all customers. New customers come all the time, and customers leave for good unseen, so that the customers in
+scope change, too.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from features.events import DAY, EVENT, NO_CODE, Channel, Kind
 
 Floats = NDArray[np.float64]
 Profile = Callable[[Floats], Floats]
-"""How fast orders come on each day since the opening, beside the usual pace."""
+"""The speed of orders on each day since the opening, relative to the usual pace."""
 
 OPENING = 1_577_836_800 * 1_000_000
 """The first of January 2020, microseconds UTC."""
@@ -37,7 +38,7 @@ class Simulated:
 
 
 def steady(days: Floats) -> Floats:
-    """No season at all."""
+    """No season."""
     return np.ones_like(days)
 
 
@@ -85,16 +86,16 @@ SHOPS: dict[str, Simulated] = {
 
 
 LIFETIME = 400.0
-"""Days that a customer stays, in the mean."""
+"""The mean number of days that a customer stays."""
 
 
 @dataclass(frozen=True, eq=False)
 class Lives:
-    """What is true of each customer and no log tells: float64[customers].
+    """The parameters of each customer, which the log does not contain: float64[customers].
 
-    Gaps between orders are gamma distributed on the inner clock, `gaps` in the mean and `regular` their shape; `first`
-    is the first order on it, `leaves` the day on which the customer is gone. `inner` is the inner clock at the
-    beginning of each day.
+    Gaps between orders are gamma distributed on the inner clock, with the mean `gaps` and the shape `regular`; `first`
+    is the first order on it, `leaves` the day on which the customer leaves. `inner` is the inner clock at the beginning
+    of each day.
     """
 
     inner: Floats
@@ -107,7 +108,7 @@ class Lives:
 def lives_of(shop: Simulated, draw: np.random.Generator) -> Lives:
     """The customers of a shop."""
     grid = np.arange(shop.days + 1, dtype=np.float64)
-    # Whoever begins before the opening is an old customer; the inner clock of a season runs by the day of the year.
+    # A customer who begins before the opening is an old one; the inner clock of a season runs by the day of the year.
     inner = np.concatenate([[0.0], np.cumsum(shop.profile(grid[:-1] + 0.5 + shop.opens))])
     number = shop.customers
     gaps = shop.gap_days * draw.gamma(1.5, 1.0 / 1.5, number) + 2.0
@@ -125,8 +126,8 @@ def events_of(shop: Simulated, seed: int) -> NDArray[np.void]:
     parts = []
     for place in range(shop.customers):
         gap, regular = lives.gaps[place], lives.regular[place]
-        each = draw.gamma(regular, gap / regular, int(2.0 * lives.inner[-1] / gap) + 10)
-        orders = lives.first[place] + np.concatenate([[0.0], np.cumsum(each)])
+        gaps = draw.gamma(regular, gap / regular, int(2.0 * lives.inner[-1] / gap) + 10)
+        orders = lives.first[place] + np.concatenate([[0.0], np.cumsum(gaps)])
         when = np.interp(orders, lives.inner, grid, right=np.inf)
         when = when[when < min(float(lives.leaves[place]), float(shop.days))]
         parts.append(np.column_stack([np.full(len(when), float(place)), when]))

@@ -1,8 +1,8 @@
-"""The true probabilities in the simulated shops: of a forecaster who knows what no log tells.
+"""The true probabilities in the simulated shops: those of a forecaster who knows the simulation's parameters.
 
 Such a forecaster knows each customer's pace and how long customers stay, but not who has left already. It either knows
-the season ahead too, and is then perfect; or believes that orders go on at today's pace, and then shows how much of an
-error is movement that nobody could see coming.
+the season ahead, too, and is then perfect; or it assumes that orders go on at today's pace, which shows how much of an
+error comes from changes that nobody could predict.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def order_within(lives: Lives, customer: NDArray[np.int32], last: Floats, now: f
                  foreseen: bool) -> Floats:  # fmt: skip
     """The chance that each `customer` orders within `length` days after day `now`; the last order came on day `last`.
 
-    Whoever has left orders no more: the longer a customer is silent, beside the usual gap, the likelier that is.
+    A customer who has left orders no more: the longer the silence, relative to the usual gap, the likelier that is.
     """
     grid = np.arange(len(lives.inner), dtype=np.float64)
     shape, scale = lives.regular[customer, None], (lives.gaps / lives.regular)[customer, None]

@@ -3,7 +3,7 @@
     python -m benchmarks.serve [--rounds 5] [--seconds 5]
 
 Needs wrk (Debian and Ubuntu: apt install wrk). All three listen on loopback with two worker processes and answer 16
-connections, in turn, round after round; ratios are taken within a round.
+connections, in turn, round after round; ratios are computed within a round.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks.report import print_claims, print_table, spread
+from benchmarks.report import median_range, print_claims, print_table
 from benchmarks.servers import SERVE, Load, free_port, require_wrk, start, start_waypost, stop, wait_for, wrk
 from benchmarks.shops import write_shop
 from features.journey import JOURNEY
@@ -105,7 +105,7 @@ def _start_all(folder: Path, ports: dict[str, int], servers: list[subprocess.Pop
 
 
 def _scripts(folder: Path, names: list[str]) -> dict[str, Path]:
-    """What wrk sends: every customer in turn; the default endpoint wants the same body under a name."""
+    """The scripts for wrk, which send every customer in turn; BentoML's endpoint needs the same body under a name."""
     bodies = [json.dumps({"customer": name}) for name in names[:500]]
     wrapped = [json.dumps({"body": {"customer": name}}) for name in names[:500]]
     scripts = {}
@@ -117,7 +117,11 @@ def _scripts(folder: Path, names: list[str]) -> dict[str, Path]:
 
 def _report(loads: dict[str, list[Load]], ready: float) -> None:
     rows = [
-        (name, spread([each.throughput for each in runs]), spread([each.p99 for each in runs], " ms"))
+        (
+            name,
+            median_range([load.throughput for load in runs]),
+            median_range([load.p99 for load in runs], " ms"),
+        )
         for name, runs in loads.items()
     ]
     print_table(f"{CONNECTIONS} connections, {WORKERS} workers each", ("server", "requests a second", "p99"), rows)
@@ -130,9 +134,11 @@ def _report(loads: dict[str, list[Load]], ready: float) -> None:
         "p99_vs_echo": [a.p99 / b.p99 for a, b in zip(own, loads["echo"], strict=True)],
     }
     print_table(
-        "ratios, round by round", ("ratio", "median (range)"), [(name, spread(each)) for name, each in ratios.items()]
+        "ratios, round by round",
+        ("ratio", "median (range)"),
+        [(name, median_range(values)) for name, values in ratios.items()],
     )
-    print_claims("serve", {**{name: median(each) for name, each in ratios.items()}, "ready_s": ready})
+    print_claims("serve", {**{name: median(values) for name, values in ratios.items()}, "ready_s": ready})
 
 
 if __name__ == "__main__":

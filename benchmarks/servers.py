@@ -22,11 +22,11 @@ QUIET = {"BENTOML_DO_NOT_TRACK": "True", "DO_NOT_TRACK": "true"}
 SERVE = [sys.executable, "-m", "bentoml", "serve"]
 READY_SECONDS = 90.0
 MARK = "WAYPOST_BENCHMARK_PORT"
-"""Environment variable by which the processes of a server are found; the last word of its command is its port."""
+"""The environment variable that identifies the processes of a server; the last word of its command is the port."""
 
 
 class Load(NamedTuple):
-    """What wrk saw in one run: requests a second, the 99th percentile in milliseconds, answers that were no 2xx."""
+    """The results of wrk in one run: requests a second, the 99th percentile in milliseconds, answers other than 2xx."""
 
     throughput: float
     p99: float
@@ -34,7 +34,7 @@ class Load(NamedTuple):
 
 
 def require_wrk() -> None:
-    """End the program, with the command that helps, when wrk is missing."""
+    """Exit, with the command that installs wrk, when it is missing."""
     if shutil.which("wrk") is None:
         sys.exit("this benchmark drives the servers with wrk, which is missing: apt install wrk")
 
@@ -42,12 +42,12 @@ def require_wrk() -> None:
 def start(
     command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a server in a process group of its own. What it says goes to `log`, if there is one."""
+    """Start a server in a process group of its own. Its output goes to `log`, if there is one."""
     home = str(folder / f"bentoml-{command[-1]}")
     settings = {**os.environ, **QUIET, "BENTOML_HOME": home, MARK: command[-1], **environment}
     Path(settings["BENTOML_HOME"]).mkdir(exist_ok=True)
-    with (log or Path(os.devnull)).open("ab") as told:
-        return subprocess.Popen(command, env=settings, stdout=told, stderr=told, start_new_session=True)
+    with (log or Path(os.devnull)).open("ab") as output:
+        return subprocess.Popen(command, env=settings, stdout=output, stderr=output, start_new_session=True)
 
 
 def start_waypost(
@@ -76,24 +76,24 @@ def stop(server: subprocess.Popen[bytes]) -> None:
 
 
 def processes(server: subprocess.Popen[bytes]) -> dict[int, str]:
-    """The living processes of a server, and what each of them runs: those that inherited its environment.
+    """The running processes of a server with their commands: those that inherited its environment.
 
-    Neither the group nor the parent tells them: BentoML gives each worker a session of its own, and a worker whose
-    supervisor was killed has another parent.
+    Neither the process group nor the parent identifies them: BentoML gives each worker a session of its own, and a
+    worker whose supervisor was killed has another parent.
     """
     mark = f"{MARK}={port_of(server)}".encode()
-    found = {}
+    running = {}
     for place in Path("/proc").glob("[0-9]*"):
         try:
             if mark in (place / "environ").read_bytes().split(b"\0"):
-                found[int(place.name)] = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                running[int(place.name)] = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue  # it ended meanwhile, or is nobody of ours
-    return found
+            continue  # it ended meanwhile, or is another user's
+    return running
 
 
 def private_memory(server: subprocess.Popen[bytes]) -> int:
-    """Bytes that a server's processes hold for themselves: their memory without what they share."""
+    """The private memory of a server's processes in bytes, without the memory that they share."""
     total = 0
     for process in processes(server):
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
@@ -102,14 +102,16 @@ def private_memory(server: subprocess.Popen[bytes]) -> int:
 
 
 def most_connections(server: subprocess.Popen[bytes]) -> int:
-    """How many connections to the server the process holds that holds the most of them."""
+    """The most connections to the server that one of its processes holds."""
     port = port_of(server)
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     established = {f"socket:[{row[9]}]" for row in rows if row[3] == "01" and int(row[1].split(":")[1], 16) == port}
     held = [0]
     for process in processes(server):
         with suppress(OSError):  # it ended meanwhile, or closed a file
-            held.append(sum(str(each.readlink()) in established for each in Path(f"/proc/{process}/fd").iterdir()))
+            held.append(
+                sum(str(descriptor.readlink()) in established for descriptor in Path(f"/proc/{process}/fd").iterdir())
+            )
     return max(held)
 
 
@@ -120,28 +122,28 @@ def port_of(server: subprocess.Popen[bytes]) -> int:
 
 
 def wait_for(url: str, status: int = 200) -> None:
-    """Return when the address answers with `status`; end the program when it does not within 90 s."""
+    """Return when the address answers with `status`; exit when it does not within 90 s."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:
-                found = answer.status
+                answered = answer.status
         except urllib.error.HTTPError as error:
-            found = error.code
+            answered = error.code
         except OSError:
-            found = 0
-        if found == status:
+            answered = 0
+        if answered == status:
             return
         time.sleep(0.02)
     sys.exit(f"{url} did not answer {status} within {READY_SECONDS:.0f} s")
 
 
 PORTS = range(20_000, 32_000)
-"""Below those that the system gives to clients: no connection takes the port of a server that is down for a moment."""
+"""Ports below those that the system gives to clients, so that no connection takes the port of a restarting server."""
 
 
 def free_port() -> int:
-    """A port nobody listens on."""
+    """A free port."""
     for port in random.sample(PORTS, 100):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
@@ -153,7 +155,7 @@ _UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
 
 def wrk(url: str, script: Path, seconds: int, connections: int) -> Load:
-    """Ask `url` over and over, from `connections` connections at once, as the Lua script says."""
+    """Send the requests of the Lua script to `url` continuously, over `connections` connections."""
     command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--latency", "-s", str(script), url]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)

@@ -1,4 +1,4 @@
-"""What the benchmarks of scoring share: events as records, a model of the usual size, a store and a bundle on disk."""
+"""Shared by the benchmarks of scoring: events as records, a model of the usual size, a store and a bundle on disk."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def events_of(number: int, customers: int, seed: int = 1) -> NDArray[np.void]:
     return events
 
 
-def trained_model(features: NDArray[np.float32], seed: int = 1) -> lightgbm.Booster:
+def benchmark_model(features: NDArray[np.float32], seed: int = 1) -> lightgbm.Booster:
     """200 trees of 31 leaves over all features, grown on noisy labels so that every tree is full."""
     random = np.random.default_rng(seed)
     rows = features[random.integers(0, len(features), 20_000)]
@@ -73,7 +73,7 @@ def write_bundle(folder: Path, features: NDArray[np.float32], targets: Mapping[s
     """A bundle `champion` with a model of the usual size for each target, by its scope, trained on some features."""
     scorers, cards = {}, {}
     for seed, (target, scope) in enumerate(targets.items()):
-        text = trained_model(features, seed).model_to_string()
+        text = benchmark_model(features, seed).model_to_string()
         scorers[target] = Scorer.from_text(target, text, Calibration.platt(1.0, 0.0), JOURNEY.names)
         cards[target] = TargetCard("benchmark", scope, 7.0, 0.5, "platt")
     manifest = Manifest(

@@ -1,12 +1,12 @@
-"""Do decisions hold ingestion up, when the actions of a shop take long to judge?
+"""Do decisions delay ingestion when the actions of a shop take long to judge?
 
     python -m benchmarks.slow_actions [--seconds 10] [--rounds 3]
 
-One worker of the server on SQLite in this process, without HTTP: engine, group commit and threads are those of the
-server. Events come one at a time at an even rate and are timed from when they were due until they are on the disk.
-Beside them, in the same round: nothing; decisions as they are made, judged beside the write lock; and the same
-decisions judged while the lock is held. Of the twenty actions each takes 2 ms to judge, by waiting, as for an answer
-over a network: what waits leaves the interpreter to others, so that the lock alone is measured.
+One worker of the server runs on SQLite in this process, without HTTP, with the engine, group commit and threads of the
+server. Events come one at a time at an even rate and are timed from when they were due until they are on disk. Every
+round has three parts: without decisions; with decisions as the server makes them, judged outside the write lock; and
+with the same decisions judged while the lock is held. Each of the twenty actions takes 2 ms to judge, by waiting, as
+for an answer over a network: a waiting thread releases the interpreter, so that only the lock is measured.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from statistics import median
 from typing import Any
 from unittest import mock
 
-from benchmarks.report import percentile, print_claims, print_table, spread
+from benchmarks.report import median_range, percentile, print_claims, print_table
 from benchmarks.shops import write_shop
 from benchmarks.synthetic import END
 from features.events import Event, Kind
@@ -43,14 +43,14 @@ DECISIONS: dict[str, Decide | None] = {
         lambda engine: engine.decide(who, name, worker.clock()), alone=False
     ),
 }
-"""The ways in which decisions are made beside the events."""
+"""How decisions are made while events come, by name."""
 
 
 class SlowPolicy(Policy):
-    """A policy with artificial actions that take long to judge."""
+    """A policy with additional actions that take long to judge."""
 
     def decide(self, *arguments: Any) -> Decision:
-        """As any policy, after the time that the slow actions take."""
+        """The decision of `Policy`, after the time of the slow actions."""
         for _ in range(ACTIONS):
             time.sleep(ACTION_SECONDS)
         return super().decide(*arguments)
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 async def _measure(folder: Path, names: list[str], seconds: float, rounds: int) -> list[dict[str, list[float]]]:
-    """For each round and way of deciding, how long each event took, in milliseconds."""
+    """The milliseconds of each event, by round and kind of decisions."""
     environment = {
         "WAYPOST_STORE": f"sqlite:///{folder / 'waypost.db'}", "WAYPOST_BUNDLE": str(folder / "champion"),
         "WAYPOST_SCOREBOARD": str(folder / "scoreboard"), "WAYPOST_SWEEP_SECONDS": "0", "WAYPOST_KEYS": "none",
@@ -76,16 +76,18 @@ async def _measure(folder: Path, names: list[str], seconds: float, rounds: int) 
     worker = Worker(read_settings(environment), JOURNEY, lambda: END)
     await worker.open()
     await worker.decide(names[0], "first", END)
-    found = []
+    results = []
     for number in range(rounds):
         label = f"r{number}"
-        found.append({way: await _load(worker, names, f"{label}-{way}", seconds, DECISIONS[way]) for way in DECISIONS})
+        results.append(
+            {kind: await _load(worker, names, f"{label}-{kind}", seconds, DECISIONS[kind]) for kind in DECISIONS}
+        )
     await worker.close()
-    return found
+    return results
 
 
 async def _load(worker: Worker, names: list[str], label: str, seconds: float, decide: Decide | None) -> list[float]:
-    """How long each event took, in milliseconds, while decisions were made."""
+    """The milliseconds of each event while decisions are made."""
     milliseconds: list[float] = []
 
     async def record(number: int, due: float) -> None:
@@ -105,7 +107,7 @@ async def _load(worker: Worker, names: list[str], label: str, seconds: float, de
 
 
 async def _at_rate(work: Callable[[int, float], Awaitable[None]], per_second: float, seconds: float) -> None:
-    """Begin work at an even rate, whether or not earlier work has ended; return when all has."""
+    """Begin work at an even rate, without waiting for earlier work; return when all work has ended."""
     begun = time.perf_counter()
     tasks = []
     for number in range(int(per_second * seconds)):
@@ -118,14 +120,18 @@ async def _at_rate(work: Callable[[int, float], Awaitable[None]], per_second: fl
 def report(rounds: list[dict[str, list[float]]]) -> None:
     """Print the table and the claims: the 99th percentiles, and their ratios within a round."""
     none, beside, under = DECISIONS
-    tops = {way: [percentile(found[way], 0.99) for found in rounds] for way in DECISIONS}
+    tops = {kind: [percentile(times[kind], 0.99) for times in rounds] for kind in DECISIONS}
     ratios = {
-        way: [top / without for top, without in zip(tops[way], tops[none], strict=True)] for way in (beside, under)
+        kind: [top / without for top, without in zip(tops[kind], tops[none], strict=True)] for kind in (beside, under)
     }
     rows = [
-        (way, spread([median(found[way]) for found in rounds], " ms"), spread(tops[way], " ms"))
-        + ((spread(ratios[way]),) if way in ratios else ("",))
-        for way in DECISIONS
+        (
+            kind,
+            median_range([median(times[kind]) for times in rounds], " ms"),
+            median_range(tops[kind], " ms"),
+        )
+        + ((median_range(ratios[kind]),) if kind in ratios else ("",))
+        for kind in DECISIONS
     ]
     columns = ("decisions", "an event: median", "p99", "p99 to that without")
     print_table(f"{EVENTS_PER_SECOND:.0f} events and {DECISIONS_PER_SECOND:.0f} decisions a second", columns, rows)

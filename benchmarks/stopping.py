@@ -1,4 +1,4 @@
-"""A server of two lines that stops while clients connect: how many of them it cuts off."""
+"""A minimal server that stops while clients connect, and the number of clients that it cuts off."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from serving.process.shutdown import SETTLE_SECONDS, hold, shut
 
 CLIENTS = 8
 ANSWER_SECONDS = 0.002
-"""What an answer takes: long enough that some wait in the socket's queue."""
+"""The time of an answer: long enough that some clients wait in the socket's queue."""
 
 
 def cut_off(*, filtered: bool) -> int:
-    """Of clients that ask without pause, how many the stop cuts off: let in by the system, and never answered."""
+    """The number of clients, asking without pause, that the stop cuts off: connected by the system, never answered."""
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
         lost: list[int] = []
         clients = [threading.Thread(target=_ask, args=(listening.getsockname(), lost)) for _ in range(CLIENTS)]

@@ -1,12 +1,12 @@
-"""A million customers on the scoreboard: swept, listed, filtered, and refreshed when one of them does something.
+"""A million customers on the scoreboard: swept, listed, filtered, and updated after an event of one customer.
 
     python -m benchmarks.sweep [--customers 1000000] [--rounds 200]
 
-The store is SQLite. One customer in five is the fold of ten synthetic events or so, and stands there five times; of the
-events the log holds each customer's newest alone, which is what a sweep asks it for. Three targets are scored by models
-of the usual size. A server of two workers sweeps as it does in a shop, and is asked over HTTP. Memory is a worker's
-own, without the pages of files that all share: how much more one has, at its largest and at the end, than in a server
-that does not sweep.
+The store is SQLite. One customer in five is the fold of about ten synthetic events, and is copied five times; the log
+has only the newest event of each customer, because a sweep reads no others. Three targets are scored by models of the
+usual size. A server of two workers sweeps as in a shop, and gets requests over HTTP. Memory is a worker's private
+memory, without shared pages of files: how much more a worker has, at its largest and at the end, than in a server that
+does not sweep.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.report import percentile, print_claims, print_table, spread
+from benchmarks.report import median_range, percentile, print_claims, print_table
 from benchmarks.servers import free_port, processes, start_waypost, stop, wait_for
-from benchmarks.shops import EVERYONE, events_of, trained_model, write_bundle
+from benchmarks.shops import EVERYONE, benchmark_model, events_of, write_bundle
 from benchmarks.synthetic import END
 from features.events import DAY
 from features.journey import JOURNEY
@@ -41,29 +41,29 @@ from serving.engine.state.sqlite import SqliteStateStore, open_states
 from serving.engine.state.sqlite_statements import PUT
 
 TARGETS = dict.fromkeys(("conversion_7d", "conversion_30d", "churn_28d"), EVERYONE)
-COPIES, EVENTS_EACH = 5, 10
+COPIES, EVENTS_PER_CUSTOMER = 5, 10
 COMPARED = 50_000
-"""Rows that both ways of batch prediction are timed on."""
+"""The number of rows for timing both methods of batch prediction."""
 LIGHTGBM, FOREST = ("LightGBM, one thread", "LightGBM, two threads"), "forest, one thread"
 PAGE = 100
 CHANGES = 10
-"""Events whose way to a segment is timed."""
+"""The number of events for which the time until their segment has the customer is measured."""
 LONGEST = 900.0
-"""Seconds that a sweep may take before the benchmark gives up."""
+"""Seconds after which the benchmark stops waiting for a sweep."""
 
 
 class Seen(NamedTuple):
-    """What came of the server."""
+    """The results of the server."""
 
     swept: float
     """Seconds of the sweep."""
     pages: list[float]
     """Milliseconds of each page of the largest segment."""
     shown: list[float]
-    """Seconds from an acknowledged event to the segment that has its customer."""
+    """Seconds from an acknowledged event until its segment has the customer."""
     grown: float
     peak: float
-    """Megabytes by which the worker that grew most did, at the end and at its largest."""
+    """Megabytes by which the largest worker grew, at the end and at its largest."""
 
 
 def main() -> None:
@@ -85,9 +85,9 @@ def main() -> None:
 
 
 def write_store(folder: Path, customers: int) -> NDArray[np.float32]:
-    """A store `waypost.db` of so many customers and their states. The features of some of them."""
+    """Write a store `waypost.db` of so many customers and their states; returns the features of some of them."""
     folded = max(customers // COPIES, 100)
-    replayed = histories([events_of(folded * EVENTS_EACH, folded)])
+    replayed = histories([events_of(folded * EVENTS_PER_CUSTOMER, folded)])
     states = final_states(JOURNEY, replayed)
     features = JOURNEY.sweep(states, END)
     known = np.flatnonzero(~np.isnan(features[:, JOURNEY.index["days_since_first"]]))
@@ -101,7 +101,7 @@ def write_store(folder: Path, customers: int) -> NDArray[np.float32]:
 def _insert(
     store: SqliteStateStore, newest: NDArray[np.void], states: NDArray[np.void], chosen: NDArray[np.int64]
 ) -> None:
-    """Write customers of whom the newest event is in the log, and the state is that of the one they are a copy of."""
+    """Write customers with their newest event in the log, and the state of the customer of whom they are a copy."""
     learnt, kinds = newest["received"].tolist(), newest["kind"].tolist()
     with store.transaction():
         run = store.log.connection.executemany
@@ -125,31 +125,31 @@ def _insert(
 
 
 def compared(features: NDArray[np.float32]) -> dict[str, float]:
-    """Microseconds a row by LightGBM on one thread and on two, and by the forest; exits when they differ."""
-    text = trained_model(features).model_to_string()
+    """Microseconds per row of LightGBM on one thread and on two, and of the forest; exits when the answers differ."""
+    text = benchmark_model(features).model_to_string()
     booster, forest = Booster(text), Forest(text)
-    ways: dict[str, Callable[[], NDArray[np.float64]]] = {
+    methods: dict[str, Callable[[], NDArray[np.float64]]] = {
         LIGHTGBM[0]: lambda: booster.predict_many(features, 1),
         LIGHTGBM[1]: lambda: booster.predict_many(features, 2),
         FOREST: lambda: forest.raw_many(features),
     }
-    found: dict[str, float] = {}
+    microseconds: dict[str, float] = {}
     answers: list[NDArray[np.float64]] = []
-    for name, way in ways.items():
-        way()
+    for name, predict in methods.items():
+        predict()
         times = []
         for _ in range(3):
             begun = time.perf_counter()
-            answers.append(way())
+            answers.append(predict())
             times.append((time.perf_counter() - begun) / len(features) * 1e6)
-        found[name] = min(times)
-    if not all(np.array_equal(answers[0], each) for each in answers):
-        raise SystemExit("the forest gives other bits than LightGBM")
-    return found
+        microseconds[name] = min(times)
+    if not all(np.array_equal(answers[0], other) for other in answers):
+        raise SystemExit("the forest's answers are not those of LightGBM, bit for bit")
+    return microseconds
 
 
 def served(folder: Path, rounds: int) -> Seen:
-    """What a server over the store does."""
+    """The results of a server over the store."""
     with _server(folder, "0") as (server, _):
         before = max(_own_memory(server))
     with _server(folder, "3600") as (server, port):
@@ -189,15 +189,15 @@ def _server(folder: Path, sweep_seconds: str) -> Iterator[tuple[Any, int]]:
 
 
 def _own_memory(server: Any) -> list[float]:
-    """Megabytes of each process that no file is behind."""
-    found = []
+    """The anonymous memory of each process in megabytes."""
+    megabytes = []
     for process in processes(server):
         try:
             lines = Path(f"/proc/{process}/status").read_text().splitlines()
         except FileNotFoundError:
             continue
-        found += [int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon")]
-    return found
+        megabytes += [int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon")]
+    return megabytes
 
 
 def _asked(connection: http.client.HTTPConnection, path: str, body: Mapping[str, Any] | None = None) -> bytes:
@@ -217,7 +217,7 @@ def _metric(connection: http.client.HTTPConnection, name: str) -> float:
 
 
 def _pages(connection: http.client.HTTPConnection, rounds: int) -> Iterator[float]:
-    """Milliseconds of page after page of the largest segment."""
+    """Milliseconds of consecutive pages of the largest segment."""
     segments = json.loads(_asked(connection, "/v1/segments"))["segments"]
     largest = max(segments, key=lambda segment: segment["customers"])["name"]
     cursor = None
@@ -230,7 +230,7 @@ def _pages(connection: http.client.HTTPConnection, rounds: int) -> Iterator[floa
 
 
 def _shown(connection: http.client.HTTPConnection, number: int) -> float:
-    """Seconds until a new customer who would recommend the shop is among its promoters."""
+    """Seconds until a new customer with an NPS answer of 10 is in the segment of promoters."""
     path = f"/v1/segments/promoters?limit={PAGE}"
     before = json.loads(_asked(connection, path))["customers"]
     event = {"customer": f"new-{number}", "kind": "SURVEY_NPS", "score": 10, "message_id": f"new-{number}"}
@@ -244,29 +244,31 @@ def _shown(connection: http.client.HTTPConnection, number: int) -> float:
 
 
 def filtered(generation: Generation) -> dict[str, float]:
-    """Milliseconds to find and order the members of each segment among all customers, had nobody done so before."""
-    found = {}
+    """Milliseconds to find and order the members of each segment among all customers, without a cache."""
+    milliseconds = {}
     for segment in SEGMENTS.values():
         times = []
         for _ in range(5):
             begun = time.perf_counter()
             members(segment, generation.columns)
             times.append((time.perf_counter() - begun) * 1e3)
-        found[segment.name] = median(times)
-    return found
+        milliseconds[segment.name] = median(times)
+    return milliseconds
 
 
-def report(seen: Seen, found: Mapping[str, float], predicted: Mapping[str, float], generation: Generation) -> None:
+def report(
+    seen: Seen, milliseconds: Mapping[str, float], predicted: Mapping[str, float], generation: Generation
+) -> None:
     """Print everything, the claims last."""
     rows = [
         ("a sweep with three targets", f"{seen.swept:.1f} s"),
-        (f"a page of {PAGE} of a segment, over HTTP", spread(seen.pages, " ms")),
+        (f"a page of {PAGE} of a segment, over HTTP", median_range(seen.pages, " ms")),
         ("the same, 99th percentile", f"{percentile(seen.pages, 0.99):.2f} ms"),
-        ("an event until its segment has it", spread(seen.shown, " s")),
+        ("an event until its segment has it", median_range(seen.shown, " s")),
         ("growth of a worker, at the end", f"{seen.grown:.0f} MB"),
         ("growth of a worker, at its largest", f"{seen.peak:.0f} MB"),
-        *((f"{name}, a row", f"{each:.2f} us") for name, each in predicted.items()),
-        *((f"{name}, filtered anew", f"{each:.1f} ms") for name, each in found.items()),
+        *((f"{name}, a row", f"{number:.2f} us") for name, number in predicted.items()),
+        *((f"{name}, filtered anew", f"{number:.1f} ms") for name, number in milliseconds.items()),
     ]
     print_table(f"A scoreboard of {generation.count:,} customers", ("what", "figure"), rows)
     claims = {

@@ -1,7 +1,7 @@
 """A synthetic shop's events: deterministic, in arrival order, as one Parquet file with the columns of `EVENT`.
 
-Customers come in visits, each of one of a few patterns (a bounce, a search, an order with a coupon...), so that
-kinds follow one another and mix as they do in shops. Absent numbers and codes are null.
+Events come in visits, each with one of a few patterns (a bounce, a search, an order with a coupon...), so that the
+order and the mix of kinds are those of shops. Absent numbers and codes are null.
 """
 
 from __future__ import annotations
@@ -68,15 +68,15 @@ from features.events import (
 )  # fmt: skip
 
 START = 1_735_689_600 * SECOND
-"""The first moment: 2025-01-01."""
+"""The time of the first event: 2025-01-01."""
 SPAN = 364 * DAY
 END = START + SPAN
-"""The last moment at which an event can arrive."""
+"""The latest time at which an event can arrive."""
 ITEMS = 50_000
 CATEGORIES = 400
 ACTIONS = 18
 VERSION = 2
-"""Of the generator: whoever changes what it writes counts on, so that no cached file is taken for the new one."""
+"""The version of the generator, part of the file's name: increase it with every change of the generated events."""
 
 ONLINE = (Channel.WEB, Channel.APP)
 REACHED = (Channel.EMAIL, Channel.PUSH)
@@ -117,7 +117,7 @@ PATTERNS: tuple[tuple[float, tuple[Kind, ...], tuple[Channel, ...]], ...] = (
     (0.6, (SIGN_UP, SUBSCRIBE), ONLINE),
     (0.1, (UNSUBSCRIBE,), (Channel.EMAIL,)),
 )
-"""Share of all visits, what happens in one, and on which channel."""
+"""For each pattern: its weight among all visits, its kinds of event, and its channels."""
 
 WITH_ITEM = (
     ITEM_CLICK,
@@ -154,7 +154,9 @@ def columns_of(events: int, customers: int, seed: int = 1) -> Columns:
     pattern, lengths = _visits(events, random)
     visit = np.repeat(np.arange(len(pattern)), lengths)[:events]
     step = (np.arange(len(visit)) - np.repeat(np.cumsum(lengths) - lengths, lengths)[:events]).astype(np.int8)
-    at = _moments(random, len(pattern))[visit] + step * random.integers(2 * SECOND, 90 * SECOND, len(pattern))[visit]
+    at = (
+        _start_times(random, len(pattern))[visit] + step * random.integers(2 * SECOND, 90 * SECOND, len(pattern))[visit]
+    )
     at += random.integers(0, SECOND, events)
     delays = random.integers(0, 3 * SECOND, events)
     late = random.random(events) < 0.02
@@ -190,12 +192,12 @@ def _visits(events: int, random: np.random.Generator) -> tuple[NDArray[np.int64]
     return pattern[:needed], sizes[pattern[:needed]]
 
 
-def _moments(random: np.random.Generator, number: int) -> NDArray[np.int64]:
-    """When visits start: growing over the year, more of them in the evening."""
+def _start_times(random: np.random.Generator, number: int) -> NDArray[np.int64]:
+    """The start times of visits: more and more over the year, and more of them in the evening."""
     day = (np.sqrt(random.uniform(0.2, 1.0, number)) - np.sqrt(0.2)) / (1 - np.sqrt(0.2)) * (SPAN / DAY - 1)
     hour = np.clip(random.normal(16.0, 4.0, number), 0.0, 23.9)
-    moments: NDArray[np.int64] = START + day.astype(np.int64) * DAY + (hour * (DAY / 24)).astype(np.int64)
-    return moments
+    times: NDArray[np.int64] = START + day.astype(np.int64) * DAY + (hour * (DAY / 24)).astype(np.int64)
+    return times
 
 
 def _table(cell: Callable[[tuple[Kind, ...], tuple[Channel, ...], int], int]) -> NDArray[np.uint8]:
@@ -203,7 +205,7 @@ def _table(cell: Callable[[tuple[Kind, ...], tuple[Channel, ...], int], int]) ->
 
 
 def _by_appearance(owners: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The same customers with codes 0, 1, 2... in the order of their first event, as a log gives them."""
+    """The same customers with codes 0, 1, 2... in the order of their first event, as in a log."""
     _, first, inverse = np.unique(owners, return_index=True, return_inverse=True)
     codes = np.empty(len(first), np.int32)
     codes[np.argsort(first)] = np.arange(len(first), dtype=np.int32)
@@ -226,8 +228,8 @@ def _payload(kind: NDArray[np.uint8], random: np.random.Generator) -> Columns:
     counted = np.isin(kind, WITH_QUANTITY)
     quantity[counted] = random.geometric(0.7, int(counted.sum()))
     score = np.full(number, np.nan, np.float32)
-    for each, (lowest, highest) in SCORES.items():
-        rated = kind == each
+    for rated_kind, (lowest, highest) in SCORES.items():
+        rated = kind == rated_kind
         score[rated] = random.integers(lowest, highest + 1, int(rated.sum()))
     return {"item": item, "category": category, "quantity": quantity, "amount": amount, "score": score}
 
@@ -252,7 +254,7 @@ def table_of(columns: Columns) -> pa.Table:
 def parquet_file(events: int, customers: int, folder: Path | None = None, seed: int = 1) -> Path:
     """The path of the file with these events, written on first use.
 
-    Snappy and row groups of 1 Mi rows, as pyarrow does by default; times are stored as differences, the rest by
+    Snappy and row groups of 1 Mi rows are pyarrow's defaults; times are stored as differences, other columns with a
     dictionary.
     """
     folder = folder or Path(tempfile.gettempdir()) / "waypost-benchmarks"

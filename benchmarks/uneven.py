@@ -1,4 +1,4 @@
-"""The server whose workers accept as the framework has them: a peer of the server that shares connections evenly."""
+"""The server with the framework's way of accepting connections: a peer of the server that shares them evenly."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from serving.process import connections
 
 
 def _as_the_framework_does(loop: asyncio.AbstractEventLoop, folder: Path) -> None:
-    """In the place of `share_evenly`: leave the loop as it is."""
+    """A replacement of `share_evenly` that leaves the loop as it is."""
 
 
 connections.share_evenly = _as_the_framework_does

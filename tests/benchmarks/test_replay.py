@@ -55,7 +55,7 @@ def test_one_wrong_number_is_noticed(own: Snapshots, plain: pa.Table) -> None:
     wrong = pc.if_else(pc.equal(plain["customer"], 7), pc.add(plain[name], 1), plain[name])
     spoilt = plain.set_column(plain.column_names.index(name), name, wrong)
     assert disagreements(own, spoilt) == [f"{name} differs in 8 of {len(plain)} rows"]
-    assert disagreements(own, plain.slice(1)) == [f"the rows are others: {len(plain) - 1}, expected {len(plain)}"]
+    assert disagreements(own, plain.slice(1)) == [f"the rows differ: {len(plain) - 1}, expected {len(plain)}"]
 
 
 def test_every_shared_aggregate_is_in_one_group() -> None:
