@@ -53,21 +53,21 @@ class Trace:
         self.files: set[str] = set()
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
-        """The profile function, which Python calls on every call and return."""
+        """The trace function, which Python calls on every call of a function, not on its lines."""
         code = frame.f_code
-        if event == "call" and code.co_name != "<module>" and code.co_filename.startswith(ROOMS):
+        if code.co_name != "<module>" and code.co_filename.startswith(ROOMS):
             self.files.add(code.co_filename[len(str(ROOT)) + 1 :])
 
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Trace the calls of this thread and of every thread that is started meanwhile."""
-        threading.setprofile(self)
-        sys.setprofile(self)
+        threading.settrace(self)
+        sys.settrace(self)
         try:
             yield
         finally:
-            sys.setprofile(None)
-            threading.setprofile(None)
+            sys.settrace(None)
+            threading.settrace(None)
 
 
 def main() -> None:

@@ -75,7 +75,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, st
 
 def test_the_report_ends_with_what_answers_and_the_next_command(trained: tuple[Path, str]) -> None:
     folder, printed = trained
-    last = " ".join(printed[printed.index("what answers each target") :].split())
+    last = " ".join(printed[printed.index("the tier of each target") :].split())
     assert all(name in last for name in (*TARGETS, "recommender"))
     assert f"it answers all {len(TARGETS)} targets and recommendations" in last
     assert "serve it with `waypost serve`" in last

@@ -37,7 +37,7 @@ def _drifts(report: Report) -> Table:
         f"drift since the training: {len(shown)} of {len(report.drifts)} features and scores of {report.customers:,} "
         "recently active customers, those nearest to their limits or furthest beyond first"
     )
-    return title, ("column", "measure", "value", "limit", "mean", "mean before"), [_drift(drift) for drift in shown]
+    return title, ("column", "measure", "value", "limit", "mean", "before"), [_drift(drift) for drift in shown]
 
 
 def _drift(drift: Drift) -> tuple[str | int, ...]:
