@@ -72,9 +72,10 @@ def test_decisions_at_once_use_up_each_contact_once(
 ) -> None:
     url = place.store if store == "sqlite" else postgres.place(tmp_path)
     environment = place.environment(WAYPOST_STORE=url, WAYPOST_SWEEP_SECONDS="0", WAYPOST_BUSY_SECONDS="20")
-    spawning = get_context("spawn")
-    barrier = spawning.Barrier(PROCESSES)
-    running = [spawning.Process(target=decide_at_once, args=(environment, each, barrier)) for each in range(PROCESSES)]
+    forking = get_context("forkserver")
+    forking.set_forkserver_preload([__name__])  # one process imports what all of them need
+    barrier = forking.Barrier(PROCESSES)
+    running = [forking.Process(target=decide_at_once, args=(environment, each, barrier)) for each in range(PROCESSES)]
     for process in running:
         process.start()
     for process in running:
