@@ -51,7 +51,9 @@ def integrated(model: Buying, repeats: int, age: float, ahead: float) -> float:
 
     chance = beta(model.a, model.b + repeats)
     # Nearer than the law is asked to hold; nearer still, rounding stops the integration.
-    whole = quad(lambda share: orders(max(float(chance.ppf(share)), 1e-300)), 0.0, 1.0, limit=400, epsabs=0.0, epsrel=1e-5)
+    whole = quad(
+        lambda share: orders(max(float(chance.ppf(share)), 1e-300)), 0.0, 1.0, limit=400, epsabs=0.0, epsrel=1e-5
+    )
     return float(whole[0])
 
 
