@@ -41,7 +41,7 @@ def claims(seed: int) -> dict[str, float]:
     events, names = cdnow_events()
     opening = int(events["at"].min())
     before = events[events["at"] < opening + KNOWN * DAY]
-    orders, alone, customers = foretell(before, opening)
+    orders, alone, customers = predict(before, opening)
     later = np.bincount(events["customer"][events["at"] >= opening + KNOWN * DAY], minlength=len(names))
     actual = later[customers].astype(np.float64)
     chosen = np.isin([int(names[code]) for code in customers], [int(number) for number in SAMPLE.read_text().split()])
@@ -61,7 +61,7 @@ def claims(seed: int) -> dict[str, float]:
     return result | dict(zip(names_of_all, figures_of["all", "waypost"], strict=True))
 
 
-def foretell(before: NDArray[np.void], opening: int) -> tuple[Floats, Floats, NDArray[np.int32]]:
+def predict(before: NDArray[np.void], opening: int) -> tuple[Floats, Floats, NDArray[np.int32]]:
     """The orders expected in `AHEAD` days, those that BG/NBD expects, and the customers.
 
     A regression on BG/NBD is fitted to `PERIOD` days ahead, at cutoffs within the known weeks, and BG/NBD extrapolates

@@ -1,1 +1,1 @@
-"""What a bundle holds, as a contract: whoever keeps it is written, read and checked with the bundle."""
+"""The contract of a bundle's parts, and the names in its files that differ from those in the code."""

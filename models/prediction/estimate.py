@@ -12,11 +12,11 @@ BANDS: dict[str, float] = {"lower half": 0.0, "upper half": 50.0, "top fifth": 8
 itself: a probability of 0.7 is in the lower half where most are higher."""
 
 EVIDENCE: dict[str, str] = {
-    "A": "tested on later outcomes: ranks and fits surely better than every baseline, and means what it says",
-    "B": "tested on later outcomes: fits surely better than the base rate, and means what it says",
-    "C": "tested on later outcomes: means what it says, and fits no better than the base rate for sure",
+    "A": "tested on later outcomes: ranks and fits surely better than every baseline, and is calibrated",
+    "B": "tested on later outcomes: fits surely better than the base rate, and is calibrated",
+    "C": "tested on later outcomes: is calibrated, but does not surely fit better than the base rate",
     "D": "a rate of many customers, a model without a test on later outcomes, or one that was off in its test",
-    "E": "what is believed before there is data, moved by what there is",
+    "E": "the prior, adjusted by few data",
 }
 """What the answer of a target rests on, as measured, the strongest first; the kind of model does not matter."""
 

@@ -47,7 +47,7 @@ def test_nothing_after_the_39th_week_is_used() -> None:
     events["customer"] = draw.integers(0, 800, 4000)
     events["at"] = np.sort(draw.integers(0, quality_cdnow.KNOWN, 4000)) * DAY
     events["received"], events["kind"], events["amount"] = events["at"], int(Kind.PURCHASE), 10.0
-    orders, alone, customers = quality_cdnow.foretell(events, 0)
+    orders, alone, customers = quality_cdnow.predict(events, 0)
     assert len(orders) == len(alone) == len(customers) == len(np.unique(events["customer"]))
     assert (orders > 0).all() and (alone > 0).all()
 
