@@ -18,8 +18,10 @@ from typer.testing import CliRunner
 from features.log import open_log
 from features.log.parquet.exported import ExportedLog
 from tests.house.tree import ROOT
+from tests.tracking import empty_store
 from tests.worlds import shop
 from training.cluster import ClusterError, connected, trees
+from training.tracking.store import STORE
 from waypost import app, learning
 
 PAGE = (ROOT / "docs/howto/cluster.md").read_text(encoding="utf-8")
@@ -49,6 +51,7 @@ def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setenv("WAYPOST_STORE", "sqlite:///waypost.db")
     monkeypatch.setattr(learning, "step_back", lambda: None)
     monkeypatch.setattr(trees, "ROUNDS", 20)
+    empty_store(STORE)
     with closing(open_log(tmp_path / "waypost.db")) as log:
         log.append(shop(customers=220).rows(), history=True)
     with socket.socket() as found:
