@@ -31,7 +31,7 @@ from benchmarks.clients import Connection
 from benchmarks.report import print_claims, print_table
 from benchmarks.servers import free_port, most_connections, port_of, start_waypost, stop, wait_for
 from benchmarks.shops import write_shop
-from benchmarks.stopping import cut_off
+from benchmarks.shutdown import cut_off
 from benchmarks.synthetic import END
 from features.events import Event, Kind, Stage
 from features.journey import JOURNEY

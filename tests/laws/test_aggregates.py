@@ -113,12 +113,11 @@ def _full(kind: Kind, channel: Channel) -> tuple[NDArray[np.float32], list[Row],
     return FOLD.read(states, 0, now), rows_of(events), now
 
 
+COUNTING: list[Aggregate] = [aggregate for aggregate in Journey.aggregates() if isinstance(aggregate, SATURATING)]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "aggregate",
-    sorted((each for each in Journey.aggregates() if isinstance(each, SATURATING)), key=_selected),
-    ids=lambda each: each.name,
-)
+@pytest.mark.parametrize("aggregate", sorted(COUNTING, key=_selected), ids=lambda each: each.name)
 def test_equals_its_meaning_when_counters_are_full(aggregate: Aggregate) -> None:
     features, history, now = _full(*_selected(aggregate))
     for kernel in aggregate.reading_kernels():
