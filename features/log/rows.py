@@ -60,6 +60,20 @@ def clamped(events: Sequence[Event], newest: int, *, history: bool) -> Times:
     return Times([min(event.at, learnt) for event, learnt in zip(events, received, strict=True)], received)
 
 
+def without_repeats(
+    events: Sequence[Event], times: Times, accepted: Sequence[bool], newest: int, *, history: bool
+) -> Times | None:
+    """The times of the accepted events of a batch where its repeated events had moved them, else None.
+
+    What the log has already says nothing of when a later event was received: a batch with a repeated event is
+    the same as the batch without it.
+    """
+    if history:
+        return None
+    moved = clamped([event for event, new in zip(events, accepted, strict=True) if new], newest, history=False)
+    return None if moved.received == [at for at, new in zip(times.received, accepted, strict=True) if new] else moved
+
+
 def plain(value: float) -> float:
     """A number as every store gives it back: one zero and one NaN, so that what is folded live and what is replayed
     later are the same bytes."""

@@ -95,6 +95,9 @@ class ParquetLog:
         times = rows.clamped(events, manifest.received, history=history)
         ids = digests([event.message_id for event in events])
         accepted = self._messages.unseen(ids, manifest.commit)
+        if own := rows.without_repeats(events, times, accepted.tolist(), manifest.received, history=history):
+            for place, at, received in zip(np.flatnonzero(accepted).tolist(), *own, strict=True):
+                times.at[place], times.received[place] = at, received
         identifying = [place for place, event in enumerate(events) if accepted[place] and event.kind is Kind.IDENTIFY]
         who = [events[place] for place in identifying]
         others = declared(who)

@@ -44,6 +44,11 @@ FROM unnest(
 ON CONFLICT (message_id) DO NOTHING RETURNING "offset"
 """
 
+_MOVE = """
+UPDATE events SET at = moved.at, received = moved.received
+FROM unnest(%b::int8[], %b::int8[], %b::int8[]) AS moved (place, at, received) WHERE "offset" = moved.place
+"""
+
 
 class PostgresLog:
     """A log in one schema of a PostgreSQL database, with every commit on the server's disk before `append` returns.
@@ -125,6 +130,9 @@ class PostgresLog:
             return NOTHING._replace(accepted=accepted)
         if len(new) < len(events):
             records = records[np.array(accepted)]
+            if moved := rows.without_repeats(events, times, accepted, head.received, history=history):
+                records["at"], records["received"] = moved
+                self.session.run(_MOVE, [numbers(column, "int8") for column in (sorted(new), *moved)])
             events = [event for event, is_new in zip(events, accepted, strict=True) if is_new]
         last = max(new)
         merges = self._join(events, records, last)

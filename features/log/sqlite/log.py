@@ -35,6 +35,8 @@ from features.log.sqlite.vocabulary import SqliteVocabulary
 
 _INSERT = "INSERT INTO events VALUES {} ON CONFLICT (message_id) DO NOTHING"
 
+_MOVE = 'UPDATE events SET at = ?, received = ? WHERE "offset" = ?'
+
 _ASKED_AT_ONCE = 500
 
 _POLL_SECONDS = 0.02
@@ -120,6 +122,9 @@ class SqliteLog:
             accepted = [offset in new for offset in offsets]
             offsets = sorted(new)
             records = records[np.array(accepted)]
+            if moved := rows.without_repeats(events, times, accepted, newest, history=history):
+                records["at"], records["received"] = moved
+                self.connection.executemany(_MOVE, zip(*moved, offsets, strict=True))
             events = [event for event, is_new in zip(events, accepted, strict=True) if is_new]
         if not inserted:
             for vocabulary in (self.customers, self.items, self.categories):

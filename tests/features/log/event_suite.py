@@ -63,6 +63,15 @@ class EventSuite(StoreSuite):
         assert [kept.message_id for kept in log.events("ann", 9)] == [f"message-{n}" for n in (11, 3, 12, 4, 10)]
         assert gathered(log.scan())["at"].tolist()[3] == START
 
+    def test_a_repeated_message_says_nothing_of_when_others_were_received(self, log: EventLog) -> None:
+        appended = log.append([event(1), event(1, received=event(9).received), event(2), event(3)])
+        assert appended.accepted == [True, False, True, True]
+        scanned = gathered(log.scan())
+        assert scanned.tobytes() == appended.records.tobytes()
+        assert scanned["received"].tolist() == scanned["at"].tolist() == [event(n).received for n in (1, 2, 3)]
+        log.append([event(3, received=event(20).received), event(5)])
+        assert log.span() == (event(1).received, event(5).received)
+
     def test_history_stays_where_it_happened(self, log: EventLog) -> None:
         log.append([event(10)])
         log.append([event(5), event(1), event(20)], history=True)

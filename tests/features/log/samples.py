@@ -81,9 +81,9 @@ class Ledger:
                 accepted.append(False)
                 continue
             place += 1
-            newest = each.received if history else max(each.received, newest)
             accepted.append(each.message_id not in known)
             if accepted[-1]:
+                newest = each.received if history else max(each.received, newest)
                 known.add(each.message_id)
                 self.offset = base + place
                 self.received = max(self.received, newest)

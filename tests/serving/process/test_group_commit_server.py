@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
@@ -52,7 +52,13 @@ def open_engine(folder: Path, name: str) -> Engine:
     return Engine(open_states(f"sqlite:///{folder / name}.db", JOURNEY, 5.0), JOURNEY, Champions(folder, JOURNEY))
 
 
+def view(identity: str, who: str, later: int) -> Event:
+    """A page view so many seconds after `NOW`."""
+    return Event(identity, who, Kind.PAGE_VIEW, NOW + later * SECOND, NOW + later * SECOND)
+
+
 @given(GROUPS)
+@example([[[view("m-0", "anna", 0), view("m-0", "anna", 1)], [view("m-0", "anna", 0), view("m-1", "ben", 0)]]])
 @settings(max_examples=examples(20), deadline=None)
 def test_together_is_as_one_by_one(groups: list[list[list[Event]]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
