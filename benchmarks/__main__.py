@@ -11,6 +11,7 @@ NAMES = (
     "ingest",
     "log_reading",
     "mixed",
+    "questions",
     "slow_actions",
     "own_ways",
     "malformed",

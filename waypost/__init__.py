@@ -10,6 +10,7 @@ import typer
 from features import blas as blas
 from features import telemetry as telemetry
 from waypost import (
+    ask,
     audit,
     deadletters,
     demonstration,
@@ -49,6 +50,7 @@ app.command("recalibrate")(recalibrate.recalibrate)
 app.command("monitor")(monitor.monitor)
 app.command("readiness")(readiness.show_readiness)
 app.command("rebuild")(server.rebuild)
+app.command("ask")(ask.ask)
 app.command("audit")(audit.audit)
 app.command("unmerge")(identity.unmerge)
 app.command("export")(identity.export)

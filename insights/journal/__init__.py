@@ -1,0 +1,1 @@
+"""Questions about the whole history, each answered in one pass over the journal."""

@@ -1,0 +1,117 @@
+"""The lens of retention: who of each week's new customers is active in each week after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from features.events import Kind
+from insights.journal.columns import Journal
+from insights.journal.question import Retention
+
+WEEK = 7 * 86_400
+MONDAY = 4 * 86_400
+"""The second at which the first Monday after 1 January 1970 began, UTC."""
+
+NO_COHORT = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Triangle:
+    """The cohort of each customer and the weeks in which it was active.
+
+    `cohort` int32 counts weeks from Monday 5 January 1970 and is `NO_COHORT` for who has no entry in the period; bit k
+    of `active` is week k after the entry. `end` is the last second of the journal: a week that was not over by then
+    for every customer of the cohort is not known.
+    """
+
+    question: Retention
+    cohort: NDArray[np.int32]
+    active: NDArray[np.uint64]
+    end: int
+
+    @property
+    def cohorts(self) -> list[int]:
+        """The cohorts that have customers, oldest first."""
+        return list(map(int, np.unique(self.cohort[self.cohort != NO_COHORT])))
+
+    def size(self, cohort: int) -> int:
+        """How many customers entered in that week."""
+        return int((self.cohort == cohort).sum())
+
+    def known(self, cohort: int, week: int) -> bool:
+        """Whether that week was over for every customer of the cohort when the journal ended."""
+        return MONDAY + (cohort + 1) * WEEK + (week + 1) * WEEK <= self.end + 1
+
+    def members(self, cohort: int, week: int) -> NDArray[np.bool_]:
+        """The customers of a cohort who were active in a week after their entry."""
+        return np.asarray((self.cohort == cohort) & ((self.active >> np.uint64(week)) & np.uint64(1)).astype(np.bool_))
+
+    def counts(self) -> NDArray[np.int64]:
+        """How many customers of each of `cohorts` were active in each week, int64[cohorts, weeks]."""
+        inside = self.cohort != NO_COHORT
+        place = np.searchsorted(self.cohorts, self.cohort[inside]).astype(np.int64)
+        counts = np.zeros((len(self.cohorts), self.question.weeks), np.int64)
+        _count(place, self.active[inside], counts)
+        return counts
+
+
+def retention(journal: Journal, question: Retention, *, threads: int | None = None) -> Triangle:
+    """The cohort and the active weeks of each customer."""
+    kinds = np.zeros(256, np.uint8)
+    kinds[list(question.entry)] |= 1
+    kinds[list(question.activity)] |= 2
+    cohort = np.full(len(journal.customers), NO_COHORT, np.int32)
+    active = np.zeros(len(journal.customers), np.uint64)
+    start, end = question.period.seconds
+
+    def run(first: int, last: int) -> None:
+        _retention(
+            first, last, journal.starts, journal.at, journal.kind, kinds, question.weeks, start, end, cohort, active
+        )
+
+    journal.over_customers(run, threads)
+    return Triangle(question, cohort, active, int(journal.at.max()) if len(journal) else 0)
+
+
+@njit(cache=True, nogil=True)
+def _retention(first, last, starts, at, kind, kinds, weeks, start, end, cohort, active):  # type: ignore[no-untyped-def]
+    """Find the entry of customers first..last-1 and mark the weeks after it."""
+    for c in range(first, last):
+        stop = starts[c + 1]
+        i = starts[c]
+        while i < stop and not kinds[kind[i]] & 1:
+            i += 1
+        if i == stop or at[i] < start or at[i] >= end:
+            continue
+        entered = np.int64(at[i])
+        cohort[c] = (entered - MONDAY) // WEEK
+        for j in range(i + 1, stop):
+            week = (np.int64(at[j]) - entered) // WEEK
+            if week >= weeks:
+                break
+            if kinds[kind[j]] & 2:
+                active[c] |= np.uint64(1) << np.uint64(week)
+
+
+@njit(cache=True, nogil=True)
+def _count(place, active, counts):  # type: ignore[no-untyped-def]
+    for i in range(len(place)):
+        row, bits = place[i], active[i]
+        for week in range(counts.shape[1]):
+            counts[row, week] += (bits >> np.uint64(week)) & np.uint64(1)
+
+
+def meaning(rows: Sequence[tuple[int, Kind]], question: Retention) -> tuple[int, set[int]] | None:
+    """The cohort and the active weeks of a customer with these events (second, kind), in order; None without entry."""
+    start, end = question.period.seconds
+    place = next((place for place, (_, kind) in enumerate(rows) if kind in question.entry), None)
+    if place is None or not start <= rows[place][0] < end:
+        return None
+    entered = rows[place][0]
+    weeks = {(at - entered) // WEEK for at, kind in rows[place + 1 :] if kind in question.activity}
+    return (entered - MONDAY) // WEEK, {week for week in weeks if week < question.weeks}

@@ -1,0 +1,211 @@
+"""The law of the lenses: an answer is that of plain Python over the raw log, a number the length of its list."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.events import EVENT, SECOND, Channel, Kind
+from features.log.contract import MERGE
+from features.replay.snapshots import past_of
+from insights.journal import funnel as funnels
+from insights.journal import retention as retentions
+from insights.journal import transitions as arrows
+from insights.journal.columns import Journal, journal_of
+from insights.journal.question import BadQuestion, Funnel, Period, Question, Retention, Step, Transitions, parse
+from tests.examples import examples
+
+DAY = 86_400
+START = 1_700_000_000
+KINDS = (Kind.ITEM_VIEW, Kind.CART_ADD, Kind.CART_REMOVE, Kind.PURCHASE, Kind.SIGN_UP)
+CHANNELS = (Channel.WEB, Channel.APP, Channel.EMAIL)
+AMOUNTS = (np.nan, 0.0, 5.0, 20.5)
+
+Row = tuple[int, int, Kind, Channel, float]
+"""Customer, second, kind, channel and amount."""
+
+ROWS = st.lists(
+    st.tuples(
+        st.integers(0, 4),
+        st.integers(0, 40).map(lambda step: START + step * DAY // 4),
+        st.sampled_from(KINDS),
+        st.sampled_from(CHANNELS),
+        st.sampled_from(AMOUNTS),
+    ),
+    max_size=60,
+)
+PERIODS = st.sampled_from([(None, None), ("2023-11-14", "2023-11-19"), ("2023-11-16", "2023-11-17")]).map(
+    lambda days: (
+        Period()
+        if days[0] is None
+        else parse(f"retention of LOGIN by LOGIN for 1 week between {days[0]} and {days[1]}").period
+    )
+)
+
+
+def some(members: Sequence[Kind]) -> st.SearchStrategy[tuple[Kind, ...]]:
+    """One or several of these, by number."""
+    return st.sets(st.sampled_from(members), min_size=1, max_size=2).map(lambda kinds: tuple(sorted(kinds)))
+
+
+STEPS = st.builds(
+    Step,
+    some(KINDS),
+    st.sampled_from([(), (Channel.WEB,), (Channel.WEB, Channel.APP)]),
+    st.sampled_from([None, None, 0.0, 10.0]),
+    st.just(()),
+)
+LATER = st.builds(
+    lambda step, without: Step(step.kinds, step.channels, step.least, without), STEPS, st.just(()) | some(KINDS)
+)
+WINDOWS = st.sampled_from([1, DAY // 4, DAY, 3 * DAY, 30 * DAY])
+FUNNELS = st.builds(
+    lambda first, rest, within, best, period: Funnel((first, *rest), within, best, period),
+    STEPS, st.lists(LATER, min_size=1, max_size=3), WINDOWS, st.booleans(), PERIODS,
+)  # fmt: skip
+TRANSITIONS = st.builds(Transitions, some(KINDS), WINDOWS, PERIODS)
+RETENTIONS = st.builds(Retention, some(KINDS), some(KINDS), st.integers(1, 12), PERIODS)
+
+
+def log_of(rows: Sequence[Row], merged: Sequence[tuple[int, int]] = ()) -> Journal:
+    """The journal of events received in this order, and of ids merged at the end."""
+    events = np.zeros(len(rows), EVENT)
+    events["item"] = events["category"] = -1
+    for place, (customer, second, kind, channel, amount) in enumerate(rows):
+        events[place]["customer"], events[place]["kind"], events[place]["channel"] = customer, kind, channel
+        events[place]["at"], events[place]["received"], events[place]["amount"] = second * SECOND, place, amount
+    merges = np.array([(len(rows), place, *pair, False) for place, pair in enumerate(merged)], MERGE)
+    return journal_of(past_of([events], merges), threads=2)
+
+
+def by_customer(rows: Sequence[Row]) -> dict[int, list[Row]]:
+    """The rows of each customer in the order in which they happened."""
+    return {
+        who: sorted((row for row in rows if row[0] == who), key=lambda row: row[1]) for who in {row[0] for row in rows}
+    }
+
+
+@given(ROWS)
+@settings(max_examples=examples(100), deadline=None)
+def test_the_journal_is_the_log_in_the_order_of_its_times(rows: list[Row]) -> None:
+    journal, own = log_of(rows), by_customer(rows)
+    assert journal.customers.tolist() == sorted(own)
+    assert journal.bytes_per_event == 10
+    for place, who in enumerate(journal.customers.tolist()):
+        inside = slice(journal.starts[place], journal.starts[place + 1])
+        assert journal.at[inside].tolist() == [row[1] for row in own[who]]
+        assert journal.kind[inside].tolist() == [row[2] for row in own[who]]
+        assert journal.channel[inside].tolist() == [row[3] for row in own[who]]
+        np.testing.assert_array_equal(journal.amount[inside], np.array([row[4] for row in own[who]], np.float32))
+
+
+def test_merged_ids_are_one_customer() -> None:
+    rows = [(3, START + 9, Kind.PURCHASE, Channel.WEB, 5.0), (1, START, Kind.ITEM_VIEW, Channel.APP, np.nan)]
+    journal = log_of(rows, [(3, 1)])
+    assert (len(journal.customers), journal.kind.tolist()) == (1, [Kind.ITEM_VIEW, Kind.PURCHASE])
+
+
+@given(ROWS, FUNNELS)
+@settings(max_examples=examples(300), deadline=None)
+def test_a_funnel_is_its_meaning(rows: list[Row], question: Funnel) -> None:
+    own = by_customer(rows)
+    reached = funnels.funnel(log_of(rows), question)
+    meant = [funnels.meaning([row[1:] for row in own[who]], question) for who in sorted(own)]
+    assert reached.steps.tolist() == meant
+    for step, number in enumerate(reached.counts, start=1):
+        assert number == reached.members(step).sum() == len(reached.times(step))
+        assert (np.diff(reached.seconds[:, :step][reached.members(step)], axis=1) >= 0).all()
+        assert (reached.times(step) <= question.within).all()
+    left = [int(reached.members(step, left=True).sum()) for step in range(1, len(question.steps) + 1)]
+    assert sum(left) == (reached.counts[0] if reached.counts else 0)
+
+
+@given(ROWS, TRANSITIONS)
+@settings(max_examples=examples(150), deadline=None)
+def test_transitions_are_their_meaning(rows: list[Row], question: Transitions) -> None:
+    own, journal = by_customer(rows), log_of(rows)
+    found = arrows.transitions(journal, question)
+    meant = {who: arrows.meaning([row[1:3] for row in own[who]], question) for who in own}
+    total: Counter[tuple[Kind, Kind, int]] = sum(meant.values(), Counter())
+    for i, source in enumerate(question.kinds):
+        for j, target in enumerate(question.kinds):
+            these = {seconds: times for (a, b, seconds), times in total.items() if (a, b) == (source, target)}
+            assert found.transitions[i, j] == sum(these.values())
+            assert found.dwell[i, j] == sum(seconds * times for seconds, times in these.items())
+            who = journal.customers[arrows.members(journal, question, source, target)].tolist()
+            assert who == sorted(w for w in own if any(key[:2] == (source, target) for key in meant[w]))
+            assert found.customers[i, j] == len(who)
+
+
+@given(ROWS, RETENTIONS)
+@settings(max_examples=examples(150), deadline=None)
+def test_retention_is_its_meaning(rows: list[Row], question: Retention) -> None:
+    own, journal = by_customer(rows), log_of(rows)
+    triangle = retentions.retention(journal, question)
+    meant = [retentions.meaning([row[1:3] for row in own[who]], question) for who in sorted(own)]
+    counts = triangle.counts()
+    assert counts.shape == (len(triangle.cohorts), question.weeks)
+    for row, cohort in enumerate(triangle.cohorts):
+        assert triangle.size(cohort) == sum(m is not None and m[0] == cohort for m in meant)
+        for week in range(question.weeks):
+            who = triangle.members(cohort, week)
+            assert who.tolist() == [m is not None and m[0] == cohort and week in m[1] for m in meant]
+            assert counts[row, week] == who.sum()
+
+
+@given(FUNNELS | TRANSITIONS | RETENTIONS)
+@settings(max_examples=examples(200), deadline=None)
+def test_a_question_is_read_back_from_its_text(question: Question) -> None:
+    assert parse(str(question)) == question
+
+
+WORDS = [
+    "funnel", "ITEM_VIEW", ">", "PURCHASE", "on", "WEB", "of", "at", "least", "5", "without", "within", "3", "days",
+    "best", "attempt", "between", "2026-01-01", "and", "retention", "by", "for", "weeks", "transitions", "or", ",",
+    "\u0663", "\x00",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=14))
+@settings(max_examples=examples(300), deadline=None)
+def test_whatever_is_asked_is_a_question_or_says_what_is_wrong(words: list[str]) -> None:
+    try:
+        question = parse(" ".join(words))
+    except BadQuestion as error:
+        assert str(error)
+    else:
+        assert parse(str(question)) == question
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("paths of ITEM_VIEW", "begins with funnel, transitions or retention, not with 'paths'"),
+        ("funnel ITEM_VIEW within 3 days", "2 to 8 steps, this one has 1"),
+        ("funnel ITEM_VIEW > BUY within 3 days", "there is no kind 'BUY'; there are PAGE_VIEW"),
+        ("funnel ITEM_VIEW > PURCHASE on TV within 3 days", "there is no channel 'TV'"),
+        ("funnel ITEM_VIEW > PURCHASE within 3 fortnights", "in place of 'fortnights'"),
+        ("funnel ITEM_VIEW > PURCHASE within 30000 days", "longer than 24,855 days"),
+        ("funnel ITEM_VIEW > PURCHASE", "ends where it should go on with 'within'"),
+        ("funnel ITEM_VIEW without ERROR > PURCHASE within 3 days", "nothing before the first step"),
+        ("retention of SIGN_UP by PURCHASE for 99 weeks", "expected 1 to 64 weeks in place of '99'"),
+        ("transitions of PURCHASE within 1 day between 2026-02-30 and 2026-03-01", "in place of '2026-02-30'"),
+        ("transitions of PURCHASE within 1 day between 2026-03-01 and 2026-03-01", "not after 2026-03-01"),
+        ("transitions of PURCHASE within 1 day please", "should end before 'please'"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_question_is_said(text: str, fault: str) -> None:
+    with pytest.raises(BadQuestion, match=fault):
+        parse(text)
+
+
+def test_a_week_that_is_not_over_is_not_known() -> None:
+    rows = [(0, START, Kind.SIGN_UP, Channel.WEB, np.nan), (1, START + 21 * DAY, Kind.PURCHASE, Channel.WEB, 1.0)]
+    triangle = retentions.retention(log_of(rows), Retention((Kind.SIGN_UP,), (Kind.PURCHASE,), 4))
+    (cohort,) = triangle.cohorts
+    assert [triangle.known(cohort, week) for week in range(4)] == [True, True, False, False]

@@ -1,0 +1,52 @@
+"""waypost ask: questions about the whole history, and the customers behind a number."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from waypost.console import JsonOption, StoreOption, UsageProblem, data_output, print_json, print_line, print_table
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help='Such as "funnel ITEM_VIEW > CART_ADD > PURCHASE within 14 days".')],
+    who: Annotated[
+        str | None,
+        typer.Option(
+            "--who", help="Write the ids of the customers behind one number, one a line; see below the table."
+        ),
+    ] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer a question about the whole history: a funnel, transitions or retention.
+
+    See docs/howto/questions.md for the words of a question. Exit code 2 for a question that cannot be read.
+    """
+    from features.replay.snapshots import read_past
+    from insights.journal.answers import answer
+    from insights.journal.columns import journal_of
+    from insights.journal.question import BadQuestion, parse
+    from insights.numbers import shown
+    from waypost.places import existing_log
+
+    log = existing_log(store)
+    try:
+        asked = parse(question)
+        journal = journal_of(read_past(log))
+        answered = answer(journal, asked)
+        if who is not None:
+            codes = journal.customers[answered.members(who)].tolist()
+            with data_output() as lines:
+                lines.writelines(f"{log.customers.name(code)}\n" for code in codes)
+            return
+    except BadQuestion as error:
+        raise UsageProblem(str(error)) from None
+    finally:
+        log.close()
+    if as_json:
+        print_json(answered.to_fields())
+        return
+    print_table(str(asked), answered.columns, [[shown(cell) for cell in row] for row in answered.rows])
+    print_line(f"customers behind a number: --who and {answered.places}")
