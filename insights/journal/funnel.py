@@ -13,6 +13,8 @@ from features.events import Channel, Kind
 from insights.journal.columns import Journal
 from insights.journal.question import Funnel, Step
 
+Amounts = NDArray[np.float32]
+
 NEVER = -1
 """The start of an attempt that there is none of."""
 
@@ -46,38 +48,70 @@ class Reached:
 
 def funnel(journal: Journal, question: Funnel, *, threads: int | None = None) -> Reached:
     """How far each customer came."""
-    tables = (*_tables(question.steps), np.array([step.least or 0.0 for step in question.steps], np.float32))
+    kernel, tables = _best if question.best else _first, _tables(question.steps)
     reached = np.zeros(len(journal.customers), np.uint8)
     seconds = np.full((len(reached), len(question.steps)), np.nan, np.float32)
     start, end = question.period.seconds
     columns = (journal.starts, journal.at, journal.kind, journal.channel, journal.amount)
 
     def run(first: int, last: int) -> None:
-        _funnel(first, last, *columns, *tables, question.within, start, end, question.best, reached, seconds)
+        kernel(first, last, *columns, *tables, question.within, start, end, reached, seconds)
 
     journal.over_customers(run, threads)
     return Reached(question, reached, seconds)
 
 
-def _tables(steps: Sequence[Step]) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint16], int]:
-    """By step bits: what each kind may be, what each channel may be, what each kind ends; and those with an amount."""
+def _tables(steps: Sequence[Step]) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint16], Amounts]:
+    """The bits of the steps that each kind may be, that each channel may be and that each kind ends; least amounts.
+
+    A step that takes any amount, or none, has the least amount -inf.
+    """
     kinds, channels, ends = (np.zeros(256, np.uint16) for _ in range(3))
-    priced = 0
     for place, step in enumerate(steps):
         bit = np.uint16(1 << place)
         kinds[list(step.kinds)] |= bit
         ends[list(step.without)] |= bit
         channels[list(step.channels) or slice(None)] |= bit
-        priced |= int(bit) if step.least is not None else 0
-    return kinds, channels, ends, priced
+    least = np.array([-np.inf if step.least is None else step.least for step in steps], np.float32)
+    return kinds, channels, ends, least
 
 
 @njit(cache=True, nogil=True)
-def _funnel(  # type: ignore[no-untyped-def]
-    first, last, starts, at, kind, channel, amount, kinds, channels, ends, priced, least, within, start, end, best,
-    reached, seconds,
-):  # fmt: skip
-    """One pass over the events of customers first..last-1.
+def _first(  # type: ignore[no-untyped-def]
+    first, last, starts, at, kind, channel, amount, kinds, channels, ends, least, within, start, end, reached, seconds
+):
+    """Follow the first attempt of customers first..last-1; only the step that it waits for is looked at."""
+    either = kinds | ends
+    for c in range(first, last):
+        step, bit, began = 0, np.uint16(1), np.int64(0)
+        for i in range(starts[c], starts[c + 1]):
+            if not either[kind[i]] & bit:
+                continue
+            if kinds[kind[i]] & channels[channel[i]] & bit and _enough(amount[i], least[step]):
+                now = np.int64(at[i])
+                if step == 0:
+                    if now < start:
+                        continue
+                    if now >= end:
+                        break
+                    began = now
+                elif now - began > within:
+                    break
+                seconds[c, step] = now - began
+                step += 1
+                bit = np.uint16(1 << step)
+                if step == len(least):
+                    break
+            elif ends[kind[i]] & bit:
+                break
+        reached[c] = step
+
+
+@njit(cache=True, nogil=True)
+def _best(  # type: ignore[no-untyped-def]
+    first, last, starts, at, kind, channel, amount, kinds, channels, ends, least, within, start, end, reached, seconds
+):
+    """Follow all attempts of customers first..last-1 at once.
 
     An attempt that waits for a step is known by when it began: of several, the one that began last has the longest
     left, so it alone is kept. `since[k]` is that beginning for attempts that wait for step k, times[k] their steps.
@@ -92,44 +126,44 @@ def _funnel(  # type: ignore[no-untyped-def]
             matched, ended = kinds[kind[i]] & channels[channel[i]], ends[kind[i]]
             if not (matched | ended):
                 continue
-            if priced:
-                for step in range(number):
-                    if priced & 1 << step and not amount[i] >= least[step]:
-                        matched &= ~np.uint16(1 << step)
             now = np.int64(at[i])
-            further = _advance(since, times, now, matched, ended, within, best)
-            if matched & 1 and start <= now < end and (best or most == 0):
+            further = _advance(since, times, now, matched, ended, within, amount[i], least)
+            if matched & 1 and start <= now < end and _enough(amount[i], least[0]):
                 since[1] = times[1, 0] = now
                 further = max(further, 1)
             if further > most:
                 most = further
                 for step in range(most):
                     seconds[c, step] = times[most, step] - times[most, 0]
-            if most == number or (most > 0 and not best and since[most] == NEVER):
+            if most == number:
                 break
         reached[c] = most
 
 
 @njit(cache=True, nogil=True)
-def _advance(since, times, now, matched, ended, within, best):  # type: ignore[no-untyped-def]
+def _advance(since, times, now, matched, ended, within, amount, least):  # type: ignore[no-untyped-def]
     """Move the attempts on by one event; the furthest step that one of them reached with it, 0 for none."""
     further = 0
-    for step in range(len(since) - 2, 0, -1):  # from the last step back: an event is one step of an attempt
+    for step in range(len(least) - 1, 0, -1):  # from the last step back: an event is one step of an attempt
         if since[step] == NEVER:
             continue
         bit = np.uint16(1 << step)
         if now - since[step] > within:
             since[step] = NEVER
-        elif matched & bit:
+        elif matched & bit and _enough(amount, least[step]):
             since[step + 1] = since[step]
             times[step + 1, :step] = times[step, :step]
             times[step + 1, step] = now
             further = max(further, step + 1)
-            if not best:
-                since[step] = NEVER
         elif ended & bit:
             since[step] = NEVER
     return further
+
+
+@njit(cache=True, nogil=True)
+def _enough(amount, least):  # type: ignore[no-untyped-def]
+    """Whether an amount, NaN for none, is enough for a step."""
+    return least == -np.inf or amount >= least
 
 
 def meaning(rows: Sequence[tuple[int, Kind, Channel, float]], question: Funnel) -> int:
