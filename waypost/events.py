@@ -10,11 +10,15 @@ import typer
 from waypost.console import JsonOption, StoreOption, clock, print_json, print_line, print_table, progress_bar
 
 if TYPE_CHECKING:
-    from features.sources import ImportReport
+    from features.log.contract import EventLog
+    from features.sources import ImportReport, Source
 
 
 def import_events(
-    path: Annotated[Path, typer.Argument(help="File or folder to read; `-` for sources that bring their own data.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Files, folders or patterns to read; `-` for sources that bring their own data."),
+    ],
     source: Annotated[
         str, typer.Option(help="complete_journey, ga4, measurement, segment, rees46, taobao, waypost or mapping.")
     ],
@@ -22,38 +26,87 @@ def import_events(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Import a file: valid records go into the log, others are kept as dead letters with a reason."""
-    from features.log import open_log
-    from features.sources import NothingAccepted, import_file
-    from waypost.places import settings, store_shown, store_url
+    """Import files: valid records go into the log, others are kept as dead letters with a reason.
 
+    A file that cannot be read does not stop the others; the exit code is 1 then.
+    """
+    from features.log import open_log
+    from features.sources import FileUnreadable, NothingAccepted, files_of, find_source, total
+    from waypost.places import store_shown, store_url
+
+    chosen = find_source(source, mapping)
+    files = files_of(paths, chosen)
     log = open_log(store_url(store), create=True)
     try:
-        with progress_bar(f"importing {path}") as progress:
-            chosen = settings()
-            report = import_file(
-                log,
-                path,
-                source,
-                mapping,
-                received=clock(),
-                progress=progress,
-                privacy=chosen.privacy,
-                rates=chosen.rates,
-            )
-        if as_json:
-            print_json(
-                {**vars(report), "faults": {field or "(unreadable)": number for field, number in report.faults.items()}}
-            )
-        else:
-            _print(report, f"{path} into {store_shown(store)}")
+        reports, unreadable = _import(log, files, chosen)
     finally:
         log.close()
+    (report,) = reports.values() if len(files) == 1 else (total(reports),)
+    if as_json:
+        _print_json(report, reports, unreadable)
+    else:
+        _print_files(files, reports, unreadable)
+        _print(report, f"{_named(files)} into {store_shown(store)}")
+    if unreadable:
+        raise FileUnreadable(
+            f"{len(unreadable):,} of {len(files):,} files could not be read to their end; what could be read is "
+            f"imported. The first: {next(iter(unreadable.values()))}"
+        )
     if not report.accepted and not report.duplicates:
         raise NothingAccepted(
-            f"no event of {path} was accepted: {report.rejected:,} of {report.records:,} records were rejected and "
-            f"{report.skipped:,} left out; see `waypost deadletters list`, and correct the file or its mapping"
+            f"no event of {_named(files)} was accepted: {report.rejected:,} of {report.records:,} records were "
+            f"rejected and {report.skipped:,} left out; see `waypost deadletters list`, and correct the file or its "
+            "mapping"
         )
+
+
+def _import(log: EventLog, files: list[Path], source: Source) -> tuple[dict[Path, ImportReport], dict[Path, str]]:
+    """The report on each file, and why others could not be read. The error of a single file is raised."""
+    from features.sources import FileUnreadable, import_file
+    from waypost.places import settings
+
+    chosen, now = settings(), clock()
+    reports: dict[Path, ImportReport] = {}
+    unreadable: dict[Path, str] = {}
+    for number, file in enumerate(files, start=1):
+        which = f" ({number} of {len(files)})" if len(files) > 1 else ""
+        with progress_bar(f"importing {file}{which}") as progress:
+            try:
+                reports[file] = import_file(
+                    log, file, source, received=now, progress=progress, privacy=chosen.privacy, rates=chosen.rates
+                )
+            except FileUnreadable as error:
+                if len(files) == 1:
+                    raise
+                unreadable[file] = str(error)
+    return reports, unreadable
+
+
+def _named(files: list[Path]) -> str:
+    return str(files[0]) if len(files) == 1 else f"{len(files):,} files"
+
+
+def _print_json(report: ImportReport, reports: dict[Path, ImportReport], unreadable: dict[Path, str]) -> None:
+    faults = {field or "(unreadable)": number for field, number in report.faults.items()}
+    parts = [
+        {"path": str(path), "records": part.records, "accepted": part.accepted, "duplicates": part.duplicates,
+         "rejected": part.rejected}
+        for path, part in reports.items()
+    ]  # fmt: skip
+    left = [{"path": str(path), "reason": reason} for path, reason in unreadable.items()]
+    print_json({**vars(report), "faults": faults, "files": parts, "unreadable": left})
+
+
+def _print_files(files: list[Path], reports: dict[Path, ImportReport], unreadable: dict[Path, str]) -> None:
+    """Print a line for each of several files."""
+    if len(files) == 1:
+        return
+    rows: list[tuple[object, ...]] = [
+        (str(file), part.records, part.accepted, part.duplicates, part.rejected) for file, part in reports.items()
+    ]
+    print_table("files", ("file", "records", "accepted", "already there", "rejected"), rows)
+    if unreadable:
+        print_table("files that could not be read", ("file and reason",), [(line,) for line in unreadable.values()])
 
 
 def _print(report: ImportReport, title: str) -> None:

@@ -11,7 +11,7 @@ from features.sources.contract import (
 )
 from features.sources.formats import SOURCES
 from features.sources.formats.mapping import load_mapping
-from features.sources.importing import ImportReport, find_source, import_file
+from features.sources.importing import ImportReport, files_of, find_source, import_file, total
 
 __all__ = [
     "SOURCES",
@@ -23,7 +23,9 @@ __all__ = [
     "Source",
     "SourceError",
     "SourceUnknown",
+    "files_of",
     "find_source",
     "import_file",
     "load_mapping",
+    "total",
 ]

@@ -147,3 +147,5 @@ class Source:
     fault, and `NAME.broken.faults`, which gives the position and the field of each fault."""
     keeps: tuple[str, ...] = ()
     """Names of properties that a mapping keeps, beyond those that are always kept (`privacy.NAMES`)."""
+    whole_folder: bool = False
+    """Whether a folder is one input, as tables that are joined, and not one file after the other."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from features.events import Event
 from features.log.contract import IMPORT_BATCH, DeadLetter, EventLog
-from features.sources.contract import BadRecord, Record, Source, SourceUnknown, Unread
+from features.sources.contract import BadRecord, FileUnreadable, Record, Source, SourceUnknown, Unread
 from features.sources.fields import fields
 from features.sources.fields.currencies import Currencies, Rates
 from features.sources.fields.message_ids import Identities
@@ -64,6 +64,48 @@ class ImportReport:
     """The first few of these values: where each stood, and the reason."""
 
 
+def files_of(paths: Iterable[Path], source: Source) -> list[Path]:
+    """The files to import: those given, those of a folder and of its folders by name, and those of a pattern such as
+    `*.csv`; each once. Names that begin with `.` or `_`, which other programs write beside their output, are left out
+    of a folder. Raises FileUnreadable for a folder or a pattern without a file.
+    """
+    files: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir() and not source.whole_folder:
+            parts = sorted(part for part in path.rglob("*") if part.is_file() and not _is_hidden(part, path))
+        elif not path.exists() and set("*?[") & set(str(path)):
+            parts = sorted(part for part in Path(path.anchor).glob(_pattern(path)) if part.is_file())
+        else:
+            parts = [path]
+        if not parts:
+            raise FileUnreadable(f"{path} has no file; expected a folder or a pattern with files to import")
+        files.update(dict.fromkeys(parts))
+    return list(files)
+
+
+def _pattern(path: Path) -> str:
+    """A pattern without the root that it begins at."""
+    return str(path.relative_to(path.anchor) if path.anchor else path)
+
+
+def _is_hidden(file: Path, folder: Path) -> bool:
+    return any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
+
+
+def total(reports: Mapping[Path, ImportReport]) -> ImportReport:
+    """One report on several files, of one source; its examples name the file."""
+    whole = ImportReport(next((report.source for report in reports.values()), ""))
+    for path, report in reports.items():
+        for name in ("records", "accepted", "duplicates", "repeated", "skipped", "rejected", "dropped"):
+            setattr(whole, name, getattr(whole, name) + getattr(report, name))
+        whole.faults += report.faults
+        whole.unread += report.unread
+        whole.examples += [f"{path}: {line}" for line in report.examples]
+        whole.unread_examples += [f"{path}: {line}" for line in report.unread_examples]
+    del whole.examples[EXAMPLES:], whole.unread_examples[EXAMPLES:]
+    return whole
+
+
 def find_source(name: str, mapping: str | Path | None = None) -> Source:
     """The source of this name; with a mapping, the source that the TOML file describes.
 
@@ -102,12 +144,16 @@ def import_file(
     resolved = source if isinstance(source, Source) else find_source(source, mapping)
     reading = resolved.read(Path(path))
     importer = _Importer(log, resolved, received, privacy, rates)
-    for record in reading:
-        importer.take(record)
-        if importer.is_full():
-            importer.flush()
-            if progress:
-                progress(reading.done(), reading.total)
+    try:
+        for record in reading:
+            importer.take(record)
+            if importer.is_full():
+                importer.flush()
+                if progress:
+                    progress(reading.done(), reading.total)
+    except FileUnreadable:  # the file breaks off: what stands before is imported
+        importer.flush()
+        raise
     importer.flush()
     if progress:
         progress(reading.total, reading.total)

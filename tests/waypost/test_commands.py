@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -178,6 +180,62 @@ def test_mistakes_get_one_clear_line(waypost: Run, words: tuple[str, ...], code:
     assert result.exit_code == code
     assert told in " ".join(result.stderr.split())
     assert "Traceback" not in result.output
+
+
+def views(*customers: str) -> str:
+    """Lines of page views, one of each customer."""
+    view = {"kind": "PAGE_VIEW", "at": "2026-01-01T00:00:00Z"}
+    return "".join(json.dumps({"customer": who, "message_id": who, **view}) + "\n" for who in customers)
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    """A folder of three files of page views, one of them in a folder of its own, beside marks of other programs."""
+    folder = tmp_path / "exports"
+    (folder / "month=2").mkdir(parents=True)
+    (folder / "_SUCCESS").write_text("")
+    (folder / ".part.crc").write_bytes(b"\0\1")
+    (folder / "a.jsonl").write_text(views("a", "b"))
+    (folder / "b.jsonl.gz").write_bytes(gzip.compress(views("b", "c").encode()))
+    (folder / "month=2" / "part-0.jsonl").write_text(views("d") + '{"customer": "e"}\n')
+    return folder
+
+
+@pytest.mark.parametrize("how", ["the folder", "a pattern", "each by name, one twice"])
+def test_several_files_are_one_import(waypost: Run, tmp_path: Path, several: Path, how: str) -> None:
+    files = [several / "a.jsonl", several / "b.jsonl.gz", several / "month=2" / "part-0.jsonl"]
+    words = {
+        "the folder": [several],
+        "a pattern": [several / "**" / "*.jsonl*"],
+        "each by name, one twice": [*files, files[0]],
+    }
+    store = ("--source", "waypost", "--store", f"sqlite:///{tmp_path}/new.db")
+    report = json.loads(waypost("import", *words[how], *store, "--json").stdout)
+    assert [part["path"] for part in report["files"]] == [str(file) for file in files]
+    assert (report["records"], report["accepted"], report["duplicates"], report["rejected"]) == (6, 4, 1, 1)
+    assert report["examples"][0].startswith(f"{files[2]}: waypost:2 ") and report["unreadable"] == []
+    again = waypost("import", *words[how], *store)
+    assert again.exit_code == 0 and "3 files into" in again.stdout and "part-0.jsonl" in again.stdout
+
+
+def test_a_file_that_breaks_off_does_not_stop_the_others(waypost: Run, tmp_path: Path, several: Path) -> None:
+    lines = views(*(f"c{number * 7919 % 10007}" for number in range(3000))).encode()
+    (several / "b.jsonl.gz").write_bytes(gzip.compress(lines)[:-900])
+    store = f"sqlite:///{tmp_path}/new.db"
+    result = waypost("import", several, "--source", "waypost", "--store", store, "--json")
+    report = json.loads(result.stdout)
+    assert result.exit_code == 1 and "1 of 3 files could not be read" in " ".join(result.stderr.split())
+    assert [part["path"] for part in report["unreadable"]] == [str(several / "b.jsonl.gz")]
+    with closing(open_log(store, create=False)) as log:
+        assert 1_000 < log.count() < 3_003, "what stands before the break is imported"
+
+
+@pytest.mark.parametrize("path", ["empty", "no-*.csv"])
+def test_a_folder_or_a_pattern_without_a_file_is_an_error(waypost: Run, tmp_path: Path, path: str) -> None:
+    (tmp_path / "empty").mkdir()
+    result = waypost("import", tmp_path / path, "--source", "waypost", "--store", f"sqlite:///{tmp_path}/new.db")
+    assert result.exit_code == 1 and "has no file" in " ".join(result.stderr.split())
+    assert not (tmp_path / "new.db").exists()
 
 
 def test_what_others_wrote_is_never_read_as_markup(waypost: Run, tmp_path: Path) -> None:

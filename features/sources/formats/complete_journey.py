@@ -148,6 +148,7 @@ sends and 2,102 coupon redemptions of the year 2017. PATH is `completejourney` f
 - The loyalty card's discount (`retail_disc`) is in the properties of the `PURCHASE`.""",
     columns=COLUMNS,
     customer=("household_id",),
+    whole_folder=True,
     read=read,
     parse=parse,
     sample=SAMPLES / "complete_journey",

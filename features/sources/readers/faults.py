@@ -14,7 +14,7 @@ def unreadable(path: Path, error: Exception, where: str = "") -> NoReturn:
     if isinstance(error, FileNotFoundError):
         raise FileUnreadable(f"{path} does not exist") from None
     if isinstance(error, IsADirectoryError):
-        raise FileUnreadable(f"{path} is a folder; expected a file (import the files of a folder one by one)") from None
+        raise FileUnreadable(f"{path} is a folder; expected a file") from None
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     kept = "; what stands before is imported, and importing the mended file again adds only the rest" if where else ""
     raise FileUnreadable(f"{path} cannot be read{where}: {reason}{kept}") from error

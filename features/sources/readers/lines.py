@@ -1,4 +1,4 @@
-"""The lines of a text file, plain or gzip'd, as a stream: one line is in memory, whatever the file's size."""
+"""The lines of a text file, plain or packed, as a stream: one line is in memory, whatever the file's size."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from features.sources.contract import BadRecord
+from features.sources.contract import BadRecord, FileUnreadable
 from features.sources.readers.faults import unreadable
 
 LONGEST_LINE = 1 << 20
 """Bytes of the longest line that is read; of a longer one, the beginning is kept as a dead letter."""
 
-GZIP = b"\x1f\x8b"
-"""The first bytes of a gzip'd file."""
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+"""The first bytes of a file that is packed with gzip and with zstd."""
 
 
 class Lines:
@@ -41,9 +41,7 @@ class Lines:
     def __iter__(self) -> Iterator[bytes]:
         try:
             with self.path.open("rb") as self._file:
-                packed = self._file.peek(2).startswith(GZIP)
-                text = io.BufferedReader(_unpacked(self._file)) if packed else self._file
-                yield from self._lines(text)
+                yield from self._lines(unpacked(self._file, self.path))
         except (OSError, EOFError, zlib.error) as error:
             unreadable(self.path, error, f" after line {self.number}")
 
@@ -56,8 +54,22 @@ class Lines:
             yield line.rstrip(b"\r\n") if self.number > 1 else line.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf")
 
 
-def _unpacked(file: BinaryIO) -> io.RawIOBase:
-    return cast(io.RawIOBase, gzip.GzipFile(fileobj=file))
+def unpacked(file: BinaryIO, path: Path) -> BinaryIO:
+    """The bytes of a file, unpacked if it is packed. Raises FileUnreadable when that needs a missing package."""
+    beginning = file.read(4)
+    file.seek(0)
+    if beginning.startswith(GZIP):
+        return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=file)))
+    if beginning != ZSTD:
+        return file
+    try:
+        import pyarrow as pa  # an extra
+    except ImportError:
+        raise FileUnreadable(
+            f"{path} is packed with zstd, which needs the extra `training`; install it, or unpack the file first: "
+            f"zstd -d {path}"
+        ) from None
+    return io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd"))
 
 
 def _skip(text: BinaryIO, line: bytes) -> None:

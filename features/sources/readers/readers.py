@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from collections.abc import Collection
 from pathlib import Path
@@ -11,14 +10,13 @@ from features.sources.contract import FileUnreadable, Reading
 from features.sources.readers.csvfile import CsvReading
 from features.sources.readers.faults import unreadable
 from features.sources.readers.json_lines import JsonReading
-from features.sources.readers.lines import GZIP
+from features.sources.readers.lines import unpacked
 
 _PARQUET = b"PAR1"
 _ZIP = b"PK\x03\x04"
 _WORKBOOK = (b"[Content_Types].xml", b"xl/", b"_rels/.rels", b"application/vnd.oasis.opendocument.spreadsheet")
 _OTHERS = {
     _ZIP: "a zip archive; unpack it first: unzip {}",
-    b"\x28\xb5\x2f\xfd": "compressed with zstd; unpack it first: zstd -d {}",
     b"\xff\xfe": "UTF-16; convert it first: iconv -f UTF-16 -t UTF-8 {} > utf8.csv",
     b"\xfe\xff": "UTF-16; convert it first: iconv -f UTF-16 -t UTF-8 {} > utf8.csv",
 }
@@ -65,10 +63,7 @@ def read(
 def _beginning(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            beginning = file.read(512)
-        if beginning.startswith(GZIP):
-            with gzip.open(path) as file:
-                beginning = file.read(512)
+            beginning = unpacked(file, path).read(512)
     except (OSError, EOFError, zlib.error) as error:
         unreadable(path, error)
     return beginning

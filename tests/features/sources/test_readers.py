@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
+import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,6 +121,28 @@ def test_a_broken_json_line_says_what_is_wrong_and_the_rest_goes_in(tmp_path: Pa
 @pytest.mark.parametrize("content", [HEADER + b"ada,view,x\n", b'{"who":"ada","what":"view","note":"x"}\n'])
 def test_gzip_is_read_as_what_it_holds(tmp_path: Path, content: bytes) -> None:
     assert good(records(tmp_path, gzip.compress(content))) == [["ada", "view", "x"]]
+
+
+@pytest.mark.parametrize("content", [HEADER + b"ada,view,x\n", b'{"who":"ada","what":"view","note":"x"}\n'])
+def test_zstd_is_read_as_what_it_holds(tmp_path: Path, content: bytes) -> None:
+    frames = [pa.compress(part, codec="zstd", asbytes=True) for part in (content[:10], content[10:])]
+    assert good(records(tmp_path, b"".join(frames))) == [["ada", "view", "x"]]
+
+
+def test_a_zstd_that_breaks_off_says_so(tmp_path: Path) -> None:
+    lines = b"".join(b'{"a":"%s"}\n' % random.Random(number).randbytes(40).hex().encode() for number in range(20_000))
+    seen = 0
+    (tmp_path / "events.jsonl.zst").write_bytes(pa.compress(lines, codec="zstd", asbytes=True)[:-3_000])
+    with pytest.raises(FileUnreadable, match=r"events.jsonl.zst cannot be read after line \d+"):
+        for _ in read(tmp_path / "events.jsonl.zst"):
+            seen += 1
+    assert 1_000 < seen < 20_000
+
+
+def test_without_its_package_zstd_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(FileUnreadable, match=r"needs the extra `training`.*zstd -d"):
+        records(tmp_path, b"\x28\xb5\x2f\xfdrest")
 
 
 def test_a_gzip_that_breaks_off_gives_what_it_has_and_then_says_so(tmp_path: Path) -> None:
