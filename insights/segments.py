@@ -161,10 +161,9 @@ def markdown() -> str:
         "first 500 of them.",
         "",
         "The yield of *at-risk* is measured at the newest cutoff of the model's test, on rows it had not seen: the",
-        "share of the customers named who then bought nothing for 28 days, and their share of the money that left.",
-        "who then bought nothing. The 90 % intervals are bootstrapped over customers. `waypost segments list` prints",
-        "the yield.",
-        "prints the yield.",
+        "share of the customers named who then bought nothing for 28 days, and their share of the money that left:",
+        "the spending, before refunds, in the 28 days before the cutoff, of all active customers who then bought",
+        "nothing. The 90 % intervals are bootstrapped over customers. `waypost segments list` prints the yield.",
         "",
     ]
     for segment in SEGMENTS.values():

@@ -26,12 +26,12 @@ AnyEstimate = Estimate | StageEstimate
 """An estimate of a target of any form."""
 
 ANSWERS = [*(stage.name.lower() for stage in Stage), "stays"]
-"""The meaning of reason number of a `StageEstimate`, in their order."""
+"""The meaning of each number of a `StageEstimate`, in their order."""
 
 VALUE = {"probability": "probability", "amount": "amount", "stage": "stages"}
 """The name of the value in an answer, by the form of the target."""
 
-UNKNOWN = "Nothing is known of this customer: what is said is the rate of all."
+UNKNOWN = "Nothing is known about this customer: the answer is the rate of all customers."
 """Why the evidence is lower for a customer without events."""
 
 

@@ -1,4 +1,4 @@
-"""What one request wants written, and what became of it."""
+"""The events and dead letters that one request brings, and what became of them."""
 
 from __future__ import annotations
 

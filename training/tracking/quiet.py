@@ -1,4 +1,4 @@
-"""Settings that MLflow reads from the environment when it is imported, so that it prints no progress."""
+"""Settings that MLflow and GitPython read from the environment when they are imported: no progress bars, no advice."""
 
 from __future__ import annotations
 
