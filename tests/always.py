@@ -127,7 +127,7 @@ def judged_alone(gates: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def worse_than_itself(gates: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The gates by which the base rate, where it answers, is surely further from the truth than the base rate."""
+    """The gates by which the base rate, where it answers, is significantly further from the truth."""
     floor = [gate for gate in gates if gate["tier"] == FLOOR and "lower end" in gate["condition"] and gate["at_most"]]
     return [gate for gate in floor if gate["value"] > gate["threshold"]]
 

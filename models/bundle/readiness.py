@@ -108,7 +108,7 @@ def why_not_higher(card: TargetCard) -> str:
     if tried and card.tier in card.losses:
         best = min(tried, key=lambda tier: card.losses[tier])
         return (
-            f"{best} was tried, and did not surely predict unseen rows better: loss {card.losses[best]:.4f}, "
+            f"{best} was tried, and predicted unseen rows not significantly better: loss {card.losses[best]:.4f}, "
             f"{card.tier} {card.losses[card.tier]:.4f}."
         )
     for tier in above:

@@ -12,11 +12,11 @@ BANDS: dict[str, float] = {"lower half": 0.0, "upper half": 50.0, "top fifth": 8
 itself: a probability of 0.7 is in the lower half where most are higher."""
 
 EVIDENCE: dict[str, str] = {
-    "A": "tested on later outcomes: ranks and fits surely better than every baseline, and is calibrated",
-    "B": "tested on later outcomes: fits surely better than the base rate, and is calibrated",
-    "C": "tested on later outcomes: is calibrated, but does not surely fit better than the base rate",
+    "A": "tested on later outcomes: ranks and fits significantly better than every baseline, and is calibrated",
+    "B": "tested on later outcomes: fits significantly better than the base rate, and is calibrated",
+    "C": "tested on later outcomes: is calibrated, but fits not significantly better than the base rate",
     "D": "a rate of many customers, a model without a test on later outcomes, or one that was off in its test",
-    "E": "the prior, adjusted by few data",
+    "E": "the prior, adjusted by the little data there is",
 }
 """What the answer of a target rests on, as measured, the strongest first; the kind of model does not matter."""
 
@@ -67,9 +67,9 @@ def band_of(percentile: float) -> str:
 def evidence_of(*, tested: bool, ranks: bool, fits: bool, calibrated: bool, learnt: bool) -> str:
     """A letter of `EVIDENCE`, from what was measured.
 
-    `tested`: on later outcomes. `ranks`: surely better than every baseline. `fits`: surely better than the base rate.
-    `calibrated`: the rates observed agree with the probabilities. `learnt`: the model distinguishes customers; this
-    counts only without a test.
+    `tested`: on later outcomes. `ranks`: significantly better than every baseline. `fits`: significantly better than
+    the base rate. `calibrated`: the rates observed agree with the probabilities. `learnt`: the model distinguishes
+    customers; this counts only without a test.
     """
     if not tested:
         return "D" if learnt else "E"

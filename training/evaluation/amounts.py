@@ -51,7 +51,7 @@ class AmountTest:
 
     @property
     def adds_up(self) -> bool:
-        """Whether the sum of the predictions is not surely off by more than `OFF`."""
+        """Whether the sum of the predictions is not significantly off by more than `OFF`."""
         total = self.figures[OWN]["total"]
         return total.low <= 1.0 + OFF and total.high >= 1.0 - OFF
 

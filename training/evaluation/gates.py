@@ -43,8 +43,8 @@ DEVIANCE = "deviance"
 """The metric of an amount that is least for the true mean."""
 
 NEGLIGIBLE = 0.002
-"""The surely lost log loss that is tolerated, as much as log-odds off by 0.2 cost at a rate of one in ten. Two nearly
-equal models, such as the same model trained again, may differ surely but by next to nothing."""
+"""The significant loss in log loss that is tolerated, as much as log-odds off by 0.2 cost at a rate of one in ten. Two
+nearly equal models, such as the same model trained again, may differ significantly but by next to nothing."""
 
 SLOWER = 2.0
 """How many times the time of the champion's a score may take. Time is proportional to the number of trees."""
@@ -93,10 +93,10 @@ class Gate:
 
 
 def scorer_gates(target: str, tier: str, test: Evaluation) -> list[Gate]:
-    """To be earned: ranking and fitting surely better than the baselines, and a small calibration error.
+    """To be earned: ranking and fitting significantly better than the baselines, and a small calibration error.
 
-    Held back is a model that fits surely worse than the base rate of the latest period, or whose calibration error is
-    above both the allowed one and that of the base rate: a model is not replaced by a rate that is further off.
+    Held back is a model that fits significantly worse than the base rate of the latest period, or whose calibration
+    error is above both the allowed one and that of the base rate: no model is replaced by a rate that is further off.
     """
 
     def beats(baseline: str) -> Gate:
@@ -139,7 +139,7 @@ def calibration_threshold(test: Evaluation) -> float:
 
 
 def champion_gates(target: str, test: Evaluation, own: Tier, champion: Tier, stages: dict[str, float]) -> list[Gate]:
-    """Not surely worse than the champion's scorer on the same rows, overall and by stage, and at most twice as slow.
+    """Not significantly worse than the champion's scorer on the same rows, overall and by stage, at most twice as slow.
 
     `stages` are the lower ends of `worse_by_stage`. The time is only compared where the champion has trees: a score of
     a lower tier takes next to no time, so any trees would be slower.
@@ -168,8 +168,8 @@ def worse_by_stage(
 ) -> dict[str, float]:  # fmt: skip
     """The lower end of the interval of how much worse `given` is than `champion` in log loss, by stage.
 
-    Above zero it is surely worse. The intervals hold in all stages at once with probability `CERTAINTY` (Bonferroni);
-    the rows of a customer count as one observation.
+    Above zero it is significantly worse. The intervals hold in all stages at once with probability `CERTAINTY`
+    (Bonferroni); the rows of a customer count as one observation.
     """
     worse, far = row_losses(given, labels) - row_losses(champion, labels), norm.isf((1.0 - CERTAINTY) / len(Stage))
     lowest = {}
@@ -184,7 +184,7 @@ def worse_by_stage(
 
 
 def amount_gates(target: str, tier: str, over: Mapping[str, Mapping[str, Figure]]) -> list[Gate]:
-    """To be earned: smaller errors than every baseline. A surely worse fit than the latest mean is held back.
+    """To be earned: smaller errors than every baseline. A significantly worse fit than the latest mean is held back.
 
     `over` are the model's errors less those of the others, by model and metric. The fit is measured by the deviance,
     which is least for the true mean; the absolute error would be least for the median.
@@ -203,7 +203,7 @@ def amount_gates(target: str, tier: str, over: Mapping[str, Mapping[str, Figure]
 
 
 def amount_champion_gates(target: str, tier: str, over: Mapping[str, Mapping[str, Figure]]) -> list[Gate]:
-    """Not surely worse than the champion's amount on the same rows."""
+    """Not significantly worse than the champion's amount on the same rows."""
     return [
         Gate(target, tier, f"{kind} over the champion, lower end of the interval", more.low, 0.0, at_most=True)
         for kind, more in over.get(CHAMPION, {}).items()
@@ -212,7 +212,7 @@ def amount_champion_gates(target: str, tier: str, over: Mapping[str, Mapping[str
 
 
 def stage_gates(target: str, tier: str, worse: Figure) -> list[Gate]:
-    """To be earned: a surely better fit than the shares of the latest period. A surely worse fit is held back.
+    """To be earned: a significantly better fit than the latest shares. A significantly worse one is held back.
 
     `worse` is the log loss less that of the shares.
     """
@@ -223,7 +223,7 @@ def stage_gates(target: str, tier: str, worse: Figure) -> list[Gate]:
 
 
 def stage_champion_gates(target: str, tier: str, worse: Figure) -> list[Gate]:
-    """Not surely worse than the champion's model on the same rows."""
+    """Not significantly worse than the champion's model on the same rows."""
     condition = "log loss over the champion, lower end of the interval"
     return [Gate(target, tier, condition, worse.low, NEGLIGIBLE, at_most=True)]
 

@@ -7,7 +7,7 @@ from training.recommenders.evaluation import RankingEvaluation
 
 
 def recommender_gates(test: RankingEvaluation) -> list[Gate]:
-    """To be earned: a surely better ranking than popularity. A surely worse one is held back."""
+    """To be earned: a significantly better ranking than popularity. A significantly worse one is held back."""
     difference, subject, tier = test.over["popularity"]["ndcg_at_20"], "recommender", "neighbours"
     better, worse = (f"NDCG@20 {word} popularity, lower end of the interval" for word in ("over", "under"))
     return [

@@ -1,4 +1,4 @@
-"""The selection of the recommender: neighbours, or popularity where that ranks surely better, or nothing."""
+"""The selection of the recommender: neighbours, or popularity where that ranks significantly better, or nothing."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Selected:
 
 
 def select(question: Question, champion: Bundle | None, *, until: int = 0, yields: bool = False) -> Selected:
-    """The best tier that no gate holds back, or the champion's model of the same question where it is surely better.
+    """The best tier that no gate holds back, or the champion's of the same question where it is significantly better.
 
     A champion's model that was tested also goes on where a new one cannot be tested yet. A champion's model that is
     held back on today's rows does not go on; with `yields` it is only compared with the new one. It is not compared if
