@@ -1,4 +1,4 @@
-"""What is shown of an answer: a table, and the customers behind each of its numbers."""
+"""The answer to a question as a table, and the customers behind each of its numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from insights.journal.retention import MONDAY, WEEK, Triangle, retention
 from insights.numbers import wilson
 
 LEAST = 30
-"""Customers of whom a share is given; of fewer, their number says all."""
+"""The least number of customers for a share; with fewer, its interval would be too wide to be of use."""
 
 Members = NDArray[np.bool_]
 

@@ -3,8 +3,8 @@
     journal_of(read_past(log))  ->  Journal
 
 The log is in the order in which events were received; the journal of a customer is in the order of `at`, and in that of
-the log where two events have the same time. Ids that were merged are one customer. Who withdrew the consent to be
-profiled is not in it.
+the log where two events have the same time. Ids that were merged are one customer. Customers who
+withdrew the consent to be profiled are left out.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LATEST = 2**32 - 1
 BLOCKS_PER_THREAD = 8
 
 ALWAYS = 2**62
-"""A time after every merge."""
+"""A time later than every merge, in microseconds, so that all merges count."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ def journal_of(past: Past, *, threads: int | None = None) -> Journal:
 
 
 def _of_consent(known: Histories) -> Histories:
-    """The histories without the customers who withdrew their consent and gave none in a later second."""
+    """The histories without the customers who withdrew their consent and did not grant it again in a later second."""
     kinds = known.events["kind"]
     customer = np.repeat(known.customers, np.diff(known.starts))
     latest = []

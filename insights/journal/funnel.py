@@ -1,4 +1,4 @@
-"""The lens of a funnel: how far each customer came."""
+"""The lens of a funnel: the steps that each customer reached."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from insights.journal.question import Funnel, Step
 Amounts = NDArray[np.float32]
 
 NEVER = -1
-"""The start of an attempt that there is none of."""
+"""In the place of the start of an attempt, where no attempt waits for a step."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +113,8 @@ def _best(  # type: ignore[no-untyped-def]
 ):
     """Follow all attempts of customers first..last-1 at once.
 
-    An attempt that waits for a step is known by when it began: of several, the one that began last has the longest
-    left, so it alone is kept. `since[k]` is that beginning for attempts that wait for step k, times[k] their steps.
+    Of several attempts that wait for the same step, the one that began last has the most time left, so only that one is
+    kept. `since[k]` is that beginning for attempts that wait for step k, times[k] their steps.
     """
     number = len(least)
     since = np.empty(number + 1, np.int64)
@@ -142,7 +142,7 @@ def _best(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _advance(since, times, now, matched, ended, within, amount, least):  # type: ignore[no-untyped-def]
-    """Move the attempts on by one event; the furthest step that one of them reached with it, 0 for none."""
+    """Move the attempts on by one event. Returns the furthest step that one of them reached with it, 0 for none."""
     further = 0
     for step in range(len(least) - 1, 0, -1):  # from the last step back: an event is one step of an attempt
         if since[step] == NEVER:

@@ -5,7 +5,7 @@
     transitions of ITEM_VIEW or CART_ADD or PURCHASE within 30 minutes
     retention of SIGN_UP by PURCHASE for 12 weeks
 
-The text of a question is its address: the same question always has the same text, whatever the order in which its
+The text identifies the question: the same question always has the same text, whatever the order in which its
 kinds were named.
 """
 
@@ -36,7 +36,7 @@ class BadQuestion(ValueError):
 
 @dataclass(frozen=True)
 class Period:
-    """Days, UTC, from `start` up to but without `end`; the whole journal where both are None."""
+    """Days, UTC, from `start` to the day before `end`; the whole journal where both are None."""
 
     start: date | None = None
     end: date | None = None
@@ -54,7 +54,7 @@ class Period:
 
 @dataclass(frozen=True)
 class Step:
-    """An act of a funnel: an event of one of `kinds`, on one of `channels` (on any, where there is none).
+    """An act of a funnel: an event of one of `kinds`, on one of `channels` (on any channel where none is named).
 
     Its amount is at least `least`, where that is given. An event of `without` between the step before and this one ends
     the attempt.
@@ -113,10 +113,10 @@ class Transitions:
 
 @dataclass(frozen=True)
 class Retention:
-    """How many of those who first did one of `entry` in a week do one of `activity` in each of the `weeks` from it on.
+    """How many of a week's new customers have an event of one of `activity` in each of `weeks` weeks.
 
-    Week 0 is the first seven days of the customer from its entry, the entry itself left out. Customers whose entry is
-    in the period count; cohorts are weeks from Monday, UTC.
+    A customer is new with its first event of one of `entry` in the log, its entry, which must be in the period. The
+    weeks count from the entry, which is not itself activity in week 0. Cohorts are weeks from Monday, UTC.
     """
 
     entry: tuple[Kind, ...]
@@ -186,7 +186,7 @@ def _step(words: _Words) -> Step:
 
 
 class _Words:
-    """The words of a text, one after the other; commas are only there to be read by people."""
+    """The words of a text, one after the other; commas are for people and are ignored."""
 
     def __init__(self, text: str) -> None:
         self._words: list[str] = re.findall(r">|[^\s,>]+", text)
@@ -275,7 +275,7 @@ def _either(members: Iterable[IntEnum]) -> str:
 
 
 def _duration(seconds: int) -> str:
-    """In the largest unit of which it is a whole number."""
+    """The duration in the largest unit of which it is a whole number."""
     unit, size = next((unit, size) for unit, size in UNITS.items() if seconds % size == 0)
     return f"{seconds // size} {unit}{'s' if seconds != size else ''}"
 

@@ -1,4 +1,4 @@
-"""The lens of retention: who of each week's new customers is active in each week after."""
+"""The lens of retention: which of each week's new customers are active in each later week."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ NO_COHORT = -1
 class Triangle:
     """The cohort of each customer and the weeks in which it was active.
 
-    `cohort` int32 counts weeks from Monday 5 January 1970 and is `NO_COHORT` for who has no entry in the period; bit k
-    of `active` is week k after the entry. `end` is the last second of the journal: a week that was not over by then
-    for every customer of the cohort is not known.
+    `cohort` int32 counts weeks from Monday 5 January 1970 and is `NO_COHORT` for customers without an entry in the
+    period; bit k of `active` is week k after the entry. `end` is the last second of the journal: a week that was not
+    over by then for every customer of the cohort is not known.
     """
 
     question: Retention

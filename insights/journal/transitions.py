@@ -21,10 +21,10 @@ OTHER = 255
 
 @dataclass(frozen=True, eq=False)
 class Arrows:
-    """Between the kinds of the question, row to column, int64[kinds, kinds].
+    """The transitions from the kind of a row to that of a column, each int64[kinds, kinds].
 
-    `transitions` are how often, `customers` by how many distinct customers, and `dwell` the seconds between both events
-    in all.
+    `transitions` are their numbers, `customers` the numbers of distinct customers with one, and `dwell` the sums of the
+    seconds between both events.
     """
 
     question: Transitions
