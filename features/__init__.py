@@ -1,3 +1,3 @@
-"""The ground floor: events, the log, and the fold that turns one into the features of a customer."""
+"""The lowest layer: events, the log, and the fold that turns events into the features of a customer."""
 
 from features import telemetry as telemetry

@@ -186,7 +186,7 @@ class Kind(IntEnum):
     ERROR = 70
     OUT_OF_STOCK = 71
     PAYMENT_FAIL = 72
-    # what we did, and what came of it
+    # decisions of Waypost, and their rewards
     EXPERIMENT_VIEW = 80
     DECISION = 81
     REWARD = 82
@@ -283,7 +283,7 @@ SCALES = {
 
 
 def stage_of(kind: Kind) -> Stage | None:
-    """The stage a kind of event speaks of; None for kinds that belong to every stage."""
+    """The stage that a kind of event belongs to; None for kinds that belong to every stage."""
     if kind < 10:
         return Stage.AWARENESS
     if kind < 20:

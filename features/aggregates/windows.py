@@ -150,7 +150,7 @@ class DaysWithin(_Window):
         return sum_of_hops(head, buckets, now // span)
 
     def meaning(self, history: Sequence[Row], now: int) -> float:
-        """How many days of the last eight hops were new when they were learnt of, at most 255 in a hop."""
+        """The days of the last eight hops that were new when their event was received, at most 255 in a hop."""
         counts: dict[int, int] = {}
         latest = 0
         hop = self.span // HOPS

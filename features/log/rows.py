@@ -57,7 +57,7 @@ def clamped(events: Sequence[Event], newest: int, *, history: bool) -> Times:
     for event in events:
         newest = event.received if history or event.received > newest else newest
         received.append(newest)
-    return Times([min(event.at, learnt) for event, learnt in zip(events, received, strict=True)], received)
+    return Times([min(event.at, latest) for event, latest in zip(events, received, strict=True)], received)
 
 
 def without_repeats(

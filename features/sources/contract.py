@@ -112,7 +112,7 @@ class Parse(Protocol):
 
         With `history` (an import of the past) events are `received` when they happened. Without `identity`, a record
         that has no id gets one from its content and `received`. A value that cannot be read, and that the event can do
-        without, is left out and added to `unread`; records of tables are refused instead, because a file can be mended.
+        without, is left out and added to `unread`; records of tables are refused instead: their file can be corrected.
         """
         ...
 

@@ -150,7 +150,7 @@ def test_a_damaged_champion_is_put_back_and_the_reason_is_kept(waypost: Run, mad
     ("action", "champion", "trained"),
     [
         (Action("nothing", "", "Nothing is beyond its limits."), 1, []),
-        (Action("roll back", "quality", "conversion_7d lost to the champion before."), 0, []),
+        (Action("roll back", "quality", "conversion_7d lost to the previous champion."), 0, []),
         (Action("retrain", "drift", "basket_90d drifted."), 1, [Cause("retrain", "drift: basket_90d drifted.")]),
     ],
 )

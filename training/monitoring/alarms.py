@@ -73,12 +73,12 @@ def _calibration_alarms(result: Realised) -> Iterator[Alarm]:
     seen = f"{result.rows:,} rows of {result.customers:,} customers"
     slope, shift = result.slope, result.shift
     low, high = SLOPES
-    if _surely_below(slope, low) or _surely_above(slope, high):
+    if _significantly_below(slope, low) or _significantly_above(slope, high):
         threshold = low if slope.value < low else high
         what = "reversed" if slope.value < 0 else "too extreme" if slope.value < low else "too moderate"
         meaning = f"The probabilities of {result.target} are {what}: the slope of calibration is {slope} over {seen}."
         yield Alarm("calibration", f"{result.target} slope", slope.value, threshold, 0, meaning, _RETRAIN)
-    if _surely_above(shift, SHIFT) or _surely_below(shift, -SHIFT):
+    if _significantly_above(shift, SHIFT) or _significantly_below(shift, -SHIFT):
         meaning = (
             f"The probabilities of {result.target} are too {'low' if shift.value > 0 else 'high'}: the share of yes is "
             f"{result.rate:.1%}; the log-odds are off by {shift} over {seen}."
@@ -91,7 +91,7 @@ def _quality_alarms(result: Realised) -> Iterator[Alarm]:
     limit, ratio = 1.0, result.loss_ratio
     if result.expected_ratio < 1.0:
         limit = 1.0 - KEPT * (1.0 - result.expected_ratio)
-    if _surely_above(ratio, limit):
+    if _significantly_above(ratio, limit):
         worse = "worse than the base rate alone" if ratio.value > 1.0 else "hardly better than the base rate alone"
         meaning = (
             f"The model of {result.target} is {worse}: its log loss is {ratio} times that of the base rate over "
@@ -103,12 +103,12 @@ def _quality_alarms(result: Realised) -> Iterator[Alarm]:
 def over_previous_alarms(over: Mapping[str, Figure]) -> Iterator[Alarm]:
     """An alarm for each target that the previous champion would have answered better, beyond chance."""
     for target, figure in over.items():
-        if _surely_above(figure, 0.0, EQUALS):
+        if _significantly_above(figure, 0.0, EQUALS):
             meaning = (
                 f"The previous champion answers {target} better: on the same ripened rows the log loss is now {figure} "
                 "higher."
             )
-            yield Alarm("quality", f"{target} beside the champion before", figure.value, 0.0, 0, meaning, _RETRAIN)
+            yield Alarm("quality", f"{target} beside the previous champion", figure.value, 0.0, 0, meaning, _RETRAIN)
 
 
 def volume_alarms(volumes: Iterable[Volume]) -> Iterator[Alarm]:
@@ -137,9 +137,9 @@ def with_since(alarms: Iterable[Alarm], now: int, since: Mapping[tuple[str, str]
     return tuple(replace(alarm, since=min(now, since.get((alarm.kind, alarm.subject), now))) for alarm in alarms)
 
 
-def _surely_above(figure: Figure, limit: float, deviations: float = DEVIATIONS) -> bool:
+def _significantly_above(figure: Figure, limit: float, deviations: float = DEVIATIONS) -> bool:
     return figure.value - deviations * standard_error(figure) > limit
 
 
-def _surely_below(figure: Figure, limit: float) -> bool:
+def _significantly_below(figure: Figure, limit: float) -> bool:
     return figure.value + DEVIATIONS * standard_error(figure) < limit

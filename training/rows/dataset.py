@@ -94,13 +94,13 @@ def sample(past: Past, mean_rows: float, seed: int, most: int | None = None) -> 
     The sample is drawn by the seed; ids that were ever merged are drawn together.
     """
     number, apart = int((most or MOST_ROWS) / max(mean_rows, 1.0)), past.apart
-    codes, circle = connected_components(past.merges)
-    alone, everyone = len(apart.customers), len(apart.customers) + int(circle.max(initial=-1)) + 1
+    codes, component = connected_components(past.merges)
+    alone, everyone = len(apart.customers), len(apart.customers) + int(component.max(initial=-1)) + 1
     if everyone <= number:
         return past
     drawn = np.sort(np.random.default_rng(seed).choice(everyone, number, replace=False))
     kept = np.isin(apart.events["customer"], apart.customers[drawn[drawn < alone]])
-    chosen = codes[np.isin(circle, drawn[drawn >= alone] - alone)]
+    chosen = codes[np.isin(component, drawn[drawn >= alone] - alone)]
     joined = past.joined[np.isin(past.joined["customer"], chosen)]
     return Past(histories([apart.events[kept]]), joined, past.merges)
 

@@ -1,4 +1,4 @@
-"""Dead letters: records that could not become events, kept until they are mended."""
+"""Dead letters: records that could not become events, kept until they can be read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that could not become events, kept as it came so that it can be mended and replayed."""
+    """A record that could not become events, kept as it came so that it can be corrected and replayed."""
 
     source: str
     """Name of the source that read it, such as `ga4`."""

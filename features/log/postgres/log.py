@@ -76,7 +76,7 @@ class PostgresLog:
         """All or nothing: what happens inside, here and through the session, is committed at the end or not at all.
 
         Holds the log's only write lock, so keep it short. Transactions nest: an inner one that fails is undone by
-        itself. Raises LogBusy when the lock is not to be had, and LogFull and the like when the commit fails.
+        itself. Raises LogBusy when another writer keeps the lock, and LogFull and the like when the commit fails.
         """
         before, erased = self._head, len(self._erased)
         head = self.session.begin()
@@ -223,7 +223,7 @@ class PostgresLog:
         return (self._head if self.session.depth else self.session.head()).offset
 
     def about_people(self) -> int:
-        """The newest offset ever given to an event about who somebody is; 0 when there was none."""
+        """The newest offset ever given to an event about identity or consent; 0 when there was none."""
         return (self._head if self.session.depth else self.session.head()).people
 
     def erase(self, customer: str, now: int) -> Erased:

@@ -91,7 +91,7 @@ SCHEMAS = (
 
 PostgreSQL keeps no statistics of texts that may name a customer: its samples of them would outlive an erasure.
 `remnants` names the tables whose files still hold what was erased; `log.erased` is the newest moment of an erasure,
-`log.people` the newest offset of an event about who somebody is.
+`log.people` the newest offset of an event about identity or consent.
 """
 
 VERSION = len(SCHEMAS)

@@ -67,7 +67,7 @@ class Head(NamedTuple):
     erased: int
     """When the newest erasure was."""
     people: int
-    """The newest offset of an event about who somebody is; 0 when there was none."""
+    """The newest offset of an event about identity or consent; 0 when there was none."""
 
 
 NOTHING_YET = Head(0, 0, 0, 0, 0)

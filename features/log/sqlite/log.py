@@ -67,7 +67,7 @@ class SqliteLog:
         """All or nothing: what happens inside, here and through `connection`, is committed at the end or not at all.
 
         Holds the log's only write lock, so keep it short. Transactions nest: an inner one that fails is undone by
-        itself. Raises LogBusy when the lock is not to be had, and LogFull and the like when the commit fails.
+        itself. Raises LogBusy when another writer keeps the lock, and LogFull and the like when the commit fails.
         """
         level, erased = f"level_{self._depth}", len(self._erased)
         with explained(self.path):

@@ -127,7 +127,7 @@ def _check_columns(columns: Mapping[str, Any], text: Mapping[str, Any]) -> None:
         raise LookupError("the kind is neither in [columns] nor in [constants]")
     for patterned in text.get("patterns", {}):
         if patterned not in columns:
-            raise LookupError(f"[patterns] speaks of {patterned!r}, which [columns] does not fill")
+            raise LookupError(f"[patterns] names {patterned!r}, which [columns] does not fill")
     if strange := [value for value in columns.values() if not isinstance(value, str)]:
         raise TypeError(f"[columns] takes names of columns, got {shown(strange[0])}")
     if len(text["name"]) > LONGEST_NAME:

@@ -16,7 +16,11 @@ def unreadable(path: Path, error: Exception, where: str = "") -> NoReturn:
     if isinstance(error, IsADirectoryError):
         raise FileUnreadable(f"{path} is a folder; expected a file") from None
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    kept = "; what stands before is imported, and importing the mended file again adds only the rest" if where else ""
+    kept = (
+        "; the records before it are imported, and importing the repaired file again adds only the rest"
+        if where
+        else ""
+    )
     raise FileUnreadable(f"{path} cannot be read{where}: {reason}{kept}") from error
 
 

@@ -29,7 +29,7 @@ class CustomerState(NamedTuple):
     known: bool
     """Whether the log has any event of this customer; when not, the state is the empty one."""
     received: int
-    """When the newest folded event was learnt, microseconds UTC; 0 when there is none. No answer is older than that."""
+    """When the newest folded event was received, microseconds UTC; 0 when there is none. No answer is older."""
     states: NDArray[np.void]
     """One record of the fold's state. Must not be changed."""
 

@@ -112,7 +112,7 @@ class PostgresStateStore(FoldedStates[PostgresLog]):
 
     def customers_with(self, kind: Kind, after: int) -> list[str]:
         """The customers with an event of `kind` whose offset is above `after`, each once: for rare kinds."""
-        # Named as in the index of events about who somebody is.
+        # Named as in the index of events about identity or consent.
         known = "kind BETWEEN 90 AND 93 AND" if 90 <= kind <= 93 else ""
         return [row[0] for row in self._session.run(CUSTOMERS_WITH.format(known=known, kind=int(kind)), (after,))]
 

@@ -160,7 +160,7 @@ def test_numbers_of_survey_answers(tmp_path: Path) -> None:
         (START.replace("shop", "s" * 41), "at most 40 characters, got 41"),
         (START + "item = 3", "[columns] takes names of columns, got 3"),
         ("patterns = { customer = '(' }" + START, "missing ), unterminated subpattern"),
-        ("patterns = { item = 'x' }" + START, "[patterns] speaks of 'item', which [columns] does not fill"),
+        ("patterns = { item = 'x' }" + START, "[patterns] names 'item', which [columns] does not fill"),
     ],
 )
 def test_a_mapping_that_cannot_be_is_refused_with_what_is_wrong(tmp_path: Path, toml: str, said: str) -> None:

@@ -151,7 +151,7 @@ def test_a_gzip_that_breaks_off_gives_what_it_has_and_then_says_so(tmp_path: Pat
     path.write_bytes(gzip.compress(whole)[:-3_000])
     seen = 0
     with pytest.raises(
-        FileUnreadable, match=r"events.jsonl.gz cannot be read after line \d+.*importing the mended file"
+        FileUnreadable, match=r"events.jsonl.gz cannot be read after line \d+.*importing the repaired file"
     ):
         for _ in read(path):
             seen += 1

@@ -109,7 +109,7 @@ def test_a_champion_that_is_off_is_rolled_back_where_the_one_before_is_not(shift
 
 
 def test_answers_turned_round_in_the_shop_itself_are_no_reason_to_go_back() -> None:
-    """Where the champion before would be as wrong, the shop has changed, and only a training helps."""
+    """Where the previous champion would be as wrong, the shop has changed, and only a training helps."""
     shop, now = trained_shop(), TRAINED + 60 * DAY
     turned = off(shop.watched, "conversion_7d", turned=True)
     report = replace(shop, watched=turned).report(now, previous=turned)
