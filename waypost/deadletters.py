@@ -29,7 +29,7 @@ app = typer.Typer(
     cls=Failing,
 )
 
-SourceOption = Annotated[str | None, typer.Option(help="Only letters of this source, such as api or segment.")]
+SourceOption = Annotated[str | None, typer.Option(help="Only dead letters of this source, such as api or segment.")]
 
 
 @app.command("list")
@@ -96,9 +96,9 @@ def replay(
         print_json(vars(report))
         return
     rows = [
-        ("letters read", report.letters),
-        ("letters settled", report.settled),
-        ("letters that remain", report.remaining),
+        ("dead letters read", report.letters),
+        ("dead letters settled", report.settled),
+        ("dead letters that remain", report.remaining),
         ("events accepted", report.accepted),
         ("events already in the log", report.duplicates),
         ("events withheld (consent withdrawn)", report.withheld),

@@ -24,7 +24,7 @@ MOST_EVENTS = 25
 
 COLUMNS = (
     Column("client_id", "the browser (or `app_instance_id`, the app): the customer unless there is a `user_id`"),
-    Column("user_id", "the customer, where the shop sets it; joined with the `client_id`"),
+    Column("user_id", "the customer, where the shop sets it; merged with the `client_id`"),
     Column("timestamp_micros", "when, microseconds since 1970; in a live request it may be left out and means now"),
     Column("hit_id", "the page and the number of a hit, which `/g/collect` sets; a hit sent again then adds nothing"),
     Column("consent", "`ad_personalization` that is `DENIED` withdraws the consent to be profiled"),
@@ -128,7 +128,7 @@ def _when(values: Mapping[str, Any], received: int, history: bool) -> int:
 def _identified(
     values: Mapping[str, Any], client: str | None, user: str | None, at: int, received: int, history: bool
 ) -> list[Event]:
-    """The event that joins the two ids, new only once as its message id is made of both; a withdrawal of consent."""
+    """The event that merges the two ids, new only once as its message id is made of both; a withdrawal of consent."""
     events = []
     customer = user or client
     if client and user and client != user:

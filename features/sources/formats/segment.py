@@ -51,7 +51,7 @@ COLUMNS = (
         " consent",
     ),
     Column("groupId", "the group of a group message, kept as `group_id`"),
-    Column("previousId", "the id that an alias message joins to the customer, kept as `previous_id`"),
+    Column("previousId", "the id that an alias message merges with the customer, kept as `previous_id`"),
     Column("traits, name", "kept in the properties; of the traits, `profiling_consent` and `consent` are understood"),
     Column("batch", "a line may also be a whole batch: its messages, with `sentAt` and `context` of the batch"),
 )
@@ -313,7 +313,7 @@ def _kept(
         kept["group_id"] = group
     if campaign := context.get("campaign"):
         kept["campaign"] = campaign
-    if kind is IDENTIFY:  # only this kind joins ids, so other events need no second id
+    if kind is IDENTIFY:  # only this kind merges ids, so other events need no second id
         kept |= _others(values, customer)
     return kept
 
@@ -330,7 +330,7 @@ SOURCE = Source(
 libraries (and RudderStack's) send them. An order is one `PURCHASE` with `revenue`, never `total`, and one
 `PURCHASED_ITEM` a product. Ids that name nobody (`null`, `anonymous`, zeros) are not customers.
 
-An `identify` with both ids, and an `alias`, join them. Consent to be profiled is withdrawn or granted
+An `identify` with both ids, and an `alias`, merge them. Consent to be profiled is withdrawn or granted
 
 - by the track events `Consent Withdrawn`, `Consent Denied`, `Consent Revoked`, `Consent Granted` and `Consent Given`,
 - by `Segment Consent Preference Updated`, by the trait `profiling_consent` or `consent` of an `identify`, and by an
