@@ -151,7 +151,7 @@ def import_file(
                 importer.flush()
                 if progress:
                     progress(reading.done(), reading.total)
-    except FileUnreadable:  # the file breaks off: what stands before is imported
+    except FileUnreadable:  # the file breaks off: the records before are imported
         importer.flush()
         raise
     importer.flush()

@@ -15,7 +15,7 @@ EVIDENCE: dict[str, str] = {
     "A": "tested on later outcomes: ranks and fits significantly better than every baseline, and is calibrated",
     "B": "tested on later outcomes: fits significantly better than the base rate, and is calibrated",
     "C": "tested on later outcomes: is calibrated, but fits not significantly better than the base rate",
-    "D": "a rate of many customers, a model without a test on later outcomes, or one that was off in its test",
+    "D": "a rate of many customers, a model without a test on later outcomes, or one not calibrated in its test",
     "E": "the prior, adjusted by the little data there is",
 }
 """What the answer of a target rests on, as measured, the strongest first; the kind of model does not matter."""

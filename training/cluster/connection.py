@@ -55,7 +55,7 @@ def check(client: Client, exported: ExportedLog, address: str, seconds: float = 
         if answer.fingerprint != expected.fingerprint:
             raise ClusterError(
                 f"the worker {worker} computes features with the fingerprint {answer.fingerprint}, expected "
-                f"{expected.fingerprint}; install there the release that runs here, and start the worker anew"
+                f"{expected.fingerprint}; install there the release that runs here, and restart the worker"
             )
         if answer != expected:
             raise ClusterError(

@@ -23,7 +23,7 @@ LEAST_WEEKS = 4
 """The least number of earlier weeks for a comparison."""
 
 TIMES = 2.0
-"""The factor to the lowest and from the highest earlier week within which a week is normal."""
+"""A week is normal between the lowest earlier week divided by this factor and the highest one multiplied by it."""
 
 DEVIATIONS = 4.0
 """The number of standard deviations of a Poisson variable that counts as chance."""

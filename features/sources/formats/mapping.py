@@ -141,7 +141,7 @@ def _check_text(text: Mapping[str, Any]) -> None:
     """How the file is written: its encoding, and its decimal mark."""
     encoding = text.get("encoding", "utf-8")
     if ',;"\n'.encode(encoding) != b',;"\n':
-        raise ValueError(f"encoding {encoding!r} is not one byte a mark; convert the file to UTF-8")
+        raise ValueError(f"encoding {encoding!r} writes commas and line ends not as ASCII; convert the file to UTF-8")
     if (mark := text.get("units", {}).get("decimal", ".")) not in (".", ","):
         raise ValueError(f'decimal must be "." or ",", got {shown(mark)}')
 
