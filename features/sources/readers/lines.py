@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
-from features.sources.contract import BadRecord, FileUnreadable
+from features.sources.contract import BadRecord
 from features.sources.readers.faults import unreadable
+from features.sources.readers.packed import unpacked
 
 LONGEST_LINE = 1 << 20
 """Bytes of the longest line that is read; of a longer one, the beginning is kept as a dead letter."""
-
-GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-"""The first bytes of a file that is packed with gzip and with zstd."""
 
 
 class Lines:
@@ -52,24 +48,6 @@ class Lines:
             if len(line) == LONGEST_LINE:
                 _skip(text, line)
             yield line.rstrip(b"\r\n") if self.number > 1 else line.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf")
-
-
-def unpacked(file: BinaryIO, path: Path) -> BinaryIO:
-    """The bytes of a file, unpacked if it is packed. Raises FileUnreadable when that needs a missing package."""
-    beginning = file.read(4)
-    file.seek(0)
-    if beginning.startswith(GZIP):
-        return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=file)))
-    if beginning != ZSTD:
-        return file
-    try:
-        import pyarrow as pa  # an extra
-    except ImportError:
-        raise FileUnreadable(
-            f"{path} is packed with zstd, which needs the extra `training`; install it, or unpack the file first: "
-            f"zstd -d {path}"
-        ) from None
-    return io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd"))
 
 
 def _skip(text: BinaryIO, line: bytes) -> None:

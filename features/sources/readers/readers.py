@@ -10,7 +10,7 @@ from features.sources.contract import FileUnreadable, Reading
 from features.sources.readers.csvfile import CsvReading
 from features.sources.readers.faults import unreadable
 from features.sources.readers.json_lines import JsonReading
-from features.sources.readers.lines import unpacked
+from features.sources.readers.packed import unpacked
 
 _PARQUET = b"PAR1"
 _ZIP = b"PK\x03\x04"
