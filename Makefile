@@ -31,10 +31,10 @@ serve: $(call at_least,server) ## serve the champion in data/champion (PORT=3000
 	$(BIN)/waypost serve --port $(PORT)
 
 test: $(call at_least,dev) ## run the whole suite (ARGS="tests/house -x" narrows it)
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 quick: $(call at_least,dev) ## run the tests that start no process, training or fuzzing, laws with fewer examples
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" --hypothesis-profile quick $(ARGS)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" --hypothesis-profile quick $(ARGS)
 
 lint: $(call at_least,dev) ## check style, types and the floors of the house
 	$(BIN)/ruff check .
