@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -69,12 +70,12 @@ def _of_funnel(journal: Journal, question: Funnel) -> Answer:
     columns = ("step", "act", "customers", "left_before", "share", "share_low", "share_high", "median_seconds")
 
     def members(place: str) -> Members:
-        number, _, rest = place.partition(":")
-        if not number.isdecimal() or not 1 <= int(number) <= len(question.steps) or rest not in ("", "left"):
-            raise BadQuestion(f"there is no step {place!r}; expected 1 to {len(question.steps)}, such as 2 or 2:left")
-        return reached.members(int(number), left=rest == "left")
+        number, last = re.fullmatch(r"([1-9])(:left)?", place), len(question.steps)
+        if number is None or int(number[1]) > last - bool(number[2]):
+            raise BadQuestion(f"there is no step {place!r}; expected 1 to {last}, or 1:left to {last - 1}:left")
+        return reached.members(int(number[1]), left=bool(number[2]))
 
-    return Answer(question, columns, rows, "a step (2), or those who went no further (2:left)", members)
+    return Answer(question, columns, rows, "a step (2), or those who went no further (1:left)", members)
 
 
 def _of_transitions(journal: Journal, question: Transitions) -> Answer:
@@ -107,7 +108,7 @@ def _of_retention(journal: Journal, question: Retention) -> Answer:
     def members(place: str) -> Members:
         day, _, week = place.partition(":")
         cohorts = {str(day_of(cohort)): cohort for cohort in triangle.cohorts}
-        if day not in cohorts or not week.isdecimal() or int(week) >= question.weeks:
+        if day not in cohorts or not re.fullmatch(r"0|[1-9][0-9]?", week) or int(week) >= question.weeks:
             raise BadQuestion(
                 f"there is no cell {place!r}; expected the Monday of a cohort and a week from 0 to "
                 f"{question.weeks - 1}, such as {next(iter(cohorts), '2026-01-05')}:1"

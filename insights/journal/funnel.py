@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,7 +114,8 @@ def _best(  # type: ignore[no-untyped-def]
     """Follow all attempts of customers first..last-1 at once.
 
     Of several attempts that wait for the same step, the one that began last has the most time left, so only that one is
-    kept. `since[k]` is that beginning for attempts that wait for step k, times[k] their steps.
+    kept, with the earliest steps that it took. `since[k]` is that beginning for attempts that wait for step k, times[k]
+    their steps.
     """
     number = len(least)
     since = np.empty(number + 1, np.int64)
@@ -151,9 +152,10 @@ def _advance(since, times, now, matched, ended, within, amount, least):  # type:
         if now - since[step] > within:
             since[step] = NEVER
         elif matched & bit and _enough(amount, least[step]):
-            since[step + 1] = since[step]
-            times[step + 1, :step] = times[step, :step]
-            times[step + 1, step] = now
+            if since[step] > since[step + 1]:
+                since[step + 1] = since[step]
+                times[step + 1, :step] = times[step, :step]
+                times[step + 1, step] = now
             further = max(further, step + 1)
         elif ended & bit:
             since[step] = NEVER
@@ -166,8 +168,8 @@ def _enough(amount, least):  # type: ignore[no-untyped-def]
     return least == -np.inf or amount >= least
 
 
-def meaning(rows: Sequence[tuple[int, Kind, Channel, float]], question: Funnel) -> int:
-    """How far a customer with these events (second, kind, channel, amount), in order, came: in plain Python."""
+def meaning(rows: Sequence[tuple[int, Kind, Channel, float]], question: Funnel) -> tuple[int, ...]:
+    """The seconds to each step that a customer with these events (second, kind, channel, amount), in order, reached."""
     start, end = question.period.seconds
 
     def matches(step: Step, row: tuple[int, Kind, Channel, float]) -> bool:
@@ -175,22 +177,26 @@ def meaning(rows: Sequence[tuple[int, Kind, Channel, float]], question: Funnel) 
         priced = step.least is None or bool(amount >= np.float32(step.least))
         return kind in step.kinds and (not step.channels or channel in step.channels) and priced
 
-    def furthest(began: int, place: int, step: int) -> int:
-        """The steps of the best attempt that began then, has done `step` steps, the last of them at `place`."""
-        if step == len(question.steps):
-            return step
-        result = step
-        for following in range(place + 1, len(rows)):
-            if rows[following][0] - began > question.within:
+    def attempts(places: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        """The attempt that took its steps at these places, and those that go on from it."""
+        yield places
+        if len(places) == len(question.steps):
+            return
+        step = question.steps[len(places)]
+        for following in range(places[-1] + 1, len(rows)):
+            if rows[following][0] - rows[places[0]][0] > question.within:
                 break
-            if matches(question.steps[step], rows[following]):
-                result = max(result, furthest(began, following, step + 1))
+            if matches(step, rows[following]):
+                yield from attempts((*places, following))
                 if not question.best:
                     break
-            elif rows[following][1] in question.steps[step].without:
+            elif rows[following][1] in step.without:
                 break
-        return result
 
     begins = [place for place, row in enumerate(rows) if matches(question.steps[0], row) and start <= row[0] < end]
-    attempts = begins if question.best else begins[:1]
-    return max((furthest(rows[place][0], place, 1) for place in attempts), default=0)
+    counted = min(
+        (attempt for begin in (begins if question.best else begins[:1]) for attempt in attempts((begin,))),
+        key=lambda places: (-len(places), places[-1], -rows[places[0]][0], places[::-1]),
+        default=(),
+    )
+    return tuple(rows[place][0] - rows[counted[0]][0] for place in counted)

@@ -70,7 +70,7 @@ class Step:
         if self.channels:
             parts.append(f"on {_either(self.channels)}")
         if self.least is not None:
-            parts.append(f"of at least {self.least:.15g}")
+            parts.append(f"of at least {_decimal(self.least)}")
         if self.without:
             parts.append(f"without {_either(self.without)}")
         return " ".join(parts)
@@ -81,7 +81,8 @@ class Funnel:
     """How many customers take these steps in this order, all within `within` seconds of the first.
 
     A customer's attempt begins with its first event of the first step in the period. With `best`, the attempt of each
-    customer that comes furthest counts, whenever in the period it begins.
+    customer that comes furthest counts, whenever in the period it begins: of several, the one that came there first,
+    and of those the one that began last.
     """
 
     steps: tuple[Step, ...]
@@ -272,6 +273,11 @@ class _Words:
 
 def _either(members: Iterable[IntEnum]) -> str:
     return " or ".join(member.name for member in members)
+
+
+def _decimal(number: float) -> str:
+    """A number as a question may give it: six digits after the point at most, and no exponent."""
+    return f"{number:.6f}".rstrip("0").rstrip(".")
 
 
 def _duration(seconds: int) -> str:

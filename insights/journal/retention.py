@@ -17,7 +17,8 @@ WEEK = 7 * 86_400
 MONDAY = 4 * 86_400
 """The second at which the first Monday after 1 January 1970 began, UTC."""
 
-NO_COHORT = -1
+NO_COHORT = -2
+"""Below every cohort: that of 1 to 4 January 1970 is -1."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,8 @@ from insights.journal.question import BadQuestion, Funnel, Period, Question, Ret
 from tests.examples import examples
 
 DAY = 86_400
-START = 1_700_000_000
+START = 1_699_920_000
+"""Midnight, so that times fall on the ends of periods: 14 November 2023."""
 KINDS = (Kind.ITEM_VIEW, Kind.CART_ADD, Kind.CART_REMOVE, Kind.PURCHASE, Kind.SIGN_UP)
 CHANNELS = (Channel.WEB, Channel.APP, Channel.EMAIL)
 AMOUNTS = (np.nan, 0.0, 5.0, 20.5)
@@ -29,17 +30,20 @@ AMOUNTS = (np.nan, 0.0, 5.0, 20.5)
 Row = tuple[int, int, Kind, Channel, float]
 """Customer, second, kind, channel and amount."""
 
-ROWS = st.lists(
-    st.tuples(
-        st.integers(0, 4),
-        st.integers(0, 40).map(lambda step: START + step * DAY // 4),
-        st.sampled_from(KINDS),
-        st.sampled_from(CHANNELS),
-        st.sampled_from(AMOUNTS),
-    ),
-    max_size=60,
-)
-PERIODS = st.sampled_from([(None, None), ("2023-11-14", "2023-11-19"), ("2023-11-16", "2023-11-17")]).map(
+
+def logs(apart: int) -> st.SearchStrategy[list[Row]]:
+    """Rows of at most five customers at 41 times that lie so many seconds apart."""
+    times = st.integers(0, 40).map(lambda step: START + step * apart)
+    row = st.tuples(
+        st.integers(0, 4), times, st.sampled_from(KINDS), st.sampled_from(CHANNELS), st.sampled_from(AMOUNTS)
+    )
+    return st.lists(row, max_size=60) | st.lists(row, min_size=20, max_size=60)  # a list without min_size is short
+
+
+ROWS = logs(DAY // 4)
+PERIODS = st.sampled_from(
+    [(None, None), ("2023-11-14", "2023-11-19"), ("2023-11-16", "2023-11-17"), ("2023-11-22", "2024-03-01")]
+).map(
     lambda days: (
         Period()
         if days[0] is None
@@ -57,7 +61,7 @@ STEPS = st.builds(
     Step,
     some(KINDS),
     st.sampled_from([(), (Channel.WEB,), (Channel.WEB, Channel.APP)]),
-    st.sampled_from([None, None, 0.0, 10.0]),
+    st.sampled_from([None, None, 0.0, 10.0, 20.5, 0.000001, 999_999_999_999.123456]),
     st.just(()),
 )
 LATER = st.builds(
@@ -68,8 +72,26 @@ FUNNELS = st.builds(
     lambda first, rest, within, best, period: Funnel((first, *rest), within, best, period),
     STEPS, st.lists(LATER, min_size=1, max_size=3), WINDOWS, st.booleans(), PERIODS,
 )  # fmt: skip
+CLOSE_FUNNELS = st.builds(
+    lambda steps, within, best: Funnel(tuple(steps), within, best),
+    st.lists(
+        st.builds(
+            lambda kind, without: Step((kind,), without=without),
+            st.sampled_from(KINDS[:3]), st.sampled_from([(), (Kind.CART_REMOVE,)]),
+        ),
+        min_size=3, max_size=3,
+    ).map(lambda steps: [Step(steps[0].kinds), *steps[1:]]),
+    st.sampled_from([DAY, 3 * DAY, 30 * DAY]), st.booleans(),
+)  # fmt: skip
+CLOSE_ROWS = st.lists(
+    st.tuples(
+        st.integers(0, 20).map(lambda step: START + step * DAY // 4), st.sampled_from(KINDS[:3])
+    ).map(lambda act: (0, *act, Channel.WEB, np.nan)),
+    min_size=6, max_size=16,
+)  # fmt: skip
+"""Rows of one customer, in which most attempts of `CLOSE_FUNNELS` come far and stand in each other's way."""
 TRANSITIONS = st.builds(Transitions, some(KINDS), WINDOWS, PERIODS)
-RETENTIONS = st.builds(Retention, some(KINDS), some(KINDS), st.integers(1, 12), PERIODS)
+RETENTIONS = st.builds(Retention, some(KINDS), some(KINDS), st.integers(1, 64), PERIODS)
 
 
 def log_of(rows: Sequence[Row], merged: Sequence[tuple[int, int]] = ()) -> Journal:
@@ -110,13 +132,15 @@ def test_merged_ids_are_one_customer() -> None:
     assert (len(journal.customers), journal.kind.tolist()) == (1, [Kind.ITEM_VIEW, Kind.PURCHASE])
 
 
-@given(ROWS, FUNNELS)
-@settings(max_examples=examples(300), deadline=None)
-def test_a_funnel_is_its_meaning(rows: list[Row], question: Funnel) -> None:
+@given(st.tuples(ROWS, FUNNELS) | st.tuples(CLOSE_ROWS, CLOSE_FUNNELS))
+@settings(max_examples=examples(400), deadline=None)
+def test_a_funnel_is_its_meaning(asked: tuple[list[Row], Funnel]) -> None:
+    rows, question = asked
     own = by_customer(rows)
     reached = funnels.funnel(log_of(rows), question)
     meant = [funnels.meaning([row[1:] for row in own[who]], question) for who in sorted(own)]
-    assert reached.steps.tolist() == meant
+    assert reached.steps.tolist() == list(map(len, meant))
+    assert [tuple(own[~np.isnan(own)].tolist()) for own in reached.seconds] == meant
     for step, number in enumerate(reached.counts, start=1):
         assert number == reached.members(step).sum() == len(reached.times(step))
         assert (np.diff(reached.seconds[:, :step][reached.members(step)], axis=1) >= 0).all()
@@ -142,7 +166,7 @@ def test_transitions_are_their_meaning(rows: list[Row], question: Transitions) -
             assert found.customers[i, j] == len(who)
 
 
-@given(ROWS, RETENTIONS)
+@given(ROWS | logs(11 * DAY), RETENTIONS)
 @settings(max_examples=examples(150), deadline=None)
 def test_retention_is_its_meaning(rows: list[Row], question: Retention) -> None:
     own, journal = by_customer(rows), log_of(rows)
@@ -209,3 +233,45 @@ def test_a_week_that_is_not_over_is_not_known() -> None:
     triangle = retentions.retention(log_of(rows), Retention((Kind.SIGN_UP,), (Kind.PURCHASE,), 4))
     (cohort,) = triangle.cohorts
     assert [triangle.known(cohort, week) for week in range(4)] == [True, True, False, False]
+
+
+def test_the_first_days_of_1970_have_a_cohort() -> None:
+    rows = [(0, 2 * DAY, Kind.SIGN_UP, Channel.WEB, np.nan), (0, 3 * DAY, Kind.PURCHASE, Channel.WEB, 1.0)]
+    triangle = retentions.retention(log_of(rows), Retention((Kind.SIGN_UP,), (Kind.PURCHASE,), 1))
+    assert (triangle.cohorts, triangle.counts().tolist()) == ([-1], [[1]])
+
+
+def test_the_best_attempt_takes_each_step_as_early_as_it_can() -> None:
+    kinds = (Kind.ITEM_VIEW, Kind.CART_ADD, Kind.CART_ADD, Kind.PURCHASE)
+    rows = [(0, START + place, kind, Channel.WEB, np.nan) for place, kind in enumerate(kinds)]
+    question = parse("funnel ITEM_VIEW > CART_ADD > PURCHASE within 1 day, best attempt")
+    assert isinstance(question, Funnel)
+    assert funnels.funnel(log_of(rows), question).seconds.tolist() == [[0.0, 1.0, 3.0]]
+
+
+def test_events_of_the_same_second_are_in_the_order_of_their_microseconds() -> None:
+    events = np.zeros(3, EVENT)
+    events["at"] = [START * SECOND + 5, START * SECOND + 2, START * SECOND + 5]
+    events["kind"] = [Kind.PURCHASE, Kind.ITEM_VIEW, Kind.REFUND]
+    journal = journal_of(past_of([events], np.array([], MERGE)))
+    assert journal.kind.tolist() == [Kind.ITEM_VIEW, Kind.PURCHASE, Kind.REFUND]
+
+
+@pytest.mark.parametrize(
+    ("acts", "stays"),
+    [
+        ([(0, Kind.CONSENT_WITHDRAW)], False),
+        ([(0, Kind.CONSENT_WITHDRAW), (0, Kind.CONSENT_GRANT)], False),
+        ([(0, Kind.CONSENT_WITHDRAW), (1, Kind.CONSENT_GRANT)], True),
+        ([(1, Kind.CONSENT_WITHDRAW), (0, Kind.CONSENT_GRANT)], False),
+        ([(0, Kind.CONSENT_GRANT)], True),
+    ],
+)  # fmt: skip
+def test_who_withdrew_and_did_not_consent_again_later_is_not_in_the_journal(
+    acts: list[tuple[int, Kind]], stays: bool
+) -> None:
+    rows = [(2, START, Kind.ITEM_VIEW, Channel.WEB, np.nan), (0, START, Kind.LOGIN, Channel.WEB, np.nan)]
+    rows += [(1, START + second, kind, Channel.WEB, np.nan) for second, kind in acts]
+    journal = log_of(rows, [(2, 1)])
+    assert len(journal.customers) == 1 + stays
+    assert (Kind.ITEM_VIEW in journal.kind) == stays

@@ -48,7 +48,7 @@ def test_a_funnel_is_a_table_and_json(waypost: Run) -> None:
     assert second["share_low"] < second["share"] == 35 / 39 < second["share_high"]
     assert third["median_seconds"] == 7200
     printed = waypost("ask", FUNNEL).stdout
-    assert "CART_ADD on APP" in printed and "2:left" in printed
+    assert "CART_ADD on APP" in printed and "1:left" in printed
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,12 @@ def test_what_is_not_over_is_not_known(waypost: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
+        ((FUNNEL, "--who", "3:left"), "there is no step '3:left'; expected 1 to 3, or 1:left to 2:left"),
+        ((FUNNEL, "--who", "1:"), "there is no step '1:'"),
+        ((FUNNEL, "--who", "\u0662:left"), "there is no step"),
+        ((FUNNEL, "--who", "1" * 5000), "there is no step"),
+        (("retention of ITEM_VIEW by PURCHASE for 2 weeks", "--who", "2026-05-25:01"), "there is no cell"),
+        (("retention of ITEM_VIEW by PURCHASE for 2 weeks", "--who", "2026-05-25:" + "1" * 5000), "there is no cell"),
         (("funnel ITEM_VIEW > BUY within 2 days",), "there is no kind 'BUY'"),
         ((FUNNEL, "--who", "9"), "there is no step '9'; expected 1 to 3"),
         (("transitions of PURCHASE within 1 day", "--who", "PURCHASE"), "there is no transition 'PURCHASE'"),
