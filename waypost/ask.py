@@ -31,6 +31,8 @@ def ask(
     from insights.numbers import shown
     from waypost.places import existing_log
 
+    if who is not None and as_json:
+        raise UsageProblem("--who writes ids, one a line, and no JSON; leave one of --who and --json out")
     log = existing_log(store)
     try:
         asked = parse(question)

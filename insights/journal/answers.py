@@ -66,16 +66,24 @@ def _of_funnel(journal: Journal, question: Funnel) -> Answer:
         before = counts[place - 1] if place else number
         seconds = reached.times(place + 1)
         middle = float(np.median(seconds)) if place and len(seconds) else None
-        rows.append((place + 1, str(step), number, before - number, *_share(number, before if place else 0), middle))
-    columns = ("step", "act", "customers", "left_before", "share", "share_low", "share_high", "median_seconds")
+        stopped: list[int | None] = [None, None]  # nobody stops at the last step
+        if step is not question.steps[-1]:
+            stopped = [int(reached.stopped(place + 1, in_time=in_time).sum()) for in_time in (True, False)]
+        rows.append((place + 1, str(step), number, *_share(number, before if place else 0), middle, *stopped))
+    columns = (
+        "step", "act", "customers", "share", "share_low", "share_high", "median_seconds", "in_time", "left",
+    )  # fmt: skip
 
     def members(place: str) -> Members:
-        number, last = re.fullmatch(r"([1-9])(:left)?", place), len(question.steps)
+        number, last = re.fullmatch(r"([1-9])(:left|:in_time)?", place), len(question.steps)
         if number is None or int(number[1]) > last - bool(number[2]):
             raise BadQuestion(f"there is no step {place!r}; expected 1 to {last}, or 1:left to {last - 1}:left")
-        return reached.members(int(number[1]), left=bool(number[2]))
+        step = int(number[1])
+        return reached.stopped(step, in_time=number[2] == ":in_time") if number[2] else reached.members(step)
 
-    return Answer(question, columns, rows, "a step (2), or those who went no further (1:left)", members)
+    return Answer(
+        question, columns, rows, "a step (2), who left there (1:left), or is still in time (1:in_time)", members
+    )
 
 
 def _of_transitions(journal: Journal, question: Transitions) -> Answer:

@@ -51,6 +51,11 @@ class Journal:
         return len(self.at)
 
     @property
+    def end(self) -> int:
+        """The second of the latest event; 0 where there is none."""
+        return int(self.at.max()) if len(self) else 0
+
+    @property
     def bytes_per_event(self) -> int:
         """Size of the columns of one event."""
         return sum(column.dtype.itemsize for column in (self.at, self.kind, self.channel, self.amount))

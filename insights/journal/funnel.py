@@ -24,12 +24,14 @@ class Reached:
     """How far each customer of a journal came: `steps` uint8, from 0 (no attempt) to the number of steps.
 
     `seconds` float32[customers, steps] are the seconds from the first step to each step of the attempt, NaN for those
-    that were not reached.
+    that were not reached. `in_time` are the customers whose attempt still waited for its next step when the journal
+    ended, and had time left: whether they go on is not known yet.
     """
 
     question: Funnel
     steps: NDArray[np.uint8]
     seconds: NDArray[np.float32]
+    in_time: NDArray[np.bool_]
 
     @property
     def counts(self) -> list[int]:
@@ -37,9 +39,13 @@ class Reached:
         by_step = np.bincount(self.steps, minlength=len(self.question.steps) + 1)
         return list(map(int, np.cumsum(by_step[::-1])[::-1][1:]))
 
-    def members(self, step: int, *, left: bool = False) -> NDArray[np.bool_]:
-        """The customers who reached a step, from 1 on; with `left`, only those who went no further."""
-        return self.steps == step if left else self.steps >= step
+    def members(self, step: int) -> NDArray[np.bool_]:
+        """The customers who reached a step, from 1 on."""
+        return self.steps >= step
+
+    def stopped(self, step: int, *, in_time: bool) -> NDArray[np.bool_]:
+        """The customers who reached a step and went no further: those still in time, or those who left."""
+        return np.asarray((self.steps == step) & (self.in_time == in_time))
 
     def times(self, step: int) -> NDArray[np.float32]:
         """Seconds from the first step to this one, of the customers who reached it."""
@@ -51,14 +57,16 @@ def funnel(journal: Journal, question: Funnel, *, threads: int | None = None) ->
     kernel, tables = _best if question.best else _first, _tables(question.steps)
     reached = np.zeros(len(journal.customers), np.uint8)
     seconds = np.full((len(reached), len(question.steps)), np.nan, np.float32)
+    waiting = np.full(len(reached), NEVER, np.int64)
     start, end = question.period.seconds
     columns = (journal.starts, journal.at, journal.kind, journal.channel, journal.amount)
 
     def run(first: int, last: int) -> None:
-        kernel(first, last, *columns, *tables, question.within, start, end, reached, seconds)
+        kernel(first, last, *columns, *tables, question.within, start, end, reached, seconds, waiting)
 
     journal.over_customers(run, threads)
-    return Reached(question, reached, seconds)
+    in_time = (waiting != NEVER) & (waiting + question.within > journal.end)
+    return Reached(question, reached, seconds, in_time)
 
 
 def _tables(steps: Sequence[Step]) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint16], Amounts]:
@@ -78,12 +86,17 @@ def _tables(steps: Sequence[Step]) -> tuple[NDArray[np.uint16], NDArray[np.uint1
 
 @njit(cache=True, nogil=True)
 def _first(  # type: ignore[no-untyped-def]
-    first, last, starts, at, kind, channel, amount, kinds, channels, ends, least, within, start, end, reached, seconds
-):
-    """Follow the first attempt of customers first..last-1; only the step that it waits for is looked at."""
+    first, last, starts, at, kind, channel, amount, kinds, channels, ends, least, within, start, end, reached, seconds,
+    waiting,
+):  # fmt: skip
+    """Follow the first attempt of customers first..last-1; only the step that it waits for is looked at.
+
+    waiting[c] is when the attempt of customer c began, if it still waits for a step after the last event.
+    """
     either = kinds | ends
     for c in range(first, last):
-        step, bit, began = 0, np.uint16(1), np.int64(0)
+        step, bit = 0, np.uint16(1)
+        began = np.int64(NEVER)
         for i in range(starts[c], starts[c + 1]):
             if not either[kind[i]] & bit:
                 continue
@@ -101,16 +114,19 @@ def _first(  # type: ignore[no-untyped-def]
                 step += 1
                 bit = np.uint16(1 << step)
                 if step == len(least):
+                    began = np.int64(NEVER)
                     break
             elif ends[kind[i]] & bit:
+                began = np.int64(NEVER)
                 break
-        reached[c] = step
+        reached[c], waiting[c] = step, began
 
 
 @njit(cache=True, nogil=True)
 def _best(  # type: ignore[no-untyped-def]
-    first, last, starts, at, kind, channel, amount, kinds, channels, ends, least, within, start, end, reached, seconds
-):
+    first, last, starts, at, kind, channel, amount, kinds, channels, ends, least, within, start, end, reached, seconds,
+    waiting,
+):  # fmt: skip
     """Follow all attempts of customers first..last-1 at once.
 
     Of several attempts that wait for the same step, the one that began last has the most time left, so only that one is
@@ -138,7 +154,7 @@ def _best(  # type: ignore[no-untyped-def]
                     seconds[c, step] = times[most, step] - times[most, 0]
             if most == number:
                 break
-        reached[c] = most
+        reached[c], waiting[c] = most, since[most] if 0 < most < number else NEVER
 
 
 @njit(cache=True, nogil=True)
@@ -168,8 +184,13 @@ def _enough(amount, least):  # type: ignore[no-untyped-def]
     return least == -np.inf or amount >= least
 
 
-def meaning(rows: Sequence[tuple[int, Kind, Channel, float]], question: Funnel) -> tuple[int, ...]:
-    """The seconds to each step that a customer with these events (second, kind, channel, amount), in order, reached."""
+def meaning(
+    rows: Sequence[tuple[int, Kind, Channel, float]], question: Funnel, last: int
+) -> tuple[tuple[int, ...], bool]:
+    """The seconds to each step that a customer with these events (second, kind, channel, amount), in order, reached.
+
+    And whether it is still in time for the next one at the second `last`, the end of the journal.
+    """
     start, end = question.period.seconds
 
     def matches(step: Step, row: tuple[int, Kind, Channel, float]) -> bool:
@@ -193,10 +214,14 @@ def meaning(rows: Sequence[tuple[int, Kind, Channel, float]], question: Funnel) 
             elif rows[following][1] in step.without:
                 break
 
+    def waits(places: tuple[int, ...]) -> bool:
+        """Whether the attempt can still take a further step."""
+        if len(places) == len(question.steps) or rows[places[0]][0] + question.within <= last:
+            return False
+        return not any(row[1] in question.steps[len(places)].without for row in rows[places[-1] + 1 :])
+
     begins = [place for place, row in enumerate(rows) if matches(question.steps[0], row) and start <= row[0] < end]
-    counted = min(
-        (attempt for begin in (begins if question.best else begins[:1]) for attempt in attempts((begin,))),
-        key=lambda places: (-len(places), places[-1], -rows[places[0]][0], places[::-1]),
-        default=(),
-    )
-    return tuple(rows[place][0] - rows[counted[0]][0] for place in counted)
+    made = [attempt for begin in (begins if question.best else begins[:1]) for attempt in attempts((begin,))]
+    counted = min(made, key=lambda places: (-len(places), places[-1], -rows[places[0]][0], places[::-1]), default=())
+    in_time = any(waits(places) for places in made if len(places) == len(counted))
+    return tuple(rows[place][0] - rows[counted[0]][0] for place in counted), in_time

@@ -216,15 +216,15 @@ class _Words:
             raise BadQuestion(f"the question should end before {self._words[self._place]!r}")
 
     def either(self, members: type[Member]) -> tuple[Member, ...]:
-        """One name or several with "or" between them, by their numbers and none twice."""
+        """One name or several with "or" between them, in any case; by their numbers and none twice."""
         names = [self.next(f"a {members.__name__.lower()}")]
         while self.skip("or"):
             names.append(self.next(f"a {members.__name__.lower()}"))
         for name in names:
-            if name not in members.__members__:
+            if name.upper() not in members.__members__:
                 known = ", ".join(members.__members__)
                 raise BadQuestion(f"there is no {members.__name__.lower()} {name!r}; there are {known}")
-        return tuple(sorted({members[name] for name in names}))
+        return tuple(sorted({members[name.upper()] for name in names}))
 
     def number(self) -> float:
         word = self.next("a number")

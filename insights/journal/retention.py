@@ -76,7 +76,7 @@ def retention(journal: Journal, question: Retention, *, threads: int | None = No
         )
 
     journal.over_customers(run, threads)
-    return Triangle(question, cohort, active, int(journal.at.max()) if len(journal) else 0)
+    return Triangle(question, cohort, active, journal.end)
 
 
 @njit(cache=True, nogil=True)

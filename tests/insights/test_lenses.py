@@ -137,16 +137,21 @@ def test_merged_ids_are_one_customer() -> None:
 def test_a_funnel_is_its_meaning(asked: tuple[list[Row], Funnel]) -> None:
     rows, question = asked
     own = by_customer(rows)
-    reached = funnels.funnel(log_of(rows), question)
-    meant = [funnels.meaning([row[1:] for row in own[who]], question) for who in sorted(own)]
-    assert reached.steps.tolist() == list(map(len, meant))
-    assert [tuple(own[~np.isnan(own)].tolist()) for own in reached.seconds] == meant
+    journal = log_of(rows)
+    reached = funnels.funnel(journal, question)
+    meant = [funnels.meaning([row[1:] for row in own[who]], question, journal.end) for who in sorted(own)]
+    assert reached.steps.tolist() == [len(seconds) for seconds, _ in meant]
+    assert [tuple(own[~np.isnan(own)].tolist()) for own in reached.seconds] == [seconds for seconds, _ in meant]
+    assert reached.in_time.tolist() == [in_time for _, in_time in meant]
     for step, number in enumerate(reached.counts, start=1):
         assert number == reached.members(step).sum() == len(reached.times(step))
         assert (np.diff(reached.seconds[:, :step][reached.members(step)], axis=1) >= 0).all()
         assert (reached.times(step) <= question.within).all()
-    left = [int(reached.members(step, left=True).sum()) for step in range(1, len(question.steps) + 1)]
-    assert sum(left) == (reached.counts[0] if reached.counts else 0)
+    stopped = [
+        int(reached.stopped(step, in_time=in_time).sum())
+        for step in range(1, len(question.steps)) for in_time in (True, False)
+    ]  # fmt: skip
+    assert sum(stopped) + reached.counts[-1] == reached.counts[0]
 
 
 @given(ROWS, TRANSITIONS)
@@ -186,6 +191,12 @@ def test_retention_is_its_meaning(rows: list[Row], question: Retention) -> None:
 @settings(max_examples=examples(200), deadline=None)
 def test_a_question_is_read_back_from_its_text(question: Question) -> None:
     assert parse(str(question)) == question
+
+
+def test_names_may_be_in_any_case() -> None:
+    assert parse("transitions of item_view or Purchase within 1 day") == parse(
+        "transitions of PURCHASE or ITEM_VIEW within 24 hours"
+    )
 
 
 WORDS = [

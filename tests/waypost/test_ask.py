@@ -34,6 +34,7 @@ def waypost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         for who in range(number)
     ]
     events.append(Event("gone", "c00", Kind.CONSENT_WITHDRAW, NOW + DAY, NOW + DAY))
+    events.append(Event("last", "c99", Kind.PAGE_VIEW, NOW + DAY, NOW + DAY))
     with closing(open_log(tmp_path / "waypost.db")) as log:
         log.append(events, history=True)
     return lambda *words: CliRunner().invoke(app, list(words))
@@ -44,7 +45,10 @@ def test_a_funnel_is_a_table_and_json(waypost: Run) -> None:
     assert told["question"] == FUNNEL
     first, second, third = told["rows"]
     assert (first["customers"], second["customers"], third["customers"]) == (39, 35, 8)
-    assert (first["share"], second["left_before"], third["left_before"]) == (None, 4, 27)
+    assert (first["share"], first["left"], first["in_time"], second["left"], second["in_time"]) == (None, 0, 4, 0, 27)
+    assert (third["left"], third["in_time"]) == (None, None)
+    short = json.loads(waypost("ask", FUNNEL.replace("2 days", "3 hours"), "--json").stdout)["rows"]
+    assert [(row["in_time"], row["left"]) for row in short[:2]] == [(0, 4), (0, 27)]
     assert second["share_low"] < second["share"] == 35 / 39 < second["share_high"]
     assert third["median_seconds"] == 7200
     printed = waypost("ask", FUNNEL).stdout
@@ -55,7 +59,8 @@ def test_a_funnel_is_a_table_and_json(waypost: Run) -> None:
     ("question", "place", "number"),
     [
         (FUNNEL, "3", 8),
-        (FUNNEL, "2:left", 27),
+        (FUNNEL, "2:in_time", 27),
+        (FUNNEL.replace("2 days", "3 hours"), "2:left", 27),
         ("transitions of ITEM_VIEW or CART_ADD or PURCHASE within 1 day", "CART_ADD:PURCHASE", 8),
         ("retention of ITEM_VIEW by PURCHASE for 2 weeks", "2026-05-25:0", 8),
     ],
@@ -82,6 +87,7 @@ def test_what_is_not_over_is_not_known(waypost: Run) -> None:
     [
         ((FUNNEL, "--who", "3:left"), "there is no step '3:left'; expected 1 to 3, or 1:left to 2:left"),
         ((FUNNEL, "--who", "1:"), "there is no step '1:'"),
+        ((FUNNEL, "--who", "1", "--json"), "leave one of --who and --json out"),
         ((FUNNEL, "--who", "\u0662:left"), "there is no step"),
         ((FUNNEL, "--who", "1" * 5000), "there is no step"),
         (("retention of ITEM_VIEW by PURCHASE for 2 weeks", "--who", "2026-05-25:01"), "there is no cell"),
