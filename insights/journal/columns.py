@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -50,7 +51,7 @@ class Journal:
     def __len__(self) -> int:
         return len(self.at)
 
-    @property
+    @cached_property
     def end(self) -> int:
         """The second of the latest event; 0 where there is none."""
         return int(self.at.max()) if len(self) else 0

@@ -57,15 +57,14 @@ def funnel(journal: Journal, question: Funnel, *, threads: int | None = None) ->
     kernel, tables = _best if question.best else _first, _tables(question.steps)
     reached = np.zeros(len(journal.customers), np.uint8)
     seconds = np.full((len(reached), len(question.steps)), np.nan, np.float32)
-    waiting = np.full(len(reached), NEVER, np.int64)
+    in_time = np.zeros(len(reached), np.bool_)
     start, end = question.period.seconds
     columns = (journal.starts, journal.at, journal.kind, journal.channel, journal.amount)
 
     def run(first: int, last: int) -> None:
-        kernel(first, last, *columns, *tables, question.within, start, end, reached, seconds, waiting)
+        kernel(first, last, *columns, *tables, question.within, start, end, journal.end, reached, seconds, in_time)
 
     journal.over_customers(run, threads)
-    in_time = (waiting != NEVER) & (waiting + question.within > journal.end)
     return Reached(question, reached, seconds, in_time)
 
 
@@ -86,12 +85,12 @@ def _tables(steps: Sequence[Step]) -> tuple[NDArray[np.uint16], NDArray[np.uint1
 
 @njit(cache=True, nogil=True)
 def _first(  # type: ignore[no-untyped-def]
-    first, last, starts, at, kind, channel, amount, kinds, channels, ends, least, within, start, end, reached, seconds,
-    waiting,
+    first, last, starts, at, kind, channel, amount, kinds, channels, ends, least, within, start, end, latest, reached,
+    seconds, in_time,
 ):  # fmt: skip
     """Follow the first attempt of customers first..last-1; only the step that it waits for is looked at.
 
-    waiting[c] is when the attempt of customer c began, if it still waits for a step after the last event.
+    in_time[c] is whether the attempt of customer c still waits for a step at `latest`, the end of the journal.
     """
     either = kinds | ends
     for c in range(first, last):
@@ -119,13 +118,13 @@ def _first(  # type: ignore[no-untyped-def]
             elif ends[kind[i]] & bit:
                 began = np.int64(NEVER)
                 break
-        reached[c], waiting[c] = step, began
+        reached[c], in_time[c] = step, began != NEVER and began + within > latest
 
 
 @njit(cache=True, nogil=True)
 def _best(  # type: ignore[no-untyped-def]
-    first, last, starts, at, kind, channel, amount, kinds, channels, ends, least, within, start, end, reached, seconds,
-    waiting,
+    first, last, starts, at, kind, channel, amount, kinds, channels, ends, least, within, start, end, latest, reached,
+    seconds, in_time,
 ):  # fmt: skip
     """Follow all attempts of customers first..last-1 at once.
 
@@ -154,7 +153,8 @@ def _best(  # type: ignore[no-untyped-def]
                     seconds[c, step] = times[most, step] - times[most, 0]
             if most == number:
                 break
-        reached[c], waiting[c] = most, since[most] if 0 < most < number else NEVER
+        began = since[most] if 0 < most < number else np.int64(NEVER)
+        reached[c], in_time[c] = most, began != NEVER and began + within > latest
 
 
 @njit(cache=True, nogil=True)

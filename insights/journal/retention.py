@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numba import njit
@@ -38,11 +39,17 @@ class Triangle:
     @property
     def cohorts(self) -> list[int]:
         """The cohorts that have customers, oldest first."""
-        return list(map(int, np.unique(self.cohort[self.cohort != NO_COHORT])))
+        return list(self._sizes)
+
+    @cached_property
+    def _sizes(self) -> dict[int, int]:
+        """How many customers each cohort has, of those that have any."""
+        numbers = np.bincount(self.cohort - NO_COHORT)
+        return {place + NO_COHORT: int(numbers[place]) for place in np.flatnonzero(numbers).tolist() if place}
 
     def size(self, cohort: int) -> int:
         """How many customers entered in that week."""
-        return int((self.cohort == cohort).sum())
+        return self._sizes.get(cohort, 0)
 
     def known(self, cohort: int, week: int) -> bool:
         """Whether that week was over for every customer of the cohort when the journal ended."""
@@ -54,11 +61,9 @@ class Triangle:
 
     def counts(self) -> NDArray[np.int64]:
         """How many customers of each of `cohorts` were active in each week, int64[cohorts, weeks]."""
-        inside = self.cohort != NO_COHORT
-        place = np.searchsorted(self.cohorts, self.cohort[inside]).astype(np.int64)
-        counts = np.zeros((len(self.cohorts), self.question.weeks), np.int64)
-        _count(place, self.active[inside], counts)
-        return counts
+        counts = np.zeros((max(self.cohorts, default=NO_COHORT) - NO_COHORT + 1, self.question.weeks), np.int64)
+        _count(self.cohort, self.active, counts)
+        return counts[[cohort - NO_COHORT for cohort in self.cohorts]]
 
 
 def retention(journal: Journal, question: Retention, *, threads: int | None = None) -> Triangle:
@@ -92,19 +97,22 @@ def _retention(first, last, starts, at, kind, kinds, weeks, start, end, cohort, 
         entered = np.int64(at[i])
         cohort[c] = (entered - MONDAY) // WEEK
         for j in range(i + 1, stop):
-            week = (np.int64(at[j]) - entered) // WEEK
-            if week >= weeks:
-                break
             if kinds[kind[j]] & 2:
+                week = (np.int64(at[j]) - entered) // WEEK
+                if week >= weeks:
+                    break
                 active[c] |= np.uint64(1) << np.uint64(week)
 
 
 @njit(cache=True, nogil=True)
-def _count(place, active, counts):  # type: ignore[no-untyped-def]
-    for i in range(len(place)):
-        row, bits = place[i], active[i]
-        for week in range(counts.shape[1]):
-            counts[row, week] += (bits >> np.uint64(week)) & np.uint64(1)
+def _count(cohort, active, counts):  # type: ignore[no-untyped-def]
+    """Add the active weeks of every customer to the row of its cohort, the first of which is `NO_COHORT`."""
+    for i in range(len(cohort)):
+        week, bits = 0, active[i]
+        while bits:
+            counts[cohort[i] - NO_COHORT, week] += bits & np.uint64(1)
+            bits >>= np.uint64(1)
+            week += 1
 
 
 def meaning(rows: Sequence[tuple[int, Kind]], question: Retention) -> tuple[int, set[int]] | None:
