@@ -8,20 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.prediction.interval import NORMAL
-
 
 def share(part: float, whole: float) -> float:
     """`part / whole`; NaN when `whole` is 0."""
     return part / whole if whole else math.nan
-
-
-def wilson(part: int, whole: int) -> tuple[float, float]:
-    """The ends of the 90 % interval of the share `part / whole` of a positive number of customers (Wilson, 1927)."""
-    square = NORMAL**2
-    middle = (part + square / 2.0) / (whole + square)
-    half = NORMAL * math.sqrt(part * (whole - part) / whole + square / 4.0) / (whole + square)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def median(values: npt.NDArray[Any]) -> float:

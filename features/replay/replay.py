@@ -158,7 +158,7 @@ def thread_count(threads: int | None) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _even_bounds(starts: NDArray[np.int64], parts: int) -> list[tuple[int, int]]:
+def even_bounds(starts: NDArray[np.int64], parts: int) -> list[tuple[int, int]]:
     """Cut the customers into at most `parts` runs with about equally many events each."""
     cuts = np.searchsorted(starts, np.linspace(0, starts[-1], parts + 1)[1:-1])
     edges = np.unique(np.concatenate([[0], cuts, [len(starts) - 1]]))
@@ -184,7 +184,7 @@ def _run(
 
     done, total = 0, len(histories.customers)
     with ThreadPoolExecutor(workers) as pool:
-        for finished in pool.map(block, _even_bounds(histories.starts, workers * BLOCKS_PER_THREAD)):
+        for finished in pool.map(block, even_bounds(histories.starts, workers * BLOCKS_PER_THREAD)):
             done += finished
             if progress:
                 progress(done, total)

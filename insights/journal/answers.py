@@ -17,7 +17,7 @@ from insights.journal.columns import Journal
 from insights.journal.funnel import funnel
 from insights.journal.question import BadQuestion, Funnel, Question, Retention, Transitions
 from insights.journal.retention import MONDAY, WEEK, Triangle, retention
-from insights.numbers import wilson
+from models.prediction.interval import wilson
 
 LEAST = 30
 """The least number of customers for a share; with fewer, its interval would be too wide to be of use."""
@@ -139,4 +139,4 @@ def day_of(cohort: int) -> date:
 
 def _share(part: int, whole: int) -> tuple[float | None, float | None, float | None]:
     """A share and its interval; unknown for fewer than `LEAST`."""
-    return (None, None, None) if whole < LEAST else (part / whole, *wilson(part, whole))
+    return (None, None, None) if whole < LEAST else (part / whole, *wilson(part / whole, whole))

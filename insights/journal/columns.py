@@ -13,7 +13,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from features.events import SECOND, Kind
-from features.replay.replay import Histories, histories, thread_count
+from features.replay.replay import Histories, even_bounds, histories, thread_count
 from features.replay.snapshots import Past, known_at
 
 LATEST = 2**32 - 1
@@ -67,12 +66,8 @@ class Journal:
         The runs go to as many threads as may run at once; a kernel releases the GIL.
         """
         workers = thread_count(threads)
-        places = np.searchsorted(self.starts, np.linspace(0, len(self), workers * BLOCKS_PER_THREAD + 1)[1:-1])
-        edges = np.unique(np.concatenate([[0], places, [len(self.customers)]])).tolist()
-        if workers == 1 or len(edges) < 3:
-            return [kernel(first, last) for first, last in pairwise(edges)]
         with ThreadPoolExecutor(workers) as pool:
-            return list(pool.map(lambda run: kernel(*run), pairwise(edges)))
+            return list(pool.map(lambda run: kernel(*run), even_bounds(self.starts, workers * BLOCKS_PER_THREAD)))
 
 
 def journal_of(past: Past, *, threads: int | None = None) -> Journal:
@@ -96,12 +91,11 @@ def journal_of(past: Past, *, threads: int | None = None) -> Journal:
 def _of_consent(known: Histories) -> Histories:
     """The histories without the customers who withdrew their consent and did not grant it again in a later second."""
     kinds = known.events["kind"]
-    customer = np.repeat(known.customers, np.diff(known.starts))
     latest = []
     for kind in (Kind.CONSENT_WITHDRAW, Kind.CONSENT_GRANT):
         places = np.flatnonzero(kinds == kind)
         times = np.full(len(known.customers), -1, np.int64)
-        owners = np.searchsorted(known.customers, customer[places])
+        owners = np.searchsorted(known.starts, places, side="right") - 1
         np.maximum.at(times, owners, known.events["at"][places] // SECOND)
         latest.append(times)
     withdrawn, granted = latest

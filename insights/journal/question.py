@@ -12,7 +12,7 @@ kinds were named.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum
@@ -91,9 +91,9 @@ class Funnel:
     period: Period = Period()
 
     def __str__(self) -> str:
-        attempt = ["best attempt"] if self.best else []
+        attempt = "best attempt" if self.best else ""
         head = f"funnel {' > '.join(map(str, self.steps))} within {_duration(self.within)}"
-        return ", ".join([head, *attempt, *_period(self.period)])
+        return _listed(head, attempt, str(self.period))
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Transitions:
 
     def __str__(self) -> str:
         head = f"transitions of {_either(self.kinds)} within {_duration(self.within)}"
-        return ", ".join([head, *_period(self.period)])
+        return _listed(head, str(self.period))
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Retention:
 
     def __str__(self) -> str:
         head = f"retention of {_either(self.entry)} by {_either(self.activity)} for {self.weeks} weeks"
-        return ", ".join([head, *_period(self.period)])
+        return _listed(head, str(self.period))
 
 
 Question = Funnel | Transitions | Retention
@@ -286,8 +286,9 @@ def _duration(seconds: int) -> str:
     return f"{seconds // size} {unit}{'s' if seconds != size else ''}"
 
 
-def _period(period: Period) -> Sequence[str]:
-    return [str(period)] if period.start is not None else []
+def _listed(*parts: str) -> str:
+    """The parts that say something, with commas between them."""
+    return ", ".join(filter(None, parts))
 
 
 def _seconds(day: date) -> int:

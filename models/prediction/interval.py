@@ -28,6 +28,17 @@ _POINTS = 241
 """The number of probabilities for which the ends of the interval are computed; between them they are interpolated."""
 
 
+def wilson(share: float, number: float, deviations: float = NORMAL) -> tuple[float, float]:
+    """The ends of the interval of a share of a positive `number` of independent cases (Wilson, 1927).
+
+    It reaches as far to either side as so many standard deviations of a normal distribution.
+    """
+    shrunk = 1.0 + deviations**2 / number
+    middle = (share + deviations**2 / (2.0 * number)) / shrunk
+    half = deviations * math.sqrt(share * (1.0 - share) / number + deviations**2 / (4.0 * number**2)) / shrunk
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
 @dataclass(frozen=True, slots=True)
 class Intervals:
     """Standard deviations in log-odds, `deviations`, at the log-odds `places`; constant beyond the first and last.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from models.bundle.manifest import KINDS
+from models.prediction.interval import wilson
 from training.evaluation.evaluation import LEVEL
 from training.rows.dataset import Slice
 
@@ -78,7 +79,4 @@ def share_interval(labels: NDArray[np.int8], customer: NDArray[np.int32]) -> tup
         between = float((np.bincount(place, labels - share) ** 2).sum()) / number
         effective = number / max(1.0, between / (share * (1.0 - share)))
     far = float(norm.isf((1.0 - LEVEL) / 2.0))
-    shrunk = 1.0 + far**2 / effective
-    middle = (share + far**2 / (2.0 * effective)) / shrunk
-    half = far * float(np.sqrt(share * (1.0 - share) / effective + far**2 / (4.0 * effective**2))) / shrunk
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return wilson(share, effective, far)
