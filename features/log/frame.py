@@ -1,0 +1,86 @@
+"""Events as columns with names, before a log gives them codes: a Polars frame, a row for each event."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from math import nan
+
+import polars as pl
+
+from features.events import Channel, Event, Kind
+from features.log.rows import plain, quoted
+
+SCHEMA = pl.Schema(
+    {
+        "record": pl.Int64,
+        "message_id": pl.String,
+        "customer": pl.String,
+        "kind": pl.UInt8,
+        "at": pl.Int64,
+        "received": pl.Int64,
+        "channel": pl.UInt8,
+        "item": pl.String,
+        "category": pl.String,
+        "quantity": pl.Float64,
+        "amount": pl.Float64,
+        "order_id": pl.String,
+        "score": pl.Float64,
+        "properties": pl.String,
+    }
+)
+"""The columns of a frame of events.
+
+`record` says which record of its batch an event comes from. Times are microseconds UTC, `kind` and `channel` the numbers
+of `features.events`, `properties` a JSON object as `rows.quoted` writes it. Absent numbers are NaN, absent texts and empty
+properties null.
+"""
+
+
+def frame_of(events: Iterable[Event], records: Sequence[int]) -> pl.DataFrame:
+    """Events as a frame; `records` names the record of each."""
+    rows = [
+        (
+            record,
+            event.message_id,
+            event.customer,
+            int(event.kind),
+            event.at,
+            event.received,
+            int(event.channel),
+            event.item,
+            event.category,
+            plain(event.quantity),
+            plain(event.amount),
+            event.order_id,
+            plain(event.score),
+            quoted(event.properties) if event.properties else None,
+        )
+        for record, event in zip(records, events, strict=True)
+    ]
+    return pl.DataFrame(rows, SCHEMA, orient="row")
+
+
+def events_of(frame: pl.DataFrame) -> list[Event]:
+    """The events of a frame, in its order."""
+    return [
+        Event(
+            message_id,
+            customer,
+            Kind(kind),
+            at,
+            received,
+            Channel(channel),
+            item,
+            category,
+            nan if quantity is None else quantity,
+            nan if amount is None else amount,
+            order_id,
+            nan if score is None else score,
+            json.loads(properties) if properties else {},
+        )
+        for (
+            _, message_id, customer, kind, at, received, channel, item, category, quantity, amount, order_id, score,
+            properties,
+        ) in frame.select(SCHEMA.names()).iter_rows()
+    ]  # fmt: skip
