@@ -31,9 +31,9 @@ SCHEMA = pl.Schema(
 )
 """The columns of a frame of events.
 
-`record` says which record of its batch an event comes from. Times are microseconds UTC, `kind` and `channel` the numbers
-of `features.events`, `properties` a JSON object as `rows.quoted` writes it. Absent numbers are NaN, absent texts and empty
-properties null.
+`record` says which record of its batch an event comes from. Times are microseconds UTC, `kind` and `channel` the
+numbers of `features.events`, `properties` a JSON object as `rows.quoted` writes it. Absent numbers are NaN, absent
+texts and empty properties null.
 """
 
 
