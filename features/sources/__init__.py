@@ -11,7 +11,8 @@ from features.sources.contract import (
 )
 from features.sources.formats import SOURCES
 from features.sources.formats.mapping import load_mapping
-from features.sources.importing import ImportReport, files_of, find_source, import_file, total
+from features.sources.importing import files_of, find_source, import_file, total
+from features.sources.report import ImportReport
 
 __all__ = [
     "SOURCES",

@@ -13,7 +13,8 @@ import pytest
 from features.events import EVENT, Event
 from features.log.contract import MERGE, Appended, LogFull
 from features.log.sqlite import SqliteLog
-from features.sources import SOURCES, FileUnreadable, SourceUnknown, find_source, import_file, importing
+from features.sources import SOURCES, FileUnreadable, SourceUnknown, find_source, import_file
+from features.sources.columns import row_by_row
 from features.sources.fields.message_ids import Identities
 from features.sources.fields.privacy import Privacy
 from tests.features.sources.ledger import NOW, Ledger, take
@@ -56,7 +57,7 @@ def test_history_stands_in_the_log_at_the_time_it_happened(tmp_path: Path) -> No
 
 
 def test_progress_is_told_after_each_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "BATCH", 100)
+    monkeypatch.setattr(row_by_row, "BATCH", 100)
     path = write(tmp_path / "events.jsonl", 1_000)
     told: list[tuple[int, int]] = []
     ledger = Ledger()
@@ -69,7 +70,7 @@ def test_progress_is_told_after_each_batch(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_batch_is_also_full_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "BATCH_BYTES", 5_000)
+    monkeypatch.setattr(row_by_row, "BATCH_BYTES", 5_000)
     path = write(tmp_path / "events.jsonl", 100)
     batches = take(path, "waypost")[1].batches
     assert len(batches) > 1
@@ -88,7 +89,7 @@ class Breaking(Ledger):
 
 
 def test_after_a_failure_importing_again_adds_only_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "BATCH", 100)
+    monkeypatch.setattr(row_by_row, "BATCH", 100)
     path = write(tmp_path / "events.jsonl", 1_000)
     ledger = Breaking()
     with pytest.raises(LogFull):
@@ -102,8 +103,8 @@ def test_after_a_failure_importing_again_adds_only_the_rest(tmp_path: Path, monk
 
 @pytest.mark.parametrize("with_ids", [True, False])
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_ids: bool) -> None:
-    monkeypatch.setattr(importing, "BATCH", 200)
-    monkeypatch.setattr(importing, "Identities", lambda name: Identities(name, window=200))
+    monkeypatch.setattr(row_by_row, "BATCH", 200)
+    monkeypatch.setattr(row_by_row, "Identities", lambda name: Identities(name, window=200))
 
     class Sink(Ledger):
         def append(self, events: Sequence[Event], *, history: bool = False) -> Appended:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from features.events import Event
 from features.sources import FileUnreadable
-from features.sources.importing import ImportReport
+from features.sources.report import ImportReport
 from tests.features.sources.ledger import Ledger, take
 from waypost import app
 
