@@ -24,9 +24,9 @@ import pyarrow as pa
 from benchmarks.duckdb_peer import connect
 from benchmarks.report import print_claims, print_table
 from benchmarks.shops import events_of
+from features.cores import thread_count
 from features.events import Kind
 from features.log.contract import MERGE
-from features.replay.replay import thread_count
 from features.replay.snapshots import past_of
 from insights.journal.columns import Journal, journal_of
 from insights.journal.funnel import funnel

@@ -26,10 +26,11 @@ from benchmarks import fresh
 from benchmarks.agreement import disagreements, own_answer
 from benchmarks.report import median_range, print_claims, print_table
 from benchmarks.synthetic import END, parquet_file
+from features.cores import thread_count
 from features.events import EVENT, days
 from features.journey import JOURNEY
 from features.replay.parquet import read_histories
-from features.replay.replay import replay, thread_count
+from features.replay.replay import replay
 
 CUTOFFS = [END - days(28) * back for back in range(8)]
 """The end of the shop's log and the times 4, 8... weeks before."""

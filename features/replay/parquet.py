@@ -22,8 +22,9 @@ from numba import njit, types
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
+from features.cores import thread_count
 from features.events import DAY, EVENT, NO_CODE, Channel, Kind
-from features.replay.replay import Histories, places_of_runs, thread_count
+from features.replay.replay import Histories, places_of_runs
 
 _TYPES = {name: pa.from_numpy_dtype(EVENT[name]) for name in EVENT.names or () if not name.startswith("_")}
 _REQUIRED = ("at", "kind", "customer")

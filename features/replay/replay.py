@@ -9,7 +9,6 @@ Customers are independent, so they are replayed in parallel, and any number of t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from features.aggregates.kernels import FOREVER
+from features.cores import thread_count
 from features.events import EVENT
 from features.fold.fold import Fold
 
@@ -149,13 +149,6 @@ def _grouped(parts: list[NDArray[np.void]]) -> bool:
             return False
         last = int(codes[-1])
     return True
-
-
-def thread_count(threads: int | None) -> int:
-    """`threads`, or as many as this process may run at once."""
-    if threads:
-        return threads
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def even_bounds(starts: NDArray[np.int64], parts: int) -> list[tuple[int, int]]:

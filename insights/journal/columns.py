@@ -19,8 +19,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from features.cores import thread_count
 from features.events import SECOND, Kind
-from features.replay.replay import Histories, even_bounds, histories, thread_count
+from features.replay.replay import Histories, even_bounds, histories
 from features.replay.snapshots import Past, known_at
 
 LATEST = 2**32 - 1

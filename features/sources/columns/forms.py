@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from features.sources.columns import by_lines
 from features.sources.columns.batch import Batch
 from features.sources.columns.row_by_row import RowByRow
 from features.sources.contract import Reading
@@ -19,4 +20,4 @@ FORMS: dict[str, Form] = {}
 def batches(reading: Reading, rows: RowByRow) -> Iterator[Batch]:
     """The batches of a file, in columns where its source has them. Raises FileUnreadable where the file breaks off."""
     form = FORMS.get(rows.source.name)
-    return (form(reading, rows) if form else None) or rows.batches(reading)
+    return (form(reading, rows) if form else None) or by_lines.batches(reading, rows) or rows.batches(reading)

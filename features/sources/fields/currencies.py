@@ -52,7 +52,8 @@ class Currencies:
 
     def __init__(self, rates: Rates) -> None:
         self._rates = rates
-        self._first = rates.shop
+        self.first = rates.shop
+        """The currency that amounts are compared with; empty when none was seen."""
 
     def convert(self, events: Sequence[Event], unread: Unread) -> None:
         """Convert the amounts of a record's events into the shop's currency; the first event names the record's own.
@@ -61,7 +62,7 @@ class Currencies:
         stay as they are, and each one in another currency than the first is reported.
         """
         given = events[0].properties.get("currency") if events else None
-        if given is None or given == self._first or all(isnan(event.amount) for event in events):
+        if given is None or given == self.first or all(isnan(event.amount) for event in events):
             return
         code = given.strip().upper() if isinstance(given, str) else ""
         if not _CODE.fullmatch(code):
@@ -72,9 +73,9 @@ class Currencies:
             self._multiply(code, events, unread)
 
     def _compare(self, code: str, unread: Unread) -> None:
-        self._first = self._first or code
-        if code != self._first:
-            reason = f"{code} beside {self._first}: amounts of both are added up as one currency"
+        self.first = self.first or code
+        if code != self.first:
+            reason = f"{code} beside {self.first}: amounts of both are added up as one currency"
             advice = "set WAYPOST_CURRENCY and WAYPOST_CURRENCY_RATES"
             unread.append(BadRecord(_FIELD, f"{reason}; {advice}", "second_currency"))
 

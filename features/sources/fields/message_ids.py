@@ -45,7 +45,14 @@ class Identities:
 
     def __call__(self) -> str:
         """The id of the record whose bytes are in `raw`."""
-        identity = f"{self._prefix}-{blake2b(self.raw, digest_size=_BYTES).hexdigest()}"
+        return self.numbered(self.unnumbered())
+
+    def unnumbered(self) -> str:
+        """The id that the record in `raw` has if it is the first of its kind."""
+        return f"{self._prefix}-{blake2b(self.raw, digest_size=_BYTES).hexdigest()}"
+
+    def numbered(self, identity: str) -> str:
+        """The id of the next record, by what it is unnumbered: with a number if the file repeats the record."""
         earlier = self._recent.get(identity)
         if earlier is None:
             earlier = self._older.pop(identity, 0)

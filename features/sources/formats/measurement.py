@@ -17,7 +17,7 @@ from features.sources.fields import fields
 from features.sources.fields.message_ids import content_id, of_values
 from features.sources.fields.times import instant
 from features.sources.formats import ga4
-from features.sources.readers.parts import PartsReading
+from features.sources.readers.parts import read_parts
 
 MOST_EVENTS = 25
 """Most events of one request that Google accepts. Waypost accepts more; its debug route reports them."""
@@ -156,7 +156,7 @@ begin a visit make `first_visit` and `session_start` besides, as in the export. 
 analytics, withdraw the consent; a hit after the visitor agreed (`gcu=1`) grants it.""",
     columns=COLUMNS,
     customer=("user_id", "client_id", "app_instance_id"),
-    read=partial(PartsReading, apart=requests),
+    read=partial(read_parts, apart=requests),
     parse=parse,
     sample=SAMPLES / "measurement.jsonl",
 )

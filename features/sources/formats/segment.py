@@ -34,7 +34,7 @@ from features.sources.fields.names import CHANNEL_OF_NAME, SEGMENT, folded
 from features.sources.fields.orders import EMPTY, Line, basket, positive, purchased, single, total
 from features.sources.fields.times import instant
 from features.sources.formats.segment_batch import of_record, within
-from features.sources.readers.parts import PartsReading
+from features.sources.readers.parts import read_parts
 
 COLUMNS = (
     Column("type", "`identify`, `track`, `page`, `screen`, `group` or `alias`", required=True),
@@ -343,7 +343,7 @@ An `identify` with both ids, and an `alias`, merge them. Consent to be profiled 
 It becomes an event of its own, `CONSENT_WITHDRAW` or `CONSENT_GRANT`, with the message's id and `:consent`.""",
     columns=COLUMNS,
     customer=("userId", "anonymousId"),
-    read=partial(PartsReading, apart=of_record),
+    read=partial(read_parts, apart=of_record),
     parse=parse,
     sample=SAMPLES / "segment.jsonl",
 )

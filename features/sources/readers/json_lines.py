@@ -5,42 +5,55 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from pydantic_core import from_json
 
 from features.sources.contract import BadRecord, Record, shown
 from features.sources.readers.broken_json import read as read_json
-from features.sources.readers.lines import Lines, is_cut, too_long
+from features.sources.readers.lines import LineReading, Lines, NumberedLines, is_cut, too_long
+
+_decode = json.JSONDecoder().raw_decode
 
 
-class JsonReading:
-    """JSON lines: one object a line; empty lines mean nothing."""
+def json_reading(path: Path) -> LineReading:
+    """The records of a file of JSON lines: one object a line; empty lines mean nothing."""
+    return LineReading(Lines(path), json_records)
 
-    def __init__(self, path: Path) -> None:
-        self._lines = Lines(path)
-        self.total = self._lines.total
-        self.done = self._lines.done
 
-    def __iter__(self) -> Iterator[Record]:
-        lines = self._lines
-        decode = json.JSONDecoder().raw_decode
-        for line in lines:
-            if not line or line.isspace():
-                continue
-            odd = b"\\ud" in line
-            try:
-                text = line.decode().strip()
-                values, end = decode(text)
-                if end < len(text):
-                    raise json.JSONDecodeError("more follows the object", text, end)
-            except (ValueError, RecursionError) as error:
-                try:
-                    values, odd = read_json(line), True
-                except ValueError:
-                    yield Record(lines.number, line, {}, too_long() if is_cut(line) else _json_fault(error))
-                    continue
-            fault = None
-            if type(values) is not dict:
-                values, fault = {}, BadRecord("", f"expected a JSON object, got {shown(values)}")
-            yield Record(lines.number, line, values, fault, odd)
+def json_records(lines: NumberedLines) -> Iterator[Record]:
+    """The records of these lines, in their order."""
+    for line in lines:
+        if not line or line.isspace():
+            continue
+        odd, fault = b"\\ud" in line, None
+        try:
+            # Takes two thirds of the time of `json`, refuses more, and gives the same value for what it takes.
+            values = from_json(line, allow_inf_nan=False, cache_strings="keys")
+        except ValueError:
+            values, odd, fault = _doubtful(line, odd)
+        if fault is None and type(values) is not dict:
+            values, fault = {}, BadRecord("", f"expected a JSON object, got {shown(values)}")
+        yield Record(lines.number, line, values, fault, odd)
+
+
+def _doubtful(line: bytes, odd: bool) -> tuple[Any, bool, BadRecord | None]:
+    """The value of a line that is not plainly JSON, whether it is odd, and why it cannot be read."""
+    try:
+        return _strict(line), odd, None
+    except (ValueError, RecursionError) as error:
+        try:
+            return read_json(line), True, None
+        except ValueError:
+            return {}, odd, too_long() if is_cut(line) else _json_fault(error)
+
+
+def _strict(line: bytes) -> Any:
+    text = line.decode().strip()
+    values, end = _decode(text)
+    if end < len(text):
+        raise json.JSONDecodeError("more follows the object", text, end)
+    return values
 
 
 def _json_fault(error: Exception) -> BadRecord:

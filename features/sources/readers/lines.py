@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
-from features.sources.contract import BadRecord
+from features.sources.contract import BadRecord, Record
 from features.sources.readers.faults import unreadable
 from features.sources.readers.packed import unpacked
 
 LONGEST_LINE = 1 << 20
 """Bytes of the longest line that is read; of a longer one, the beginning is kept as a dead letter."""
+
+
+class NumberedLines(Protocol):
+    """Lines of a file as bytes without their ends, which know their numbers."""
+
+    number: int
+    """The number of the line read last, from 1."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The lines, in a single pass."""
+        ...
 
 
 class Lines:
@@ -48,6 +59,18 @@ class Lines:
             if len(line) == LONGEST_LINE:
                 _skip(text, line)
             yield line.rstrip(b"\r\n") if self.number > 1 else line.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf")
+
+
+class LineReading:
+    """A file of which every line is read by itself, so that any run of its lines can be read apart from the others."""
+
+    def __init__(self, lines: Lines, records: Callable[[NumberedLines], Iterator[Record]]) -> None:
+        self.lines, self.records = lines, records
+        self.total = lines.total
+        self.done = lines.done
+
+    def __iter__(self) -> Iterator[Record]:
+        return self.records(self.lines)
 
 
 def _skip(text: BinaryIO, line: bytes) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from features.sources.contract import FileUnreadable, Reading
 from features.sources.readers.csvfile import CsvReading
 from features.sources.readers.faults import unreadable
-from features.sources.readers.json_lines import JsonReading
+from features.sources.readers.json_lines import json_reading
 from features.sources.readers.packed import unpacked
 
 _PARQUET = b"PAR1"
@@ -56,7 +56,7 @@ def read(
                 f"{path} is one indented JSON document; expected one object a line. When it holds a list of records, "
                 f"such as `orders`: jq -c '.orders[]' {path} > {path.stem}.jsonl"
             )
-        return JsonReading(path)
+        return json_reading(path)
     return CsvReading(path, required, header, delimiter, encoding)
 
 

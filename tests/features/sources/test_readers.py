@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from pydantic_core import from_json
 
 from features.sources import FileUnreadable
 from features.sources.contract import Record
 from features.sources.readers.csvfile import MOST_LINES
 from features.sources.readers.lines import LONGEST_LINE
 from features.sources.readers.readers import read
+from tests.examples import examples
+from tests.features.sources.hostile_lines import files
 
 HEADER = b"who,what,note\n"
 
@@ -202,3 +205,18 @@ def test_progress_is_in_bytes_of_the_file(tmp_path: Path) -> None:
     assert places == sorted(places)
     assert places[0] < reading.total / 2
     assert reading.done() == reading.total == path.stat().st_size
+
+
+NUMBERS = st.from_regex(r"-?[0-9]{1,45}(\.[0-9]{0,45})?([eE][+-]?[0-9]{1,4})?", fullmatch=True).map(str.encode)
+LINES = st.one_of(NUMBERS, files("segment"), files("ga4"), st.text().map(json.dumps).map(str.encode), st.binary())
+
+
+@settings(max_examples=examples(200))
+@given(LINES, st.sampled_from((b"", b" ", b"\r", b"\x00", b"1", b"}")))
+def test_what_the_fast_parser_takes_means_the_same_to_json(text: bytes, after: bytes) -> None:
+    line = text.partition(b"\n")[0] + after
+    try:
+        value = from_json(line, allow_inf_nan=False, cache_strings="keys")
+    except ValueError:
+        assume(False)
+    assert repr(value) == repr(json.loads(line.decode().strip()))
