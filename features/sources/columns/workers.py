@@ -7,6 +7,7 @@ thread that is gone, nor the program of the caller, which may be anything, is pa
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import subprocess
@@ -110,6 +111,8 @@ def work() -> None:
     jobs, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     task = pickle.load(jobs)
+    gc.freeze()
+    gc.disable()  # every job makes many objects and keeps few: to look through them again and again takes a tenth
     while True:
         try:
             job = pickle.load(jobs)
@@ -124,3 +127,4 @@ def work() -> None:
             answers.flush()
         except BrokenPipeError:
             os._exit(0)  # nobody waits for it any more
+        gc.collect()

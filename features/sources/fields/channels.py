@@ -19,6 +19,9 @@ _SOCIAL = re.compile(
     r"(^|[./ ])(facebook|fb|instagram|ig|twitter|t\.co|x\.com|linkedin|lnkd|pinterest|tiktok|reddit|snapchat|youtube"
     r"|youtu|whatsapp|telegram|t\.me|threads|vk|weibo|quora|tumblr|messenger|wechat)($|[./ ])"
 )
+LONGEST_HOSTS = 512
+"""Characters of two hosts whose channel is remembered: longer ones are no hosts, and would only take memory."""
+
 _SHOPPING = re.compile(
     r"(^|[./ ])(amazon|ebay|etsy|walmart|alibaba|aliexpress|zalando|rakuten|mercadolibre|shopzilla)($|[./ ])"
 )
@@ -75,13 +78,24 @@ def _site(source: str) -> Channel | None:
 
 def referral(referrer: str, page: str) -> Channel | None:
     """The channel of a visit that came from the page `referrer` to `page`; None when it stayed within one site."""
+    came_from, stayed = _authority(referrer), _authority(page)
+    return (_visit if len(came_from) + len(stayed) < LONGEST_HOSTS else _visit.__wrapped__)(came_from, stayed)
+
+
+@lru_cache(maxsize=4_096)
+def _visit(referrer: str, page: str) -> Channel | None:
+    """The channel of a visit, by the authorities of both addresses; those of a shop are few."""
     host, own = _host(referrer), _host(page)
     if not host or host == own or (own and (host.endswith("." + own) or own.endswith("." + host))):
         return None
     return _site(host) or Channel.REFERRAL
 
 
-def _host(url: str) -> str:
-    """The host of a URL, without its user, port and `www.`; empty when there is none."""
-    authority = url.partition("://")[2].partition("/")[0].partition("?")[0]
-    return authority.rpartition("@")[2].partition(":")[0].casefold().removeprefix("www.")
+def _authority(url: str) -> str:
+    """What stands between `://` and the path of a URL; empty when there is nothing."""
+    return url.partition("://")[2].partition("/")[0]
+
+
+def _host(authority: str) -> str:
+    """The host of an authority, without its user, port and `www.`; empty when there is none."""
+    return authority.partition("?")[0].rpartition("@")[2].partition(":")[0].casefold().removeprefix("www.")
