@@ -84,20 +84,36 @@ def _spelt(draw: st.DrawFn, record: Any) -> bytes:
     return raw
 
 
-def _samples(name: str) -> list[Any]:
-    sample = SOURCES[name].sample
-    lines = sample.read_bytes() + sample.with_name(f"{name}.broken.jsonl").read_bytes()
-    records = []
-    for line in lines.splitlines():
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            continue
+def _samples(name: str) -> tuple[list[Any], list[Any]]:
+    """The records of a source's sample, and those of its broken sample that are JSON."""
+    good = SOURCES[name].sample
+    records: tuple[list[Any], list[Any]] = [], []
+    for path, found in zip((good, good.with_name(f"{name}.broken.jsonl")), records, strict=True):
+        for line in path.read_bytes().splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
     return records
 
 
+def _paid(record: dict[str, Any], currency: str) -> dict[str, Any]:
+    """A record with an amount in a currency, wherever its source looks for them."""
+    money = {"currency": currency, "revenue": 5, "value": 5}
+    given = record.get("properties")
+    event = {"name": "purchase", "params": money}
+    return {
+        **record,
+        "properties": {**(given if isinstance(given, dict) else {}), **money},
+        "amount": 5,
+        "currency": currency,
+        "purchase_revenue_usd": 5,
+        **({"events": [event]} if "events" in record else {}),
+    }
+
+
 @st.composite
-def _line(draw: st.DrawFn, records: list[Any]) -> bytes:
+def _line(draw: st.DrawFn, good: list[Any], broken: list[Any]) -> bytes:
     how = draw(st.integers(0, 20))
     if how == 0:
         return draw(
@@ -106,20 +122,24 @@ def _line(draw: st.DrawFn, records: list[Any]) -> bytes:
     if how == 1:
         return draw(st.binary(max_size=30)).replace(b"\n", b"")
     if how == 2:
-        members = draw(st.lists(st.sampled_from(records), max_size=3))
+        members = draw(st.lists(st.sampled_from(good + broken), max_size=3))
         name = draw(st.sampled_from(("batch", "events")))
         return json.dumps({name: members, "client_id": "c", "sentAt": "2026-03-01T08:00:00Z"}).encode()
-    record = draw(st.sampled_from(records))
-    if how > 8:
+    record = draw(st.sampled_from(broken if how == 3 else good))
+    if how in range(4, 10):
+        record = _paid(record, draw(st.sampled_from(("EUR", "USD", "usd", "€"))))
+    if how in range(9, 15):
         record = draw(_changed(record))
     return draw(_spelt(record))
 
 
 def files(name: str) -> st.SearchStrategy[bytes]:
     """Files of the source of this name; they repeat some of their lines."""
-    line = _line(_samples(name))
-    lines = st.lists(line, max_size=6).flatmap(
-        lambda some: st.lists(st.sampled_from(some) | line, max_size=12) if some else st.just([])
+    line = _line(*_samples(name))
+    some = st.lists(line, min_size=1, max_size=6)
+    lengths = st.sampled_from((0, 1, 3, 8, 16))
+    lines = st.tuples(some, lengths).flatmap(
+        lambda drawn: st.lists(st.sampled_from(drawn[0]) | line, min_size=drawn[1], max_size=drawn[1])
     )
     ends = st.sampled_from((b"\n", b"\n", b"\r\n"))
     begins = st.sampled_from((b"", b"", b"\xef\xbb\xbf"))
