@@ -42,6 +42,7 @@ KINDS: Mapping[str, Kind] = {kind.name: kind for kind in Kind if kind not in (Ki
 CHANNELS: Mapping[str, Channel] = {channel.name: channel for channel in Channel}
 """The channels by name."""
 
+_UNKNOWN = Channel.UNKNOWN
 _Chosen = TypeVar("_Chosen")
 
 _HALVES = re.compile("[\ud800-\udfff]")
@@ -94,6 +95,8 @@ def customer(value: object, field: str) -> str | None:
 
 def any_name(value: object, field: str, unread: Unread, longest: int = LONGEST_NAME) -> str | None:
     """As `name`; what is no name gives None and is reported in `unread`."""
+    if value is None:
+        return None
     if type(value) is str and len(value) <= longest and value.isprintable():
         return value.strip() or None
     try:
@@ -211,7 +214,7 @@ def kind(value: object, field: str) -> Kind:
 def channel(value: object, field: str) -> Channel:
     """The channel of this name, in any case of letters; UNKNOWN when absent."""
     if value is None or value == "":
-        return Channel.UNKNOWN
+        return _UNKNOWN
     member = CHANNELS.get(value.strip().upper().replace(" ", "_")) if isinstance(value, str) else None
     if member is None:
         raise BadRecord(
@@ -228,7 +231,7 @@ def any_channel(value: object, field: str, unread: Unread) -> Channel:
         return channel(value, field)
     except BadRecord as bad:
         unread.append(bad)
-        return Channel.UNKNOWN
+        return _UNKNOWN
 
 
 def choice(table: Mapping[str, _Chosen], value: object, field: str) -> _Chosen:
@@ -251,6 +254,8 @@ def properties(value: object, field: str) -> dict[str, Any]:
 
 def any_properties(value: object, field: str, unread: Unread) -> dict[str, Any]:
     """As `properties`; what is no object, or too large a one, gives an empty one and is reported in `unread`."""
+    if value is None:
+        return {}
     if type(value) is dict and len(value) <= MOST_PROPERTIES:
         return value
     try:

@@ -11,7 +11,20 @@ from itertools import count
 from math import fsum, isnan, nan
 from typing import Any, NamedTuple
 
-from features.events import Channel, Event, Kind
+from features.events import (
+    CART_ADD,
+    CART_REMOVE,
+    ITEM_CLICK,
+    ITEM_VIEW,
+    OTHER,
+    PURCHASE,
+    REFUND,
+    WISHLIST_ADD,
+    WISHLIST_REMOVE,
+    Channel,
+    Event,
+    Kind,
+)
 from features.identity.rules import names_nobody
 from features.log.orders import order_message
 from features.sources.contract import SAMPLES, BadRecord, Column, Identity, Source, Unread, required, shown
@@ -41,10 +54,10 @@ COLUMNS = (
     Column("ga_session_id, page_location", "flat: kept in the properties"),
 )
 
-_ABSENT = ("", "(not set)", "(data deleted)", "<Other>")
+_ABSENT = (None, "", "(not set)", "(data deleted)", "<Other>")
 _FIRST = ("first_visit", "first_open")
-_EVENT_PER_ITEM = (Kind.CART_ADD, Kind.CART_REMOVE, Kind.WISHLIST_ADD, Kind.WISHLIST_REMOVE)
-_ONE_ITEM = (Kind.ITEM_VIEW, Kind.ITEM_CLICK)
+_EVENT_PER_ITEM = (CART_ADD, CART_REMOVE, WISHLIST_ADD, WISHLIST_REMOVE)
+_ONE_ITEM = (ITEM_VIEW, ITEM_CLICK)
 _KEPT = (
     "page_location",
     "search_term",
@@ -56,6 +69,8 @@ _KEPT = (
     "shipping_tier",
     "payment_type",
 )
+_MONEY = {PURCHASE: "purchase_revenue", REFUND: "refund_value"}
+_PAID_SEARCH, _APP, _WEB = Channel.PAID_SEARCH, Channel.APP, Channel.WEB  # bare names, as to look one up takes longer
 _FIELDS = {"customer": "user_pseudo_id", "at": "event_timestamp"}
 
 
@@ -85,16 +100,16 @@ def row_events(
     if name is None:
         raise BadRecord("event_name", "missing: every row has an event name")
     row = _Row(values, params, _record(values, "ecommerce", unread), unread)
-    kind = GA4.get(name, Kind.OTHER)
+    kind = GA4.get(name, OTHER)
     customer = _customer(values, unread)
     at = instant(values.get("event_timestamp"), "event_timestamp", "us")
     order = _order_id(row)
-    if kind is Kind.PURCHASE and order:
+    if kind is PURCHASE and order:
         identity = partial(order_message, f"{customer}", order, at)
     message_id = identity()
     lines, channel = _lines(values.get("items"), unread), _channel(name, row)
     kept = {key: value for key in _KEPT if (value := params.get(key, values.get(key))) is not None}
-    if kind is Kind.PURCHASE and order and (visitor := _visitor(values)) not in (None, customer):
+    if kind is PURCHASE and order and (visitor := _visitor(values)) not in (None, customer):
         kept["anonymous_id"] = visitor
     event_lines = lines if lines and kind in _EVENT_PER_ITEM else [_whole(kind, name, row, lines)]
     try:
@@ -106,7 +121,7 @@ def row_events(
         ]
     except BadRecord as bad:
         raise bad.named(_FIELDS) from None
-    return purchased(events[0], lines) if kind is Kind.PURCHASE else events
+    return purchased(events[0], lines) if kind is PURCHASE else events
 
 
 def _numbered(message_id: str) -> Iterator[str]:
@@ -141,8 +156,8 @@ def _whole(kind: Kind, name: str, row: _Row, lines: Sequence[Line]) -> Line:
     if kind in _ONE_ITEM and lines:
         item, category, pieces, money = lines[0]
         return item, category, pieces, _amount(kind, row, ()) if isnan(money) else money
-    pieces = _pieces(row, lines) if kind is Kind.PURCHASE else nan
-    return None, name if kind is Kind.OTHER else None, pieces, _amount(kind, row, lines)
+    pieces = _pieces(row, lines) if kind is PURCHASE else nan
+    return None, name if kind is OTHER else None, pieces, _amount(kind, row, lines)
 
 
 def _params(value: object, unread: Unread) -> dict[str, Any]:
@@ -211,17 +226,17 @@ def _amount(kind: Kind, row: _Row, lines: Sequence[Line]) -> float:
 
     `value` in an event that the shop names itself is not money.
     """
-    if kind is Kind.OTHER:
+    if kind is OTHER:
         return nan
     for field, value in _given(kind, row):
         if not isnan(amount := fields.any_number(value, field, row.unread)):
             return amount
-    return fsum(money for *_, money in lines) if lines and kind in (Kind.PURCHASE, Kind.REFUND) else nan
+    return fsum(money for *_, money in lines) if lines and kind in (PURCHASE, REFUND) else nan
 
 
 def _given(kind: Kind, row: _Row) -> Iterator[tuple[str, Any]]:
     """The fields that may hold the money of an event, the best first; fields in dollars come last."""
-    named = {Kind.PURCHASE: "purchase_revenue", Kind.REFUND: "refund_value"}.get(kind)
+    named = _MONEY.get(kind)
     if named:
         yield f"ecommerce.{named}", row.commerce.get(named)
     yield "event_params.value", row.params.get("value")
@@ -250,8 +265,8 @@ def _channel(name: str, row: _Row) -> Channel:
         medium = medium or ever.get("medium") or values.get("first_medium")
     channel = CHANNEL_OF_NAME.get(name) or acquisition(str(source or ""), str(medium or ""))
     if not channel and (collected.get("gclid") or params.get("gclid")):
-        return Channel.PAID_SEARCH
-    return channel or (Channel.APP if values.get("platform") in ("IOS", "ANDROID") else Channel.WEB)
+        return _PAID_SEARCH
+    return channel or (_APP if values.get("platform") in ("IOS", "ANDROID") else _WEB)
 
 
 SOURCE = Source(
