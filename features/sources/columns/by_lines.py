@@ -21,10 +21,14 @@ from features.sources.contract import FileUnreadable, Reading
 from features.sources.fields.message_ids import Identities
 from features.sources.formats import SOURCES
 from features.sources.readers.lines import LineReading, Lines
+from features.sources.readers.packed import is_packed
 from features.sources.report import ImportReport
 
 SMALL = 32 << 20
-"""Bytes of a file that is read sooner than workers are there."""
+"""Bytes of lines that are read sooner than workers are there."""
+
+PACKED = 8
+"""How many times shorter JSON lines are when they are packed, about."""
 
 RUN = 4 << 20
 """Bytes of the lines that a worker takes at a time."""
@@ -65,9 +69,10 @@ def batches(reading: Reading, rows: RowByRow) -> Iterator[Batch] | None:
     read there: a small one, one on a single core, one that is not read by lines or by a mapping, which learns from
     each record how to read the next."""
     cores = thread_count(None)
-    if cores == 1 or not isinstance(reading, LineReading) or reading.total <= SMALL:
+    if cores == 1 or not isinstance(reading, LineReading) or SOURCES.get(rows.source.name) is not rows.source:
         return None
-    return _batches(reading, rows, cores) if SOURCES.get(rows.source.name) is rows.source else None
+    size = reading.total * (PACKED if is_packed(reading.lines.path) else 1)
+    return _batches(reading, rows, cores) if size > SMALL else None
 
 
 def _batches(reading: LineReading, rows: RowByRow, cores: int) -> Iterator[Batch]:

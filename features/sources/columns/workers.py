@@ -17,9 +17,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import IO, Any, Generic, TypeVar, cast
+from typing import IO, Generic, TypeVar, cast
 
 from features.sources.contract import SourceError
 
@@ -32,14 +33,16 @@ class WorkerFailed(SourceError):
 
 
 class Workers(Generic[Job, Answer]):
-    """So many processes that do `task`, which is pickled once, for jobs and with answers that can be pickled."""
+    """So many processes that do `task`, which is pickled once, for jobs and with answers that can be pickled.
+
+    Raises WorkerFailed when no process can be started.
+    """
 
     def __init__(self, task: Callable[[Job], Answer], count: int) -> None:
-        self._count = count
-        self._processes = [_started(task) for _ in range(count)]
-        self._idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
-        for process in self._processes:
-            self._idle.put(process)
+        self._workers = [_Worker(task) for _ in range(count)]
+        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        for worker in self._workers:
+            self._idle.put(worker)
         self._threads = ThreadPoolExecutor(count)
 
     def __enter__(self) -> Workers[Job, Answer]:
@@ -48,62 +51,75 @@ class Workers(Generic[Job, Answer]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in self._processes:
-            process.kill()  # first, as a thread may wait for its answer
+        for worker in self._workers:
+            worker.kill()  # first, as a thread may wait for its answer
         self._threads.shutdown(cancel_futures=True)
-        for process in self._processes:
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                _close(pipe)
+        for worker in self._workers:
+            worker.close()
 
     def answers(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Answer]]:
         """Each job and its answer, in the order of the jobs, of which a few are under way. Raises WorkerFailed."""
         waiting: deque[tuple[Job, Future[Answer]]] = deque()
         for job in jobs:
             waiting.append((job, self._threads.submit(self._ask, job)))
-            if len(waiting) > 2 * self._count:
+            if len(waiting) > 2 * len(self._workers):
                 first, answer = waiting.popleft()
                 yield first, answer.result()
         for job, answer in waiting:
             yield job, answer.result()
 
     def _ask(self, job: Job) -> Answer:
-        process = self._idle.get()
+        worker = self._idle.get()
         try:
-            pickle.dump(job, _open(process.stdin), pickle.HIGHEST_PROTOCOL)
-            _open(process.stdin).flush()
-            done, answer = pickle.load(_open(process.stdout))
-        except (OSError, EOFError, pickle.UnpicklingError):
-            raise WorkerFailed(f"a worker ended with status {process.wait()} in the middle of its job") from None
+            return cast(Answer, worker.ask(job))
         finally:
-            self._idle.put(process)
+            self._idle.put(worker)
+
+
+class _Worker:
+    """One process."""
+
+    def __init__(self, task: object) -> None:
+        modules = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", f"from {__name__} import work; work()"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": modules, "POLARS_MAX_THREADS": "1"},
+                start_new_session=True,  # an interrupt from the keyboard is for us, and we end the workers
+            )
+        except OSError as error:
+            raise WorkerFailed(f"{sys.executable or 'Python'} cannot be started as a worker: {error}") from error
+        self.pid = self._process.pid
+        self._jobs = cast("IO[bytes]", self._process.stdin)
+        self._answers = cast("IO[bytes]", self._process.stdout)
+        with suppress(BrokenPipeError):  # then the first job says so
+            pickle.dump(task, self._jobs, pickle.HIGHEST_PROTOCOL)
+
+    def ask(self, job: object) -> object:
+        """The answer to a job. Raises WorkerFailed."""
+        try:
+            pickle.dump(job, self._jobs, pickle.HIGHEST_PROTOCOL)
+            self._jobs.flush()
+            done, answer = pickle.load(self._answers)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            status = self._process.wait()
+            raise WorkerFailed(f"a worker ended with status {status} in the middle of its job") from None
         if not done:
             raise WorkerFailed(answer)
-        return cast(Answer, answer)
+        return cast(object, answer)
 
+    def kill(self) -> None:
+        """End the process, whatever it does."""
+        self._process.kill()
 
-def _started(task: Callable[[Any], Any]) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-c", f"from {__name__} import work; work()"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "POLARS_MAX_THREADS": "1"},
-        start_new_session=True,  # an interrupt from the keyboard is for us, and we end the workers
-    )
-    try:
-        pickle.dump(task, _open(process.stdin), pickle.HIGHEST_PROTOCOL)
-    except BrokenPipeError:
-        raise WorkerFailed(f"a worker ended with status {process.wait()} before it began") from None
-    return process
-
-
-def _open(pipe: IO[bytes] | None) -> IO[bytes]:
-    return cast("IO[bytes]", pipe)
-
-
-def _close(pipe: IO[bytes] | None) -> None:
-    with suppress(BrokenPipeError):  # a job that nobody takes any more
-        _open(pipe).close()
+    def close(self) -> None:
+        """Wait until the process has ended, and forget it."""
+        self._process.wait()
+        self._answers.close()
+        with suppress(BrokenPipeError):  # a job that nobody takes any more
+            self._jobs.close()
 
 
 def work() -> None:
@@ -116,7 +132,7 @@ def work() -> None:
     while True:
         try:
             job = pickle.load(jobs)
-        except EOFError:
+        except (EOFError, pickle.UnpicklingError):  # no more jobs, or half a one of a process that is gone
             return
         try:
             answer = True, task(job)

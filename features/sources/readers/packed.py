@@ -13,6 +13,12 @@ GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 """The first bytes of a file that is packed with gzip and with zstd."""
 
 
+def is_packed(path: Path) -> bool:
+    """Whether a file is packed. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(4).startswith((GZIP, ZSTD))
+
+
 def unpacked(file: BinaryIO, path: Path) -> BinaryIO:
     """The bytes of a file, unpacked if it is packed. Raises FileUnreadable when that needs a missing package."""
     beginning = file.read(4)

@@ -285,7 +285,24 @@ class Full(Ledger):
         raise LogFull("no room")
 
 
-@pytest.mark.skipif(thread_count(None) == 1, reason="one core: no worker is started")
+several_cores = pytest.mark.skipif(thread_count(None) == 1, reason="one core: no worker is started")
+
+
+@several_cores
+@pytest.mark.parametrize(("packed", "lines", "is_shared"), [(False, 100, False), (False, 400, True), (True, 400, True)])
+def test_workers_are_for_files_with_many_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool, lines: int, is_shared: bool
+) -> None:
+    monkeypatch.setattr(by_lines, "SMALL", 10_000)
+    path = tmp_path / "lines.jsonl"
+    text = b"".join(b'{"customer": "%s"}\n' % os.urandom(8).hex().encode() for _ in range(lines))
+    path.write_bytes(gzip.compress(text) if packed else text)
+    source = SOURCES["waypost"]
+    assert (path.stat().st_size > by_lines.SMALL) is (is_shared and not packed)
+    assert (by_lines.batches(source.read(path), rows_of(source, Rates())) is not None) is is_shared
+
+
+@several_cores
 def test_an_import_that_fails_leaves_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(by_lines, "SMALL", 0)
     path = tmp_path / "many.jsonl"
@@ -305,7 +322,7 @@ from features.sources.columns.workers import Workers
 from tests.features.sources.test_by_lines import squared
 workers = Workers(squared, 2)
 assert next(workers.answers([3])) == (3, 9)
-print(*[process.pid for process in workers._processes], flush=True)
+print(*[worker.pid for worker in workers._workers], flush=True)
 os.kill(os.getpid(), 9)
 """
     done = subprocess.run(
