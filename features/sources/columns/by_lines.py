@@ -33,7 +33,7 @@ PACKED = 8
 RUN = 4 << 20
 """Bytes of the lines that a worker takes at a time."""
 
-RUNS = 32
+RUNS = 16
 """Runs of a batch: a fixed part of the file, whatever the machine, so that the same file makes the same batches."""
 
 
