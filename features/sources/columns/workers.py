@@ -27,8 +27,8 @@ from features.sources.contract import SourceError
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
 
-UNDER_WAY = 4
-"""Jobs for each worker that are under way or done before their turn: workers go on while their answers are used."""
+MOST_WAITING = 4
+"""Jobs for each worker whose answers are waited for: it goes on while the answers before are used."""
 
 
 class WorkerFailed(SourceError):
@@ -65,7 +65,7 @@ class Workers(Generic[Job, Answer]):
         waiting: deque[tuple[Job, Future[Answer]]] = deque()
         for job in jobs:
             waiting.append((job, self._threads.submit(self._ask, job)))
-            if len(waiting) > UNDER_WAY * len(self._workers):
+            if len(waiting) > MOST_WAITING * len(self._workers):
                 first, answer = waiting.popleft()
                 yield first, answer.result()
         for job, answer in waiting:
