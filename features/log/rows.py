@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from json.encoder import JSONEncoder, c_make_encoder, encode_basestring_ascii  # type: ignore[attr-defined]
@@ -72,6 +72,12 @@ def without_repeats(
         return None
     moved = clamped([event for event, new in zip(events, accepted, strict=True) if new], newest, history=False)
     return None if moved.received == [at for at, new in zip(times.received, accepted, strict=True) if new] else moved
+
+
+def spread(accepted: Iterable[bool], present: Sequence[bool]) -> list[bool]:
+    """What became of the events of a batch, given which of them were tried and what became of these."""
+    tried = iter(accepted)
+    return [was_tried and next(tried) for was_tried in present]
 
 
 def plain(value: float) -> float:
@@ -153,6 +159,19 @@ def event(customer: str, *row: Any) -> Event:
         score=nan if score is None else score,
         properties=json.loads(properties) if properties else {},
     )
+
+
+def in_customer_order(chunks: Iterable[Records]) -> Iterator[Records]:
+    """The events of chunks in log order as one chunk: by customer, each in log order. Nothing when there is none."""
+    held = list(chunks)
+    if held:
+        records = np.concatenate(held)
+        yield records[np.argsort(records["customer"], kind="stable")]
+
+
+def chosen(chunks: Iterable[Records], codes: NDArray[np.int32]) -> Records:
+    """The events of some customers in chunks."""
+    return np.concatenate([np.empty(0, EVENT), *(chunk[np.isin(chunk["customer"], codes)] for chunk in chunks)])
 
 
 def digest(*counts: object) -> str:

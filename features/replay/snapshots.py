@@ -68,7 +68,13 @@ def past_of(chunks: Chunks, merges: Merges) -> Past:
 def read_past(log: EventLog, until: int | None = None) -> Past:
     """All that a log had received by `until` (everything, when None)."""
     merges = log.merges()
-    return past_of(log.scan(until=until), merges if until is None else merges[merges["received"] <= until])
+    merges = merges if until is None else merges[merges["received"] <= until]
+    named = connected_components(merges)[0]
+    chunks = log.by_customer(until=until)
+    if not len(named):
+        return Past(histories(chunks), np.empty(0, EVENT), merges)
+    apart = histories(chunk[~np.isin(chunk["customer"], named)] for chunk in chunks)
+    return Past(apart, log.together(named, until=until), merges)
 
 
 def _apart(chunks: Chunks, named: NDArray[np.int32], put: Callable[[Records], object]) -> Iterator[Records]:
@@ -138,24 +144,25 @@ def replay_log(
     All rows of a profile, and of the ids it was ever joined with, are in one part. `progress` is called with (parts
     done, parts in all).
     """
-    until, shards = max(cutoffs), 1 + log.count() // most
+    until, count = max(cutoffs), log.count()
     merges = log.merges()
     merges = merges[merges["received"] <= until]
     named, numbers = connected_components(merges)
-    counts: list[int] = []
-    for shard in range(shards):
-        chunks = log.scan(shard=shard, shards=shards, until=until)
-        yield replay(fold, histories(_apart(chunks, named, lambda part: counts.append(len(part)))), cutoffs)
+    joined = done = 0
+    for chunk in log.by_customer(until=until):
+        apart = ~np.isin(chunk["customer"], named)
+        joined += len(chunk) - int(apart.sum())
+        done += len(chunk)
+        yield replay(fold, histories([chunk[apart]]), cutoffs)
         if progress:
-            progress(shard + 1, shards)
-    # Ids that were ever joined may be in several shards, and scans of shards do not give the order across shards.
-    rounds = -(-sum(counts) // most)
+            progress(done - joined, count)
+    # The ids of a profile may be in several chunks.
+    rounds = -(-joined // most)
     for number in range(rounds):
-        chosen = named[numbers % rounds == number]
-        events = [chunk[np.isin(chunk["customer"], chosen)] for chunk in log.scan(until=until)]
-        yield replay_profiles(fold, Past(histories([]), np.concatenate(events), merges), cutoffs)
+        events = log.together(named[numbers % rounds == number], until=until)
+        yield replay_profiles(fold, Past(histories([]), events, merges), cutoffs)
         if progress:
-            progress(shards + number + 1, shards + rounds)
+            progress(done - joined + joined * (number + 1) // rounds, count)
 
 
 def _histories_of_periods(

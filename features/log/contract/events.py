@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.events import Event, Kind
 from features.log.contract.names import Vocabulary
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Records: TypeAlias = NDArray[np.void]
 """A one-dimensional array of `features.events.EVENT` records."""
@@ -92,6 +95,27 @@ class EventStore(Protocol):
         An accepted event that joins ids (`features.identity.rules.joined`) merges them, by the rules of that module, in
         the same transaction. An event of an erased customer that was received before the erasure counts as a duplicate.
         """
+        ...
+
+    def append_columns(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
+        """Add the events of an import that the log does not have yet, given as columns (`features.log.frame.SCHEMA`).
+
+        The same as `append` of these events with `history`: all of them or (on an error) none, the first of two events
+        with one `message_id` stays, ids are merged. Made for many events at once, which a database may keep outside of
+        its tables. Returns which of the events are new.
+        """
+        ...
+
+    def by_customer(self, *, until: int | None = None) -> Iterator[Records]:
+        """What `scan` gives, by customer: chunks that hold whole customers, by rising code, each in log order.
+
+        Each id is a customer by itself here, whatever it was merged with. Much faster than `scan` where events are kept
+        by customer.
+        """
+        ...
+
+    def together(self, codes: NDArray[np.int32], *, until: int | None = None) -> Records:
+        """The events of some customers, given by their codes, as one array in log order; each has its own code."""
         ...
 
     def scan(

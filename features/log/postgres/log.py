@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,11 @@ from features.log.postgres.arrays import Column, numbers, texts
 from features.log.postgres.members import PostgresMembers
 from features.log.postgres.session import NOTHING_YET, Head, Session
 from features.log.postgres.vocabulary import PostgresVocabulary, intern
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from features.log.history.history import History
 
 _QUOTED = [f'"{name}"' for name in rows.COLUMNS]
 
@@ -108,6 +114,24 @@ class PostgresLog:
                 new = iter(appended.accepted)
                 return appended._replace(accepted=[event is not None and next(new) for event in living])
             return self._append(events, head, history=history)
+
+    def segments(self) -> History | None:
+        """None: all events are in the database."""
+        return None
+
+    def append_columns(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
+        """Add the events of an import that the log does not have yet."""
+        from features.log.frame import events_of
+
+        return np.array(self.append(events_of(frame), history=True).accepted, bool)
+
+    def by_customer(self, *, until: int | None = None) -> Iterator[Records]:
+        """The log as one chunk: by customer, each in log order."""
+        yield from rows.in_customer_order(self.scan(until=until))
+
+    def together(self, codes: NDArray[np.int32], *, until: int | None = None) -> Records:
+        """The events of some customers as one array in log order."""
+        return rows.chosen(self.scan(until=until), codes)
 
     def _append(self, events: Sequence[Event], head: Head, *, history: bool) -> Appended:
         events = resolved(events, partial(reading.known, self.session), None if history else self.profile)

@@ -6,7 +6,10 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
+from itertools import compress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +30,28 @@ from features.log.contract import (
 from features.log.membership import NO_MERGES, NOTHING, mentions, named
 from features.log.orders import resolved
 from features.log.sqlite import dead_letters as dead_letter_rows
-from features.log.sqlite import reading, scrub
+from features.log.sqlite import reading, scans, scrub
 from features.log.sqlite.insert import insert_many
 from features.log.sqlite.members import SqliteMembers
 from features.log.sqlite.schema import connect, explained, take_turn
 from features.log.sqlite.vocabulary import SqliteVocabulary
 
+if TYPE_CHECKING:
+    import polars as pl
+
+    from features.log.history.history import History
+    from features.log.sqlite.keeping import SqliteKeeping
+
 _INSERT = "INSERT INTO events VALUES {} ON CONFLICT (message_id) DO NOTHING"
+
+_COUNT = "SELECT (SELECT count(*) FROM events) + (SELECT coalesce(sum(events), 0) FROM segments)"
+
+_SPAN = """
+WITH live AS (SELECT (SELECT min(received) FROM events) AS first, (SELECT max(received) FROM events) AS last),
+sealed AS (SELECT min(first_received) AS first, max(last_received) AS last FROM segments WHERE events > 0)
+SELECT min(coalesce(live.first, sealed.first), coalesce(sealed.first, live.first)),
+    max(coalesce(live.last, sealed.last), coalesce(sealed.last, live.last)) FROM live, sealed
+"""
 
 _MOVE = 'UPDATE events SET at = ?, received = ? WHERE "offset" = ?'
 
@@ -95,17 +113,28 @@ class SqliteLog:
         if not events:
             return NOTHING
         with self.transaction() as connection:
-            last, newest, erased = connection.execute('SELECT "offset", received, erased FROM log').fetchone()
-            if erased and min(event.received for event in events) < erased:
-                living = self._living(events)
-                kept = [event for event in living if event is not None]
-                appended = self._append(kept, last, newest, history=history) if kept else NOTHING
-                new = iter(appended.accepted)
-                return appended._replace(accepted=[event is not None and next(new) for event in living])
-            return self._append(events, last, newest, history=history)
+            last, newest, erased, segments = connection.execute(
+                'SELECT "offset", received, erased, segments FROM log'
+            ).fetchone()
+            profile = None if history else self.profile
+            before_erasure = erased and min(event.received for event in events) < erased
+            living = self._living(events) if before_erasure else events
+            kept = resolved([event for event in living if event is not None], self._known, profile)
+            if not kept:
+                return NOTHING._replace(accepted=[False] * len(living))
+            unknown = self._unknown_to_history([event.message_id for event in kept]) if segments else None
+            appended = self._append(kept, unknown, last, newest, history=history)
+            return appended._replace(accepted=rows.spread(appended.accepted, [event is not None for event in living]))
 
-    def _append(self, events: Sequence[Event], last: int, newest: int, *, history: bool) -> Appended:
-        events = resolved(events, self._known, None if history else self.profile)
+    def append_columns(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
+        """Add the events of an import that the log does not have yet to its history."""
+        with explained(self.path):
+            return self.keeping.append(frame)
+
+    def _append(
+        self, events: Sequence[Event], unknown: Sequence[bool] | None, last: int, newest: int, *, history: bool
+    ) -> Appended:
+        """Add the events that the database does not have yet, of those `unknown` to the history when it is given."""
         offsets: Sequence[int] = range(last + 1, last + 1 + len(events))
         times = rows.clamped(events, newest, history=history)
         codes = (
@@ -114,7 +143,8 @@ class SqliteLog:
             self.categories.intern([event.category for event in events]),
         )
         records = rows.records(events, times, *codes)
-        inserted = insert_many(self.connection, _INSERT, rows.stored(offsets, events, times, *codes))
+        given = rows.stored(offsets, events, times, *codes)
+        inserted = insert_many(self.connection, _INSERT, given if unknown is None else compress(given, unknown))
         if inserted == len(events):
             accepted = [True] * len(events)
         else:
@@ -144,12 +174,33 @@ class SqliteLog:
 
     def _known(self, message_ids: Sequence[str]) -> list[str]:
         """Those of the message ids that the log has."""
-        known: list[str] = []
-        for start in range(0, len(message_ids), _ASKED_AT_ONCE):
-            asked = message_ids[start : start + _ASKED_AT_ONCE]
-            query = f"SELECT message_id FROM events WHERE message_id IN ({','.join('?' * len(asked))})"
-            known += (row[0] for row in self.connection.execute(query, asked))
+        known = reading.known(self.connection, message_ids)
+        if self._has_history():
+            unknown = self._unknown_to_history(message_ids)
+            known += [message_id for message_id, is_new in zip(message_ids, unknown, strict=True) if not is_new]
         return known
+
+    def _unknown_to_history(self, message_ids: Sequence[str]) -> list[bool]:
+        unknown: list[bool] = (~self.keeping.view().known(message_ids)).tolist()
+        return unknown
+
+    def _has_history(self) -> bool:
+        return reading.has_history(self.connection)
+
+    def segments(self) -> History | None:
+        """The history as it is now; None when no event ever left the database for one."""
+        with explained(self.path):
+            return self.keeping.view() if self._has_history() else None
+
+    @cached_property
+    def keeping(self) -> SqliteKeeping:
+        """The history beside this log."""
+        from features.log.sqlite.keeping import SqliteKeeping  # Polars, which a log without history does not need
+
+        vocabularies = (self.customers, self.items, self.categories)
+        return SqliteKeeping(
+            self.connection, self.path, self.transaction, vocabularies, self._members, self.busy_seconds
+        )
 
     def _living(self, events: Sequence[Event]) -> list[Event | None]:
         """The events, None in the place of those that were received before their customer was erased."""
@@ -190,41 +241,54 @@ class SqliteLog:
 
         While a scan goes on the write-ahead file cannot be shortened: read it to its end, or close it.
         """
-        yield from reading.scan(self.path, rows.Selection(kinds, shard, shards, until), CHUNK)
+        yield from scans.scan(self.path, rows.Selection(kinds, shard, shards, until), CHUNK)
 
     def scan_with_properties(
         self, *, kinds: Collection[Kind] | None = None, shard: int = 0, shards: int = 1, until: int | None = None,
         size: int = BATCH,
     ) -> Iterator[EventBatch]:  # fmt: skip
         """What `scan` gives, by a reader of its own as well, with message ids, order ids and properties."""
-        yield from reading.scan_with_properties(self.path, rows.Selection(kinds, shard, shards, until), size)
+        yield from scans.scan_with_properties(self.path, rows.Selection(kinds, shard, shards, until), size)
 
     def find(self, message_id: str) -> Event | None:
         """The event of a message id, by the unique index of the message ids; None when the log has none."""
         with explained(self.path):
-            return reading.find(self.connection, message_id)
+            live = reading.find(self.connection, message_id)
+            if live is not None or not self._has_history():
+                return live
+            return self.keeping.find(message_id)
 
     def history(self, customer: str) -> Records:
         """All events of a customer's profile, in log order; empty when there is none."""
         with explained(self.path):
-            return reading.history(self.connection, self._members.codes(customer))
+            codes = self._members.codes(customer)
+            return self.keeping.history(codes) if self._has_history() else reading.history(self.connection, codes)
 
     def events(self, customer: str, limit: int) -> list[Event]:
         """The newest `limit` events of a customer's profile with names and properties, newest first."""
         with explained(self.path):
-            return reading.newest(self.connection, self._members.codes(customer), limit)
+            codes = self._members.codes(customer)
+            if self._has_history():
+                return self.keeping.newest(codes, limit)
+            return reading.newest(self.connection, codes, limit)
+
+    def by_customer(self, *, until: int | None = None) -> Iterator[Records]:
+        """The log in chunks that hold whole customers, by rising code, each in log order, by a reader of its own."""
+        yield from scans.by_customer(self.path, until)
+
+    def together(self, codes: NDArray[np.int32], *, until: int | None = None) -> Records:
+        """The events of some customers as one array in log order."""
+        return scans.together(self.path, codes, until)
 
     def count(self) -> int:
         """How many events the log holds."""
         with explained(self.path):
-            return int(self.connection.execute("SELECT count(*) FROM events").fetchone()[0])
+            return int(self.connection.execute(_COUNT).fetchone()[0])
 
     def span(self) -> tuple[int, int] | None:
         """The first and the last `received` in the log; None when it is empty."""
         with explained(self.path):
-            first, last = self.connection.execute(
-                "SELECT (SELECT min(received) FROM events), (SELECT max(received) FROM events)"
-            ).fetchone()
+            first, last = self.connection.execute(_SPAN).fetchone()
             return None if first is None else (first, last)
 
     def offset(self) -> int:
@@ -247,6 +311,10 @@ class SqliteLog:
             theirs = f"FROM events WHERE {reading.of(codes)}"
             first = connection.execute(f"SELECT min(received) {theirs}", codes).fetchone()[0]
             events = connection.execute(f"DELETE {theirs}", codes).rowcount
+            if self._has_history():
+                sealed = self.keeping.erase(codes)
+                events += sealed.events
+                first = min(filter(None, (first, sealed.first_received)), default=0)
             merges = self._members.erase(codes)
             for code in codes:
                 self.customers.erase(code)
@@ -317,12 +385,16 @@ class SqliteLog:
     def _forget(self) -> None:
         for vocabulary in (self.customers, self.items, self.categories):
             vocabulary.forget()
+        if "keeping" in vars(self):
+            self.keeping.forget()
 
     def _overwrite_erased(self) -> None:
         if not self._erased:
             return
         names = list(self._erased)
         self._erased.clear()
+        if self._has_history():
+            self.keeping.finish_erasures()
         self._checkpoint()
         # To search the file for mentions of an erased id by other customers' events is faster than to read the events.
         if scrub.holds(self.path, [mention.encode() for name in names for mention in mentions(name)]):

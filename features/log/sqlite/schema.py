@@ -95,11 +95,28 @@ SCHEMAS = (
     ALTER TABLE log ADD COLUMN salt BLOB;
     UPDATE log SET salt = randomblob(16);
     """,
+    """
+    CREATE TABLE segments (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        events INTEGER NOT NULL,
+        base INTEGER NOT NULL,
+        last_offset INTEGER NOT NULL,
+        first_received INTEGER NOT NULL,
+        last_received INTEGER NOT NULL
+    );
+    CREATE TABLE erased_from_database (customer INTEGER PRIMARY KEY);
+    CREATE TABLE imported (customer INTEGER PRIMARY KEY);
+    ALTER TABLE log ADD COLUMN segments INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE log ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 """The statements that bring a database from version 0 to 1, from 1 to 2 and so on. Add at the end, never change one.
 
 The indexes of the events end in the offset, as every index of SQLite does, so they hold their events in log order.
-`log.erased` is the newest moment at which a customer was erased.
+`log.erased` is the newest moment at which a customer was erased. `segments` is the manifest of the history
+(`features.log.history`), and `log.segments` counts its changes; events up to the offset `log.sealed` are in the
+history, or stay. `erased_from_database` are the customers whom the files of the history must still lose. `imported`
+takes the customers whose past an import changes, for triggers of those who keep something of them.
 """
 
 ABOUT_PEOPLE = "kind BETWEEN 90 AND 93"

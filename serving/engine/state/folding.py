@@ -5,19 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.events import Event
+from features.events import Event, Kind
 from features.fold.fold import Fold
+from features.identity.periods import profile_codes
 from features.log.contract import Appended, Erased, EventLog
 from features.replay.replay import Histories, final_states, histories
 from serving.engine.state.contract import CustomerState, Progress, StateChunk
 
-SHARD_EVENTS = 20_000_000
-"""Most events replayed at once: about 2 GB of memory."""
+if TYPE_CHECKING:
+    from features.log.history.history import History
 
 FEW = 1000
 """Up to so many stale customers are replayed one by one; more are replayed together with all the others."""
@@ -29,8 +30,12 @@ BATCH = 1000
 """Replayed states written in one transaction, which takes milliseconds too."""
 
 
+_CURRENCY = '"currency":"([A-Za-z]{3})"'
+
+
 class _Log(EventLog, Protocol):
     def refresh(self) -> None: ...
+    def segments(self) -> History | None: ...
 
 
 Log = TypeVar("Log", bound=_Log)
@@ -95,6 +100,18 @@ class FoldedStates(ABC, Generic[Log]):
     @abstractmethod
     def _involved(self) -> NDArray[np.int32]:
         """The codes of all customers that a merge names."""
+
+    @abstractmethod
+    def _fitting(self) -> NDArray[np.int32]:
+        """The codes of all profiles whose state is of the running fold."""
+
+    @abstractmethod
+    def _changed(self, after: int, most: int) -> NDArray[np.int32]:
+        """What `changed` gives of the live events and the merges alone."""
+
+    @abstractmethod
+    def _currencies(self) -> list[str]:
+        """What `currencies` gives of the live events alone."""
 
     def load(self, customer: str) -> CustomerState:
         """The state of a customer's profile with every event recorded so far, by whichever process."""
@@ -174,11 +191,38 @@ class FoldedStates(ABC, Generic[Log]):
     def heal(self, progress: Progress | None = None) -> int:
         """Replay the profiles whose state is missing or does not fit any more. Returns how many."""
         names = self._stale(FEW + 1)
+        if len(names) <= FEW:
+            names += self._without_state(FEW + 1)
         if len(names) > FEW:
             return self.rebuild(progress)
         stale = sorted({profile[0] for name in names if (profile := self.log.profile(name))})
         self._heal(stale)
         return len(stale)
+
+    def _without_state(self, most: int) -> list[str]:
+        """At most so many profiles that have sealed or imported events, and no state of the running fold."""
+        segments = self.log.segments()
+        if segments is None:
+            return []
+        missing = np.setdiff1d(self._own(segments.customers()), self._fitting())
+        return [self.log.customers.name(code) for code in missing[:most].tolist()]
+
+    def _own(self, codes: NDArray[np.int32]) -> NDArray[np.int32]:
+        """The profiles that customers belong to now, rising."""
+        return np.unique(profile_codes(self.log.merges(), codes))
+
+    def changed(self, after: int, most: int) -> NDArray[np.int32]:
+        """The codes of customers with something written at an offset above `after`, rising, at most `most`."""
+        live, segments = self._changed(after, most), self.log.segments()
+        moved = np.empty(0, np.int32) if segments is None else segments.customers(after)
+        return np.union1d(live, self._own(moved))[:most].astype(np.int32) if len(moved) else live
+
+    def currencies(self) -> list[str]:
+        """The currencies that orders name: three letters each. Reads every order."""
+        live, segments = self._currencies(), self.log.segments()
+        if segments is None:
+            return live
+        return sorted({*live, *(code.upper() for code in segments.extracted(Kind.PURCHASE, _CURRENCY))})
 
     def _heal(self, customers: Sequence[str]) -> None:
         for start in range(0, len(customers), HEALED_AT_ONCE):
@@ -187,15 +231,14 @@ class FoldedStates(ABC, Generic[Log]):
 
     def rebuild(self, progress: Progress | None = None) -> int:
         """Replay every profile of the log, some millions of events at a time. Returns how many."""
-        shards = 1 + self.log.count() // SHARD_EVENTS
-        done = 0
-        for shard in range(shards):
-            offset = self.log.offset()
-            replayed = histories(self.log.scan(shard=shard, shards=shards))
+        done, total = 0, len(self.log.customers.names())
+        offset = self.log.offset()
+        for chunk in self.log.by_customer():
+            replayed = histories([chunk])
             done += self._keep(replayed, final_states(self.fold, replayed), offset)
             if progress:
-                progress(done, done * shards // (shard + 1))
-        # The ids of a profile may be in several shards, so merged profiles are replayed one by one; they are few.
+                progress(done, max(done, total))
+        # The ids of a profile may be in several chunks, so merged profiles are replayed one by one; they are few.
         merged = self._merged()
         self._heal(merged)
         done += len(merged)

@@ -20,6 +20,7 @@ from serving.engine.state.postgres_statements import (
     CROWDED,
     CURRENCIES,
     CUSTOMERS_WITH,
+    FITTING,
     HIGHEST,
     HISTORIES,
     INVOLVED,
@@ -120,8 +121,10 @@ class PostgresStateStore(FoldedStates[PostgresLog]):
         """The full profiles of which more than `most` ids were declared, and how many; they take no further id."""
         return list(self._session.run(CROWDED, (MOST_JOINED, most)))
 
-    def currencies(self) -> list[str]:
-        """The currencies that orders name: three letters each. Reads every order."""
+    def _fitting(self) -> NDArray[np.int32]:
+        return np.array(self._session.run(FITTING, (self.fold.fingerprint,)), np.int32).ravel()
+
+    def _currencies(self) -> list[str]:
         return [code for (code,) in self._session.run(CURRENCIES)]
 
     def about_people(self) -> int:
@@ -135,8 +138,7 @@ class PostgresStateStore(FoldedStates[PostgresLog]):
         """The highest code of a customer who has a state; -1 when nobody has one."""
         return int(self._session.run(HIGHEST)[0][0])
 
-    def changed(self, after: int, most: int) -> NDArray[np.int32]:
-        """The codes of customers with something written at an offset above `after`, rising, at most `most`."""
+    def _changed(self, after: int, most: int) -> NDArray[np.int32]:
         return np.array(self._session.run(CHANGED, (after, most)), np.int32).ravel()
 
     def sweep(self, number: int = 8192) -> Iterator[StateChunk]:

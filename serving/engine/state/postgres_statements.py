@@ -119,6 +119,8 @@ WHERE at."offset" >= (SELECT max("offset") FROM events WHERE events.customer = p
 # No customer has this code; the row is gone again in the transaction that adds it, yet its pages are written.
 PROBE = "INSERT INTO states VALUES (-1, '', 0, 0, decode(repeat('00', 4096), 'hex'))"
 
+FITTING = "SELECT customer FROM states WHERE fingerprint = %b::text"
+
 SWEEP = """
 SELECT customer, state FROM states WHERE fingerprint = %b::text AND customer > %b::int4 ORDER BY customer LIMIT %b::int8
 """

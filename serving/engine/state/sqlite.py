@@ -23,6 +23,7 @@ from serving.engine.state.sqlite_statements import (
     CHANGED,
     CROWDED,
     CURRENCIES,
+    FITTING,
     HIGHEST,
     INVOLVED,
     LOAD,
@@ -169,8 +170,11 @@ class SqliteStateStore(FoldedStates[SqliteLog]):
         with explained(self.log.path):
             return self._connection.execute(CROWDED, (MOST_JOINED, most)).fetchall()
 
-    def currencies(self) -> list[str]:
-        """The currencies that orders name: three letters each. Reads every order."""
+    def _fitting(self) -> NDArray[np.int32]:
+        with explained(self.log.path):
+            return np.array(self._connection.execute(FITTING, (self.fold.fingerprint,)).fetchall(), np.int32).ravel()
+
+    def _currencies(self) -> list[str]:
         with explained(self.log.path):
             return [code for (code,) in self._connection.execute(CURRENCIES)]
 
@@ -191,8 +195,7 @@ class SqliteStateStore(FoldedStates[SqliteLog]):
         with explained(self.log.path):
             return int(self._connection.execute(HIGHEST).fetchone()[0])
 
-    def changed(self, after: int, most: int) -> NDArray[np.int32]:
-        """The codes of customers with something written at an offset above `after`, rising, at most `most`."""
+    def _changed(self, after: int, most: int) -> NDArray[np.int32]:
         with explained(self.log.path):
             codes = self._connection.execute(CHANGED, {"after": after, "most": most}).fetchall()
         return np.array(codes, np.int32).ravel()

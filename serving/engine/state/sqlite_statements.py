@@ -2,8 +2,9 @@
 
 A state is stored under the code of its profile and has folded every event of the profile up to `offset`. Later live
 events of the profile's own id have greater offsets, which shows that the state is behind. Everything else that makes a
-state wrong (an event of the past, an event of a member, a merge or its undoing, an erasure) deletes it by a trigger,
-whichever process wrote that.
+state wrong (an event of the past, an import, an event of a member, a merge or its undoing, an erasure) deletes it by a
+trigger, whichever process wrote that. When an event leaves the database for the history, a state that has not folded
+it is deleted too.
 """
 
 from __future__ import annotations
@@ -24,9 +25,20 @@ SCHEMA = (
     """,
     "DROP TRIGGER IF EXISTS states_of_the_past",
     "DROP TRIGGER IF EXISTS states_of_the_erased",
+    "DROP TRIGGER IF EXISTS states_of_the_merged",
     """
-    CREATE TRIGGER states_of_the_erased AFTER DELETE ON events
-    BEGIN DELETE FROM states WHERE customer = OLD.customer; END
+    CREATE TRIGGER states_of_the_sealed AFTER DELETE ON events
+    BEGIN DELETE FROM states WHERE customer = OLD.customer AND "offset" < OLD."offset"; END
+    """,
+    """
+    CREATE TRIGGER states_of_the_erased AFTER UPDATE OF name ON customers WHEN NEW.name IS NULL
+    BEGIN DELETE FROM states WHERE customer = NEW.code; END
+    """,
+    """
+    CREATE TRIGGER states_of_the_imported AFTER INSERT ON imported
+    BEGIN DELETE FROM states WHERE customer = coalesce(
+        (SELECT profile FROM members WHERE member = NEW.customer), NEW.customer
+    ); END
     """,
     """
     CREATE TRIGGER states_of_the_merged AFTER INSERT ON merges
@@ -45,17 +57,17 @@ SCHEMA = (
     """,
 )
 
-NEWEST = "states_of_the_merged"
+NEWEST = "states_of_the_imported"
 """The trigger that a database has when it has all of the schema."""
 
 _FITTING = """
 FROM customers LEFT JOIN members ON members.member = customers.code
 LEFT JOIN states ON states.customer = coalesce(members.profile, customers.code)
     AND states.fingerprint = ?
-    AND states."offset" >= (
+    AND states."offset" >= coalesce((
         SELECT "offset" FROM events WHERE customer = coalesce(members.profile, customers.code)
         ORDER BY received DESC, "offset" DESC LIMIT 1
-    )
+    ), 0)
 """
 
 LOAD = f"SELECT states.received, states.state {_FITTING} WHERE customers.name = ?"
@@ -84,13 +96,16 @@ ON CONFLICT (customer) DO UPDATE SET
 PUT_REPLAYED = """
 INSERT OR REPLACE INTO states (customer, fingerprint, "offset", received, state)
 SELECT :customer, :fingerprint, :offset, :received, :state
-WHERE :offset >= (SELECT max("offset") FROM events WHERE customer = :customer)
+WHERE :offset >= coalesce((SELECT max("offset") FROM events WHERE customer = :customer), 0)
+    AND :offset >= coalesce((SELECT max(last_offset) FROM segments), 0)
     AND NOT EXISTS (SELECT 1 FROM members WHERE member = :customer OR profile = :customer)
 """
 """A state replayed while others wrote is stored only if nothing was written about its customer since."""
 
 # No customer has this code; the row is gone again in the transaction that adds it, yet its pages are written.
 PROBE = "INSERT INTO states VALUES (-1, '', 0, 0, zeroblob(8192))"
+
+FITTING = "SELECT customer FROM states WHERE fingerprint = ?"
 
 SWEEP = "SELECT customer, state FROM states WHERE fingerprint = ? AND customer > ? ORDER BY customer LIMIT ?"
 

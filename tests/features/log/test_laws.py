@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from features import files
 from features.events import MINUTE, Event, Kind
 from features.log.contract import EventLog
+from features.log.frame import frame_of
 from tests.examples import examples
 from tests.features.log.samples import (
     START,
@@ -123,6 +125,46 @@ def test_a_log_holds_each_accepted_event_in_log_order(
             check(log, ledger)
         with closing(open_store(place)) as again:
             check(again, ledger)
+
+
+@every_store
+@few
+@given(appends=st.lists(st.lists(events, max_size=8), max_size=5))
+def test_columns_are_appended_as_rows_are(open_store: Callable[[Path], EventLog], appends: list[list[Event]]) -> None:
+    with (
+        tempfile.TemporaryDirectory() as home,
+        closing(open_store(Path(home) / "log.db")) as log,
+        closing(open_store(Path(home) / "rows.db")) as by_row,
+    ):
+        for number, batch in enumerate(appends):
+            accepted = by_row.append(batch, history=True).accepted
+            if number % 3 < 2:
+                assert log.append_columns(frame_of(batch, range(len(batch)))).tolist() == accepted
+            else:
+                assert log.append(batch, history=True).accepted == accepted
+        assert (log.count(), log.span()) == (by_row.count(), by_row.span())
+        assert spelled(log, gathered(log.scan())) == spelled(by_row, gathered(by_row.scan()))
+        texts = spelled_batches(by_row, by_row.scan_with_properties())
+        assert spelled_batches(log, log.scan_with_properties()) == texts
+        for customer in NAMES:
+            assert log.profile(customer) == by_row.profile(customer)
+            assert repr(log.events(customer, 9)) == repr(by_row.events(customer, 9))
+
+
+@every_store
+@few
+@given(appends=batches, until=st.none() | moments)
+def test_by_customer_is_the_log_sorted_by_customer(
+    open_store: Callable[[Path], EventLog], appends: list[Batch], until: int | None
+) -> None:
+    with tempfile.TemporaryDirectory() as home, closing(open_store(Path(home) / "log.db")) as log:
+        filled(log, appends)
+        whole = gathered(log.scan(until=until))
+        expected = whole[np.argsort(whole["customer"], kind="stable")]
+        assert gathered(log.by_customer(until=until)).tobytes() == expected.tobytes()
+        chosen = np.unique(whole["customer"])[::2]
+        theirs = whole[np.isin(whole["customer"], chosen)]
+        assert log.together(chosen, until=until).tobytes() == theirs.tobytes()
 
 
 @every_store

@@ -15,6 +15,7 @@ from features.log.sqlite.schema import ABOUT_PEOPLE
 from tests.features.log.dead_letter_suite import LETTER
 from tests.features.log.erasure_suite import LATER
 from tests.features.log.samples import event, gathered, shop
+from tests.features.log.sealing import SealingLog
 from tests.features.log.suite import EventLogSuite
 
 
@@ -23,6 +24,13 @@ class TestSqlite(EventLogSuite):
 
     def open(self, place: Path) -> SqliteLog:
         return SqliteLog(place)
+
+
+class TestSealed(EventLogSuite):
+    """The suite, on a log whose events leave the database at once."""
+
+    def open(self, place: Path) -> SqliteLog:
+        return SealingLog(place)
 
 
 @pytest.fixture

@@ -5,16 +5,22 @@ from __future__ import annotations
 import resource
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from features.events import Event
 from features.journey import JOURNEY
-from features.log.contract import LogBusy, LogError, LogMissing
+from features.log.contract import Appended, LogBusy, LogError, LogMissing
 from serving.engine.state import SqliteStateStore, StateStore
 from serving.engine.state.sqlite import StoreUnknown, open_states
+from tests.examples import examples
+from tests.features.log.sealing import LATE, SealingLog
 from tests.serving.conftest import NOW
 from tests.serving.engine.state_suite import StateStoreSuite, event, identify, replayed, state, swept
 
@@ -31,6 +37,32 @@ class TestSqlite(StateStoreSuite):
         assert isinstance(store, SqliteStateStore)
         with store.transaction():
             store.log.connection.execute("UPDATE states SET fingerprint = 'another', state = zeroblob(8)")
+
+
+class SealingStates(SqliteStateStore):
+    """A store whose events leave the database for the history right after they were recorded."""
+
+    def record(self, events: Sequence[Event]) -> Appended:
+        """Record, then seal."""
+        appended = super().record(events)
+        if not self.log.connection.in_transaction:
+            self.log.keeping.seal(LATE)
+        return appended
+
+
+class TestSealed(TestSqlite):
+    """The suite on SQLite, on a log whose events leave the database at once."""
+
+    def open(self, folder: Path) -> StateStore:
+        """The store in a folder."""
+        return SealingStates(SealingLog(folder / "waypost.db", busy_seconds=20), JOURNEY)
+
+    # A class of its own for Hypothesis, which refuses one test on two of them.
+    test_a_state_is_the_fold_of_the_log_whatever_happens = settings(max_examples=examples(40), deadline=None)(
+        given(data=st.data())(
+            StateStoreSuite.test_a_state_is_the_fold_of_the_log_whatever_happens.hypothesis.inner_test  # type: ignore[attr-defined]
+        )
+    )
 
 
 def opened(folder: Path, busy_seconds: float = 0.1) -> SqliteStateStore:
@@ -72,7 +104,7 @@ def test_events_written_by_the_log_alone_are_not_overlooked(tmp_path: Path) -> N
 def test_a_database_of_an_earlier_release_learns_of_merges(tmp_path: Path) -> None:
     store = opened(tmp_path)
     store.record([event(1), event(2, "x"), identify(3, "anna", "x")])
-    for trigger in ("states_of_the_past", "states_of_the_merged"):
+    for trigger in ("states_of_the_past", "states_of_the_merged", "states_of_the_imported", "states_of_the_sealed"):
         store.log.connection.execute(f"DROP TRIGGER {trigger}")
     store.log.connection.execute(
         "CREATE TRIGGER states_of_the_past AFTER INSERT ON events WHEN NEW.received < (SELECT received FROM log) "

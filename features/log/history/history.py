@@ -1,0 +1,175 @@
+"""The history of a log as it stands in the manifest at one moment: its segments, read as one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from features.events import Kind
+from features.log.contract import Records
+from features.log.history import segment
+from features.log.history.hashing import hashes_of
+from features.log.history.records import EMPTY, Piece, by_customer, in_log_order, piece_of
+from features.log.history.segment import Entry
+
+Codes = NDArray[np.int32]
+
+TOGETHER = 2_000_000
+"""About how many events are read at once when customers are read one after the other: some 200 MB."""
+
+_ONE_BY_ONE = 64
+_CODES_PER_BIN = 1024
+
+
+class History:
+    """Segments that are part of a log, without the events of customers who are being erased from them."""
+
+    def __init__(self, folder: Path, entries: Sequence[Entry] = (), erased: Collection[int] = ()) -> None:
+        self.folder = folder
+        self.entries = tuple(entries)
+        self.erased = np.array(sorted(erased), np.int32)
+
+    @property
+    def events(self) -> int:
+        """How many events it has."""
+        return sum(entry.events for entry in self.entries)
+
+    def span(self) -> tuple[int, int] | None:
+        """The first and the last `received`; None when it is empty."""
+        held = [entry for entry in self.entries if entry.events]
+        if not held:
+            return None
+        return min(entry.first_received for entry in held), max(entry.last_received for entry in held)
+
+    def known(self, message_ids: Sequence[str] | pl.Series) -> NDArray[np.bool_]:
+        """Which of these message ids it has."""
+        known = np.zeros(len(message_ids), bool)
+        if not self.entries or not len(message_ids):
+            return known
+        hashes = hashes_of(message_ids)
+        for entry in self.entries:
+            places, rows = segment.index_of(self.folder, entry.number).candidates(hashes)
+            if len(places):
+                there = self._at(entry, rows, ("message_id", "customer"))
+                same = (pl.Series(message_ids).gather(places) == there["message_id"]).to_numpy()
+                known[places[same & ~self._is_erased(there["customer"].to_numpy())]] = True
+        return known
+
+    def find(self, message_id: str) -> pl.DataFrame | None:
+        """The event of a message id as a frame of one row; None when it has none."""
+        hashes = hashes_of([message_id])
+        for entry in self.entries:
+            for row in segment.index_of(self.folder, entry.number).candidates(hashes)[1].tolist():
+                there = segment.rows(self.folder, entry.number, [(row, row + 1)], list(segment.SCHEMA))
+                if there.item(0, "message_id") == message_id and not self._is_erased(there["customer"].to_numpy())[0]:
+                    return there
+        return None
+
+    def of(self, codes: Codes) -> Piece:
+        """The events of some customers together, in log order."""
+        return in_log_order([piece_of(frame, entry.base) for entry, frame in self._frames_of(codes, segment.NUMBERS)])
+
+    def texts_of(self, codes: Codes) -> pl.DataFrame:
+        """The events of some customers with their texts, and a column `offset`; in no order."""
+        columns = list(segment.SCHEMA)
+        frames = [
+            frame.with_columns(offset=pl.col("arrival") + entry.base)
+            for entry, frame in self._frames_of(codes, columns)
+        ]
+        empty = pl.DataFrame(schema={**segment.SCHEMA, "offset": pl.Int64})
+        return pl.concat([empty, *frames])
+
+    def customers(self, after: int = 0) -> Codes:
+        """The customers with events in a segment that reaches beyond the offset `after`, rising."""
+        parts = [
+            segment.index_of(self.folder, entry.number).customers for entry in self.entries if entry.last_offset > after
+        ]
+        codes = np.unique(np.concatenate([np.empty(0, np.int32), *parts]))
+        return codes[~self._is_erased(codes)]
+
+    def extracted(self, kind: Kind, pattern: str) -> list[str]:
+        """The different texts that the group of a pattern matches in the properties of events of a kind."""
+        texts: set[str] = set()
+        for entry in self.entries:
+            of_kind = segment.scan(self.folder, entry.number).filter(pl.col("kind").cast(pl.String) == kind.name)
+            found = of_kind.select(pl.col("properties").str.extract(pattern).drop_nulls().unique()).collect()
+            texts.update(found.to_series().to_list())
+        return sorted(texts)
+
+    def holding(self, codes: Codes) -> list[Entry]:
+        """The segments that have events of some of these customers, whether they are being erased or not."""
+        return [entry for entry in self.entries if segment.index_of(self.folder, entry.number).spans(codes)]
+
+    def without(self, entry: Entry, codes: Codes) -> Entry:
+        """What the manifest says of a segment once these customers, too, are erased from it."""
+        gone = [*codes.tolist(), *self.erased.tolist()]
+        received = pl.col("received").to_physical()
+        left = (
+            segment.scan(self.folder, entry.number)
+            .filter(~pl.col("customer").is_in(gone))
+            .select(pl.len().alias("events"), received.min().alias("first"), received.max().alias("last"))
+            .collect()
+            .row(0)
+        )
+        return entry._replace(events=left[0], first_received=left[1] or 0, last_received=left[2] or 0)
+
+    def by_customer(self, live: Piece, *, until: int | None = None) -> Iterator[Records]:
+        """All events, those of `live` too, in chunks that hold whole customers, by rising code, each in log order.
+
+        `live` is sorted by customer. Only events `received` up to `until`, when it is given.
+        """
+        codes = live.records["customer"]
+        for low, high in self._ranges(codes):
+            first, last = np.searchsorted(codes, [low, high])
+            pieces = [self._range(entry, low, high) for entry in self.entries]
+            whole = by_customer([*pieces, live.part(slice(first, last))]).records
+            if until is not None and len(whole) and int(whole["received"].max()) > until:
+                whole = whole[whole["received"] <= until]
+            if len(whole):
+                yield whole
+
+    def _range(self, entry: Entry, low: int, high: int) -> Piece:
+        first, last = segment.index_of(self.folder, entry.number).bounds(low, high)
+        if first == last:
+            return EMPTY
+        return self._piece(entry, segment.rows(self.folder, entry.number, [(first, last)], segment.NUMBERS))
+
+    def _ranges(self, live: Codes) -> list[tuple[int, int]]:
+        """Ranges of customers' codes with about `TOGETHER` events each."""
+        indexes = [segment.index_of(self.folder, entry.number) for entry in self.entries]
+        highest = max([int(index.customers[-1]) for index in indexes] + [int(live[-1]) if len(live) else 0])
+        counts = np.zeros(highest // _CODES_PER_BIN + 1, np.int64)
+        for index in indexes:
+            np.add.at(counts, index.customers // _CODES_PER_BIN, np.diff(index.starts.astype(np.int64)))
+        if len(live):
+            counts += np.bincount(live // _CODES_PER_BIN, minlength=len(counts))
+        sums = np.cumsum(counts)
+        cuts = np.searchsorted(sums, np.arange(TOGETHER, sums[-1], TOGETHER)) + 1
+        edges = np.unique(np.concatenate([[0], cuts * _CODES_PER_BIN, [highest + 1]]))
+        edges = edges[edges <= highest + 1]
+        return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+
+    def _frames_of(self, codes: Codes, columns: Sequence[str]) -> Iterator[tuple[Entry, pl.DataFrame]]:
+        codes = codes[~self._is_erased(codes)]
+        for entry in self.entries:
+            spans = segment.index_of(self.folder, entry.number).spans(codes)
+            if spans:
+                yield entry, segment.rows(self.folder, entry.number, spans, columns)
+
+    def _at(self, entry: Entry, rows: NDArray[np.int64], columns: Sequence[str]) -> pl.DataFrame:
+        """Some columns of single rows, in the order asked."""
+        if len(rows) <= _ONE_BY_ONE:
+            return segment.rows(self.folder, entry.number, [(row, row + 1) for row in rows.tolist()], columns)
+        return segment.scan(self.folder, entry.number).select(columns).collect()[rows]
+
+    def _piece(self, entry: Entry, frame: pl.DataFrame) -> Piece:
+        piece = piece_of(frame, entry.base)
+        gone = self._is_erased(piece.records["customer"])
+        return piece.part(~gone) if gone.any() else piece
+
+    def _is_erased(self, codes: NDArray[np.int32]) -> NDArray[np.bool_]:
+        return np.isin(codes, self.erased) if len(self.erased) else np.zeros(len(codes), bool)

@@ -1,0 +1,140 @@
+"""The index of a segment: where the events of a customer stand, and where a message id may stand.
+
+It lies in a file beside the segment, is read by mapping it into memory, and holds no name and no message id. A message
+id is found by its hash: the highest bits choose a bucket, 16 other bits are compared. One in some ten thousand unknown
+ids looks known, so every hit is checked against the segment itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from features.files import replace
+from features.log.history.hashing import Hashes
+
+MOST_EVENTS = 1 << 24
+"""Most events of a segment: the index has three bytes for a row."""
+
+_MAGIC = 0x31584449_59415753
+_PER_BUCKET = 8
+
+
+@dataclass(frozen=True)
+class Index:
+    """The arrays of an index."""
+
+    customers: NDArray[np.int32]
+    """The customers that have events, rising."""
+    starts: NDArray[np.uint32]
+    """Where the events of each begin, and the number of events at the end."""
+    buckets: NDArray[np.uint32]
+    """Where the entries of each bucket begin, and the number of events at the end."""
+    marks: NDArray[np.uint16]
+    """16 bits of the hash of each entry."""
+    rows: NDArray[np.uint8]
+    """The row of each entry, in three bytes, lowest first: uint8[events, 3]."""
+
+    def bounds(self, low: int, high: int) -> tuple[int, int]:
+        """The rows of the customers with codes from `low` up to but not including `high`."""
+        first, last = np.searchsorted(self.customers, [low, high])
+        return int(self.starts[first]), int(self.starts[last])
+
+    def spans(self, codes: NDArray[np.int32]) -> list[tuple[int, int]]:
+        """The rows of each of these customers that has any: first, and one after the last."""
+        places = np.searchsorted(self.customers, codes)
+        inside = places < len(self.customers)
+        places = places[inside][self.customers[places[inside]] == codes[inside]]
+        return [(int(self.starts[place]), int(self.starts[place + 1])) for place in places]
+
+    def candidates(self, hashes: Hashes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Which of the hashes may be in the segment, and at which row: places in `hashes`, and rows, of one length."""
+        shift = _shift(len(self.buckets) - 1)
+        number = _count_candidates(hashes, self.buckets, self.marks, shift)
+        places, rows = np.empty(number, np.int64), np.empty(number, np.int64)
+        if number:
+            _find_candidates(hashes, self.buckets, self.marks, self.rows, shift, places, rows)
+        return places, rows
+
+
+def index_of(customers: NDArray[np.int32], hashes: Hashes) -> Index:
+    """The index of events sorted by customer, given the hash of each message id."""
+    firsts = np.flatnonzero(np.diff(customers, prepend=-1))
+    bits = max(1, int(len(hashes) // _PER_BUCKET).bit_length())
+    buckets = np.zeros((1 << bits) + 1, np.uint32)
+    marks, rows = np.empty(len(hashes), np.uint16), np.empty((len(hashes), 3), np.uint8)
+    _fill(hashes, buckets, marks, rows, _shift(1 << bits))
+    return Index(customers[firsts], np.append(firsts, len(customers)).astype(np.uint32), buckets, marks, rows)
+
+
+def save(path: Path, index: Index) -> None:
+    """Write an index, all or nothing."""
+    head = np.array([_MAGIC, len(index.marks), len(index.customers), len(index.buckets)], np.int64)
+    parts = (head, index.customers, index.starts, index.buckets, index.marks, index.rows)
+    replace(path, b"".join(part.tobytes() for part in parts))
+
+
+def load(path: Path) -> Index:
+    """Map an index into memory. Raises OSError when there is none, ValueError when it is damaged."""
+    content = np.memmap(path, np.uint8, "r")
+    magic, events, customers, buckets = content[:32].view(np.int64).tolist() if len(content) >= 32 else (0, 0, 0, 0)
+    sizes = np.array([32, 4 * customers, 4 * (customers + 1), 4 * buckets, 2 * events, 3 * events])
+    if magic != _MAGIC or len(content) != sizes.sum():
+        raise ValueError(f"{path} is no index of a segment, or a damaged one")
+    edges = np.cumsum(sizes)
+    parts = [content[first:last] for first, last in pairwise(edges.tolist())]
+    return Index(
+        parts[0].view(np.int32),
+        parts[1].view(np.uint32),
+        parts[2].view(np.uint32),
+        parts[3].view(np.uint16),
+        parts[4].reshape(-1, 3),
+    )
+
+
+def _shift(buckets: int) -> int:
+    return 65 - int(buckets).bit_length()
+
+
+@njit(cache=True, nogil=True)
+def _fill(hashes, buckets, marks, rows, shift):  # type: ignore[no-untyped-def]
+    """A counting sort of the rows by bucket."""
+    by = np.uint64(shift)
+    for i in range(len(hashes)):
+        buckets[(hashes[i] >> by) + np.uint64(1)] += np.uint32(1)
+    for b in range(1, len(buckets)):
+        buckets[b] += buckets[b - 1]
+    places = buckets[:-1].copy()
+    for i in range(len(hashes)):
+        bucket = hashes[i] >> by
+        place = places[bucket]
+        places[bucket] = place + np.uint32(1)
+        marks[place] = np.uint16(hashes[i] & np.uint64(0xFFFF))
+        rows[place, 0], rows[place, 1], rows[place, 2] = i & 255, (i >> 8) & 255, (i >> 16) & 255
+
+
+@njit(cache=True, nogil=True)
+def _count_candidates(hashes, buckets, marks, shift):  # type: ignore[no-untyped-def]
+    found = 0
+    for i in range(len(hashes)):
+        bucket, mark = hashes[i] >> np.uint64(shift), np.uint16(hashes[i] & np.uint64(0xFFFF))
+        for place in range(buckets[bucket], buckets[bucket + np.uint64(1)]):
+            found += marks[place] == mark
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _find_candidates(hashes, buckets, marks, rows, shift, places, out):  # type: ignore[no-untyped-def]
+    found = 0
+    for i in range(len(hashes)):
+        bucket, mark = hashes[i] >> np.uint64(shift), np.uint16(hashes[i] & np.uint64(0xFFFF))
+        for place in range(buckets[bucket], buckets[bucket + np.uint64(1)]):
+            if marks[place] == mark:
+                places[found] = i
+                out[found] = rows[place, 0] + 256 * np.int64(rows[place, 1]) + 65536 * np.int64(rows[place, 2])
+                found += 1

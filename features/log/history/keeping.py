@@ -1,0 +1,353 @@
+"""Keeping a history beside a database: imports go into it, old events are sealed into it, segments are merged,
+customers are erased from it.
+
+The manifest in the database says which segments are part of the log. Files are written first, without a lock that
+anything live waits for; a transaction then makes them part of the log, so that an event is in the database or in the
+history and never in both, whenever the process ends. One process at a time changes a history (`lock` in its folder).
+Files that no manifest lists are deleted: at once after an erasure, else when no reader can need them any more.
+
+Events about identity and consent, and those whose properties name another id of their customer, stay in the database:
+they are few, the rules of `features.identity` read them, and an erasure has to find a name in them.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from features.events import Event, Kind
+from features.files import alone
+from features.log.contract import LogBusy
+from features.log.frame import events_of
+from features.log.history import names, rewriting, segment
+from features.log.history.history import Codes, History
+from features.log.history.resolving import resolved_ids
+from features.log.history.segment import Entry
+from features.log.membership import JOINS
+
+SEALED_TOGETHER = 20_000
+"""Events sealed by one transaction: deleting them from the database takes some tenths of a second."""
+
+UNLISTED_SECONDS = 900.0
+"""A file that no manifest lists is deleted when it is so old: scans that began before have ended."""
+
+_NUMBER = re.compile(r"events-(\d{8})\.(?:parquet|index)")
+
+
+class Position(NamedTuple):
+    """Where the log stands: what an import or a sealing that was prepared without a lock compares afterwards."""
+
+    offset: int
+    erasures: int
+
+
+class Sealed(NamedTuple):
+    """What an erasure found in a history."""
+
+    events: int
+    first_received: int
+    """When the first of them was received; 0 when there is none."""
+
+
+class Unsealed(NamedTuple):
+    """The oldest events that were never sealed."""
+
+    frame: pl.DataFrame
+    """Those that leave the database, as coded columns with `offset`."""
+    last: int
+    """The last offset looked at; 0 when there was none."""
+    looked_at: int
+    """How many events were looked at, those that stay included."""
+
+
+class Keeping(ABC):
+    """What every database does to keep a history; a store says how its rows are read and written."""
+
+    folder: Path
+    busy_seconds: float
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[object]:
+        """All or nothing; may be nested."""
+
+    @abstractmethod
+    def view(self) -> History:
+        """The history as the manifest has it now."""
+
+    @abstractmethod
+    def position(self) -> Position:
+        """Where the log stands now."""
+
+    @abstractmethod
+    def highest(self) -> int:
+        """The highest number that a segment of the manifest ever had."""
+
+    @abstractmethod
+    def list_segment(self, entry: Entry) -> None:
+        """Add a segment to the manifest, or change what it says. Within a transaction."""
+
+    @abstractmethod
+    def unlist(self, numbers: Collection[int]) -> None:
+        """Take segments out of the manifest. Within a transaction."""
+
+    @abstractmethod
+    def mark_erased(self, codes: Collection[int]) -> None:
+        """Note that the events of these customers are still to be erased from segments. Within a transaction."""
+
+    @abstractmethod
+    def erased_from_history(self, codes: Collection[int]) -> None:
+        """Forget that these customers are still to be erased from segments. Within a transaction."""
+
+    @abstractmethod
+    def live_ids(self, message_ids: Sequence[str]) -> set[str]:
+        """Those of the message ids that the database has."""
+
+    @abstractmethod
+    def live_ids_after(self, offset: int) -> list[str]:
+        """The message ids of the events above an offset."""
+
+    @abstractmethod
+    def erasures_of(self, customers: Sequence[str]) -> dict[str, int]:
+        """When each of these customers was erased, microseconds; those who never were are left out."""
+
+    @abstractmethod
+    def codes_of(self, vocabulary: str, texts: Sequence[str]) -> list[int]:
+        """The codes of names, new ones for new names. Within a transaction."""
+
+    @abstractmethod
+    def add_imported(
+        self, events: Sequence[Event], offsets: Sequence[int], newest: int, last: int, codes: Codes
+    ) -> None:
+        """Write what an import leaves to the database, and move the log's offset to `last`. Within a transaction.
+
+        `newest` is the newest `received` of the import, `codes` are the customers whose past it changes.
+        """
+
+    @abstractmethod
+    def unsealed(self, before: int, most: int) -> Unsealed:
+        """The oldest `most` events that were never sealed, up to the first one not `received` before `before`."""
+
+    @abstractmethod
+    def remove_sealed(self, last: int) -> int:
+        """Delete what was sealed up to an offset, and remember the offset. Returns how many. Within a transaction."""
+
+    @abstractmethod
+    def names_from(self, vocabulary: str, code: int) -> names.Names:
+        """The names of a code and of all above it."""
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Be the only one who changes the history. Raises LogBusy when another does for too long."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            with alone(self.folder / "lock", self.busy_seconds):
+                yield
+        except TimeoutError as error:
+            raise LogBusy(
+                f"the history {self.folder} is being changed by another process (an import, a sealing or an erasure) "
+                "for too long; nothing was written here; try again"
+            ) from error
+
+    def append(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
+        """Add the events of an import that the log does not have yet. Returns which of them are new.
+
+        `frame` has the columns of `features.log.frame.SCHEMA`. Of two events with one message id the first stays.
+        """
+        if not len(frame):
+            return np.zeros(0, bool)
+        with self.changing():
+            while (accepted := self._append(frame)) is None:
+                pass
+            self._name()
+        return accepted
+
+    def _append(self, frame: pl.DataFrame) -> NDArray[np.bool_] | None:
+        """Which of the events are new, and added; None when the log changed meanwhile in a way that matters."""
+        before, view = self.position(), self.view()
+        frame = frame.with_columns(at=pl.min_horizontal("at", "received"))
+        frame = frame.with_columns(message_id=resolved_ids(frame, self._known(view)))
+        accepted = self._unseen(frame, view) & self._living(frame)
+        new = frame.filter(accepted).with_columns(arrival=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
+        if not len(new):
+            return accepted
+        new = self._coded(new)
+        stays = new.select(_stays(pl.col("kind"))).to_series()
+        moved = new.filter(~stays)
+        base = before.offset
+        entry = self._write(moved, base) if len(moved) else None
+        with self.transaction():
+            now = self.position()
+            if now.erasures != before.erasures or not self._is_free(new["message_id"], before.offset, now.offset):
+                return None
+            if entry is not None:
+                shift = now.offset - base
+                self.list_segment(entry._replace(base=now.offset, last_offset=entry.last_offset + shift))
+            live = new.filter(stays)
+            self.add_imported(
+                events_of(live),
+                (live["arrival"] + now.offset).to_list(),
+                int(new["received"].to_numpy().max()),
+                now.offset + len(new),
+                np.unique(moved["code"].to_numpy()),
+            )
+        return accepted
+
+    def _known(self, view: History) -> Callable[[Sequence[str]], Collection[str]]:
+        def known(message_ids: Sequence[str]) -> Collection[str]:
+            asked = pl.Series(message_ids, dtype=pl.String)
+            return {*asked.filter(pl.Series(view.known(asked))).to_list(), *self.live_ids(message_ids)}
+
+        return known
+
+    def _unseen(self, frame: pl.DataFrame, view: History) -> NDArray[np.bool_]:
+        ids = frame["message_id"]
+        unseen = ids.is_first_distinct().to_numpy() & ~view.known(ids)
+        live = self.live_ids(ids.to_list())
+        return unseen & ~ids.is_in(list(live)).to_numpy() if live else unseen
+
+    def _living(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
+        """Which events were not received before their customer was erased."""
+        erased = self.erasures_of(frame["customer"].unique().to_list())
+        if not erased:
+            return np.ones(len(frame), bool)
+        at = frame["customer"].replace_strict(erased, default=0, return_dtype=pl.Int64)
+        return (frame["received"] >= at).to_numpy()
+
+    def _coded(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The frame with the codes of its customers, items and categories as `code`, `item_code`, `category_code`."""
+        columns = {"customers": "customer", "items": "item", "categories": "category"}
+        with self.transaction():
+            for vocabulary, column in columns.items():
+                texts = frame[column].drop_nulls().unique(maintain_order=True)
+                codes = pl.Series(self.codes_of(vocabulary, texts.to_list()), dtype=pl.Int32)
+                name = "code" if column == "customer" else f"{column}_code"
+                known = pl.DataFrame({column: texts, name: codes}, {column: pl.String, name: pl.Int32})
+                frame = frame.join(known, on=column, how="left", maintain_order="left")
+        return frame
+
+    def _is_free(self, message_ids: pl.Series, before: int, now: int) -> bool:
+        """Whether none of the message ids was appended between two offsets."""
+        return now == before or not message_ids.is_in(self.live_ids_after(before)).any()
+
+    def _write(self, moved: pl.DataFrame, base: int) -> Entry:
+        """Write a segment of coded events."""
+        coded = segment.coded(moved.drop("customer", "item", "category").rename(_CODES))
+        return segment.write(self.folder, self._number(), coded, base)
+
+    def _number(self) -> int:
+        used = [int(match[1]) for path in self.folder.iterdir() if (match := _NUMBER.fullmatch(path.name))]
+        return max([self.highest(), *used]) + 1
+
+    def _name(self) -> None:
+        for vocabulary in names.VOCABULARIES:
+            names.add(self.folder, vocabulary, partial(self.names_from, vocabulary))
+
+    def seal(self, before: int, *, least: int = 1, most: int = SEALED_TOGETHER) -> int:
+        """Move the oldest events that were `received` before `before` into the history. Returns how many.
+
+        At most `most`, and none if there are fewer than `least`. What was decided before a crash is finished first.
+        """
+        with self.changing():
+            self._finish()
+            position = self.position()
+            frame, last, looked_at = self.unsealed(before, most)
+            if len(frame) < least and looked_at < most:
+                return 0
+            if not len(frame):  # all of them stay
+                with self.transaction():
+                    self.remove_sealed(last)
+                return 0
+            base = int(frame["offset"].to_numpy().min()) - 1
+            coded = segment.coded(frame.with_columns(arrival=pl.col("offset") - base))
+            entry = segment.write(self.folder, self._number(), coded, base)
+            with self.transaction():
+                if self.position().erasures != position.erasures:
+                    return 0
+                self.list_segment(entry)
+                if (removed := self.remove_sealed(last)) != len(frame):
+                    raise LogBusy(f"{removed} of {len(frame)} sealed events were still there; nothing was sealed")
+            self._name()
+        return len(frame)
+
+    def compact(self) -> int:
+        """Write several small segments as one, where it is due. Returns how many there were."""
+        with self.changing():
+            self._finish()
+            view, position = self.view(), self.position()
+            few = rewriting.due(view.entries)
+            if not few:
+                return 0
+            entry = rewriting.merged(self.folder, self._number(), few, view.erased.tolist())
+            with self.transaction():
+                if self.position().erasures != position.erasures:
+                    return 0
+                self.unlist([old.number for old in few])
+                if entry is not None:
+                    self.list_segment(entry)
+        return len(few)
+
+    def finish_erasures(self) -> None:
+        """Remove from the files the events of customers who are erased already."""
+        with self.changing():
+            self._finish()
+
+    def _finish(self) -> None:
+        """Finish the erasures under way, and delete files that nobody needs."""
+        view = self.view()
+        gone = view.erased
+        if len(gone):
+            for old in view.holding(gone):
+                entry = rewriting.merged(self.folder, self._number(), [old], gone.tolist())
+                with self.transaction():
+                    self.unlist([old.number])
+                    if entry is not None:
+                        self.list_segment(entry)
+            names.erase(self.folder, gone.tolist())
+            with self.transaction():
+                self.erased_from_history(gone.tolist())
+        self._sweep(0.0 if len(gone) else UNLISTED_SECONDS)
+
+    def _sweep(self, seconds: float) -> None:
+        """Delete the files that the manifest does not list and that are older than `seconds`."""
+        listed = {entry.number for entry in self.view().entries}
+        lock = self.folder / "lock"
+        lock.touch()
+        now = lock.stat().st_mtime
+        for path in list(self.folder.iterdir()):
+            match = _NUMBER.fullmatch(path.name)
+            unlisted = match is not None and int(match[1]) not in listed
+            if (unlisted or path.name.startswith(".")) and now - path.stat().st_mtime >= seconds:
+                path.unlink(missing_ok=True)
+
+    def erase(self, codes: Sequence[int]) -> Sealed:
+        """Erase customers from the history as far as readers see it, within a transaction.
+
+        The files follow with `finish_erasures`.
+        """
+        view, gone = self.view(), np.array(codes, np.int32)
+        theirs = view.of(gone).records
+        if not len(theirs):
+            return Sealed(0, 0)
+        for entry in view.holding(gone):
+            self.list_segment(view.without(entry, gone))
+        self.mark_erased(codes)
+        return Sealed(len(theirs), int(theirs["received"][0]))
+
+
+_CODES = {"code": "customer", "item_code": "item", "category_code": "category"}
+
+
+def _stays(kind: pl.Expr) -> pl.Expr:
+    """Whether an event stays in the database."""
+    mentions = [f'"{name}":' for name in JOINS]
+    about_people = kind.is_between(int(Kind.IDENTIFY), int(Kind.CONSENT_GRANT))
+    return about_people | pl.col("properties").str.contains_any(mentions).fill_null(False)

@@ -1,0 +1,186 @@
+"""One segment of a history: a Parquet file of events sorted by customer and, for each, in log order, and its index.
+
+Any engine reads the file: times are timestamps, kinds and channels are words, what is absent is null. `customer`,
+`item` and `category` are the codes of the log; the names behind them lie in files of their own (`names`). `arrival`
+numbers the events of a segment in the order in which they came: added to the segment's base it is the event's offset
+in the log.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from features.events import Channel, Kind
+from features.files import draft_prefix, settle, synchronise
+from features.log.history import index
+from features.log.history.hashing import hashes_of
+
+Offsets = NDArray[np.int64]
+
+TIME = pl.Datetime("us", "UTC")
+KINDS = pl.Enum([kind.name for kind in Kind])
+CHANNELS = pl.Enum([channel.name for channel in Channel])
+
+NUMBERS = (
+    "customer",
+    "arrival",
+    "at",
+    "received",
+    "kind",
+    "channel",
+    "item",
+    "category",
+    "quantity",
+    "amount",
+    "score",
+)
+"""The columns that the fold and the order need."""
+
+TEXTS = ("message_id", "order_id", "properties")
+
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "customer": pl.Int32,
+    "arrival": pl.Int64,
+    "at": TIME,
+    "received": TIME,
+    "kind": KINDS,
+    "channel": CHANNELS,
+    "item": pl.Int32,
+    "category": pl.Int32,
+    "quantity": pl.Float64,
+    "amount": pl.Float64,
+    "score": pl.Float64,
+    "message_id": pl.String,
+    "order_id": pl.String,
+    "properties": pl.String,
+}
+"""The columns of a segment, in their order in the file."""
+
+GROUP = 32_768
+"""Events of a row group: the least that is read to find one of them, some milliseconds."""
+
+MOST_EVENTS = 1 << 22
+"""Most events of a segment: what a rewrite after an erasure costs, some seconds, grows with it."""
+
+
+class Entry(NamedTuple):
+    """A segment as the manifest of a log lists it."""
+
+    number: int
+    """Names its files; never used twice in a log."""
+    events: int
+    base: int
+    """What is added to an `arrival` to give the offset of the event in the log."""
+    last_offset: int
+    first_received: int
+    last_received: int
+
+
+def events_file(folder: Path, number: int) -> Path:
+    """The Parquet file of a segment."""
+    return folder / f"events-{number:08}.parquet"
+
+
+def index_file(folder: Path, number: int) -> Path:
+    """The index of a segment."""
+    return folder / f"events-{number:08}.index"
+
+
+def write(folder: Path, number: int, frame: pl.DataFrame, base: int) -> Entry:
+    """Write the events of `frame`, with the columns of `SCHEMA`, as a segment; both files are on the disk afterwards.
+
+    The frame is sorted here. It has at least one event.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ordered = frame.select(list(SCHEMA)).sort("customer", "received", "arrival")
+    path = events_file(folder, number)
+    draft = path.with_name(f"{draft_prefix(path.name)}{secrets.token_hex(4)}")
+    try:
+        ordered.write_parquet(draft, compression="zstd", compression_level=1, row_group_size=GROUP)
+        settle(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    index.save(index_file(folder, number), _index_of(ordered))
+    received = ordered["received"].to_physical()
+    newest = ordered["arrival"].to_numpy().max()
+    times = received.to_numpy()
+    return Entry(number, len(ordered), base, base + int(newest), int(times.min()), int(times.max()))
+
+
+def _index_of(frame: pl.DataFrame) -> index.Index:
+    return index.index_of(frame["customer"].to_numpy(), hashes_of(frame["message_id"]))
+
+
+def coded(frame: pl.DataFrame) -> pl.DataFrame:
+    """A frame whose times, kinds and channels are numbers, as one with the columns of `SCHEMA`."""
+    number = pl.col("quantity", "amount", "score")
+    return frame.with_columns(
+        pl.col("at", "received").cast(TIME),
+        pl.col("kind").replace_strict(list(map(int, Kind)), KINDS.categories, return_dtype=KINDS),
+        pl.col("channel").replace_strict(list(map(int, Channel)), CHANNELS.categories, return_dtype=CHANNELS),
+        number.fill_nan(None),
+    )  # fmt: skip
+
+
+def remove(folder: Path, number: int) -> None:
+    """Delete the files of a segment; missing ones are no error."""
+    for path in (events_file(folder, number), index_file(folder, number)):
+        path.unlink(missing_ok=True)
+    synchronise(folder)
+
+
+def scan(folder: Path, number: int) -> pl.LazyFrame:
+    """The events of a segment, to be read lazily."""
+    return pl.scan_parquet(events_file(folder, number), glob=False, hive_partitioning=False)
+
+
+def rows(folder: Path, number: int, spans: Sequence[tuple[int, int]], columns: Sequence[str]) -> pl.DataFrame:
+    """Some columns of the rows of some spans, each from its first row up to but not including its second."""
+    lazy = scan(folder, number).select(columns)
+    parts = [lazy.slice(first, last - first) for first, last in spans if first < last]
+    if not parts:
+        return lazy.head(0).collect()
+    return parts[0].collect() if len(parts) == 1 else pl.concat(pl.collect_all(parts))
+
+
+def numbers_of(words: pl.Series, members: Callable[[str], int]) -> NDArray[np.uint8]:
+    """The numbers of the kinds or channels whose names a column holds."""
+    table = np.array([members(name) for name in cast(pl.Enum, words.dtype).categories], np.uint8)
+    numbers: NDArray[np.uint8] = table[words.to_physical().to_numpy()]
+    return numbers
+
+
+def kinds_of(words: pl.Series) -> NDArray[np.uint8]:
+    """The numbers of a column of kinds."""
+    return numbers_of(words, lambda name: int(Kind[name]))
+
+
+def channels_of(words: pl.Series) -> NDArray[np.uint8]:
+    """The numbers of a column of channels."""
+    return numbers_of(words, lambda name: int(Channel[name]))
+
+
+@lru_cache(maxsize=512)
+def _mapped(path: Path, identity: tuple[int, int]) -> index.Index:
+    return index.load(path)
+
+
+def index_of(folder: Path, number: int) -> index.Index:
+    """The index of a segment, mapped into memory; a missing or damaged one is made again."""
+    path = index_file(folder, number)
+    for _ in range(2):
+        try:
+            status = path.stat()
+            return _mapped(path, (status.st_ino, status.st_mtime_ns))
+        except (FileNotFoundError, ValueError):
+            index.save(path, _index_of(scan(folder, number).select("customer", "message_id").collect()))
+    return index.load(path)
