@@ -74,7 +74,7 @@ def without_repeats(
     return None if moved.received == [at for at, new in zip(times.received, accepted, strict=True) if new] else moved
 
 
-def spread(accepted: Iterable[bool], present: Sequence[bool]) -> list[bool]:
+def among(accepted: Iterable[bool], present: Sequence[bool]) -> list[bool]:
     """What became of the events of a batch, given which of them were tried and what became of these."""
     tried = iter(accepted)
     return [was_tried and next(tried) for was_tried in present]
@@ -159,19 +159,6 @@ def event(customer: str, *row: Any) -> Event:
         score=nan if score is None else score,
         properties=json.loads(properties) if properties else {},
     )
-
-
-def in_customer_order(chunks: Iterable[Records]) -> Iterator[Records]:
-    """The events of chunks in log order as one chunk: by customer, each in log order. Nothing when there is none."""
-    held = list(chunks)
-    if held:
-        records = np.concatenate(held)
-        yield records[np.argsort(records["customer"], kind="stable")]
-
-
-def chosen(chunks: Iterable[Records], codes: NDArray[np.int32]) -> Records:
-    """The events of some customers in chunks."""
-    return np.concatenate([np.empty(0, EVENT), *(chunk[np.isin(chunk["customer"], codes)] for chunk in chunks)])
 
 
 def digest(*counts: object) -> str:

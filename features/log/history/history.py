@@ -96,8 +96,8 @@ class History:
         texts: set[str] = set()
         for entry in self.entries:
             of_kind = segment.scan(self.folder, entry.number).filter(pl.col("kind").cast(pl.String) == kind.name)
-            found = of_kind.select(pl.col("properties").str.extract(pattern).drop_nulls().unique()).collect()
-            texts.update(found.to_series().to_list())
+            matches = of_kind.select(pl.col("properties").str.extract(pattern).drop_nulls().unique()).collect()
+            texts.update(matches.to_series().to_list())
         return sorted(texts)
 
     def holding(self, codes: Codes) -> list[Entry]:

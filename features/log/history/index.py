@@ -120,21 +120,21 @@ def _fill(hashes, buckets, marks, rows, shift):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _count_candidates(hashes, buckets, marks, shift):  # type: ignore[no-untyped-def]
-    found = 0
+    number = 0
     for i in range(len(hashes)):
         bucket, mark = hashes[i] >> np.uint64(shift), np.uint16(hashes[i] & np.uint64(0xFFFF))
         for place in range(buckets[bucket], buckets[bucket + np.uint64(1)]):
-            found += marks[place] == mark
-    return found
+            number += marks[place] == mark
+    return number
 
 
 @njit(cache=True, nogil=True)
 def _find_candidates(hashes, buckets, marks, rows, shift, places, out):  # type: ignore[no-untyped-def]
-    found = 0
+    number = 0
     for i in range(len(hashes)):
         bucket, mark = hashes[i] >> np.uint64(shift), np.uint16(hashes[i] & np.uint64(0xFFFF))
         for place in range(buckets[bucket], buckets[bucket + np.uint64(1)]):
             if marks[place] == mark:
-                places[found] = i
-                out[found] = rows[place, 0] + 256 * np.int64(rows[place, 1]) + 65536 * np.int64(rows[place, 2])
-                found += 1
+                places[number] = i
+                out[number] = rows[place, 0] + 256 * np.int64(rows[place, 1]) + 65536 * np.int64(rows[place, 2])
+                number += 1

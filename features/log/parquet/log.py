@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 
 from features.events import Event, Kind
 from features.log import rows, tombstones
+from features.log.by_row import ByRow
 from features.log.contract import (
     BATCH,
     CHUNK,
@@ -59,11 +59,8 @@ from features.log.parquet.tables import (
 )
 from features.log.parquet.vocabulary import FolderVocabulary
 
-if TYPE_CHECKING:
-    import polars as pl
 
-
-class ParquetLog:
+class ParquetLog(ByRow):
     """A log in a folder of Parquet files. See `features.log.contract.EventLog` for what the methods promise."""
 
     def __init__(
@@ -91,20 +88,6 @@ class ParquetLog:
             appended = self._append(kept, manifest, history=history) if kept else NOTHING
             new = iter(appended.accepted)
             return appended._replace(accepted=[event is not None and next(new) for event in living])
-
-    def append_columns(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
-        """Add the events of an import that the log does not have yet."""
-        from features.log.frame import events_of
-
-        return np.array(self.append(events_of(frame), history=True).accepted, bool)
-
-    def by_customer(self, *, until: int | None = None) -> Iterator[Records]:
-        """The log as one chunk: by customer, each in log order."""
-        yield from rows.in_customer_order(self.scan(until=until))
-
-    def together(self, codes: NDArray[np.int32], *, until: int | None = None) -> Records:
-        """The events of some customers as one array in log order."""
-        return rows.chosen(self.scan(until=until), codes)
 
     def _append(self, events: Sequence[Event], manifest: folder.Manifest, *, history: bool) -> Appended:
         commit = manifest.commit + 1

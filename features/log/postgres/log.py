@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from features.events import NO_CODE, Event, Kind
+from features.events import Event, Kind
 from features.log import rows, tombstones
+from features.log.by_row import ByRow
 from features.log.contract import (
     BATCH,
     CHUNK,
@@ -29,34 +30,14 @@ from features.log.postgres import erasing, reading
 from features.log.postgres.arrays import Column, numbers, texts
 from features.log.postgres.members import PostgresMembers
 from features.log.postgres.session import NOTHING_YET, Head, Session
+from features.log.postgres.statements import INSERT, MOVE
 from features.log.postgres.vocabulary import PostgresVocabulary, intern
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from features.log.history.history import History
 
-_QUOTED = [f'"{name}"' for name in rows.COLUMNS]
 
-_INSERT = f"""
-INSERT INTO events
-SELECT "offset", message_id, customer, kind, at, received, channel,
-    nullif(item, {NO_CODE}), nullif(category, {NO_CODE}),
-    nullif(quantity, 'NaN'), nullif(amount, 'NaN'), order_id, nullif(score, 'NaN'), properties
-FROM unnest(
-    %b::int8[], %b::text[], %b::int4[], %b::int2[], %b::int8[], %b::int8[], %b::int2[],
-    %b::int4[], %b::int4[], %b::float8[], %b::float8[], %b::text[], %b::float8[], %b::text[]
-) AS given ({", ".join(_QUOTED)})
-ON CONFLICT (message_id) DO NOTHING RETURNING "offset"
-"""
-
-_MOVE = """
-UPDATE events SET at = moved.at, received = moved.received
-FROM unnest(%b::int8[], %b::int8[], %b::int8[]) AS moved (place, at, received) WHERE "offset" = moved.place
-"""
-
-
-class PostgresLog:
+class PostgresLog(ByRow):
     """A log in one schema of a PostgreSQL database, with every commit on the server's disk before `append` returns.
 
     Any number of processes on any number of machines may open the same log, each its own `PostgresLog`. One writes at
@@ -119,20 +100,6 @@ class PostgresLog:
         """None: all events are in the database."""
         return None
 
-    def append_columns(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
-        """Add the events of an import that the log does not have yet."""
-        from features.log.frame import events_of
-
-        return np.array(self.append(events_of(frame), history=True).accepted, bool)
-
-    def by_customer(self, *, until: int | None = None) -> Iterator[Records]:
-        """The log as one chunk: by customer, each in log order."""
-        yield from rows.in_customer_order(self.scan(until=until))
-
-    def together(self, codes: NDArray[np.int32], *, until: int | None = None) -> Records:
-        """The events of some customers as one array in log order."""
-        return rows.chosen(self.scan(until=until), codes)
-
     def _append(self, events: Sequence[Event], head: Head, *, history: bool) -> Appended:
         events = resolved(events, partial(reading.known, self.session), None if history else self.profile)
         offsets = range(head.offset + 1, head.offset + 1 + len(events))
@@ -146,7 +113,7 @@ class PostgresLog:
             ],
         )
         records = rows.records(events, times, *codes)
-        new = {offset for (offset,) in self.session.run(_INSERT, _columns(offsets, events, records))}
+        new = {offset for (offset,) in self.session.run(INSERT, _columns(offsets, events, records))}
         accepted = [offset in new for offset in offsets]
         if not new:
             for vocabulary in (self.customers, self.items, self.categories):
@@ -156,7 +123,7 @@ class PostgresLog:
             records = records[np.array(accepted)]
             if moved := rows.without_repeats(events, times, accepted, head.received, history=history):
                 records["at"], records["received"] = moved
-                self.session.run(_MOVE, [numbers(column, "int8") for column in (sorted(new), *moved)])
+                self.session.run(MOVE, [numbers(column, "int8") for column in (sorted(new), *moved)])
             events = [event for event, is_new in zip(events, accepted, strict=True) if is_new]
         last = max(new)
         merges = self._join(events, records, last)
@@ -353,7 +320,7 @@ class PostgresLog:
 
 
 def _columns(offsets: Sequence[int], events: Sequence[Event], records: Records) -> list[Column]:
-    """The events as columns for `_INSERT`: `rows.COLUMNS`, with `NO_CODE` and NaN for absent values."""
+    """The events as columns for `INSERT`: `rows.COLUMNS`, with `NO_CODE` and NaN for absent values."""
     return [
         numbers(offsets, "int8"),
         texts([event.message_id for event in events]),

@@ -15,8 +15,9 @@ from features.events import Channel, Event, Kind
 from features.log import rows, tombstones
 from features.log.contract import Records
 from features.log.history import segment
+from features.log.history.database import Position, Unsealed
 from features.log.history.history import Codes, History
-from features.log.history.keeping import Keeping, Position, Unsealed
+from features.log.history.keeping import Keeping
 from features.log.history.names import Names
 from features.log.history.records import in_log_order
 from features.log.history.segment import Entry
@@ -167,11 +168,11 @@ class SqliteKeeping(Keeping):
 
     def unsealed(self, before: int, most: int) -> Unsealed:
         """The oldest `most` events that were never sealed, up to the first one not `received` before `before`."""
-        found = self._connection.execute(
+        unsealed = self._connection.execute(
             f'SELECT *, {_STAYS} FROM events WHERE "offset" > (SELECT sealed FROM log) ORDER BY "offset" LIMIT ?',
             (most,),
         ).fetchall()
-        frame = pl.DataFrame(found, {**_EVENTS, "stays": pl.Int8}, orient="row")
+        frame = pl.DataFrame(unsealed, {**_EVENTS, "stays": pl.Int8}, orient="row")
         late = (frame["received"] >= before).to_numpy()
         if late.any():
             frame = frame.head(int(late.argmax()))
@@ -226,9 +227,9 @@ class SqliteKeeping(Keeping):
         return self._connection.execute(query, (code,)).fetchall()
 
 
-def _frame(found: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
+def _frame(events: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
     """Rows of the table of events."""
-    return pl.DataFrame(found, _EVENTS, orient="row")
+    return pl.DataFrame(events, _EVENTS, orient="row")
 
 
 _HAS_TRIGGER = "SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'imported'"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +16,9 @@ from numpy.typing import NDArray
 from features.events import Event, Kind
 from features.log import rows, tombstones
 from features.log.contract import (
-    BATCH,
-    CHUNK,
     Appended,
     DeadLetter,
     Erased,
-    EventBatch,
     LogBusy,
     Records,
     Training,
@@ -30,28 +26,15 @@ from features.log.contract import (
 from features.log.membership import NO_MERGES, NOTHING, mentions, named
 from features.log.orders import resolved
 from features.log.sqlite import dead_letters as dead_letter_rows
-from features.log.sqlite import reading, scans, scrub
+from features.log.sqlite import reading, scrub
 from features.log.sqlite.insert import insert_many
-from features.log.sqlite.members import SqliteMembers
-from features.log.sqlite.schema import connect, explained, take_turn
-from features.log.sqlite.vocabulary import SqliteVocabulary
+from features.log.sqlite.reads import SqliteReads
+from features.log.sqlite.schema import explained, take_turn
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from features.log.history.history import History
-    from features.log.sqlite.keeping import SqliteKeeping
-
 _INSERT = "INSERT INTO events VALUES {} ON CONFLICT (message_id) DO NOTHING"
-
-_COUNT = "SELECT (SELECT count(*) FROM events) + (SELECT coalesce(sum(events), 0) FROM segments)"
-
-_SPAN = """
-WITH live AS (SELECT (SELECT min(received) FROM events) AS first, (SELECT max(received) FROM events) AS last),
-sealed AS (SELECT min(first_received) AS first, max(last_received) AS last FROM segments WHERE events > 0)
-SELECT min(coalesce(live.first, sealed.first), coalesce(sealed.first, live.first)),
-    max(coalesce(live.last, sealed.last), coalesce(sealed.last, live.last)) FROM live, sealed
-"""
 
 _MOVE = 'UPDATE events SET at = ?, received = ? WHERE "offset" = ?'
 
@@ -60,7 +43,7 @@ _ASKED_AT_ONCE = 500
 _POLL_SECONDS = 0.02
 
 
-class SqliteLog:
+class SqliteLog(SqliteReads):
     """A log in one SQLite file, in write-ahead mode, with every commit on the disk before `append` returns.
 
     Any number of processes and threads may open the same file, each its own `SqliteLog`: one writes at a time, and
@@ -69,13 +52,7 @@ class SqliteLog:
 
     def __init__(self, path: str | Path, *, create: bool = True, busy_seconds: float = 30.0) -> None:
         """Open the log at `path`; without `create` it must exist. A writer waits `busy_seconds` for another one."""
-        self.path = Path(path).absolute()
-        self.connection = connect(self.path, create=create, busy_seconds=busy_seconds)
-        self.busy_seconds = busy_seconds
-        self.customers = SqliteVocabulary(self.connection, self.path, "customers")
-        self.items = SqliteVocabulary(self.connection, self.path, "items")
-        self.categories = SqliteVocabulary(self.connection, self.path, "categories")
-        self._members = SqliteMembers(self.connection, self.customers)
+        super().__init__(path, create=create, busy_seconds=busy_seconds)
         self._depth = 0
         self._erasures = -1
         self._erased: list[str] = []
@@ -124,7 +101,7 @@ class SqliteLog:
                 return NOTHING._replace(accepted=[False] * len(living))
             unknown = self._unknown_to_history([event.message_id for event in kept]) if segments else None
             appended = self._append(kept, unknown, last, newest, history=history)
-            return appended._replace(accepted=rows.spread(appended.accepted, [event is not None for event in living]))
+            return appended._replace(accepted=rows.among(appended.accepted, [event is not None for event in living]))
 
     def append_columns(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
         """Add the events of an import that the log does not have yet to its history."""
@@ -184,24 +161,6 @@ class SqliteLog:
         unknown: list[bool] = (~self.keeping.view().known(message_ids)).tolist()
         return unknown
 
-    def _has_history(self) -> bool:
-        return reading.has_history(self.connection)
-
-    def segments(self) -> History | None:
-        """The history as it is now; None when no event ever left the database for one."""
-        with explained(self.path):
-            return self.keeping.view() if self._has_history() else None
-
-    @cached_property
-    def keeping(self) -> SqliteKeeping:
-        """The history beside this log."""
-        from features.log.sqlite.keeping import SqliteKeeping  # Polars, which a log without history does not need
-
-        vocabularies = (self.customers, self.items, self.categories)
-        return SqliteKeeping(
-            self.connection, self.path, self.transaction, vocabularies, self._members, self.busy_seconds
-        )
-
     def _living(self, events: Sequence[Event]) -> list[Event | None]:
         """The events, None in the place of those that were received before their customer was erased."""
         salt = self.connection.execute("SELECT salt FROM log").fetchone()[0]
@@ -223,78 +182,6 @@ class SqliteLog:
                 newest = int(undone["received"][-1])
                 connection.execute('UPDATE log SET "offset" = ?, received = ?', (last + len(undone), newest))
             return [self.customers.name(code) for code in undone["member"].tolist()]
-
-    def merges(self) -> NDArray[np.void]:
-        """Every merge and its undoing that is still in the log, in log order."""
-        with explained(self.path):
-            return self._members.merges()
-
-    def profile(self, customer: str) -> list[str]:
-        """All ids of the profile that a customer belongs to now, the profile's own first; none of an unknown one."""
-        with explained(self.path):
-            return [self.customers.name(code) for code in self._members.codes(customer)]
-
-    def scan(
-        self, *, kinds: Collection[Kind] | None = None, shard: int = 0, shards: int = 1, until: int | None = None
-    ) -> Iterator[Records]:
-        """The log in log order, by a reader of its own: it neither waits for writers nor sees what they add meanwhile.
-
-        While a scan goes on the write-ahead file cannot be shortened: read it to its end, or close it.
-        """
-        yield from scans.scan(self.path, rows.Selection(kinds, shard, shards, until), CHUNK)
-
-    def scan_with_properties(
-        self, *, kinds: Collection[Kind] | None = None, shard: int = 0, shards: int = 1, until: int | None = None,
-        size: int = BATCH,
-    ) -> Iterator[EventBatch]:  # fmt: skip
-        """What `scan` gives, by a reader of its own as well, with message ids, order ids and properties."""
-        yield from scans.scan_with_properties(self.path, rows.Selection(kinds, shard, shards, until), size)
-
-    def find(self, message_id: str) -> Event | None:
-        """The event of a message id, by the unique index of the message ids; None when the log has none."""
-        with explained(self.path):
-            live = reading.find(self.connection, message_id)
-            if live is not None or not self._has_history():
-                return live
-            return self.keeping.find(message_id)
-
-    def history(self, customer: str) -> Records:
-        """All events of a customer's profile, in log order; empty when there is none."""
-        with explained(self.path):
-            codes = self._members.codes(customer)
-            return self.keeping.history(codes) if self._has_history() else reading.history(self.connection, codes)
-
-    def events(self, customer: str, limit: int) -> list[Event]:
-        """The newest `limit` events of a customer's profile with names and properties, newest first."""
-        with explained(self.path):
-            codes = self._members.codes(customer)
-            if self._has_history():
-                return self.keeping.newest(codes, limit)
-            return reading.newest(self.connection, codes, limit)
-
-    def by_customer(self, *, until: int | None = None) -> Iterator[Records]:
-        """The log in chunks that hold whole customers, by rising code, each in log order, by a reader of its own."""
-        yield from scans.by_customer(self.path, until)
-
-    def together(self, codes: NDArray[np.int32], *, until: int | None = None) -> Records:
-        """The events of some customers as one array in log order."""
-        return scans.together(self.path, codes, until)
-
-    def count(self) -> int:
-        """How many events the log holds."""
-        with explained(self.path):
-            return int(self.connection.execute(_COUNT).fetchone()[0])
-
-    def span(self) -> tuple[int, int] | None:
-        """The first and the last `received` in the log; None when it is empty."""
-        with explained(self.path):
-            first, last = self.connection.execute(_SPAN).fetchone()
-            return None if first is None else (first, last)
-
-    def offset(self) -> int:
-        """The newest offset ever given out; 0 when nothing was ever appended."""
-        with explained(self.path):
-            return int(self.connection.execute('SELECT "offset" FROM log').fetchone()[0])
 
     def erase(self, customer: str, now: int) -> Erased:
         """Remove every trace of a customer's profile and overwrite its bytes on the disk.
@@ -338,11 +225,6 @@ class SqliteLog:
         with self.transaction() as connection:
             return dead_letter_rows.keep(connection, dead_letters)
 
-    def dead_letters(self, limit: int, *, after: int = 0, source: str | None = None) -> list[DeadLetter]:
-        """The oldest `limit` dead letters numbered above `after`, oldest first; of one source when it is named."""
-        with explained(self.path):
-            return dead_letter_rows.kept(self.connection, limit, after, source)
-
     def settle(self, dead_letters: Sequence[DeadLetter]) -> int:
         """Remove dead letters that have become events; inside a `transaction`, as a part of it."""
         with self.transaction() as connection:
@@ -352,17 +234,6 @@ class SqliteLog:
         """Note that a model was trained on this log."""
         with self.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO trainings VALUES (?, ?, ?)", training)
-
-    def trainings(self) -> list[Training]:
-        """Every model trained on this log, oldest first."""
-        with explained(self.path):
-            return [Training(*row) for row in self.connection.execute("SELECT * FROM trainings ORDER BY at, version")]
-
-    def digest(self) -> str:
-        """A short hexadecimal digest of how much the log holds: equal for logs built by the same appends."""
-        with explained(self.path):
-            log = self.connection.execute('SELECT "offset", received, erasures FROM log').fetchone()
-        return rows.digest(self.count(), self.span(), *log)
 
     def refresh(self) -> None:
         """Forget the names kept in memory if another connection has erased one. A transaction begins with this."""

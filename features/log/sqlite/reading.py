@@ -72,12 +72,12 @@ def find(connection: sqlite3.Connection, message_id: str) -> Event | None:
 
 def known(connection: sqlite3.Connection, message_ids: Sequence[str]) -> list[str]:
     """Those of the message ids that a live event has."""
-    found: list[str] = []
+    present: list[str] = []
     for start in range(0, len(message_ids), _ASKED_AT_ONCE):
         asked = message_ids[start : start + _ASKED_AT_ONCE]
         query = f"SELECT message_id FROM events WHERE message_id IN ({','.join('?' * len(asked))})"
-        found += (row[0] for row in connection.execute(query, asked))
-    return found
+        present += (row[0] for row in connection.execute(query, asked))
+    return present
 
 
 def of(codes: Sequence[int]) -> str:

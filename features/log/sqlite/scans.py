@@ -4,6 +4,7 @@ begins.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from features.events import EVENT
 from features.log import rows
+from features.log.by_row import in_customer_order
 from features.log.contract import CHUNK, EventBatch, Records
 from features.log.sqlite.reading import RECORD, has_history, selected
 from features.log.sqlite.schema import connect_reader, explained
@@ -50,8 +52,9 @@ def by_customer(path: Path, until: int | None) -> Iterator[Records]:
 
             yield from whole.customers_in_order(reader, path, until)
         else:
-            chunks = selected(reader, RECORD, rows.Selection(until=until), CHUNK)
-            yield from rows.in_customer_order(np.array(chunk, EVENT) for chunk in chunks)
+            held = list(_live(reader, until))
+            if held:
+                yield in_customer_order(np.concatenate(held))
 
 
 def together(path: Path, codes: NDArray[np.int32], until: int | None) -> Records:
@@ -61,5 +64,10 @@ def together(path: Path, codes: NDArray[np.int32], until: int | None) -> Records
             from features.log.sqlite import whole
 
             return whole.together(reader, path, codes, until)
-        chunks = selected(reader, RECORD, rows.Selection(until=until), CHUNK)
-        return rows.chosen((np.array(chunk, EVENT) for chunk in chunks), codes)
+        chosen = (chunk[np.isin(chunk["customer"], codes)] for chunk in _live(reader, until))
+        return np.concatenate([np.empty(0, EVENT), *chosen])
+
+
+def _live(reader: sqlite3.Connection, until: int | None) -> Iterator[Records]:
+    for chunk in selected(reader, RECORD, rows.Selection(until=until), CHUNK):
+        yield np.array(chunk, EVENT)

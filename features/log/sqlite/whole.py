@@ -76,19 +76,19 @@ def together(reader: sqlite3.Connection, path: Path, codes: NDArray[np.int32], u
     return whole[whole["received"] <= selection.last]
 
 
-def _piece(found: Sequence[tuple[Any, ...]]) -> Piece:
+def _piece(selected_rows: Sequence[tuple[Any, ...]]) -> Piece:
     """Rows of `RECORD` and the offset."""
-    numbered = np.array(found, _NUMBERED)
+    numbered = np.array(selected_rows, _NUMBERED)
     records = np.empty(len(numbered), EVENT)
     for name in EVENT.names or ():
         records[name] = numbered[name]
     return Piece(records, numbered["offset"].copy())
 
 
-def _run(found: Sequence[tuple[Any, ...]], *, texts: bool) -> Run:
+def _run(selected_rows: Sequence[tuple[Any, ...]], *, texts: bool) -> Run:
     if not texts:
-        return Run(*_piece(found), NO_TEXTS)
-    held = np.empty((3, len(found)), object)
+        return Run(*_piece(selected_rows), NO_TEXTS)
+    held = np.empty((3, len(selected_rows)), object)
     for number in range(3):
-        held[number] = [row[number - 3] for row in found]
-    return Run(*_piece([row[:-3] for row in found]), held)
+        held[number] = [row[number - 3] for row in selected_rows]
+    return Run(*_piece([row[:-3] for row in selected_rows]), held)
