@@ -35,8 +35,8 @@ from features.log.membership import JOINS
 SEALED_TOGETHER = 20_000
 """Events sealed by one transaction: deleting them from the database takes some tenths of a second."""
 
-UNLISTED_SECONDS = 900.0
-"""A file that no manifest lists is deleted when it is so old: scans that began before have ended."""
+RETIRED_SECONDS = 900.0
+"""A segment that others have replaced is deleted after so long: scans that began before have ended."""
 
 _NUMBER = re.compile(r"events-(\d{8})\.(?:parquet|index)")
 
@@ -193,6 +193,7 @@ class Keeping(Database):
                 self.unlist([old.number for old in few])
                 if entry is not None:
                     self.list_segment(entry)
+            segment.retire(self.folder, [old.number for old in few])
         return len(few)
 
     def finish_erasures(self) -> None:
@@ -214,18 +215,20 @@ class Keeping(Database):
             names.erase(self.folder, gone.tolist())
             with self.transaction():
                 self.erased_from_history(gone.tolist())
-        self._sweep(0.0 if len(gone) else UNLISTED_SECONDS)
+        self._sweep(0.0 if len(gone) else RETIRED_SECONDS)
 
     def _sweep(self, seconds: float) -> None:
-        """Delete the files that the manifest does not list and that are older than `seconds`."""
+        """Delete what the manifest does not list; retired segments once they are older than `seconds`."""
         listed = {entry.number for entry in self.view().entries}
+        for path in list(self.folder.iterdir()):
+            match = _NUMBER.fullmatch(path.name)
+            if (match is not None and int(match[1]) not in listed) or path.name.startswith("."):
+                path.unlink(missing_ok=True)
         lock = self.folder / "lock"
         lock.touch()
         now = lock.stat().st_mtime
-        for path in list(self.folder.iterdir()):
-            match = _NUMBER.fullmatch(path.name)
-            unlisted = match is not None and int(match[1]) not in listed
-            if (unlisted or path.name.startswith(".")) and now - path.stat().st_mtime >= seconds:
+        for path in list((self.folder / segment.RETIRED).glob("*")):
+            if now - path.stat().st_ctime >= seconds:
                 path.unlink(missing_ok=True)
 
     def erase(self, codes: Sequence[int]) -> Sealed:

@@ -9,7 +9,7 @@ in the log.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from features.events import Channel, Kind
-from features.files import draft_prefix, settle, synchronise
+from features.files import draft_prefix, settle
 from features.log.history import index
 from features.log.history.hashing import hashes_of
 
@@ -84,14 +84,32 @@ class Entry(NamedTuple):
     last_received: int
 
 
+RETIRED = "retired"
+"""The folder of segments that others have replaced: scans that began before may still read them."""
+
+
 def events_file(folder: Path, number: int) -> Path:
     """The Parquet file of a segment."""
-    return folder / f"events-{number:08}.parquet"
+    return _file(folder, f"events-{number:08}.parquet")
 
 
 def index_file(folder: Path, number: int) -> Path:
     """The index of a segment."""
-    return folder / f"events-{number:08}.index"
+    return _file(folder, f"events-{number:08}.index")
+
+
+def _file(folder: Path, name: str) -> Path:
+    path, retired = folder / name, folder / RETIRED / name
+    return retired if not path.exists() and retired.exists() else path
+
+
+def retire(folder: Path, numbers: Iterable[int]) -> None:
+    """Put the files of segments away that are no longer part of the log."""
+    home = folder / RETIRED
+    home.mkdir(mode=0o700, exist_ok=True)
+    for number in numbers:
+        for path in (events_file(folder, number), index_file(folder, number)):
+            path.rename(home / path.name)
 
 
 def write(folder: Path, number: int, frame: pl.DataFrame, base: int) -> Entry:
@@ -129,13 +147,6 @@ def coded(frame: pl.DataFrame) -> pl.DataFrame:
         pl.col("channel").replace_strict(list(map(int, Channel)), CHANNELS.categories, return_dtype=CHANNELS),
         number.fill_nan(None),
     )  # fmt: skip
-
-
-def remove(folder: Path, number: int) -> None:
-    """Delete the files of a segment; missing ones are no error."""
-    for path in (events_file(folder, number), index_file(folder, number)):
-        path.unlink(missing_ok=True)
-    synchronise(folder)
 
 
 def scan(folder: Path, number: int) -> pl.LazyFrame:
