@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from features.log.contract import EventLog
-from features.log.frame import events_of
 from features.sources.columns.batch import Batch
 from features.sources.columns.forms import batches
 from features.sources.columns.row_by_row import RowByRow
@@ -111,9 +110,9 @@ def import_file(
 def _append(log: EventLog, batch: Batch) -> None:
     """Write a batch to the log, and complete its report with what was new."""
     if batch.events.height:
-        appended = log.append(events_of(batch.events), history=True)
-        batch.report.accepted = appended.accepted_count
-        batch.report.duplicates = appended.duplicate_count
+        accepted = log.append_columns(batch.events)
+        batch.report.accepted = int(accepted.sum())
+        batch.report.duplicates = len(accepted) - batch.report.accepted
         batch.report.repeated = batch.events.height - batch.events["message_id"].n_unique()
     if batch.dead_letters:
         log.reject(batch.dead_letters)

@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
+from numpy.typing import NDArray
 
-from features.events import EVENT, Event
-from features.log.contract import MERGE, Appended, DeadLetter, EventLog
+from features.events import Event
+from features.log.contract import DeadLetter, EventLog
+from features.log.frame import events_of
 from features.sources import BadRecord, ImportReport, Source, import_file
 
 NOW = 1_800_000_000_000_000
@@ -26,16 +29,15 @@ class Ledger:
         self.batches: list[int] = []
         self._ids: set[str] = set()
 
-    def append(self, events: Sequence[Event], *, history: bool = False) -> Appended:
-        assert history, "an import appends history"
+    def append_columns(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
         accepted = []
-        for event in events:
+        for event in events_of(frame):
             accepted.append(event.message_id not in self._ids)
             if accepted[-1]:
                 self._ids.add(event.message_id)
                 self.events.append(event)
-        self.batches.append(len(events))
-        return Appended(accepted, np.zeros(sum(accepted), EVENT), 0, 0, np.zeros(0, MERGE))
+        self.batches.append(len(frame))
+        return np.array(accepted, bool)
 
     def reject(self, letters: Sequence[DeadLetter]) -> int:
         self.letters += letters

@@ -9,19 +9,20 @@ import pickle
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from features.cores import thread_count
-from features.events import Event
-from features.log.contract import Appended, DeadLetter, LogFull
+from features.log.contract import DeadLetter, LogFull
 from features.sources import SOURCES, FileUnreadable, ImportReport, Source
 from features.sources.columns import by_lines
 from features.sources.columns.batch import Batch
@@ -279,7 +280,7 @@ class Full(Ledger):
 
     workers: frozenset[str] = frozenset()
 
-    def append(self, events: Sequence[Event], *, history: bool = False) -> Appended:
+    def append_columns(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
         """Refuse the events."""
         self.workers = frozenset(children())
         raise LogFull("no room")

@@ -4,14 +4,14 @@ import json
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
+from numpy.typing import NDArray
 
-from features.events import EVENT, Event
-from features.log.contract import MERGE, Appended, LogFull
+from features.log.contract import LogFull
 from features.log.sqlite import SqliteLog
 from features.sources import SOURCES, FileUnreadable, SourceUnknown, find_source, import_file
 from features.sources.columns import row_by_row
@@ -82,10 +82,10 @@ class Breaking(Ledger):
 
     broken = True
 
-    def append(self, events: Sequence[Event], *, history: bool = False) -> Appended:
+    def append_columns(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
         if self.broken and len(self.batches) == 2:
             raise LogFull("no room left")
-        return super().append(events, history=history)
+        return super().append_columns(frame)
 
 
 def test_after_a_failure_importing_again_adds_only_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,8 +107,8 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(row_by_row, "Identities", lambda name: Identities(name, window=200))
 
     class Sink(Ledger):
-        def append(self, events: Sequence[Event], *, history: bool = False) -> Appended:
-            return Appended([True] * len(events), np.zeros(len(events), EVENT), 0, 0, np.zeros(0, MERGE))
+        def append_columns(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
+            return np.ones(len(frame), bool)
 
     def peak(number: int) -> int:
         path = write(tmp_path / f"{number}.jsonl", number)
