@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
@@ -85,8 +85,12 @@ class Database(ABC):
         """Those of the message ids that the database has."""
 
     @abstractmethod
-    def live_ids_after(self, offset: int) -> list[str]:
-        """The message ids of the events above an offset."""
+    def live_ids_after(self, offset: int) -> Iterator[list[str]]:
+        """The message ids of the live events above an offset, some thousands at a time."""
+
+    @abstractmethod
+    def newest_erasure(self) -> int:
+        """When a customer was last erased; 0 when none ever was."""
 
     @abstractmethod
     def erasures_of(self, customers: Sequence[str]) -> dict[str, int]:

@@ -30,6 +30,14 @@ def hashes_of(texts: Sequence[str] | pl.Series) -> Hashes:
     return out
 
 
+def first_of_each(texts: pl.Series, hashes: Hashes) -> NDArray[np.bool_]:
+    """Which texts are the first of their kind, given the hash of each."""
+    first = pl.Series(hashes).is_first_distinct().to_numpy().copy()
+    again = np.isin(hashes, hashes[~first])
+    first[again] = texts.filter(pl.Series(again)).is_first_distinct().to_numpy()
+    return first
+
+
 @njit(cache=True, nogil=True)
 def _hash(text, ends, out):  # type: ignore[no-untyped-def]
     """Multiply and shift, eight bytes at a time, then mix the bits (the finaliser of SplitMix64's family)."""

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from features.events import Kind
 from features.log.contract import Records
 from features.log.history import segment
-from features.log.history.hashing import hashes_of
+from features.log.history.hashing import Hashes, hashes_of
+from features.log.history.reading_ahead import ahead
 from features.log.history.records import EMPTY, Piece, by_customer, in_log_order, piece_of
 from features.log.history.segment import Entry
 
@@ -45,12 +46,12 @@ class History:
             return None
         return min(entry.first_received for entry in held), max(entry.last_received for entry in held)
 
-    def known(self, message_ids: Sequence[str] | pl.Series) -> NDArray[np.bool_]:
-        """Which of these message ids it has."""
+    def known(self, message_ids: Sequence[str] | pl.Series, hashes: Hashes | None = None) -> NDArray[np.bool_]:
+        """Which of these message ids it has; their hashes may be given."""
         known = np.zeros(len(message_ids), bool)
         if not self.entries or not len(message_ids):
             return known
-        hashes = hashes_of(message_ids)
+        hashes = hashes_of(message_ids) if hashes is None else hashes
         for entry in self.entries:
             places, rows = segment.index_of(self.folder, entry.number).candidates(hashes)
             if len(places):
@@ -120,17 +121,20 @@ class History:
     def by_customer(self, live: Piece, *, until: int | None = None) -> Iterator[Records]:
         """All events, those of `live` too, in chunks that hold whole customers, by rising code, each in log order.
 
-        `live` is sorted by customer. Only events `received` up to `until`, when it is given.
+        `live` is sorted by customer. Only events `received` up to `until`, when given. Some chunks are read ahead.
         """
         codes = live.records["customer"]
-        for low, high in self._ranges(codes):
+
+        def chunk(bounds: tuple[int, int]) -> Records:
+            low, high = bounds
             first, last = np.searchsorted(codes, [low, high])
             pieces = [self._range(entry, low, high) for entry in self.entries]
             whole = by_customer([*pieces, live.part(slice(first, last))]).records
-            if until is not None and len(whole) and int(whole["received"].max()) > until:
-                whole = whole[whole["received"] <= until]
-            if len(whole):
-                yield whole
+            return whole if until is None or (whole["received"] <= until).all() else whole[whole["received"] <= until]
+
+        for records in ahead(chunk, self._ranges(codes)):
+            if len(records):
+                yield records
 
     def _range(self, entry: Entry, low: int, high: int) -> Piece:
         first, last = segment.index_of(self.folder, entry.number).bounds(low, high)

@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -27,6 +28,7 @@ from features.log.contract import LogBusy
 from features.log.frame import events_of
 from features.log.history import names, rewriting, segment
 from features.log.history.database import Database, Sealed
+from features.log.history.hashing import Hashes, first_of_each, hashes_of
 from features.log.history.history import History
 from features.log.history.resolving import resolved_ids
 from features.log.history.segment import Entry
@@ -43,6 +45,12 @@ _NUMBER = re.compile(r"events-(\d{8})\.(?:parquet|index)")
 
 class Keeping(Database):
     """What a store does with its history, whatever its database."""
+
+    def __init__(self, folder: Path, busy_seconds: float) -> None:
+        self.folder = folder
+        self.busy_seconds = busy_seconds
+        self._live_hashes: Hashes = np.empty(0, np.uint64)
+        self._hashed = 0
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -73,8 +81,10 @@ class Keeping(Database):
     def _append(self, frame: pl.DataFrame) -> NDArray[np.bool_] | None:
         """Which of the events are new, and added; None when the log changed meanwhile in a way that matters."""
         before, view = self.position(), self.view()
-        frame = frame.with_columns(at=pl.min_horizontal("at", "received"))
+        if (frame["at"] > frame["received"]).any():
+            frame = frame.with_columns(at=pl.min_horizontal("at", "received"))
         frame = frame.with_columns(message_id=resolved_ids(frame, self._known(view)))
+        frame = frame.with_columns(hash=hashes_of(frame["message_id"]))
         accepted = self._unseen(frame, view) & self._living(frame)
         new = frame.filter(accepted).with_columns(arrival=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
         if not len(new):
@@ -109,16 +119,28 @@ class Keeping(Database):
         return known
 
     def _unseen(self, frame: pl.DataFrame, view: History) -> NDArray[np.bool_]:
-        ids = frame["message_id"]
-        unseen = ids.is_first_distinct().to_numpy() & ~view.known(ids)
-        live = self.live_ids(ids.to_list())
-        return unseen & ~ids.is_in(list(live)).to_numpy() if live else unseen
+        ids, hashes = frame["message_id"], frame["hash"].to_numpy()
+        unseen = first_of_each(ids, hashes) & ~view.known(ids, hashes)
+        perhaps = np.flatnonzero(self._perhaps_live(hashes))
+        live = self.live_ids(ids.gather(perhaps).to_list()) if len(perhaps) else set()
+        unseen[perhaps] &= ~ids.gather(perhaps).is_in(list(live)).to_numpy()
+        return unseen
+
+    def _perhaps_live(self, hashes: Hashes) -> NDArray[np.bool_]:
+        """Which message ids the database may have, by their hashes; those that it has are among them.
+
+        The hashes of the live events are kept from one batch of an import to the next: 8 bytes for each.
+        """
+        now = self.position().offset
+        parts = [self._live_hashes, *(hashes_of(ids) for ids in self.live_ids_after(self._hashed))]
+        self._live_hashes, self._hashed = np.concatenate(parts), now
+        return np.isin(hashes, self._live_hashes) if len(self._live_hashes) else np.zeros(len(hashes), bool)
 
     def _living(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
         """Which events were not received before their customer was erased."""
-        erased = self.erasures_of(frame["customer"].unique().to_list())
-        if not erased:
+        if int(frame["received"].to_numpy().min()) >= self.newest_erasure():
             return np.ones(len(frame), bool)
+        erased = self.erasures_of(frame["customer"].unique().to_list())
         at = frame["customer"].replace_strict(erased, default=0, return_dtype=pl.Int64)
         return (frame["received"] >= at).to_numpy()
 
@@ -136,7 +158,7 @@ class Keeping(Database):
 
     def _is_free(self, message_ids: pl.Series, before: int, now: int) -> bool:
         """Whether none of the message ids was appended between two offsets."""
-        return now == before or not message_ids.is_in(self.live_ids_after(before)).any()
+        return now == before or not any(message_ids.is_in(ids).any() for ids in self.live_ids_after(before))
 
     def _write(self, moved: pl.DataFrame, base: int) -> Entry:
         """Write a segment of coded events."""

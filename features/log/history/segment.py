@@ -115,14 +115,15 @@ def retire(folder: Path, numbers: Iterable[int]) -> None:
 def write(folder: Path, number: int, frame: pl.DataFrame, base: int) -> Entry:
     """Write the events of `frame`, with the columns of `SCHEMA`, as a segment; both files are on the disk afterwards.
 
-    The frame is sorted here. It has at least one event.
+    The frame is sorted here. It has at least one event. A column `hash` may hold the hashes of the message ids.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    ordered = frame.select(list(SCHEMA)).sort("customer", "received", "arrival")
+    given = [*SCHEMA, *(["hash"] if "hash" in frame.columns else [])]
+    ordered = frame.select(given).sort("customer", "received", "arrival")
     path = events_file(folder, number)
     draft = path.with_name(f"{draft_prefix(path.name)}{secrets.token_hex(4)}")
     try:
-        ordered.write_parquet(draft, compression="zstd", compression_level=1, row_group_size=GROUP)
+        ordered.select(list(SCHEMA)).write_parquet(draft, compression="zstd", compression_level=1, row_group_size=GROUP)
         settle(draft, path)
     except BaseException:
         draft.unlink(missing_ok=True)
@@ -135,7 +136,8 @@ def write(folder: Path, number: int, frame: pl.DataFrame, base: int) -> Entry:
 
 
 def _index_of(frame: pl.DataFrame) -> index.Index:
-    return index.index_of(frame["customer"].to_numpy(), hashes_of(frame["message_id"]))
+    hashes = frame["hash"].to_numpy() if "hash" in frame.columns else hashes_of(frame["message_id"])
+    return index.index_of(frame["customer"].to_numpy(), hashes)
 
 
 def coded(frame: pl.DataFrame) -> pl.DataFrame:

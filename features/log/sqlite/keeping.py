@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import polars as pl
 
 from features.events import Channel, Event, Kind
 from features.log import rows, tombstones
-from features.log.contract import Records
+from features.log.contract import CHUNK, Records
 from features.log.history import segment
 from features.log.history.database import Position, Unsealed
 from features.log.history.history import Codes, History
@@ -56,8 +56,7 @@ class SqliteKeeping(Keeping):
         members: SqliteMembers,
         busy_seconds: float,
     ) -> None:
-        self.folder = history_folder(path)
-        self.busy_seconds = busy_seconds
+        super().__init__(history_folder(path), busy_seconds)
         self._connection = connection
         self._path = path
         self._begin = begin
@@ -116,21 +115,21 @@ class SqliteKeeping(Keeping):
 
     def live_ids(self, message_ids: Sequence[str]) -> set[str]:
         """Those of the message ids that the database has."""
-        if self._connection.execute("SELECT 1 FROM events LIMIT 1").fetchone() is None:
-            return set()
         return set(reading.known(self._connection, message_ids))
 
-    def live_ids_after(self, offset: int) -> list[str]:
-        """The message ids of the events above an offset."""
-        return [
-            row[0] for row in self._connection.execute('SELECT message_id FROM events WHERE "offset" > ?', (offset,))
-        ]
+    def live_ids_after(self, offset: int) -> Iterator[list[str]]:
+        """The message ids of the live events above an offset, some thousands at a time."""
+        cursor = self._connection.execute('SELECT message_id FROM events WHERE "offset" > ?', (offset,))
+        while chunk := cursor.fetchmany(CHUNK):
+            yield [message_id for (message_id,) in chunk]
+
+    def newest_erasure(self) -> int:
+        """When a customer was last erased; 0 when none ever was."""
+        return int(self._connection.execute("SELECT erased FROM log").fetchone()[0])
 
     def erasures_of(self, customers: Sequence[str]) -> dict[str, int]:
         """When each of these customers was erased, microseconds; those who never were are left out."""
-        erased, salt = self._connection.execute("SELECT erased, salt FROM log").fetchone()
-        if not erased:
-            return {}
+        salt = self._connection.execute("SELECT salt FROM log").fetchone()[0]
         buried = dict(self._connection.execute("SELECT digest, at FROM tombstones").fetchall())
         times = ((name, buried.get(tombstones.digest(salt, name))) for name in customers)
         return {name: at for name, at in times if at is not None}

@@ -26,7 +26,7 @@ from features.log.parquet import folder
 from features.log.parquet.export import export, partitions_for
 from features.log.parquet.exported import ExportedLog, partition_file
 from features.log.parquet.partitioning import Partitioning, hashed
-from features.log.sqlite import log as sqlite
+from features.log.sqlite import reads as sqlite
 from features.replay.snapshots import past_of, read_past, replay_profiles
 from tests.examples import examples
 from tests.features.log.samples import START, event, identify, shop
