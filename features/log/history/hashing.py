@@ -30,7 +30,7 @@ def hashes_of(texts: Sequence[str] | pl.Series) -> Hashes:
     return out
 
 
-def first_of_each(texts: pl.Series, hashes: Hashes) -> NDArray[np.bool_]:
+def first_distinct(texts: pl.Series, hashes: Hashes) -> NDArray[np.bool_]:
     """Which texts are the first of their kind, given the hash of each."""
     first = pl.Series(hashes).is_first_distinct().to_numpy().copy()
     again = np.isin(hashes, hashes[~first])

@@ -28,7 +28,7 @@ from features.log.contract import LogBusy
 from features.log.frame import events_of
 from features.log.history import names, rewriting, segment
 from features.log.history.database import Database, Sealed
-from features.log.history.hashing import Hashes, first_of_each, hashes_of
+from features.log.history.hashing import Hashes, first_distinct, hashes_of
 from features.log.history.history import History
 from features.log.history.resolving import resolved_ids
 from features.log.history.segment import Entry
@@ -120,7 +120,7 @@ class Keeping(Database):
 
     def _unseen(self, frame: pl.DataFrame, view: History) -> NDArray[np.bool_]:
         ids, hashes = frame["message_id"], frame["hash"].to_numpy()
-        unseen = first_of_each(ids, hashes) & ~view.known(ids, hashes)
+        unseen = first_distinct(ids, hashes) & ~view.known(ids, hashes)
         perhaps = np.flatnonzero(self._perhaps_live(hashes))
         live = self.live_ids(ids.gather(perhaps).to_list()) if len(perhaps) else set()
         unseen[perhaps] &= ~ids.gather(perhaps).is_in(list(live)).to_numpy()

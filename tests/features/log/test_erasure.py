@@ -18,7 +18,7 @@ import pytest
 from features.events import Event
 from features.log.contract import EventLog, LogBusy
 from features.log.sqlite import SqliteLog, scrub
-from features.log.sqlite import log as sqlite
+from features.log.sqlite import reads as sqlite
 from tests.features.log.dead_letter_suite import LETTER
 from tests.features.log.erasure_suite import LATER
 from tests.features.log.samples import event, identify
