@@ -102,6 +102,7 @@ def import_file(
         report.add(batch.report)
         if progress:
             progress(batch.done, reading.total)
+        del batch  # while the next one is made, it need not be in memory
     if progress:
         progress(reading.total, reading.total)
     return report

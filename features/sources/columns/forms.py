@@ -1,23 +1,30 @@
-"""Which sources are read in columns, and which record by record. FORMS: one columnar form per source."""
+"""Which files are read in columns, which lines on all cores, and which record by record."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from features.sources.columns import by_lines
 from features.sources.columns.batch import Batch
 from features.sources.columns.row_by_row import RowByRow
 from features.sources.contract import Reading
+from features.sources.formats import rees46, taobao
+from features.sources.formats.mapped_rows import Rows
 
-Form = Callable[[Reading, RowByRow], Iterator[Batch] | None]
-"""Reads a file in columns, with the batches and the errors of `RowByRow.batches`; records that the columns cannot
-decide go through `RowByRow.take` at their places. None for a file that it knows no columns of."""
-
-FORMS: dict[str, Form] = {}
-"""The columnar forms, by the name of the source."""
+SMALL = 8 << 20
+"""Bytes of a table that is read sooner than the machine code of the columns is there."""
 
 
 def batches(reading: Reading, rows: RowByRow) -> Iterator[Batch]:
     """The batches of a file, in columns where its source has them. Raises FileUnreadable where the file breaks off."""
-    form = FORMS.get(rows.source.name)
-    return (form(reading, rows) if form else None) or by_lines.batches(reading, rows) or rows.batches(reading)
+    return _table(reading, rows) or by_lines.batches(reading, rows) or rows.batches(reading)
+
+
+def _table(reading: Reading, rows: RowByRow) -> Iterator[Batch] | None:
+    """The batches of a table of a source that has a columnar form: REES46, Taobao, or a mapping."""
+    parse = rows.source.parse
+    if reading.total <= SMALL or not (parse in (rees46.parse, taobao.parse) or isinstance(parse, Rows)):
+        return None
+    from features.sources.columns import tables  # compiles what it runs
+
+    return tables.batches(reading, rows)

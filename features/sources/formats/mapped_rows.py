@@ -30,8 +30,8 @@ COLUMNS = {
 """What a mapping can fill, and what it means."""
 
 _SKIP = "SKIP"
-_THOUSANDS = re.compile(r"[1-9]\d{0,2}\.\d{3}")
-_PLACE = re.compile(r"\{([^{}]+)\}")
+THOUSANDS = re.compile(r"[1-9]\d{0,2}\.\d{3}")
+PLACE = re.compile(r"\{([^{}]+)\}")
 
 Value = Callable[[Mapping[str, Any]], Any]
 """Takes one value out of a record; None when absent."""
@@ -45,26 +45,28 @@ class Rows:
         self.name = str(text["name"])
         self.columns: dict[str, str] = dict(text["columns"])
         constants, units = text.get("constants", {}), text.get("units", {})
-        self._value = {
+        self.patterns: dict[str, str] = dict(text.get("patterns", {}))
+        self.constants: dict[str, Any] = dict(constants)
+        self.value = {
             what: _constant(constants[what])
             if what in constants
-            else _column_value(self.columns.get(what), text.get("patterns", {}).get(what))
+            else _column_value(self.columns.get(what), self.patterns.get(what))
             for what in COLUMNS
         }
         self._kinds = {str(name): _kind(kind) for name, kind in text.get("kinds", {}).items()}
         self._channels = {str(name): fields.channel(of, "channel") for name, of in text.get("channels", {}).items()}
-        self._unit = str(units.get("at", "iso"))
-        self._zone = time_zone(str(units.get("time_zone", "UTC")))
-        self._scales = {what: float(units.get(what, 1.0)) for what in ("quantity", "amount", "score")}
-        self._where = {column: _allowed(wanted) for column, wanted in text.get("where", {}).items()}
-        self._kept = [str(column) for column in text.get("properties", [])]
-        self._template = text.get("message_id")
-        placed = _PLACE.findall(self._template or "")
-        named = {*self.columns.values(), *self._where, *self._kept, *placed}
+        self.unit = str(units.get("at", "iso"))
+        self.zone = time_zone(str(units.get("time_zone", "UTC")))
+        self.scales = {what: float(units.get(what, 1.0)) for what in ("quantity", "amount", "score")}
+        self.where = {column: _allowed(wanted) for column, wanted in text.get("where", {}).items()}
+        self.kept = list(dict.fromkeys(map(str, text.get("properties", []))))
+        self.template = text.get("message_id")
+        placed = PLACE.findall(self.template or "")
+        named = {*self.columns.values(), *self.where, *self.kept, *placed}
         self.required = sorted(named)
-        self._comma = units.get("decimal") == ","
-        self._doubt = "decimal" not in units
-        self._commas = False
+        self.comma = units.get("decimal") == ","
+        self.doubt = "decimal" not in units
+        self.commas = False
 
     def parse(
         self,
@@ -75,14 +77,14 @@ class Rows:
         unread: Unread | None = None,
     ) -> list[Event]:
         """The event of one record, with its line when it is a purchase of an item; none when it is left out."""
-        if self._where and not all(allows(_reach(values, column)) for column, allows in self._where.items()):
+        if self.where and not all(allows(_reach(values, column)) for column, allows in self.where.items()):
             return []
-        of, columns = self._value, self.columns
+        of, columns = self.value, self.columns
         try:
-            kind = self._kind_of(of["kind"](values))
+            kind = self.kind_of(of["kind"](values))
             if kind is None:
                 return []
-            at = instant(of["at"](values), "at", self._unit, self._zone)
+            at = instant(of["at"](values), "at", self.unit, self.zone)
             item, category = fields.name(of["item"](values), "item"), fields.name(of["category"](values), "category")
             quantity, amount = self._number("quantity", values), self._number("amount", values)
             event = fields.admit(
@@ -92,51 +94,53 @@ class Rows:
                 at,
                 received,
                 history,
-                self._channel_of(of["channel"](values)),
+                self.channel_of(of["channel"](values)),
                 None if kind is Kind.PURCHASE else item,
                 None if kind is Kind.PURCHASE else category,
                 quantity,
                 amount,
                 fields.name(of["order_id"](values), "order_id"),
                 self._number("score", values),
-                {name: value for name in self._kept if (value := _reach(values, name)) not in (None, "")},
+                {name: value for name in self.kept if (value := _reach(values, name)) not in (None, "")},
             )
         except BadRecord as bad:
             raise bad.named(columns) from None
         return purchased(event, [(item, category, quantity, amount)]) if kind is Kind.PURCHASE and item else [event]
 
+    __call__ = parse  # a mapping is itself how its records are parsed
+
     def _number(self, what: str, values: Mapping[str, Any]) -> float:
-        value = self._value[what](values)
+        value = self.value[what](values)
         if isinstance(value, str):
-            if self._comma:
+            if self.comma:
                 number = numbers.with_decimal_comma(value)
                 value = value if number is None else number
             elif "," in value:
-                self._commas = True
-            elif self._doubt and self._commas and _THOUSANDS.fullmatch(value):
+                self.commas = True
+            elif self.doubt and self.commas and THOUSANDS.fullmatch(value):
                 reason = "can mean two numbers where other rows have commas; write [units] decimal"
                 raise BadRecord(what, f"{value!r} {reason}", "ambiguous")
-        return fields.number(value, what, self._scales[what])
+        return fields.number(value, what, self.scales[what])
 
-    def _kind_of(self, value: object) -> Kind | None:
+    def kind_of(self, value: object) -> Kind | None:
         """The kind; None for a record to be left out."""
         text = _text(value)
         if text in self._kinds:
             return self._kinds[text]
         return self._kinds["*"] if "*" in self._kinds else fields.kind(value, "kind")
 
-    def _channel_of(self, value: object) -> Channel:
+    def channel_of(self, value: object) -> Channel:
         text = _text(value)
         if text in self._channels:
             return self._channels[text]
         return self._channels["*"] if "*" in self._channels and text else fields.channel(value, "channel")
 
     def _message_id(self, values: Mapping[str, Any], received: int, identity: Identity | None) -> str:
-        given = fields.name(self._value["message_id"](values), "message_id", fields.LONGEST_MESSAGE_ID)
+        given = fields.name(self.value["message_id"](values), "message_id", fields.LONGEST_MESSAGE_ID)
         if given:
             return given
-        if self._template:
-            return self._composed(self._template, values)
+        if self.template:
+            return self._composed(self.template, values)
         return identity() if identity else of_values(self.name, values, received)
 
     def _composed(self, template: str, values: Mapping[str, Any]) -> str:
@@ -146,7 +150,7 @@ class Rows:
                 raise BadRecord(match[1], "missing: the message id is made of it")
             return text
 
-        composed = f"{self.name}-{_PLACE.sub(place, template)}"
+        composed = f"{self.name}-{PLACE.sub(place, template)}"
         return composed if len(composed) <= fields.LONGEST_MESSAGE_ID else content_id(self.name, composed)
 
 

@@ -89,7 +89,7 @@ def load_mapping(path: Path) -> Source:
             delimiter=delimiter,
             encoding=text.get("encoding", "utf-8"),
         ),
-        parse=rows.parse,
+        parse=rows,
         sample=SAMPLES / "mappings" / f"{path.stem}.csv",
         keeps=tuple(text.get("properties", ())),
     )

@@ -27,12 +27,16 @@ COLUMNS = (
     Column("user_session", "kept in the properties"),
 )
 
-_KINDS = {
+PROPERTIES = ("brand", "user_session")
+"""The columns that are kept in the properties."""
+
+KINDS = {
     "view": Kind.ITEM_VIEW,
     "cart": Kind.CART_ADD,
     "remove_from_cart": Kind.CART_REMOVE,
     "purchase": Kind.PURCHASE,
 }
+"""What an event is, by its type."""
 
 
 def parse(
@@ -45,14 +49,14 @@ def parse(
     """One event; for a purchase, the order and its line. Raises BadRecord naming the column at fault."""
     get = values.get
     customer = fields.customer(get("user_id"), "user_id")
-    kind = fields.choice(_KINDS, get("event_type"), "event_type")
+    kind = fields.choice(KINDS, get("event_type"), "event_type")
     at = instant(get("event_time"), "event_time")
     item = fields.name(get("product_id"), "product_id")
     if item is None:
         raise BadRecord("product_id", "missing: every row names a product")
     category = fields.name(get("category_code"), "category_code") or fields.name(get("category_id"), "category_id")
     price = fields.number(get("price"), "price")
-    extra = {key: get(key) for key in ("brand", "user_session") if get(key)}
+    extra = {key: get(key) for key in PROPERTIES if get(key)}
     message_id = identity() if identity else of_values("rees46", values, received)
     head = (message_id, customer, kind, at, received, history, Channel.WEB)
     one = nan if kind is Kind.ITEM_VIEW else 1.0

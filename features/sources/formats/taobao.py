@@ -26,7 +26,11 @@ COLUMNS = (
     Column("in_window", "where present and false, the row is left out: it lies outside the nine days of the release"),
 )
 
-_KINDS = {"pv": Kind.ITEM_VIEW, "fav": Kind.WISHLIST_ADD, "cart": Kind.CART_ADD, "buy": Kind.PURCHASE}
+KINDS = {"pv": Kind.ITEM_VIEW, "fav": Kind.WISHLIST_ADD, "cart": Kind.CART_ADD, "buy": Kind.PURCHASE}
+"""What an event is, by the behaviour."""
+
+OUTSIDE = (False, "False", "false", "0")
+"""The values of `in_window` with which a row is left out."""
 
 
 def parse(
@@ -37,10 +41,10 @@ def parse(
     unread: Unread | None = None,
 ) -> list[Event]:
     """One event; for `buy`, the order and its line. Raises BadRecord naming the column at fault."""
-    if values.get("in_window") in (False, "False", "false", "0"):
+    if values.get("in_window") in OUTSIDE:
         return []
     customer = fields.customer(values.get("user_id"), "user_id")
-    kind = fields.choice(_KINDS, values.get("behavior_type"), "behavior_type")
+    kind = fields.choice(KINDS, values.get("behavior_type"), "behavior_type")
     at = instant(values.get("timestamp"), "timestamp", "s")
     item = fields.name(values.get("item_id"), "item_id")
     if item is None:
@@ -49,7 +53,7 @@ def parse(
     message_id = identity() if identity else of_values("taobao", values, received)
     try:
         if kind is Kind.PURCHASE:
-            order = content_id("taobao-order", f"{customer}", f"{at}")
+            order = order_number(f"{customer}", at)
             line = (message_id, customer, Kind.PURCHASED_ITEM, at, received, history, Channel.UNKNOWN)
             return [
                 fields.admit(order, customer, kind, at, received, history, Channel.UNKNOWN, order_id=order),
@@ -61,6 +65,11 @@ def parse(
         ]
     except BadRecord as bad:
         raise bad.named({"customer": "user_id", "at": "timestamp"}) from None
+
+
+def order_number(customer: str, at: int) -> str:
+    """The number of what a customer buys in one second; it is the message id of the order, too."""
+    return content_id("taobao-order", customer, f"{at}")
 
 
 SOURCE = Source(

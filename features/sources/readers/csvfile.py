@@ -11,6 +11,7 @@ import csv
 import re
 from collections import deque
 from collections.abc import Collection, Iterator
+from itertools import chain
 from pathlib import Path
 
 from features.sources.contract import BadRecord, FileUnreadable, Record
@@ -36,134 +37,138 @@ class CsvReading:
         delimiter: str | None = None,
         encoding: str = "utf-8",
     ) -> None:
-        self._encoding = encoding
         self._lines = Lines(path)
+        self.path = path
         self.total = self._lines.total
         self.done = self._lines.done
         self._iterator = iter(self._lines)
-        self._waiting: deque[tuple[int, bytes]] = deque()
         first = next(self._iterator, b"")
         if separator := _SEPARATOR.fullmatch(first):  # what Excel writes above the header
             delimiter, first = delimiter or separator[1].decode("ascii"), next(self._iterator, b"")
         unquoted = _QUOTED.sub("", first.decode(encoding, "replace"))
-        self._delimiter = delimiter or max(_DELIMITERS, key=unquoted.count)
-        self._header = self._read_header(first, required, header)
-
-    def _read_header(self, first: bytes, required: Collection[str], header: tuple[str, ...] | None) -> tuple[str, ...]:
-        path = self._lines.path
-        if not first:
-            raise FileUnreadable(f"{path} is empty; expected a line that names the columns")
-        try:
-            names = next(csv.reader([first.decode(self._encoding, "replace")], delimiter=self._delimiter))
-        except csv.Error as error:
-            raise FileUnreadable(f"{path} is no CSV file: {error}; expected a line that names the columns") from error
-        columns = tuple(text.strip() for text in names)
-        if header is not None and len(columns) == len(header) and not set(columns) & set(header):
-            self._waiting.append((self._lines.number, first))
-            return header
-        require(path, columns, required)
-        return columns
+        delimiter = delimiter or max(_DELIMITERS, key=unquoted.count)
+        columns = _columns_of(first, path, delimiter, encoding)
+        headless = header is not None and len(columns) == len(header) and not set(columns) & set(header)
+        if not headless:
+            require(path, columns, required)
+        self.records = CsvRecords(header if header is not None and headless else columns, delimiter, encoding)
+        self._first = [(self._lines.number, first)] if headless else []
+        self.above = self._lines.number - len(self._first)
+        """How many lines stand above the first record."""
 
     def __iter__(self) -> Iterator[Record]:
-        header, delimiter, width, encoding = self._header, self._delimiter, len(self._header), self._encoding
-        for number, line in self._numbered():
-            if b'"' in line:
-                yield self._quoted(number, line)
-                continue
-            if not line:
-                continue
-            try:
-                values = line.decode(encoding).split(delimiter)
-            except UnicodeDecodeError:
-                yield Record(number, line, {}, self._undecoded(line))
-                continue
-            if len(values) == width:
-                yield Record(number, line, dict(zip(header, values, strict=True)))
-            else:
-                fault = too_long() if is_cut(line) else self._miscounted(values)
-                yield Record(number, line, dict(zip(header, values, strict=False)), fault)
+        return self.records.of(chain(self._first, self._numbered()))
 
     def _numbered(self) -> Iterator[tuple[int, bytes]]:
-        lines, waiting = self._lines, self._waiting
-        while True:
-            while waiting:
-                yield waiting.popleft()
-            for line in self._iterator:
-                yield lines.number, line
-                if waiting:
-                    break
-            else:
-                if not waiting:
-                    return
+        for line in self._iterator:
+            yield self._lines.number, line
 
-    def _next(self) -> tuple[int, bytes] | None:
-        line = next(self._iterator, None)
-        return None if line is None else (self._lines.number, line)
 
-    def _quoted(self, number: int, line: bytes) -> Record:
-        """The record that begins with this line, which holds a quote."""
+def _columns_of(first: bytes, path: Path, delimiter: str, encoding: str) -> tuple[str, ...]:
+    if not first:
+        raise FileUnreadable(f"{path} is empty; expected a line that names the columns")
+    try:
+        names = next(csv.reader([first.decode(encoding, "replace")], delimiter=delimiter))
+    except csv.Error as error:
+        raise FileUnreadable(f"{path} is no CSV file: {error}; expected a line that names the columns") from error
+    return tuple(text.strip() for text in names)
+
+
+class CsvRecords:
+    """How lines become records: the columns, the delimiter and the encoding of a file."""
+
+    def __init__(self, header: tuple[str, ...], delimiter: str, encoding: str) -> None:
+        self.header = header
+        self.delimiter = delimiter
+        self.encoding = encoding
+
+    def of(self, numbered: Iterator[tuple[int, bytes]]) -> Iterator[Record]:
+        """The records of lines with their numbers. A record takes as many lines as it has line ends, and one."""
+        waiting: deque[tuple[int, bytes]] = deque()
+        while following := waiting.popleft() if waiting else next(numbered, None):
+            number, line = following
+            if b'"' in line:
+                yield self._quoted(number, line, waiting, numbered)
+            elif line:
+                yield self._unquoted_record(number, line)
+
+    def _unquoted_record(self, number: int, line: bytes) -> Record:
+        try:
+            values = line.decode(self.encoding).split(self.delimiter)
+        except UnicodeDecodeError:
+            return Record(number, line, {}, self._undecoded(line))
+        if len(values) == len(self.header):
+            return Record(number, line, dict(zip(self.header, values, strict=True)))
+        fault = too_long() if is_cut(line) else self._miscounted(values)
+        return Record(number, line, dict(zip(self.header, values, strict=False)), fault)
+
+    def _quoted(
+        self, number: int, line: bytes, waiting: deque[tuple[int, bytes]], numbered: Iterator[tuple[int, bytes]]
+    ) -> Record:
+        """The record that begins with this line, which holds a quote; lines that it does not need are `waiting`."""
         if (values := self._unquoted(line)) is not None:
-            return Record(number, line, dict(zip(self._header, values, strict=True)))
+            return Record(number, line, dict(zip(self.header, values, strict=True)))
         whole, more = line, list[tuple[int, bytes]]()
         while whole.count(b'"') % 2 and len(more) < MOST_LINES and len(whole) < LONGEST_LINE:
-            following = self._waiting.popleft() if self._waiting else self._next()
+            following = waiting.popleft() if waiting else next(numbered, None)
             if following is None:
                 break
             more.append(following)
             whole += b"\n" + following[1]
         try:
-            text = whole.decode(self._encoding)
-            values = (
-                next(csv.reader([text], delimiter=self._delimiter, strict=True)) if text.count('"') % 2 == 0 else []
-            )
+            text = whole.decode(self.encoding)
+            values = next(csv.reader([text], delimiter=self.delimiter, strict=True)) if text.count('"') % 2 == 0 else []
         except (csv.Error, UnicodeDecodeError):
             values = []
-        if len(values) == len(self._header):
-            return Record(number, whole, dict(zip(self._header, values, strict=True)))
-        self._waiting.extendleft(reversed(more))
+        if len(values) == len(self.header):
+            return Record(number, whole, dict(zip(self.header, values, strict=True)))
+        waiting.extendleft(reversed(more))
         return Record(number, line, {}, self._broken(line))
 
     def _unquoted(self, line: bytes) -> list[str] | None:
         """The values of a line whose quotes are characters of the values, such as inches; None when they are not."""
         try:
-            values = line.decode(self._encoding).split(self._delimiter)
+            values = line.decode(self.encoding).split(self.delimiter)
         except UnicodeDecodeError:
             return None
         quoted = any(value.lstrip().startswith('"') for value in values)
-        return None if quoted or len(values) != len(self._header) else values
+        return None if quoted or len(values) != len(self.header) else values
 
     def _broken(self, line: bytes) -> BadRecord:
         """What is wrong with a line that holds a quote, read as a record by itself."""
         try:
-            text = line.decode(self._encoding)
-            values = next(csv.reader([text], delimiter=self._delimiter, strict=True), [])
+            text = line.decode(self.encoding)
+            values = next(csv.reader([text], delimiter=self.delimiter, strict=True), [])
         except UnicodeDecodeError:
             return self._undecoded(line)
         except csv.Error as error:
             reason = "the quote is never closed" if text.count('"') % 2 else str(error)
-            return BadRecord(self._header[self._place(text)], f"broken CSV: {reason}")
+            return BadRecord(self.header[self._place(text)], f"broken CSV: {reason}")
         return self._miscounted(values)
 
     def _place(self, text: str) -> int:
         """The column at which a broken line goes wrong: the first that is not a whole value before a delimiter."""
-        delimiter = re.escape(self._delimiter)
+        delimiter = re.escape(self.delimiter)
         value = re.compile(rf'(?:"(?:[^"]|"")*"|(?!")[^{delimiter}]*){delimiter}')
         column, at = 0, 0
-        while column < len(self._header) - 1 and (match := value.match(text, at)):
+        while column < len(self.header) - 1 and (match := value.match(text, at)):
             column, at = column + 1, match.end()
         return column
 
     def _miscounted(self, values: list[str]) -> BadRecord:
-        width = len(self._header)
+        width = len(self.header)
         if len(values) < width:
-            return BadRecord(self._header[len(values)], f"missing: the line has {len(values)} of {width} values")
-        return BadRecord(self._header[-1], f"the line has {len(values)} values, expected {width}")
+            return BadRecord(self.header[len(values)], f"missing: the line has {len(values)} of {width} values")
+        return BadRecord(self.header[-1], f"the line has {len(values)} values, expected {width}")
 
     def _undecoded(self, line: bytes) -> BadRecord:
-        name = self._encoding.upper()
-        text = line.decode(self._encoding, "surrogateescape")
-        values = next(csv.reader([text], delimiter=self._delimiter), [])
-        for column, value in zip(self._header, values, strict=False):
+        name = self.encoding.upper()
+        text = line.decode(self.encoding, "surrogateescape")
+        try:
+            values = next(csv.reader([text], delimiter=self.delimiter), [])
+        except csv.Error:
+            values = []
+        for column, value in zip(self.header, values, strict=False):
             if any("\udc80" <= letter <= "\udcff" for letter in value):
                 remedy = 'name the encoding in a mapping, encoding = "cp1252", or convert the file'
                 return BadRecord(column, f"not {name}; {remedy}: iconv -f CP1252 -t UTF-8")

@@ -57,7 +57,7 @@ class Lines:
         while line := readline(LONGEST_LINE):
             self.number += 1
             if len(line) == LONGEST_LINE:
-                _skip(text, line)
+                skip_rest(text, line)
             yield line.rstrip(b"\r\n") if self.number > 1 else line.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf")
 
 
@@ -73,7 +73,7 @@ class LineReading:
         return self.records(self.lines)
 
 
-def _skip(text: BinaryIO, line: bytes) -> None:
+def skip_rest(text: BinaryIO, line: bytes) -> None:
     """Skip the rest of a line that was cut."""
     while line and not line.endswith(b"\n"):
         line = text.readline(LONGEST_LINE)
