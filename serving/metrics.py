@@ -99,6 +99,7 @@ REBUILT = Gauge(
     "Share of the customers whose states fit the running features; 1 when the rebuild is done.",
     multiprocess_mode="mostrecent",
 )
+SEALED = Counter("waypost_sealed_events", "Events that left the database for the history beside it.")
 AUDITED = Counter("waypost_audited_customers", "Customers recomputed from the log and compared with their states.")
 MISMATCHES = Gauge(
     "waypost_audit_mismatches",

@@ -79,6 +79,11 @@ SETTINGS = (
     Setting("WAYPOST_LOG", "text", "Form of the server's log lines: `text` for people, `json` for machines."),
     Setting("WAYPOST_AUDIT_SECONDS", "15", "Time between two customers audited in the background; 0 audits nobody."),
     Setting(
+        "WAYPOST_SEAL_HOURS",
+        "24",
+        "Hours after which events leave the database for the history beside it (docs/howto/history.md); 0 for never.",
+    ),
+    Setting(
         "WAYPOST_DRAIN_SECONDS",
         "1",
         "How long a stopping server goes on answering while it reports that it is not ready.",
@@ -124,6 +129,7 @@ class Settings:
     privacy: Privacy
     log: str
     audit_seconds: float
+    seal_hours: float
     drain_seconds: float
     history: str
     """Empty for none."""
@@ -162,6 +168,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         privacy=read_privacy(values),
         log=_choice(values, "WAYPOST_LOG", ("text", "json")),
         audit_seconds=_number(values, "WAYPOST_AUDIT_SECONDS", least=0),
+        seal_hours=_number(values, "WAYPOST_SEAL_HOURS", least=0),
         drain_seconds=_number(values, "WAYPOST_DRAIN_SECONDS", least=0),
         history=values["WAYPOST_HISTORY"],
         create_store=_choice(values, "WAYPOST_CREATE_STORE", ("yes", "no")) == "yes",

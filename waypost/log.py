@@ -1,4 +1,4 @@
-"""waypost log: the event log as files for other machines."""
+"""waypost log: the event log as files for other machines, and its older events as files beside the database."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from waypost.console import (
     Failing,
     JsonOption,
     StoreOption,
+    clock,
     needs,
     parse_moment,
     print_json,
@@ -23,12 +24,12 @@ from waypost.console import (
 if TYPE_CHECKING:
     from features.log.parquet.exported import Manifest
 
-app = typer.Typer(name="log", help="The event log as files for other machines.", no_args_is_help=True, cls=Failing)
+app = typer.Typer(name="log", help="The event log as files.", no_args_is_help=True, cls=Failing)
 
 
 @app.callback()
 def log() -> None:
-    """The event log as files for other machines."""
+    """The event log as files."""
 
 
 @app.command("export")
@@ -68,6 +69,35 @@ def export(
     if not outcome.fresh:
         print_line("the folder held this export already: nothing was written")
     print_table("export", ("what", "value"), [(key, value) for key, value in fields.items() if key != "written"])
+
+
+@app.command("seal")
+def seal(
+    older_than: Annotated[float, typer.Option(help="Only events received so many days ago or earlier.")] = 1.0,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Move older events from the database into the history beside it, as a running server does by and by.
+
+    The log stays the same: only where its events lie changes, and with it how fast they are read.
+    """
+    from features.events import days
+    from waypost.places import existing_database
+
+    log = existing_database(store)
+    try:
+        with progress_bar("sealing events") as progress:
+            before, total, sealed = clock() - days(older_than), log.count(), 0
+            while moved := log.keeping.seal(before):
+                sealed += moved
+                log.keeping.compact()
+                progress(sealed, max(sealed, total))
+    finally:
+        log.close()
+    if as_json:
+        print_json({"sealed": sealed, "events": total})
+    else:
+        print_table("sealed", ("what", "number"), [("events sealed", sealed), ("events in the log", total)])
 
 
 def _fields(folder: Path, manifest: Manifest, *, fresh: bool) -> dict[str, Any]:

@@ -7,15 +7,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from features.log import open_log, shown
+from features.log import is_postgres, open_log, shown
 from features.times import iso
 from serving.settings import Settings, read_settings
 from waypost.console import UsageProblem, clock
 
 if TYPE_CHECKING:
-    from features.log.contract import EventLog
+    from features.log.contract import DatabaseLog, EventLog
     from serving.engine.engine import Engine
     from serving.engine.scoreboard import Generation
     from serving.engine.state.contract import StateChunk
@@ -42,6 +42,17 @@ def store_shown(store: str | None) -> str:
 def existing_log(store: str | None) -> EventLog:
     """The log of the store. Raises LogMissing when nothing was ever imported."""
     return open_log(store_url(store), create=False)
+
+
+def existing_database(store: str | None) -> DatabaseLog:
+    """The log of the store, which must be a database. Raises LogMissing, or UsageProblem for a folder of files."""
+    from features.log.sqlite import SqliteLog
+
+    log = existing_log(store)
+    if isinstance(log, SqliteLog) or is_postgres(store_url(store)):
+        return cast("DatabaseLog", log)
+    log.close()
+    raise UsageProblem(f"{store_shown(store)} is a folder of files already; expected a database")
 
 
 def bundle_folder() -> Path:

@@ -1,7 +1,7 @@
-"""Maintenance of the states while the server answers: the rebuild after a change of features, and the audit.
+"""Maintenance while the server answers: the rebuild of the states after a change of features, the audit, and sealing.
 
-The process that holds the lock does both for all workers on a machine, and reports to the others through a file beside
-the scoreboard.
+The process that holds the lock does all of it for all workers on a machine, and reports to the others through a file
+beside the scoreboard.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from features.replay.audit import Oracle, audit
 from serving import metrics
 from serving.engine.engine import Engine
 from serving.engine.leader import LeaderLock
+from serving.process.sealing import PAUSE_SECONDS, Sealing
 
 LOCK = "UPKEEP"
 REPORT = "upkeep.json"
@@ -60,11 +61,12 @@ class Maintenance:
     Every `audit_seconds` a customer is audited; 0 audits nobody.
     """
 
-    def __init__(self, folder: Path, fold: Fold, audit_seconds: float, seed: int) -> None:
+    def __init__(self, folder: Path, fold: Fold, audit_seconds: float, seed: int, sealing: Sealing) -> None:
         self._folder = folder
         self._fold = fold
         self._audit_seconds = audit_seconds
         self._random = random.Random(seed)
+        self._sealing = sealing
         self._leader = LeaderLock(folder / LOCK)
         self._rebuilt: object = None
         self._own = MaintenanceReport(fold.fingerprint)
@@ -92,6 +94,8 @@ class Maintenance:
         elif self._audit_seconds and time.monotonic() >= self._due:
             self._due = time.monotonic() + self._audit_seconds
             self._audit(engine)
+        elif self._sealing.round(lambda: engine.states.log.keeping):
+            return PAUSE_SECONDS
         return min(self._audit_seconds or HEARTBEAT_SECONDS, HEARTBEAT_SECONDS)
 
     def stop(self) -> None:

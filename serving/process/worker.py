@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from features.events import Channel, Kind
+from features.events import Channel, Kind, hours
 from features.fold.fold import Fold
 from features.identity.rules import joined
 from features.log.contract import LogBusy, LogError, LogFull
@@ -27,6 +27,7 @@ from serving.process.failures import note_failure
 from serving.process.group_commit import GroupCommit
 from serving.process.maintenance import Maintenance
 from serving.process.monitor_gauges import Monitoring
+from serving.process.sealing import Sealing
 from serving.process.shadow import Shadow
 from serving.settings import Settings
 
@@ -62,7 +63,8 @@ class Worker:
         self.currencies = Currencies(settings.rates)
         self.monitoring = Monitoring(settings.bundle)
         self.scoreboard = Scoreboard(settings.scoreboard, fold.fingerprint)
-        self.maintenance = Maintenance(settings.scoreboard, fold, settings.audit_seconds, seed=clock())
+        sealing = Sealing(hours(settings.seal_hours), clock)
+        self.maintenance = Maintenance(settings.scoreboard, fold, settings.audit_seconds, clock(), sealing)
         self.opening = StoreFactory(settings, fold, self.champions)
         self.store_fault: LogError | None = None
         self.stopping = False

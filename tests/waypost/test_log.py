@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -73,3 +74,24 @@ def test_mistakes_end_in_one_line(
     result = waypost("log", "export", *words)
     assert (result.exit_code, said in " ".join(result.stderr.split())) == (code, True), result.output
     assert "Traceback" not in result.output
+
+
+def test_older_events_are_sealed_and_the_log_stays_the_same(waypost: Run, tmp_path: Path) -> None:
+    with closing(open_log(tmp_path / "waypost.db")) as log:
+        digest = log.digest()
+    sealed = waypost("log", "seal", "--json")
+    assert sealed.exit_code == 0, sealed.output
+    numbers = json.loads(sealed.stdout)
+    frame = pl.read_parquet(tmp_path / "waypost.history" / "events-*.parquet")
+    assert 250 < numbers["sealed"] == len(frame) <= numbers["events"] == 300
+    assert json.loads(waypost("log", "seal", "--json").stdout)["sealed"] == 0
+    with closing(open_log(tmp_path / "waypost.db")) as log:
+        assert (log.digest(), log.count()) == (digest, 300)
+    assert json.loads(waypost("log", "export", "out", "--json").stdout)["events"] == 300
+
+
+def test_a_folder_of_files_is_not_sealed(waypost: Run, tmp_path: Path) -> None:
+    with closing(open_log(f"parquet:{tmp_path / 'files'}")) as log:
+        log.append(shop(10), history=True)
+    refused = waypost("log", "seal", "--store", f"parquet:{tmp_path / 'files'}")
+    assert refused.exit_code == 2 and "a folder of files already" in refused.stderr

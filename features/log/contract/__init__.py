@@ -11,6 +11,7 @@ from features.log.contract.dead_letters import DeadLetter, DeadLetterStore
 from features.log.contract.errors import LogBusy, LogCorrupt, LogDenied, LogError, LogFull, LogMissing, LogVersion
 from features.log.contract.events import BATCH, CHUNK, IMPORT_BATCH, Appended, EventBatch, EventStore, Records
 from features.log.contract.identity import MERGE, MOST_JOINED, IdentityStore
+from features.log.contract.keeping import DatabaseLog, Sealable
 from features.log.contract.log import Erased, EventLog
 from features.log.contract.names import Vocabulary
 from features.log.contract.trainings import Training, TrainingStore
@@ -22,6 +23,7 @@ __all__ = [
     "MERGE",
     "MOST_JOINED",
     "Appended",
+    "DatabaseLog",
     "DeadLetter",
     "DeadLetterStore",
     "Erased",
@@ -37,6 +39,7 @@ __all__ = [
     "LogMissing",
     "LogVersion",
     "Records",
+    "Sealable",
     "Training",
     "TrainingStore",
     "Vocabulary",

@@ -182,11 +182,11 @@ class Keeping(Database):
             self._finish()
             position = self.position()
             frame, last, looked_at = self.unsealed(before, most)
-            if len(frame) < least and looked_at < most:
-                return 0
-            if not len(frame):  # all of them stay
+            while looked_at == most and not len(frame):  # all of them stay in the database
                 with self.transaction():
                     self.remove_sealed(last)
+                frame, last, looked_at = self.unsealed(before, most)
+            if not len(frame) or (len(frame) < least and looked_at < most):
                 return 0
             base = int(frame["offset"].to_numpy().min()) - 1
             coded = segment.coded(frame.with_columns(arrival=pl.col("offset") - base))

@@ -21,6 +21,7 @@ from features.log.contract import (
     Erased,
     EventBatch,
     Records,
+    Sealable,
     Training,
 )
 from features.log.membership import NO_MERGES, NOTHING, named
@@ -35,6 +36,16 @@ from features.log.postgres.vocabulary import PostgresVocabulary, intern
 
 if TYPE_CHECKING:
     from features.log.history.history import History
+
+
+class _Nothing:
+    """The history of a log that keeps all events in the database."""
+
+    def seal(self, before: int, *, least: int = 1) -> int:
+        return 0
+
+    def compact(self) -> int:
+        return 0
 
 
 class PostgresLog(ByRow):
@@ -95,6 +106,11 @@ class PostgresLog(ByRow):
                 new = iter(appended.accepted)
                 return appended._replace(accepted=[event is not None and next(new) for event in living])
             return self._append(events, head, history=history)
+
+    @property
+    def keeping(self) -> Sealable:
+        """Nothing leaves the database."""
+        return _Nothing()
 
     def segments(self) -> History | None:
         """None: all events are in the database."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ _STAYS = (
 )
 """Whether an event stays in the database; NULL, which is not true, for an event without properties."""
 
-_EVENTS = {
+_EVENTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "offset": pl.Int64, "message_id": pl.String, "customer": pl.Int32, "kind": pl.UInt8, "at": pl.Int64,
     "received": pl.Int64, "channel": pl.UInt8, "item": pl.Int32, "category": pl.Int32, "quantity": pl.Float64,
     "amount": pl.Float64, "order_id": pl.String, "score": pl.Float64, "properties": pl.String,
@@ -171,7 +171,7 @@ class SqliteKeeping(Keeping):
             f'SELECT *, {_STAYS} FROM events WHERE "offset" > (SELECT sealed FROM log) ORDER BY "offset" LIMIT ?',
             (most,),
         ).fetchall()
-        frame = pl.DataFrame(unsealed, {**_EVENTS, "stays": pl.Int8}, orient="row")
+        frame = _frame(unsealed, {**_EVENTS, "stays": pl.Int8})
         late = (frame["received"] >= before).to_numpy()
         if late.any():
             frame = frame.head(int(late.argmax()))
@@ -204,7 +204,7 @@ class SqliteKeeping(Keeping):
             (*codes, limit),
         ).fetchall()
         sealed = self.view().texts_of(np.array(codes, np.int32))
-        both = pl.concat([segment.coded(_frame(live)), sealed], how="diagonal")
+        both = pl.concat([segment.coded(_frame(live, _EVENTS)), sealed], how="diagonal")
         return self._spelt(both.sort("received", "offset", descending=True).head(limit))
 
     def _spelt(self, frame: pl.DataFrame) -> list[Event]:
@@ -226,9 +226,12 @@ class SqliteKeeping(Keeping):
         return self._connection.execute(query, (code,)).fetchall()
 
 
-def _frame(events: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
-    """Rows of the table of events."""
-    return pl.DataFrame(events, _EVENTS, orient="row")
+def _frame(events: Sequence[tuple[Any, ...]], schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:
+    """Rows of the table of events, made column by column: other threads go on between two of them."""
+    columns = zip(*events, strict=True) if events else [()] * len(schema)
+    return pl.DataFrame(
+        [pl.Series(name, column, dtype) for (name, dtype), column in zip(schema.items(), columns, strict=True)]
+    )
 
 
 _HAS_TRIGGER = "SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'imported'"

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import Event, Kind
-from features.log.contract import Appended, Erased, EventLog
+from features.log.contract import Appended, DatabaseLog, Erased
 
 Progress = Callable[[int, int], None]
 """Called with how many of how many customers are done."""
@@ -53,7 +53,7 @@ class StateStore(Protocol):
     """
 
     @property
-    def log(self) -> EventLog:
+    def log(self) -> DatabaseLog:
         """The log whose events the states fold."""
         ...
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from features.events import Event, Kind
 from features.fold.fold import Fold
 from features.identity.periods import profile_codes
-from features.log.contract import Appended, Erased, EventLog
+from features.log.contract import Appended, DatabaseLog, Erased
 from features.replay.replay import Histories, final_states, histories
 from serving.engine.state.contract import CustomerState, Progress, StateChunk
 
@@ -33,7 +33,7 @@ BATCH = 1000
 _CURRENCY = '"currency":"([A-Za-z]{3})"'
 
 
-class _Log(EventLog, Protocol):
+class _Log(DatabaseLog, Protocol):
     def refresh(self) -> None: ...
     def segments(self) -> History | None: ...
 

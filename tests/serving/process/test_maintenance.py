@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from features.events import Event, Kind
+from features.events import Event, Kind, days
 from features.journey import JOURNEY
 from serving.http.resources.operations import ReadyAnswer
+from serving.process import sealing
 from serving.process.maintenance import REPORT, Maintenance, Stopped
+from serving.process.sealing import Sealing
 from tests.serving.answers import ok
 from tests.serving.conftest import NOW, Place, serve
 from tests.serving.shop import customer
@@ -22,7 +24,7 @@ from tests.serving.shop import customer
 
 def upkeep_of(place: Place, audit_seconds: float = 1e-9, seed: int = 1) -> Maintenance:
     """Maintenance beside the scoreboard of a place."""
-    return Maintenance(place.folder / "scoreboard", JOURNEY, audit_seconds, seed)
+    return Maintenance(place.folder / "scoreboard", JOURNEY, audit_seconds, seed, Sealing(0, lambda: NOW))
 
 
 def spoil(place: Place, who: str) -> int:
@@ -183,3 +185,25 @@ def test_the_folder_holds_nothing_of_customers(place: Place) -> None:
     rounds(maintenance, place, 3)
     assert "household" not in Path(place.folder / "scoreboard" / REPORT).read_text()
     maintenance.release()
+
+
+def test_events_that_are_old_enough_are_sealed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing, "LEAST", 1)
+    monkeypatch.setattr(sealing, "PAUSE_SECONDS", 0.0)
+    with closing(place.engine().states) as states:
+        count, before = states.log.count(), {name: states.load(name).states.tobytes() for name in ("anna", customer(3))}
+        span = states.log.span()
+        assert span is not None
+        maintenance = Maintenance(
+            place.folder / "scoreboard", JOURNEY, 0.0, 1, Sealing(days(1), lambda: span[1] + days(1) - 1)
+        )
+        rounds(maintenance, place, 9)
+        maintenance.release()
+        with closing(sqlite3.connect(place.folder / "waypost.db")) as connection:
+            newest = connection.execute("SELECT count(*) FROM events WHERE received = ?", (span[1],)).fetchone()[0]
+            live = connection.execute("SELECT count(*) FROM events").fetchone()[0]
+            sealed = connection.execute("SELECT sum(events) FROM segments").fetchone()[0]
+        assert (live + sealed, states.log.count()) == (count, count)
+        assert newest >= 1 and sealed > count / 2
+        for name, state in before.items():
+            assert states.load(name).states.tobytes() == state

@@ -1,0 +1,31 @@
+"""Logs whose older events leave the database for a history of files: what their owner does with it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from features.log.contract.log import EventLog
+
+
+class Sealable(Protocol):
+    """The history beside a database. Every method may raise a `LogError`: LogBusy while another process changes it."""
+
+    def seal(self, before: int, *, least: int = 1) -> int:
+        """Move the oldest events that were `received` before `before` (microseconds UTC) into the history.
+
+        Some thousands at a time, and none if there are fewer than `least`. Returns how many.
+        """
+        ...
+
+    def compact(self) -> int:
+        """Write small files of the history as one, where it is due. Returns how many there were."""
+        ...
+
+
+class DatabaseLog(EventLog, Protocol):
+    """A log in a database."""
+
+    @property
+    def keeping(self) -> Sealable:
+        """The history beside it."""
+        ...
