@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from features.log.contract import EventLog
 from features.sources.columns.batch import Batch
 from features.sources.columns.forms import batches
+from features.sources.columns.one_ahead import one_ahead
 from features.sources.columns.row_by_row import RowByRow
 from features.sources.contract import FileUnreadable, Source, SourceUnknown
 from features.sources.fields.currencies import Rates
@@ -97,12 +99,12 @@ def import_file(
     resolved = source if isinstance(source, Source) else find_source(source, mapping)
     reading = resolved.read(Path(path))
     report = ImportReport(resolved.name)
-    for batch in batches(reading, RowByRow(resolved, received, privacy, rates)):
-        _append(log, batch)
-        report.add(batch.report)
-        if progress:
-            progress(batch.done, reading.total)
-        del batch  # while the next one is made, it need not be in memory
+    with closing(one_ahead(batches(reading, RowByRow(resolved, received, privacy, rates)))) as coming:
+        for batch in coming:
+            _append(log, batch)
+            report.add(batch.report)
+            if progress:
+                progress(batch.done, reading.total)
     if progress:
         progress(reading.total, reading.total)
     return report
@@ -114,6 +116,7 @@ def _append(log: EventLog, batch: Batch) -> None:
         accepted = log.append_columns(batch.events)
         batch.report.accepted = int(accepted.sum())
         batch.report.duplicates = len(accepted) - batch.report.accepted
-        batch.report.repeated = batch.events.height - batch.events["message_id"].n_unique()
+        if batch.report.duplicates:
+            batch.report.repeated = batch.events.height - batch.events["message_id"].n_unique()
     if batch.dead_letters:
         log.reject(batch.dead_letters)

@@ -51,6 +51,7 @@ def test_every_metric_of_state_is_drawn() -> None:
         "waypost_events_deduplicated",  # likewise
         "waypost_rewards",  # the report shows them
         "waypost_audited_customers",  # how far the audit is, of interest only when it finds something
+        "waypost_sealed_events",  # where events lie, which changes nothing that anyone sees
         "waypost_properties_dropped",  # the allow-list at work
         "waypost_values_unread",  # every answer tells its own
     }

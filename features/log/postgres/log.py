@@ -30,22 +30,13 @@ from features.log.postgres import dead_letters as dead_letter_rows
 from features.log.postgres import erasing, reading
 from features.log.postgres.arrays import Column, numbers, texts
 from features.log.postgres.members import PostgresMembers
+from features.log.postgres.nothing_sealed import NothingSealed
 from features.log.postgres.session import NOTHING_YET, Head, Session
 from features.log.postgres.statements import INSERT, MOVE
 from features.log.postgres.vocabulary import PostgresVocabulary, intern
 
 if TYPE_CHECKING:
     from features.log.history.history import History
-
-
-class _Nothing:
-    """The history of a log that keeps all events in the database."""
-
-    def seal(self, before: int, *, least: int = 1) -> int:
-        return 0
-
-    def compact(self) -> int:
-        return 0
 
 
 class PostgresLog(ByRow):
@@ -110,7 +101,7 @@ class PostgresLog(ByRow):
     @property
     def keeping(self) -> Sealable:
         """Nothing leaves the database."""
-        return _Nothing()
+        return NothingSealed()
 
     def segments(self) -> History | None:
         """None: all events are in the database."""
