@@ -145,6 +145,11 @@ class Settings:
         return Rates(self.currency, self.currency_rates)
 
     @property
+    def journal(self) -> Path:
+        """Folder of the kept journal, beside the scoreboard."""
+        return self.scoreboard.with_name("journal")
+
+    @property
     def shadow(self) -> Path:
         """Folder of the shadow bundle, beside the champion's."""
         return self.bundle.with_name("challenger")

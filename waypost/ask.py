@@ -24,20 +24,18 @@ def ask(
 
     See docs/howto/questions.md for the words of a question. Exit code 2 for a question that cannot be read.
     """
-    from features.replay.snapshots import read_past
-    from insights.journal.answers import answer
-    from insights.journal.columns import journal_of
+    from insights.journal.kept import Kept
     from insights.journal.question import BadQuestion, parse
     from insights.numbers import shown
-    from waypost.places import existing_log
+    from waypost.places import existing_log, journal_folder
 
     if who is not None and as_json:
         raise UsageProblem("--who writes ids, one a line, and no JSON; leave one of --who and --json out")
     log = existing_log(store)
     try:
         asked = parse(question)
-        journal = journal_of(read_past(log))
-        answered = answer(journal, asked)
+        kept = Kept(journal_folder())
+        journal, answered = kept.journal(log), kept.answer(log, asked)
         if who is not None:
             codes = journal.customers[answered.members(who)].tolist()
             with data_output() as lines:

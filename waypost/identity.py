@@ -67,7 +67,7 @@ def erase(customer: CustomerArgument, store: StoreOption = None, as_json: JsonOp
     chosen, engine = settings(store), engine_of(store)
     try:
         board = Scoreboard(chosen.scoreboard, JOURNEY.fingerprint)
-        receipt = erase_at_once(engine, erasing(board, chosen.history, customer, server_clock(store)))
+        receipt = erase_at_once(engine, erasing(board, chosen.journal, chosen.history, customer, server_clock(store)))
     finally:
         engine.states.close()
     fields = {**asdict(receipt), "as_of": receipt.as_of.isoformat().replace("+00:00", "Z")}

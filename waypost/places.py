@@ -55,6 +55,11 @@ def existing_database(store: str | None) -> DatabaseLog:
     raise UsageProblem(f"{store_shown(store)} is a folder of files already; expected a database")
 
 
+def journal_folder() -> Path:
+    """The folder of the kept journal."""
+    return settings().journal
+
+
 def bundle_folder() -> Path:
     """The folder of the champion."""
     return settings().bundle

@@ -1,8 +1,8 @@
 """Undo the merges of a profile, and erase a customer everywhere.
 
-A customer is in four places: the store (events, merges, state, dead letters), a second log of history where there is
-one, the scoreboard's files, and the models trained on it. The first three are erased. The receipt names the versions of
-the models, which only a new training replaces.
+A customer is in five places: the store (events, merges, state, dead letters), a second log of history where there is
+one, the scoreboard's files, the kept journal, and the models trained on it. The first four are erased. The receipt
+names the versions of the models, which only a new training replaces.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from features.events import Kind
 from features.log import open_log
 from features.log.contract import Erased, EventStore, IdentityStore, LogBusy, Records, TrainingStore
 from features.times import moment
+from insights.journal.kept import Kept
 from serving.engine.engine import Engine
 from serving.engine.scoreboard import Scoreboard
 
@@ -118,12 +120,13 @@ class Step(NamedTuple):
 Steps = Generator[Step, Any, "Receipt"]
 
 
-def erasing(board: Scoreboard, history: str, customer: str, now: int) -> Steps:
+def erasing(board: Scoreboard, journal: Path, history: str, customer: str, now: int) -> Steps:
     """The steps that erase a customer from the second log at `history` (empty for none), the store and the scoreboard.
 
-    The caller runs the steps one after the other, sends back what each returned and throws in what it raised; the
-    generator returns the receipt. The second log comes first: only the store knows the profile's ids, and must still
-    know them if the erasure fails and is repeated.
+    The journal kept in a folder is deleted as a whole: it is made anew for the next question. The caller runs the
+    steps one after the other, sends back what each returned and throws in what it raised; the generator returns the
+    receipt. The second log comes first: only the store knows the profile's ids, and must still know them if the
+    erasure fails and is repeated.
     """
     known: Known = yield Step("reader", lambda engine: known_as(engine.states.log, customer))
     there: ErasedHere | None = None
@@ -135,6 +138,7 @@ def erasing(board: Scoreboard, history: str, customer: str, now: int) -> Steps:
         blanked = yield Step(
             "reader", lambda engine: board.blank(engine.states.log.customers.names(), known.once_merged)
         )
+        yield Step("other", Kept(journal).forget)
     late = [name for name in here.customers if name not in known.customers]
     if there and late:  # merged after the second log was erased
         there = both(there, (yield Step("other", lambda: erase_history(history, late, now))))

@@ -168,6 +168,22 @@ class EventStore(Protocol):
         """The first and the last `received` in the log; None when it is empty."""
         ...
 
+    def changed(self, after: int) -> NDArray[np.int32]:
+        """The codes of the customers with something written at an offset above `after`, rising.
+
+        Events count for the id under which they came, a merge or its undoing for both ids. Where events lie by
+        customer, it may be more customers than changed. An erasure has no offset: see `erasures`.
+        """
+        ...
+
+    def identity(self) -> str:
+        """A text that differs between logs, and stays the same for one, wherever it lies."""
+        ...
+
+    def erasures(self) -> int:
+        """How many ids were ever erased."""
+        ...
+
     def offset(self) -> int:
         """The newest offset ever given out; 0 when nothing was ever appended. Never goes back."""
         ...

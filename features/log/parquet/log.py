@@ -211,6 +211,19 @@ class ParquetLog(ByRow):
             spans = [(first, last) for _, _, first, last in self._partitions.groups()]
         return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
 
+    def changed(self, after: int) -> NDArray[np.int32]:
+        """Every customer with an event: the files do not say which offsets they hold."""
+        codes = [np.unique(chunk["customer"]) for chunk in self.scan()]
+        return np.unique(np.concatenate([np.empty(0, np.int32), *codes])) if after < self.offset() else codes[0][:0]
+
+    def identity(self) -> str:
+        """A text that differs between logs."""
+        return rows.digest(folder.load(self.path).salt)
+
+    def erasures(self) -> int:
+        """How many ids were ever erased."""
+        return folder.load(self.path).erasures
+
     def offset(self) -> int:
         """The newest offset ever given out; 0 when nothing was ever appended."""
         return folder.load(self.path).offset

@@ -31,6 +31,7 @@ from features.log.postgres import erasing, reading
 from features.log.postgres.arrays import Column, numbers, texts
 from features.log.postgres.members import PostgresMembers
 from features.log.postgres.nothing_sealed import NothingSealed
+from features.log.postgres.positions import PostgresPositions
 from features.log.postgres.session import NOTHING_YET, Head, Session
 from features.log.postgres.statements import INSERT, MOVE
 from features.log.postgres.vocabulary import PostgresVocabulary, intern
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from features.log.history.history import History
 
 
-class PostgresLog(ByRow):
+class PostgresLog(ByRow, PostgresPositions):
     """A log in one schema of a PostgreSQL database, with every commit on the server's disk before `append` returns.
 
     Any number of processes on any number of machines may open the same log, each its own `PostgresLog`. One writes at

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 _COUNT = "SELECT (SELECT count(*) FROM events) + (SELECT coalesce(sum(events), 0) FROM segments)"
 
+_CHANGED = """
+SELECT customer FROM events WHERE "offset" > :after UNION SELECT member FROM merges WHERE "offset" > :after
+UNION SELECT profile FROM merges WHERE "offset" > :after
+"""
+
 _SPAN = """
 WITH live AS (SELECT (SELECT min(received) FROM events) AS first, (SELECT max(received) FROM events) AS last),
 sealed AS (SELECT min(first_received) AS first, max(last_received) AS last FROM segments WHERE events > 0)
@@ -119,6 +124,22 @@ class SqliteReads(ABC):
         with explained(self.path):
             first, last = self.connection.execute(_SPAN).fetchone()
             return None if first is None else (first, last)
+
+    def changed(self, after: int) -> NDArray[np.int32]:
+        """The codes of the customers with something written at an offset above `after`, rising."""
+        with explained(self.path):
+            live = np.array(self.connection.execute(_CHANGED, {"after": after}).fetchall(), np.int32).ravel()
+            return np.union1d(live, self.keeping.view().customers(after)) if self._has_history() else np.unique(live)
+
+    def identity(self) -> str:
+        """A text that differs between logs."""
+        with explained(self.path):
+            return rows.digest(self.connection.execute("SELECT salt FROM log").fetchone()[0])
+
+    def erasures(self) -> int:
+        """How many ids were ever erased."""
+        with explained(self.path):
+            return int(self.connection.execute("SELECT erasures FROM log").fetchone()[0])
 
     def offset(self) -> int:
         """The newest offset ever given out; 0 when nothing was ever appended."""

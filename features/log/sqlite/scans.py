@@ -60,12 +60,9 @@ def by_customer(path: Path, until: int | None) -> Iterator[Records]:
 def together(path: Path, codes: NDArray[np.int32], until: int | None) -> Records:
     """The events of some customers as one array in log order."""
     with explained(path), closing(connect_reader(path)) as reader:
-        if has_history(reader):
-            from features.log.sqlite import whole
+        from features.log.sqlite import whole
 
-            return whole.together(reader, path, codes, until)
-        chosen = (chunk[np.isin(chunk["customer"], codes)] for chunk in _live(reader, until))
-        return np.concatenate([np.empty(0, EVENT), *chosen])
+        return whole.together(reader, path, codes, until)
 
 
 def _live(reader: sqlite3.Connection, until: int | None) -> Iterator[Records]:

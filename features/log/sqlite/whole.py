@@ -22,6 +22,9 @@ from features.log.sqlite.reading import RECORD, of, selected
 
 __all__ = ["batch_of", "customers_in_order", "history_folder", "live_of", "read_manifest", "scan"]
 
+FEW = 500
+"""So few customers are looked up by their index; for more, all live events are read."""
+
 _NUMBERED = np.dtype([*((name, EVENT[name]) for name in EVENT.names or ()), ("offset", np.int64)])
 
 
@@ -70,8 +73,11 @@ def together(reader: sqlite3.Connection, path: Path, codes: NDArray[np.int32], u
     """The events of some customers in log order, as the reader sees them at one moment."""
     reader.execute("BEGIN")
     selection = rows.Selection(until=until)
-    live = [_piece(chunk) for chunk in selected(reader, f'{RECORD}, "offset"', selection, CHUNK)]
-    pieces = [piece.part(np.isin(piece.records["customer"], codes)) for piece in live]
+    if len(codes) <= FEW:
+        pieces = [live_of(reader, codes.tolist())] if len(codes) else []
+    else:
+        live = (_piece(chunk) for chunk in selected(reader, f'{RECORD}, "offset"', selection, CHUNK))
+        pieces = [piece.part(np.isin(piece.records["customer"], codes)) for piece in live]
     whole = in_log_order([read_manifest(reader, path).of(codes), *pieces]).records
     return whole[whole["received"] <= selection.last]
 

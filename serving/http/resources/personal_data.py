@@ -94,7 +94,7 @@ async def _texts(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
 async def delete_customer(worker: Worker, request: HttpRequest) -> Response:
     """Erase a customer, under all ids, everywhere."""
     customer = customer_of(request)
-    steps = erasing(worker.scoreboard, worker.settings.history, customer, worker.clock())
+    steps = erasing(worker.scoreboard, worker.settings.journal, worker.settings.history, customer, worker.clock())
     return reply_with(ErasureAnswer(**asdict(await worker.erase(steps))), 200)
 
 

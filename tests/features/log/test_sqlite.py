@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import duckdb
+import polars as pl
 import pytest
 
+from features.events import Kind
+from features.log.frame import frame_of
 from features.log.sqlite import SqliteLog, vocabulary
 from features.log.sqlite.schema import ABOUT_PEOPLE
 from tests.features.log.dead_letter_suite import LETTER
@@ -204,3 +209,23 @@ def test_a_commit_is_on_the_disk(log: SqliteLog) -> None:
         name: log.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
     }
     assert settings == {"journal_mode": "wal", "synchronous": 2}
+
+
+def test_any_engine_reads_the_history_and_counts_what_the_log_counts(tmp_path: Path) -> None:
+    with closing(SealingLog(tmp_path / "log.db")) as log:
+        log.append(shop(400), history=True)
+        log.append_columns(frame_of([event(9000 + n, f"c{n % 7}", amount=2.5) for n in range(50)], range(50)))
+        scanned = gathered(log.scan())
+        live = log.connection.execute("SELECT kind, count(*) FROM events GROUP BY kind").fetchall()
+    files = str(tmp_path / "log.history" / "events-*.parquet")
+    counts = Counter({Kind(kind).name: number for kind, number in live})
+    duck = duckdb.execute(f"SELECT kind, count(*) FROM read_parquet('{files}') GROUP BY kind").fetchall()
+    lazy = pl.scan_parquet(files).group_by("kind").len().collect()
+    assert Counter(dict(duck)) == Counter({str(kind): number for kind, number in lazy.iter_rows()})
+    assert counts + Counter(dict(duck)) == Counter(Kind(int(kind)).name for kind in scanned["kind"])
+    names = str(tmp_path / "log.history" / "customers" / "*.parquet")
+    spent = duckdb.execute(
+        f"SELECT name, sum(amount) FROM read_parquet('{files}') AS e JOIN read_parquet('{names}') AS c "
+        "ON c.code = e.customer WHERE name = 'c3' GROUP BY name"
+    ).fetchall()
+    assert spent == [("c3", 17.5)]
