@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from features.events import Kind
 from features.log.frame import SCHEMA
 from features.log.rows import quoted
+from features.sources.columns.table import Property
 from features.sources.columns.texts import Texts, joined, none_of, room_for
 
 LEFT_OUT = 255
@@ -83,30 +84,30 @@ class EventFields:
         return pl.DataFrame(columns, SCHEMA)
 
 
-def json_objects(number: int, properties: Mapping[str, Texts]) -> Texts:
-    """A JSON object for each of the rows, of the texts between the quotes of its properties; none without any."""
+def json_objects(number: int, properties: Mapping[str, Property]) -> Texts:
+    """A JSON object for each of the rows, of its properties; none without any."""
     present = np.zeros(number, np.bool_)
     sizes = np.zeros(number, np.int64)
-    heads = {name: np.frombuffer(f'{quoted(name)}:"'.encode(), np.uint8) for name in properties}
-    for name, texts in properties.items():
+    heads = {name: np.frombuffer(f"{quoted(name)}:".encode(), np.uint8) for name in properties}
+    for name, (texts, are_texts) in properties.items():
         have = texts.present
-        sizes += np.where(have, texts.ends - texts.begins + len(heads[name]) + 2, 0)
+        sizes += np.where(have, texts.ends - texts.begins + len(heads[name]) + 1 + 2 * are_texts, 0)
         present |= have
     sizes += present  # a brace or a comma before each property, a brace after the last
     if not present.any():
         return none_of(number)
     memory, begins, ends = room_for(sizes)
     cursor = begins.copy()
-    for name, texts in properties.items():
-        _write_property(memory, begins, cursor, heads[name], *texts)
+    for name, (texts, are_texts) in properties.items():
+        _write_property(memory, begins, cursor, heads[name], are_texts, *texts)
     closing = np.flatnonzero(present)
     memory[cursor[closing]] = ord("}")
     return Texts(memory, begins, ends)
 
 
 @njit(cache=True, nogil=True)
-def _write_property(memory, firsts, cursor, head, source, begins, ends):  # type: ignore[no-untyped-def]
-    """Write a brace or a comma, the name and the text of a property at the cursors of the rows that have it."""
+def _write_property(memory, firsts, cursor, head, are_texts, source, begins, ends):  # type: ignore[no-untyped-def]
+    """Write a brace or a comma, the name and the value of a property at the cursors of the rows that have it."""
     for row in range(len(cursor)):
         length = ends[row] - begins[row]
         if not length:
@@ -117,10 +118,16 @@ def _write_property(memory, firsts, cursor, head, source, begins, ends):  # type
         for j in range(len(head)):
             memory[at + j] = head[j]
         at += len(head)
+        if are_texts:
+            memory[at] = 34
+            at += 1
         for j in range(length):
             memory[at + j] = source[begins[row] + j]
-        memory[at + length] = 34
-        cursor[row] = at + length + 1
+        at += length
+        if are_texts:
+            memory[at] = 34
+            at += 1
+        cursor[row] = at
 
 
 def with_products(

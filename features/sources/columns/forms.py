@@ -10,9 +10,10 @@ from features.sources.columns.row_by_row import RowByRow
 from features.sources.contract import Reading
 from features.sources.formats import rees46, taobao
 from features.sources.formats.mapped_rows import Rows
+from features.sources.readers.csvfile import CsvReading
 
-SMALL = 8 << 20
-"""Bytes of a table that is read sooner than the machine code of the columns is there."""
+SMALL, FEW = 8 << 20, 50_000
+"""Bytes of a CSV file, and rows of another table, that are read sooner than the columns have their machine code."""
 
 
 def batches(reading: Reading, rows: RowByRow) -> Iterator[Batch]:
@@ -23,7 +24,8 @@ def batches(reading: Reading, rows: RowByRow) -> Iterator[Batch]:
 def _table(reading: Reading, rows: RowByRow) -> Iterator[Batch] | None:
     """The batches of a table of a source that has a columnar form: REES46, Taobao, or a mapping."""
     parse = rows.source.parse
-    if reading.total <= SMALL or not (parse in (rees46.parse, taobao.parse) or isinstance(parse, Rows)):
+    small = SMALL if isinstance(reading, CsvReading) else FEW
+    if reading.total <= small or not (parse in (rees46.parse, taobao.parse) or isinstance(parse, Rows)):
         return None
     from features.sources.columns import tables  # compiles what it runs
 

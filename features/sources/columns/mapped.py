@@ -15,11 +15,11 @@ from features.sources.columns import plain
 from features.sources.columns.event_fields import LEFT_OUT, EventFields, json_objects, with_lines
 from features.sources.columns.portions import Columnar
 from features.sources.columns.row_by_row import RowByRow
-from features.sources.columns.table import Table
-from features.sources.columns.texts import Texts, distinct, joined, texts_of
+from features.sources.columns.table import Column, Table
+from features.sources.columns.texts import Texts, joined, texts_of
 from features.sources.contract import BadRecord
 from features.sources.fields import fields, numbers
-from features.sources.formats.mapped_rows import PLACE, THOUSANDS, Rows
+from features.sources.formats.mapped_rows import PLACE, THOUSANDS, Rows, text_of
 
 Doubtful = Callable[[NDArray[np.bool_]], NDArray[np.bool_]]
 
@@ -53,14 +53,17 @@ class _Mapped:
         table, mapping = self._table, self._mapping
         kind = self._kinds()
         quantity, amount, score = map(self._numbers, _NUMBERS)
-        kept = {name: table.property_texts(name, table.texts(name), self._rows.privacy) for name in mapping.kept}
+        kept = {
+            name: table.properties(name, table.column(name), self._rows.privacy, lambda value: value in (None, ""))
+            for name in mapping.kept
+        }
         properties = json_objects(len(table), kept)
         table.undecided |= (kind == int(IDENTIFY)) & properties.present
         self._check_scores(kind, score)
         return EventFields(
-            customer=table.customers(self._matching("customer")),
+            customer=self._customers(),
             kind=kind,
-            at=table.instants(self._texts("at"), self._rows.received, mapping.unit, mapping.zone),
+            at=table.instants(self._column("at"), self._rows.received, mapping.unit, mapping.zone),
             channel=self._values("channel", mapping.channel_of, np.uint8),
             item=self._names("item"),
             category=self._names("category"),
@@ -73,25 +76,32 @@ class _Mapped:
             doubtful=self._doubtful(amount, kind),
         )
 
-    def _texts(self, what: str) -> Texts:
-        """The texts of the column of a field; none where it has no column."""
-        return self._table.texts(None if what in self._mapping.constants else self._mapping.columns.get(what))
+    def _column(self, what: str) -> Column:
+        """The values of the column of a field; none where it has no column."""
+        return self._table.column(None if what in self._mapping.constants else self._mapping.columns.get(what))
 
     def _values(self, what: str, function: Callable[[object], object], dtype: DTypeLike) -> NDArray[Any]:
         """What `function` makes of the values of a field."""
         take, column = self._mapping.value[what], self._mapping.columns.get(what, "")
-        return self._table.values(self._texts(what), lambda text: function(take({column: text})), dtype)
+        return self._table.values(self._column(what), lambda value: function(take({column: value})), dtype)
 
-    def _matching(self, what: str) -> Texts:
-        """The texts of the column of a field that match its pattern."""
-        if what not in self._mapping.patterns or what in self._mapping.constants:
-            return self._texts(what)
+    def _matching(self, what: str, function: Callable[[object], object]) -> Texts:
+        """What `function` makes of the values of a field that has a pattern."""
         take, column = self._mapping.value[what], self._mapping.columns[what]
-        return self._table.changed(self._texts(what), lambda text: take({column: text}))
+        return self._table.changed(self._column(what), lambda value: function(take({column: value})))
+
+    def _customers(self) -> Texts:
+        if "customer" not in self._mapping.patterns:
+            return self._table.customers(self._column("customer"))
+        customers = self._matching("customer", lambda value: fields.customer(value, "customer"))
+        self._table.undecided |= ~customers.present
+        return customers
 
     def _names(self, what: str, longest: int = fields.LONGEST_NAME) -> Texts:
         if what not in self._mapping.constants:
-            return self._table.names(self._matching(what), what, longest)
+            if what in self._mapping.patterns:
+                return self._matching(what, lambda value: fields.name(value, what, longest))
+            return self._table.names(self._column(what), what, longest)
         try:
             name = fields.name(self._mapping.constants[what], what, longest)
         except BadRecord:
@@ -108,16 +118,16 @@ class _Mapped:
 
         kind = self._values("kind", kind_of, np.uint8)
         for column, allows in self._mapping.where.items():
-            kind[~self._table.values(self._table.texts(column), allows, np.bool_)] = LEFT_OUT
+            kind[~self._table.values(self._table.column(column), allows, np.bool_)] = LEFT_OUT
         return kind
 
     def _numbers(self, what: str) -> NDArray[np.float64]:
         """As `Rows` reads them, but for those that depend on other rows: with commas, they are undecided."""
-        mapping, table, texts = self._mapping, self._table, self._texts(what)
+        mapping, table, values = self._mapping, self._table, self._column(what)
         take, column, scale = mapping.value[what], mapping.columns.get(what, ""), mapping.scales[what]
 
-        def number(text: str) -> float:
-            value = take({column: text})
+        def number(given: object) -> float:
+            value = take({column: given})
             if isinstance(value, str) and mapping.comma:
                 written = numbers.with_decimal_comma(value)
                 value = value if written is None else written
@@ -125,11 +135,10 @@ class _Mapped:
                 raise BadRecord(what, "left to the row-by-row adapter")
             return fields.number(value, what, scale)
 
-        read, form = table.numbers(texts, number)
+        self._forms.append(table.forms(values))
         if mapping.comma or scale != 1.0 or what in mapping.patterns or what in mapping.constants:
-            read = table.values(texts, number, np.float64)
-        self._forms.append(form)
-        return read
+            return table.values(values, number, np.float64)
+        return table.numbers(values, number)
 
     def _check_scores(self, kind: NDArray[np.uint8], score: NDArray[np.float64]) -> None:
         for scored, (low, high) in SCALES.items():
@@ -147,8 +156,10 @@ class _Mapped:
         parts: list[bytes | Texts] = [f"{self._mapping.name}-".encode()]
         for place, part in enumerate(PLACE.split(template)):
             if place % 2:
-                parts.append(table.texts(part))
-                table.undecided |= wanted & ~table.texts(part).present
+                column = table.column(part)
+                texts = column if isinstance(column, Texts) else table.changed(column, text_of)
+                parts.append(texts)
+                table.undecided |= wanted & ~texts.present
             else:
                 parts.append(part.encode())
         composed = joined(len(table), parts).only(wanted)
@@ -160,19 +171,24 @@ class _Mapped:
         mapping, rows, forms = self._mapping, self._rows, self._forms
         commas = np.logical_or.reduce([form == plain.COMMA for form in forms])
         thousands = np.logical_or.reduce([form == plain.THOUSANDS for form in forms])
-        texts = self._table.texts("currency" if "currency" in mapping.kept else None)
-        codes, values = distinct(texts)
-        currencies = np.array([value.strip().upper() for value in values], np.object_)
-        priced = texts.present & ~np.isnan(amount) & (kind != LEFT_OUT)
+        codes, values = self._table.column("currency" if "currency" in mapping.kept else None).distinct()
+        currencies = np.array([_code(value) for value in values], np.object_)
+        given = np.array([value not in (None, "") for value in values], np.bool_)
+        priced = given[codes] & ~np.isnan(amount) & (kind != LEFT_OUT)
 
         def doubtful(undecided: NDArray[np.bool_]) -> NDArray[np.bool_]:
             more = np.asarray(thousands & (mapping.doubt and bool(mapping.commas or commas.any())))
             if not priced.any():
                 return more
             first = int(np.argmax(priced))
-            if not rows.currencies.first and not undecided[: first + 1].any():
-                code = currencies[codes[first]]
-                rows.currencies.first = code if _CODE.fullmatch(code) else ""
+            if not rows.currencies.first and not (undecided | more)[: first + 1].any():
+                rows.currencies.first = currencies[codes[first]] or ""
             return np.asarray(more | (priced & (currencies != rows.currencies.first)[codes]))
 
         return doubtful
+
+
+def _code(currency: object) -> str | None:
+    """The three letters of a currency; None for what is no currency."""
+    code = currency.strip().upper() if isinstance(currency, str) else ""
+    return code if _CODE.fullmatch(code) else None

@@ -52,14 +52,17 @@ class Portion:
     """The digests of their bytes."""
 
 
-def portion_of(table: Table, blank: NDArray[np.bool_], raw: Texts, columnar: Columnar, rows: RowByRow) -> Portion:
-    """Read the rows of a table, whose bytes are `raw`."""
+def portion_of(
+    table: Table, blank: NDArray[np.bool_], raw: Callable[[], Texts], columnar: Columnar, rows: RowByRow
+) -> Portion:
+    """Read the rows of a table; `raw` gives their bytes."""
     unread = table.undecided.copy()
     fields = columnar.event_fields(table, rows)
     fields.kind[unread] = 0  # what no values are known of is not left out by its kind
     undecided = table.undecided & ~fields.left_out & ~blank
     unnamed = np.flatnonzero(~(undecided | blank | fields.left_out | fields.message_id.present))
-    return Portion(fields, undecided, blank, unnamed, digests(raw.memory, raw.begins[unnamed], raw.ends[unnamed]))
+    hashed = digests(*raw().rows(unnamed)) if len(unnamed) else np.empty((0, 2), np.uint64)
+    return Portion(fields, undecided, blank, unnamed, hashed)
 
 
 Take = Callable[[int], tuple[Record, int]]

@@ -19,17 +19,19 @@ from features.sources.formats.rees46 import COLUMNS, KINDS, PROPERTIES
 def event_fields(table: Table, rows: RowByRow) -> EventFields:
     """The fields of each record's event; for a purchase, of the order and its line in one."""
     number = len(table)
-    item = table.names(table.texts("product_id"), "product_id")
+    item = table.names(table.column("product_id"), "product_id")
     table.undecided |= ~item.present
-    category = table.names(table.texts("category_code"), "category_code")
-    other = table.names(table.texts("category_id").only(~category.present), "category_id")
-    price, _ = table.numbers(table.texts("price"), lambda value: fields.number(value, "price"))
-    kind = table.values(table.texts("event_type"), lambda value: fields.choice(KINDS, value, "event_type"), np.uint8)
-    extra = {name: table.property_texts(name, table.texts(name), rows.privacy) for name in PROPERTIES}
+    category = table.names(table.column("category_code"), "category_code")
+    other = table.names(table.column("category_id"), "category_id", where=~category.present)
+    price = table.numbers(table.column("price"), lambda value: fields.number(value, "price"))
+    kind = table.values(table.column("event_type"), lambda value: fields.choice(KINDS, value, "event_type"), np.uint8)
+    extra = {
+        name: table.properties(name, table.column(name), rows.privacy, lambda value: not value) for name in PROPERTIES
+    }
     return EventFields(
-        customer=table.customers(table.texts("user_id")),
+        customer=table.customers(table.column("user_id")),
         kind=kind,
-        at=table.instants(table.texts("event_time"), rows.received),
+        at=table.instants(table.column("event_time"), rows.received),
         channel=np.full(number, int(Channel.WEB), np.uint8),
         item=item,
         category=category.otherwise(other),

@@ -14,6 +14,7 @@ from features.sources.formats import rees46 as rees46_format
 from features.sources.formats import taobao as taobao_format
 from features.sources.formats.mapped_rows import Rows
 from features.sources.readers.csvfile import CsvReading
+from features.sources.readers.lines import LineReading
 
 FORMS: dict[Parse, Columnar] = {rees46_format.parse: rees46.COLUMNAR, taobao_format.parse: taobao.COLUMNAR}
 """By how a record is parsed. A mapping makes its own."""
@@ -26,6 +27,13 @@ def batches(reading: Reading, rows: RowByRow) -> Iterator[Batch] | None:
     """
     parse = rows.source.parse
     columnar = mapped.columnar(parse) if isinstance(parse, Rows) else FORMS[parse]
-    if columnar is not None and isinstance(reading, CsvReading) and can_be_columns(reading.records):
-        return csv_batches(reading, rows, columnar)
+    if columnar is None or isinstance(reading, LineReading):
+        return None
+    if isinstance(reading, CsvReading):
+        return csv_batches(reading, rows, columnar) if can_be_columns(reading.records) else None
+    from features.sources.columns import parquet_batches as parquet  # it needs pyarrow, which is an extra
+    from features.sources.readers.parquet import ParquetReading
+
+    if isinstance(reading, ParquetReading) and parquet.can_be_columns(reading.schema, columnar):
+        return parquet.parquet_batches(reading, rows, columnar)
     return None

@@ -20,19 +20,19 @@ from features.sources.formats.taobao import COLUMNS, KINDS, OUTSIDE, order_numbe
 def event_fields(table: Table, rows: RowByRow) -> EventFields:
     """The fields of each record's event; for a purchase, of the order and its line in one."""
     number = len(table)
-    item = table.names(table.texts("item_id"), "item_id")
+    item = table.names(table.column("item_id"), "item_id")
     table.undecided |= ~item.present
     kind = table.values(
-        table.texts("behavior_type"), lambda value: fields.choice(KINDS, value, "behavior_type"), np.uint8
+        table.column("behavior_type"), lambda value: fields.choice(KINDS, value, "behavior_type"), np.uint8
     )
-    kind[table.values(table.texts("in_window"), lambda value: value in OUTSIDE, np.bool_)] = LEFT_OUT
+    kind[table.values(table.column("in_window"), lambda value: value in OUTSIDE, np.bool_)] = LEFT_OUT
     return EventFields(
-        customer=table.customers(table.texts("user_id")),
+        customer=table.customers(table.column("user_id")),
         kind=kind,
-        at=table.instants(table.texts("timestamp"), rows.received, "s"),
+        at=table.instants(table.column("timestamp"), rows.received, "s"),
         channel=np.full(number, int(Channel.UNKNOWN), np.uint8),
         item=item,
-        category=table.names(table.texts("category_id"), "category_id"),
+        category=table.names(table.column("category_id"), "category_id"),
         quantity=np.where(kind == int(Kind.CART_ADD), 1.0, np.nan),
         amount=np.full(number, np.nan),
         order_id=none_of(number),

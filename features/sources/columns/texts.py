@@ -69,6 +69,14 @@ class Texts(NamedTuple):
         begins[rows], ends[rows] = self.begins, self.ends
         return Texts(self.memory, begins, ends)
 
+    def distinct(self) -> tuple[NDArray[np.int32], list[str]]:
+        """A code for each row, and the texts that the codes stand for: 0, 1, 2... in order of their first row."""
+        number = len(self.begins)
+        codes, firsts = np.empty(number, np.int32), np.empty(number, np.int32)
+        slots = np.full(1 << max(4, (2 * number).bit_length()), -1, np.int32)
+        count = _code(self.memory, self.begins, self.ends, slots, codes, firsts)
+        return codes, [self.at(row) for row in firsts[:count].tolist()]
+
     def series(self) -> pl.Series:
         """The texts as a column, null where there is none."""
         views = np.zeros((len(self.begins), 2), np.uint64)
@@ -86,15 +94,6 @@ def texts_of(values: Sequence[str], codes: NDArray[np.int32]) -> Texts:
     encoded = [value.encode() for value in values]
     bounds = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     return Texts(np.frombuffer(b"".join(encoded), np.uint8), bounds[codes], bounds[codes + 1])
-
-
-def distinct(texts: Texts) -> tuple[NDArray[np.int32], list[str]]:
-    """A code for each row, and the texts that the codes stand for: 0, 1, 2... in order of their first row."""
-    number = len(texts.begins)
-    codes, firsts = np.empty(number, np.int32), np.empty(number, np.int32)
-    slots = np.full(1 << max(4, (2 * number).bit_length()), -1, np.int32)
-    count = _code(texts.memory, texts.begins, texts.ends, slots, codes, firsts)
-    return codes, [texts.at(row) for row in firsts[:count]]
 
 
 def joined(number: int, parts: Sequence[bytes | Texts]) -> Texts:

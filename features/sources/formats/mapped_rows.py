@@ -124,13 +124,13 @@ class Rows:
 
     def kind_of(self, value: object) -> Kind | None:
         """The kind; None for a record to be left out."""
-        text = _text(value)
+        text = text_of(value)
         if text in self._kinds:
             return self._kinds[text]
         return self._kinds["*"] if "*" in self._kinds else fields.kind(value, "kind")
 
     def channel_of(self, value: object) -> Channel:
-        text = _text(value)
+        text = text_of(value)
         if text in self._channels:
             return self._channels[text]
         return self._channels["*"] if "*" in self._channels and text else fields.channel(value, "channel")
@@ -145,7 +145,7 @@ class Rows:
 
     def _composed(self, template: str, values: Mapping[str, Any]) -> str:
         def place(match: re.Match[str]) -> str:
-            text = _text(_reach(values, match[1]))
+            text = text_of(_reach(values, match[1]))
             if not text:
                 raise BadRecord(match[1], "missing: the message id is made of it")
             return text
@@ -170,7 +170,7 @@ def _column_value(column: str | None, pattern: str | None) -> Value:
     if pattern is None:
         return take
     matches = re.compile(pattern).fullmatch
-    return lambda values: value if matches(_text(value := take(values))) else None
+    return lambda values: value if matches(text_of(value := take(values))) else None
 
 
 def _reach(values: Mapping[str, Any], column: str) -> Any:
@@ -185,12 +185,12 @@ def _reach(values: Mapping[str, Any], column: str) -> Any:
 
 def _allowed(wanted: object) -> Callable[[object], bool]:
     if wanted == "*":
-        return lambda value: _text(value) != ""
-    texts = {_text(text).casefold() for text in (wanted if isinstance(wanted, list) else [wanted])}
-    return lambda value: _text(value).casefold() in texts
+        return lambda value: text_of(value) != ""
+    texts = {text_of(text).casefold() for text in (wanted if isinstance(wanted, list) else [wanted])}
+    return lambda value: text_of(value).casefold() in texts
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """A value as a text file would hold it."""
     if isinstance(value, str):
         return value

@@ -20,7 +20,8 @@ try:
 except ImportError:
     raise FileUnreadable("reading Parquet needs pyarrow: pip install 'waypost[training]'") from None
 
-_line = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+line = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+"""A row, or a value of it, as the bytes of a record hold it."""
 
 
 class ParquetReading:
@@ -34,26 +35,50 @@ class ParquetReading:
         except (OSError, arrow.ArrowException) as error:
             unreadable(path, error)
         self.total: int = self._file.metadata.num_rows
-        require(path, self._file.schema_arrow.names, required)
+        self.schema: arrow.Schema = self._file.schema_arrow
+        require(path, self.schema.names, required)
 
     def done(self) -> int:
         """Rows read so far."""
         return self._done
 
     def __iter__(self) -> Iterator[Record]:
-        names = self._file.schema_arrow.names
+        for batch in self.batches():
+            for record in self.records(batch, self._done + 1):
+                self._done = record.position
+                yield record
+
+    def batches(self) -> Iterator[arrow.RecordBatch]:
+        """The rows as columns, at most `BATCH` at a time. Raises FileUnreadable where the file breaks off."""
+        rows = 0
         try:
             for batch in self._file.iter_batches(batch_size=BATCH):
-                columns = [_values(column) for column in batch.columns]
-                for row in zip(*columns, strict=True):
-                    self._done += 1
-                    values = dict(zip(names, row, strict=True))
-                    yield Record(self._done, _line(values).encode("utf-8", "surrogatepass"), values)
+                check_texts(batch)
+                yield batch
+                rows += len(batch)
         except (OSError, arrow.ArrowException, UnicodeDecodeError) as error:
-            unreadable(self._path, error, f" after row {self._done}")
+            unreadable(self._path, error, f" after row {rows}")
+
+    def records(self, batch: arrow.RecordBatch, position: int) -> Iterator[Record]:
+        """The rows of a batch, of which the first is at this position."""
+        names = batch.schema.names
+        columns = [values_of(column) for column in batch.columns]
+        for number, row in enumerate(zip(*columns, strict=True), position):
+            values = dict(zip(names, row, strict=True))
+            yield Record(number, line(values).encode("utf-8", "surrogatepass"), values)
 
 
-def _values(column: Any) -> list[Any]:
+def check_texts(batch: arrow.RecordBatch) -> None:
+    """Raises UnicodeDecodeError for a text that is not UTF-8."""
+    try:
+        batch.validate(full=True)
+    except arrow.ArrowInvalid:
+        for column in batch.columns:
+            column.to_pylist()
+
+
+def values_of(column: Any) -> list[Any]:
+    """The values of a column as Python has them; a number that is none is None."""
     kind = column.type
     if arrow.types.is_timestamp(kind) and kind.unit == "ns":
         column = column.cast(arrow.timestamp("us", tz=kind.tz), safe=False)

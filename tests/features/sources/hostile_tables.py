@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
+import pyarrow as arrow
 from hypothesis import strategies as st
 
 
@@ -186,3 +188,42 @@ def tables(draw: st.DrawFn, shape: Shape) -> bytes:
         at = draw(st.integers(len(header[0]) + 1 if header else 0, len(raw)))
         raw = raw[:at] + draw(st.sampled_from((b"\xff", b"\xe9", b"\xc3", b"\xed\xa0\x80", b'"', b"\n"))) + raw[at:]
     return (b"\xef\xbb\xbf" if draw(st.integers(0, 5)) == 0 else b"") + raw
+
+
+def _values(kind: arrow.DataType, pool: tuple[str, ...]) -> st.SearchStrategy[object]:
+    """Values of a type, good ones and others."""
+    if arrow.types.is_large_string(kind) or arrow.types.is_dictionary(kind):
+        return st.sampled_from(pool) | st.sampled_from(_WRONG) | st.text(max_size=4)
+    if arrow.types.is_integer(kind):
+        return st.integers(-5, 40) | st.sampled_from((7001, 1_511_600_000, 20_191_001, 2**31 - 1))
+    if arrow.types.is_floating(kind):
+        return st.sampled_from((24.9, 5.0, 0.1, -0.0, -3.0, 1.234, 1e16, math.nan, math.inf)) | st.floats(
+            0, 100, width=32
+        )
+    if arrow.types.is_boolean(kind):
+        return st.booleans()
+    if arrow.types.is_timestamp(kind):
+        return st.sampled_from((1_772_352_000, 1_511_600_000, 0, 1_800_000_500, 4_000_000_000, -1)).map(
+            lambda seconds: seconds * {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[kind.unit]
+        )
+    return st.dates()
+
+
+_TYPES = (
+    *[arrow.large_string()] * 4, arrow.dictionary(arrow.int32(), arrow.large_string()), arrow.int32(), arrow.int64(),
+    arrow.float64(), arrow.float32(), arrow.bool_(), arrow.timestamp("us"), arrow.timestamp("ns"),
+    arrow.timestamp("s", tz="UTC"), arrow.timestamp("ms", tz="Europe/Paris"), arrow.date32(),
+)  # fmt: skip
+
+
+@st.composite
+def typed_tables(draw: st.DrawFn, shape: Shape) -> arrow.Table:
+    """A table of this shape in which a few columns have types."""
+    rows = draw(st.integers(1, 12))
+    typed = draw(st.lists(st.sampled_from(sorted(shape.columns)), max_size=4))
+    columns = {}
+    for name, pool in shape.columns.items():
+        kind = draw(st.sampled_from(_TYPES)) if name in typed else arrow.large_string()
+        few = st.sampled_from(pool) if name not in typed else st.none() | _values(kind, pool)
+        columns[name] = arrow.array(draw(st.lists(few, min_size=rows, max_size=rows)), kind)
+    return arrow.table(columns)
