@@ -23,7 +23,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from features.events import Kind
-from features.files import alone
+from features.files import alone, synchronise
 from features.log.contract import LogBusy
 from features.log.frame import events_of
 from features.log.history import names, rewriting, segment
@@ -54,11 +54,19 @@ class Keeping(Database):
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Be the only one who changes the history. Raises LogBusy when another does for too long."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Be the only one who changes the history, once what a process that died has left is finished.
+
+        Never within a transaction: files that are deleted do not come back when it is undone. Raises LogBusy when
+        another changes the history for too long.
+        """
+        if not self.folder.is_dir():
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            synchronise(self.folder.parent)
         try:
             with alone(self.folder / "lock", self.busy_seconds):
+                self._finish()
                 yield
+                self._sweep(RETIRED_SECONDS)
         except TimeoutError as error:
             raise LogBusy(
                 f"the history {self.folder} is being changed by another process (an import, a sealing or an erasure) "
@@ -75,7 +83,8 @@ class Keeping(Database):
         with self.changing():
             while (accepted := self._append(frame)) is None:
                 pass
-            self._name()
+            if self.view().entries:
+                self._name()
         return accepted
 
     def _append(self, frame: pl.DataFrame) -> NDArray[np.bool_] | None:
@@ -176,15 +185,14 @@ class Keeping(Database):
     def seal(self, before: int, *, least: int = 1, most: int = SEALED_TOGETHER) -> int:
         """Move the oldest events that were `received` before `before` into the history. Returns how many.
 
-        At most `most`, and none if there are fewer than `least`. What was decided before a crash is finished first.
+        At most `most`, and none if there are fewer than `least`.
         """
         with self.changing():
-            self._finish()
             position = self.position()
             frame, last, looked_at = self.unsealed(before, most)
             while looked_at == most and not len(frame):  # all of them stay in the database
                 with self.transaction():
-                    self.remove_sealed(last)
+                    self._remove(last, 0)
                 frame, last, looked_at = self.unsealed(before, most)
             if not len(frame) or (len(frame) < least and looked_at < most):
                 return 0
@@ -195,16 +203,21 @@ class Keeping(Database):
                 if self.position().erasures != position.erasures:
                     return 0
                 self.list_segment(entry)
-                if (removed := self.remove_sealed(last)) != len(frame):
-                    raise LogBusy(f"{removed} of {len(frame)} sealed events were still there; nothing was sealed")
+                self._remove(last, len(frame))
             self._name()
         return len(frame)
+
+    def _remove(self, last: int, expected: int) -> None:
+        """Delete the events that were sealed. Raises LogBusy when others would be deleted: an erasure, which changes
+        what stays, came between."""
+        removed = self.remove_sealed(last)
+        if removed != expected:
+            raise LogBusy(f"{expected} events were to be sealed and {removed} are there now; nothing was sealed")
 
     def compact(self) -> int:
         """Write several small segments as one, where it is due. Returns how many there were."""
         with self.changing():
-            self._finish()
-            view, position = self.view(), self.position()
+            position, view = self.position(), self.view()
             few = rewriting.due(view.entries)
             if not few:
                 return 0
@@ -221,7 +234,7 @@ class Keeping(Database):
     def finish_erasures(self) -> None:
         """Remove from the files the events of customers who are erased already."""
         with self.changing():
-            self._finish()
+            pass
 
     def _finish(self) -> None:
         """Finish the erasures under way, and delete files that nobody needs."""
@@ -235,17 +248,22 @@ class Keeping(Database):
                     if entry is not None:
                         self.list_segment(entry)
             names.erase(self.folder, gone.tolist())
+        # Before the customers are forgotten: a process that dies in between leaves no file of theirs.
+        self._sweep(0.0 if len(gone) else RETIRED_SECONDS)
+        if len(gone):
             with self.transaction():
                 self.erased_from_history(gone.tolist())
-        self._sweep(0.0 if len(gone) else RETIRED_SECONDS)
 
     def _sweep(self, seconds: float) -> None:
-        """Delete what the manifest does not list; retired segments once they are older than `seconds`."""
-        listed = {entry.number for entry in self.view().entries}
-        for path in list(self.folder.iterdir()):
-            match = _NUMBER.fullmatch(path.name)
-            if (match is not None and int(match[1]) not in listed) or path.name.startswith("."):
+        """Delete drafts and what the manifest does not list; retired segments once they are older than `seconds`."""
+        if self._unlisted():
+            with self.transaction():  # waits for what a process sent to the database before it died
+                unlisted = self._unlisted()
+            for path in unlisted:
                 path.unlink(missing_ok=True)
+        for draft in list(self.folder.rglob(".*")):
+            draft.unlink(missing_ok=True)
+        names.remove_repeated(self.folder)
         lock = self.folder / "lock"
         lock.touch()
         now = lock.stat().st_mtime
@@ -253,19 +271,22 @@ class Keeping(Database):
             if now - path.stat().st_ctime >= seconds:
                 path.unlink(missing_ok=True)
 
+    def _unlisted(self) -> list[Path]:
+        listed = {entry.number for entry in self.view().entries}
+        numbered = [(path, match) for path in self.folder.iterdir() if (match := _NUMBER.fullmatch(path.name))]
+        return [path for path, match in numbered if int(match[1]) not in listed]
+
     def erase(self, codes: Sequence[int]) -> Sealed:
         """Erase customers from the history as far as readers see it, within a transaction.
 
-        The files follow with `finish_erasures`.
+        The files follow with `finish_erasures`; those of names hold customers without an event in a segment, too.
         """
         view, gone = self.view(), np.array(codes, np.int32)
         theirs = view.of(gone).records
-        if not len(theirs):
-            return Sealed(0, 0)
         for entry in view.holding(gone):
             self.list_segment(view.without(entry, gone))
         self.mark_erased(codes)
-        return Sealed(len(theirs), int(theirs["received"][0]))
+        return Sealed(len(theirs), int(theirs["received"][0]) if len(theirs) else 0)
 
 
 _CODES = {"code": "customer", "item_code": "item", "category_code": "category"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +18,9 @@ from features.files import draft_prefix, settle, synchronise
 VOCABULARIES = ("customers", "items", "categories")
 
 Names = Iterable[tuple[int, str | None]]
+
+Span = tuple[int, int]
+"""The first and the last code of the names of a file."""
 
 MOST_FILES = 16
 """With more files of names, they become one."""
@@ -31,42 +34,46 @@ def add(folder: Path, vocabulary: str, names_from: Callable[[int], Names]) -> No
     home = folder / vocabulary
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     present = _files(home)
-    frame = pl.DataFrame(list(names_from(max(present, default=-1) + 1)), _SCHEMA, orient="row").drop_nulls()
+    highest = max((last for _, last in present.values()), default=-1)
+    frame = pl.DataFrame(list(names_from(highest + 1)), _SCHEMA, orient="row").drop_nulls()
     if len(frame):
-        _write(home, frame)
+        _write(home, frame, int(frame["code"][0]), int(frame["code"][-1]))
     if len(present) > MOST_FILES:
-        _rewrite(home, list(present.values()), ())
+        _rewrite(home, present, ())
 
 
 def erase(folder: Path, codes: Collection[int]) -> None:
     """Remove the names of these customers' codes from every file that holds one."""
     home = folder / "customers"
-    for path in _files(home).values() if home.is_dir() else ():
+    for path, span in _files(home).items():
         held = pl.read_parquet(path, columns=["code"], glob=False)["code"]
         if held.is_in(list(codes)).any():
-            _rewrite(home, [path], codes)
+            _rewrite(home, {path: span}, codes)
 
 
-def _rewrite(home: Path, paths: Collection[Path], without: Collection[int]) -> None:
+def remove_repeated(folder: Path) -> None:
+    """Remove files whose names another file has as well: a process died after it wrote several as one."""
+    for vocabulary in VOCABULARIES:
+        reached = -1
+        for path, (_, last) in _files(folder / vocabulary).items():
+            if last <= reached:
+                path.unlink()
+            reached = max(reached, last)
+
+
+def _rewrite(home: Path, files: Mapping[Path, Span], without: Collection[int]) -> None:
     """Write the names of several files as one, and delete them."""
-    whole = pl.concat([pl.read_parquet(path, glob=False) for path in paths])
+    whole = pl.concat([pl.read_parquet(path, glob=False) for path in files])
     left = whole.filter(~pl.col("code").is_in(list(without))).sort("code")
-    first, last = _bounds(paths)
-    kept = _write(home, left, first, last) if len(left) else None
-    for path in paths:
+    firsts, lasts = zip(*files.values(), strict=True)
+    kept = _write(home, left, min(firsts), max(lasts)) if len(left) else None
+    for path in files:
         if path != kept:
             path.unlink()
     synchronise(home)
 
 
-def _bounds(paths: Collection[Path]) -> tuple[int, int]:
-    spans = [tuple(map(int, match.groups())) for path in paths if (match := _FILE.fullmatch(path.name))]
-    return min(first for first, _ in spans), max(last for _, last in spans)
-
-
-def _write(home: Path, frame: pl.DataFrame, first: int | None = None, last: int | None = None) -> Path:
-    first = int(frame["code"][0]) if first is None else first
-    last = int(frame["code"][-1]) if last is None else last
+def _write(home: Path, frame: pl.DataFrame, first: int, last: int) -> Path:
     path = home / f"names-{first:010}-{last:010}.parquet"
     draft = path.with_name(f"{draft_prefix(path.name)}{secrets.token_hex(4)}")
     try:
@@ -78,6 +85,8 @@ def _write(home: Path, frame: pl.DataFrame, first: int | None = None, last: int 
     return path
 
 
-def _files(home: Path) -> dict[int, Path]:
-    """The files of names by the last code that each holds."""
-    return {int(match[2]): path for path in sorted(home.iterdir()) if (match := _FILE.fullmatch(path.name))}
+def _files(home: Path) -> dict[Path, Span]:
+    """The files of names, by rising first code, the one that reaches further before others with the same first."""
+    matches = ((path, _FILE.fullmatch(path.name)) for path in home.glob("*"))
+    files = {path: (int(match[1]), int(match[2])) for path, match in matches if match}
+    return dict(sorted(files.items(), key=lambda file: (file[1][0], -file[1][1])))

@@ -26,7 +26,7 @@ from features.log.sqlite import reading
 from features.log.sqlite.insert import insert_many
 from features.log.sqlite.members import SqliteMembers
 from features.log.sqlite.vocabulary import SqliteVocabulary
-from features.log.sqlite.whole import history_folder, live_of, read_manifest
+from features.log.sqlite.whole import live_of, read_manifest
 
 _STAYS = (
     f"(kind BETWEEN {int(Kind.IDENTIFY)} AND {int(Kind.CONSENT_GRANT)}"
@@ -56,7 +56,7 @@ class SqliteKeeping(Keeping):
         members: SqliteMembers,
         busy_seconds: float,
     ) -> None:
-        super().__init__(history_folder(path), busy_seconds)
+        super().__init__(reading.history_folder(path), busy_seconds)
         self._connection = connection
         self._path = path
         self._begin = begin

@@ -264,7 +264,7 @@ class SqliteLog(SqliteReads):
             return
         names = list(self._erased)
         self._erased.clear()
-        if self._has_history():
+        if reading.history_folder(self.path).is_dir():
             self.keeping.finish_erasures()
         self._checkpoint()
         # To search the file for mentions of an erased id by other customers' events is faster than to read the events.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,11 @@ _ASKED_AT_ONCE = 500
 def has_history(connection: sqlite3.Connection) -> bool:
     """Whether events ever left the database for a history."""
     return bool(connection.execute("SELECT segments FROM log").fetchone()[0])
+
+
+def history_folder(path: Path) -> Path:
+    """Where the history of the log in a file lies: `waypost.history` beside `waypost.db`."""
+    return path.with_suffix(".history")
 
 
 def selected(

@@ -18,19 +18,14 @@ from features.log.history.history import History
 from features.log.history.records import Piece, by_customer, in_log_order
 from features.log.history.scanning import NO_TEXTS, Run, batch_of
 from features.log.history.segment import Entry
-from features.log.sqlite.reading import RECORD, of, selected
+from features.log.sqlite.reading import RECORD, history_folder, of, selected
 
-__all__ = ["batch_of", "customers_in_order", "history_folder", "live_of", "read_manifest", "scan"]
+__all__ = ["batch_of", "customers_in_order", "live_of", "read_manifest", "scan"]
 
 FEW = 500
 """So few customers are looked up by their index; for more, all live events are read."""
 
 _NUMBERED = np.dtype([*((name, EVENT[name]) for name in EVENT.names or ()), ("offset", np.int64)])
-
-
-def history_folder(path: Path) -> Path:
-    """Where the history of the log in a file lies: `waypost.history` beside `waypost.db`."""
-    return path.with_suffix(".history")
 
 
 def read_manifest(connection: sqlite3.Connection, path: Path) -> History:
