@@ -2,19 +2,29 @@
 
     python -m benchmarks.questions
     python -m benchmarks.questions --events 100000000 --no-peers
+    python -m benchmarks.questions --retentioneering /tmp/peer/bin/python
 
 A funnel of four steps within 14 days, the transitions between ten kinds within a day, and retention by week, of a
 synthetic shop of ten million events. All counts are compared first; then both are asked in turn, with as many threads
 as this process may run at once, and the best of the rounds counts. DuckDB has the rows in memory, sorted by customer
 and time. The journal is made of the log in memory; how long that takes is shown, too.
+
+retentioneering 3 needs older packages than ours, so it runs in the interpreter that `--retentioneering` names, and is
+left out where none is named (`uv venv -p 3.11 /tmp/peer; uv pip install -p /tmp/peer 'retentioneering==3.*' 'numpy<2'`).
+It has no window and takes some ten seconds to make its stream of a million events, so it is asked without the window,
+of `--retentioneering-events` events, and so is the journal.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -27,10 +37,10 @@ from benchmarks.shops import events_of
 from features.cores import thread_count
 from features.events import Kind
 from features.log.contract import MERGE
-from features.replay.snapshots import past_of
+from features.replay.snapshots import Past, past_of
 from insights.journal.columns import Journal, journal_of
 from insights.journal.funnel import funnel
-from insights.journal.question import Funnel, Retention, Step, Transitions
+from insights.journal.question import FAR, Funnel, Retention, Step, Transitions
 from insights.journal.retention import retention
 from insights.journal.transitions import Arrows, transitions
 
@@ -56,10 +66,10 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--no-peers", action="store_true", help="measure the journal alone")
+    parser.add_argument("--retentioneering", metavar="PYTHON", help="an interpreter that has retentioneering 3")
+    parser.add_argument("--retentioneering-events", type=int, default=1_000_000)
     asked = parser.parse_args()
-    events = events_of(asked.events, max(asked.events // EVENTS_PER_CUSTOMER, 1))
-    past = past_of([events], np.empty(0, MERGE))
-    del events
+    past = _past(asked.events)
     began = time.perf_counter()
     journal = journal_of(past)
     made = time.perf_counter() - began
@@ -86,7 +96,15 @@ def main() -> None:
             cells[1:] = [f"{other * 1e3:,.1f}", f"{other / own:.1f}"]
         rows.append((name, *cells))
     print_table("best of the rounds", ("question", "journal ms", "DuckDB ms", "times"), rows)
+    if asked.retentioneering:
+        claims |= _to_retentioneering(asked.retentioneering, asked.retentioneering_events, asked.rounds)
+    else:
+        print("retentioneering is left out: --retentioneering PYTHON names an interpreter that has it")
     print_claims("questions", claims)
+
+
+def _past(events: int) -> Past:
+    return past_of([events_of(events, max(events // EVENTS_PER_CUSTOMER, 1))], np.empty(0, MERGE))
 
 
 def _best(rounds: int, question: Callable[[], Any], peer: Callable[[], Any] | None) -> tuple[float, float]:
@@ -180,6 +198,52 @@ def _retention(database: duckdb.DuckDBPyConnection) -> list[list[int]]:
         if week is not None:
             table[cohorts.index(cohort)][week] = number
     return table
+
+
+def _to_retentioneering(interpreter: str, events: int, rounds: int) -> dict[str, float]:
+    """How many times as long retentioneering takes, once its counts are those of the journal. Prints both."""
+    journal = journal_of(_past(events))
+    own: dict[str, Callable[[], Any]] = {
+        "funnel": lambda: funnel(journal, Funnel(FUNNEL.steps, FAR)).counts,
+        "transitions": lambda: transitions(journal, Transitions(TRANSITIONS.kinds, FAR)),
+    }
+    answer = _retentioneering(interpreter, journal, rounds)
+    numbers = own["transitions"]().transitions
+    names = [kind.name for kind in TRANSITIONS.kinds]
+    expected = sorted([names[i], names[j], int(numbers[i, j])] for i, j in zip(*np.nonzero(numbers), strict=True))
+    if (list(own["funnel"]()), expected) != (answer["funnel"], sorted(answer["transitions"])):
+        raise SystemExit(f"error: retentioneering counts {answer}, the journal {own['funnel']()} and {expected}")
+    seconds = {name: _best(rounds, question, None)[0] for name, question in own.items()}
+    rows = [
+        (
+            name,
+            f"{own * 1e3:,.1f}",
+            f"{answer[f'{name}_seconds'] * 1e3:,.0f}",
+            f"{answer[f'{name}_seconds'] / own:,.0f}",
+        )
+        for name, own in seconds.items()
+    ]
+    title = f"{len(journal):,} events without a window; retentioneering's stream was made in {answer['made']:.1f} s"
+    print_table(title, ("question", "journal ms", "retentioneering ms", "times"), rows)
+    return {f"{name}_to_retentioneering": answer[f"{name}_seconds"] / own for name, own in seconds.items()}
+
+
+def _retentioneering(interpreter: str, journal: Journal, rounds: int) -> dict[str, Any]:
+    """What `retentioneering_peer` answers about the events of the ten kinds."""
+    chosen = np.isin(journal.kind, TRANSITIONS.kinds)
+    names = np.array([next((kind.name for kind in Kind if kind == number), "") for number in range(256)])
+    # Nanoseconds number the events, so that those of one second keep their order.
+    at = journal.at.astype(np.int64) * 1_000_000_000 + np.arange(len(journal))
+    customer = np.repeat(journal.customers, np.diff(journal.starts))
+    steps = [step.kinds[0].name for step in FUNNEL.steps]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "columns.npz"
+        np.savez(path, customer=customer[chosen], at=at[chosen], kind=names[journal.kind[chosen]])
+        peer = str(Path(__file__).with_name("retentioneering_peer.py"))
+        command = [interpreter, "-I", "-W", "ignore", peer, str(path), str(rounds), *steps]
+        ran = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    answer: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return answer
 
 
 PEERS: dict[str, Callable[[duckdb.DuckDBPyConnection], Any]] = {
