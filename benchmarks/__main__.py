@@ -10,6 +10,8 @@ NAMES = (
     "serve",
     "ingest",
     "log_reading",
+    "import_files",
+    "history",
     "mixed",
     "questions",
     "slow_actions",

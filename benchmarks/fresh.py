@@ -3,6 +3,7 @@
     python -m benchmarks.fresh start
     python -m benchmarks.fresh memory FILE.parquet CUTOFF [CUTOFF...]
     python -m benchmarks.fresh scan STORE
+    python -m benchmarks.fresh look STORE CUSTOMER
 
 Prints one JSON object. `run` starts it and returns the object.
 """
@@ -74,6 +75,19 @@ def _scan(place: str) -> dict[str, float]:
     return {"read": read, "seconds": seconds, "before": before, "peak": _bytes("VmHWM")}
 
 
+def _look(place: str, customer: str) -> dict[str, float]:
+    """Seconds until the log's code is imported, then until a log is open and one customer's history is read."""
+    begun = time.perf_counter()
+    from features.log import open_log
+
+    imported = time.perf_counter()
+    log = open_log(place, create=False)
+    events = len(log.history(customer))
+    answered = time.perf_counter()
+    log.close()
+    return {"import_s": imported - begun, "answer_s": answered - imported, "events": events}
+
+
 def _bytes(field: str) -> int:
     """A field of /proc/self/status; VmHWM is the most memory that this process ever had resident."""
     for line in Path("/proc/self/status").read_text().splitlines():
@@ -89,6 +103,8 @@ if __name__ == "__main__":
         answer = _start()
     elif task == "scan":
         answer = _scan(rest[0])
+    elif task == "look":
+        answer = _look(*rest)
     else:
         answer = _memory(Path(rest[0]), [int(cutoff) for cutoff in rest[1:]])
     print(json.dumps(answer))

@@ -9,10 +9,10 @@ synthetic shop of ten million events. All counts are compared first; then both a
 as this process may run at once, and the best of the rounds counts. DuckDB has the rows in memory, sorted by customer
 and time. The journal is made of the log in memory; how long that takes is shown, too.
 
-retentioneering 3 needs older packages than ours, so it runs in the interpreter that `--retentioneering` names, and is
-left out where none is named (`uv venv -p 3.11 /tmp/peer; uv pip install -p /tmp/peer 'retentioneering==3.*' 'numpy<2'`).
-It has no window and takes some ten seconds to make its stream of a million events, so it is asked without the window,
-of `--retentioneering-events` events, and so is the journal.
+retentioneering 3 needs older packages than ours, so it runs in the interpreter that `--retentioneering` names (one of
+Python 3.11 with `pip install 'retentioneering==3.*' 'numpy<2'`), and is left out where none is named. It has no window
+and takes some ten seconds to make its stream of a million events, so it is asked without the window, of
+`--retentioneering-events` events, and so is the journal.
 """
 
 from __future__ import annotations

@@ -175,7 +175,7 @@ def columns_of(events: int, customers: int, seed: int = 1) -> Columns:
     return {
         "at": at[order],
         "received": received[order],
-        "customer": _by_appearance(owners[visit]),
+        "customer": by_appearance(owners[visit]),
         "kind": kind,
         "channel": channel,
         **_payload(kind, random),
@@ -204,8 +204,8 @@ def _table(cell: Callable[[tuple[Kind, ...], tuple[Channel, ...], int], int]) ->
     return np.array([[cell(kinds, channels, k) for k in range(12)] for _, kinds, channels in PATTERNS], np.uint8)
 
 
-def _by_appearance(owners: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The same customers with codes 0, 1, 2... in the order of their first event, as in a log."""
+def by_appearance(owners: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Codes 0, 1, 2... in the order in which they first appear, as a log gives them."""
     _, first, inverse = np.unique(owners, return_index=True, return_inverse=True)
     codes = np.empty(len(first), np.int32)
     codes[np.argsort(first)] = np.arange(len(first), dtype=np.int32)
