@@ -20,6 +20,9 @@ from features.sources.readers.parquet import ParquetReading
 BATCH = 500_000
 """Rows of a full batch."""
 
+MOST_BYTES = 256 << 20
+"""Bytes of rows that are read in columns, whose places are numbers of 32 bits: longer rows are read one by one."""
+
 
 def can_be_columns(schema: arrow.Schema, columnar: Columnar) -> bool:
     """Whether no value that matters has parts, or is a part of one."""
@@ -69,5 +72,5 @@ class _Parts:
         columns = {name: column_of(rows.column(name)) for name in self._columnar.used if name in rows.schema.names}
         known: dict[str, Column] = {name: column for name, column in columns.items() if column is not None}
         none = np.zeros(len(rows), np.bool_)
-        table = Table(known, none.copy())
+        table = Table(known, none.copy()) if rows.nbytes <= MOST_BYTES else Table({}, ~none)
         return _Part(rows, portion_of(table, none, lambda: rows_of(rows), self._columnar, self._rows))

@@ -22,7 +22,7 @@ from features.identity.rules import NOBODY, names_nobody
 from features.log.contract import DeadLetter
 from features.log.frame import SCHEMA
 from features.sources import FileUnreadable, ImportReport, Source, find_source
-from features.sources.columns import blocks, csv_batches, plain, portions, tables
+from features.sources.columns import blocks, csv_batches, parquet_batches, plain, portions, tables
 from features.sources.columns.batch import Batch
 from features.sources.columns.digests import digests
 from features.sources.columns.identities import ColumnIdentities
@@ -273,6 +273,16 @@ def test_the_same_file_makes_the_same_batches(tmp_path: Path, monkeypatch: pytes
         sizes.append([batch.events.height for batch in made])
     assert len(sizes[0]) > 3
     assert sizes[0] == sizes[1] == sizes[2]
+
+
+def test_rows_that_are_too_long_are_read_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = find_source("rees46")
+    rows = pl.read_csv(source.sample, infer_schema=False)
+    rows.write_parquet(tmp_path / "a.parquet")
+    monkeypatch.setattr(parquet_batches, "MOST_BYTES", 100)
+    columns, one_by_one = both(Import(tmp_path / "a.parquet"), source, source)
+    hold_equal(columns, one_by_one)
+    assert columns.report.records == rows.height
 
 
 REAL = [
