@@ -41,6 +41,8 @@ def import_events(
         reports, unreadable = _import(log, files, chosen)
     finally:
         log.close()
+    if any(part.accepted for part in reports.values()):
+        _heal(store_url(store))
     (report,) = reports.values() if len(files) == 1 else (total(reports),)
     if as_json:
         _print_json(report, reports, unreadable)
@@ -80,6 +82,24 @@ def _import(log: EventLog, files: list[Path], source: Source) -> tuple[dict[Path
                     raise
                 unreadable[file] = str(error)
     return reports, unreadable
+
+
+def _heal(store: str) -> None:
+    """Replay the states of the customers that the import changed, where a server has made states before."""
+    from features.journey import JOURNEY
+    from serving.engine.state import StoreUnknown, open_states
+    from waypost.places import settings
+
+    try:
+        states = open_states(store, JOURNEY, settings().busy_seconds)
+    except StoreUnknown:  # files without states
+        return
+    try:
+        if states.highest() >= 0:
+            with progress_bar("replaying states") as progress:
+                states.heal(progress)
+    finally:
+        states.close()
 
 
 def _named(files: list[Path]) -> str:

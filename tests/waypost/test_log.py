@@ -11,8 +11,10 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
+from features.journey import JOURNEY
 from features.log import open_log
 from features.log.parquet.exported import ExportedLog
+from serving.engine.state import open_states
 from tests.features.log.samples import event, shop
 from waypost import app
 
@@ -95,3 +97,21 @@ def test_a_folder_of_files_is_not_sealed(waypost: Run, tmp_path: Path) -> None:
         log.append(shop(10), history=True)
     refused = waypost("log", "seal", "--store", f"parquet:{tmp_path / 'files'}")
     assert refused.exit_code == 2 and "a folder of files already" in refused.stderr
+
+
+def test_an_import_beside_a_server_replays_the_states_that_it_changes(waypost: Run, tmp_path: Path) -> None:
+    with closing(open_states(f"sqlite:///{tmp_path / 'waypost.db'}", JOURNEY, 5.0)) as states:
+        states.heal()
+        (tmp_path / "more.csv").write_text(
+            "event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session\n"
+            "2023-12-02 10:00:00 UTC,purchase,p1,7,,,20.5,customer-3,s1\n"
+            "2023-12-02 10:00:00 UTC,view,p1,7,,,20.5,nobody-yet,s1\n"
+        )
+        assert waypost("import", "more.csv", "--source", "rees46").exit_code == 0
+        stored = {int(code): state for chunk in states.sweep() for code, state in zip(*chunk, strict=True)}
+        for name in ("customer-3", "nobody-yet"):
+            code = states.log.customers.code(name)
+            assert code is not None
+            replayed = JOURNEY.empty()
+            JOURNEY.step(replayed, 0, states.log.history(name))
+            assert stored[code].tobytes() == states.load(name).states.tobytes() == replayed.tobytes()

@@ -5,9 +5,9 @@ from features.fold.fold import Fold
 from features.log import is_postgres
 from serving.engine.state import sqlite
 from serving.engine.state.contract import CustomerState, StateStore
-from serving.engine.state.sqlite import SqliteStateStore
+from serving.engine.state.sqlite import SqliteStateStore, StoreUnknown
 
-__all__ = ["CustomerState", "SqliteStateStore", "StateStore", "open_states"]
+__all__ = ["CustomerState", "SqliteStateStore", "StateStore", "StoreUnknown", "open_states"]
 
 
 def open_states(store: str, fold: Fold, busy_seconds: float, *, create: bool = True) -> StateStore:
