@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,11 +37,8 @@ def import_events(
 
     chosen = find_source(source, mapping)
     files = files_of(paths, chosen)
-    log = open_log(store_url(store), create=True)
-    try:
+    with closing(open_log(store_url(store), create=True)) as log:
         reports, unreadable = _import(log, files, chosen)
-    finally:
-        log.close()
     if any(part.accepted for part in reports.values()):
         _heal(store_url(store))
     (report,) = reports.values() if len(files) == 1 else (total(reports),)
