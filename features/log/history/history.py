@@ -96,8 +96,15 @@ class History:
         """The different texts that the group of a pattern matches in the properties of events of a kind."""
         texts: set[str] = set()
         for entry in self.entries:
-            of_kind = segment.scan(self.folder, entry.number).filter(pl.col("kind").cast(pl.String) == kind.name)
-            matches = of_kind.select(pl.col("properties").str.extract(pattern).drop_nulls().unique()).collect()
+            matches = segment.read(
+                self.folder,
+                entry.number,
+                lambda events: (
+                    events.filter(pl.col("kind").cast(pl.String) == kind.name)
+                    .select(pl.col("properties").str.extract(pattern).drop_nulls().unique())
+                    .collect()
+                ),
+            )
             texts.update(matches.to_series().to_list())
         return sorted(texts)
 
@@ -109,13 +116,15 @@ class History:
         """What the manifest says of a segment once these customers, too, are erased from it."""
         gone = [*codes.tolist(), *self.erased.tolist()]
         received = pl.col("received").to_physical()
-        left = (
-            segment.scan(self.folder, entry.number)
-            .filter(~pl.col("customer").is_in(gone))
-            .select(pl.len().alias("events"), received.min().alias("first"), received.max().alias("last"))
-            .collect()
-            .row(0)
-        )
+        left = segment.read(
+            self.folder,
+            entry.number,
+            lambda events: (
+                events.filter(~pl.col("customer").is_in(gone))
+                .select(pl.len().alias("events"), received.min().alias("first"), received.max().alias("last"))
+                .collect()
+            ),
+        ).row(0)
         return entry._replace(events=left[0], first_received=left[1] or 0, last_received=left[2] or 0)
 
     def by_customer(self, live: Piece, *, until: int | None = None) -> Iterator[Records]:
@@ -168,7 +177,7 @@ class History:
         """Some columns of single rows, in the order asked."""
         if len(rows) <= _ONE_BY_ONE:
             return segment.rows(self.folder, entry.number, [(row, row + 1) for row in rows.tolist()], columns)
-        return segment.scan(self.folder, entry.number).select(columns).collect()[rows]
+        return segment.read(self.folder, entry.number, lambda events: events.select(columns).collect())[rows]
 
     def _piece(self, entry: Entry, frame: pl.DataFrame) -> Piece:
         piece = piece_of(frame, entry.base)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from features.log.contract import LogBusy
 from features.log.frame import events_of
 from features.log.history import names, rewriting, segment
 from features.log.history.database import Database, Sealed
+from features.log.history.disk import explained
 from features.log.history.hashing import Hashes, first_distinct, hashes_of
 from features.log.history.history import History
 from features.log.history.resolving import resolved_ids
@@ -57,21 +58,27 @@ class Keeping(Database):
         """Be the only one who changes the history, once what a process that died has left is finished.
 
         Never within a transaction: files that are deleted do not come back when it is undone. Raises LogBusy when
-        another changes the history for too long.
+        another changes the history for too long, and LogFull when the disk is full: then no file is left of the change.
         """
-        if not self.folder.is_dir():
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            synchronise(self.folder.parent)
         try:
-            with alone(self.folder / "lock", self.busy_seconds):
+            with explained(self.folder), self._alone():
                 self._finish()
-                yield
-                self._sweep(RETIRED_SECONDS)
+                try:
+                    with explained(self.folder):
+                        yield
+                finally:
+                    self._sweep(RETIRED_SECONDS)
         except TimeoutError as error:
             raise LogBusy(
                 f"the history {self.folder} is being changed by another process (an import, a sealing or an erasure) "
                 "for too long; nothing was written here; try again"
             ) from error
+
+    def _alone(self) -> AbstractContextManager[None]:
+        if not self.folder.is_dir():
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            synchronise(self.folder.parent)
+        return alone(self.folder / "lock", self.busy_seconds)
 
     def append(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
         """Add the events of an import that the log does not have yet. Returns which of them are new.

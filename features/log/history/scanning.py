@@ -7,7 +7,8 @@ whole time, each is read once for each slice, and the memory stays the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -93,8 +94,9 @@ def _edges(history: History) -> list[int]:
         return []
     if history.events <= SLICE:
         return [span[0], span[1] + 1]
+    received = pl.col("received").to_physical()
     times = [
-        segment.scan(history.folder, entry.number).select(pl.col("received").to_physical()).collect()
+        segment.read(history.folder, entry.number, lambda events: events.select(received).collect())
         .to_series().sort().gather_every(_SAMPLED).to_numpy()
         for entry in history.entries
     ]  # fmt: skip
@@ -108,12 +110,16 @@ def _slice(history: History, start: int, end: int, selection: Selection, *, text
     wanted = _condition(history, selection)
     for entry in history.entries:
         if entry.first_received < end and entry.last_received >= start:
-            lazy = segment.scan(history.folder, entry.number).select(columns).filter(wanted)
+            part = wanted
             if entry.first_received < start or entry.last_received >= end:
                 received = pl.col("received").to_physical()
-                lazy = lazy.filter((received >= start) & (received < end))
-            frame = lazy.collect()
+                part &= (received >= start) & (received < end)
+            frame = segment.read(history.folder, entry.number, partial(_selected, columns=columns, wanted=part))
             yield Run(*piece_of(frame, entry.base), _texts(frame) if texts else NO_TEXTS)
+
+
+def _selected(events: pl.LazyFrame, columns: Sequence[str], wanted: pl.Expr) -> pl.DataFrame:
+    return events.select(columns).filter(wanted).collect()
 
 
 def _condition(history: History, selection: Selection) -> pl.Expr:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from features.events import Channel, Kind
 from features.files import draft_prefix, settle
+from features.log.contract import LogBusy
 from features.log.history import index
 from features.log.history.hashing import hashes_of
 
@@ -156,13 +158,28 @@ def scan(folder: Path, number: int) -> pl.LazyFrame:
     return pl.scan_parquet(events_file(folder, number), glob=False, hive_partitioning=False)
 
 
+def read(folder: Path, number: int, query: Callable[[pl.LazyFrame], pl.DataFrame]) -> pl.DataFrame:
+    """What a query finds among the events of a segment.
+
+    Raises LogBusy when the segment was deleted since its manifest was read, which an erasure does at once.
+    """
+    for _ in range(2):  # between the look for its place and the reading, it may have been put away
+        with suppress(FileNotFoundError):
+            return query(scan(folder, number))
+    raise LogBusy(
+        f"segment {number} of the history {folder} was deleted while the log was read, because a customer was erased; "
+        "read it again"
+    )
+
+
 def rows(folder: Path, number: int, spans: Sequence[tuple[int, int]], columns: Sequence[str]) -> pl.DataFrame:
     """Some columns of the rows of some spans, each from its first row up to but not including its second."""
-    lazy = scan(folder, number).select(columns)
-    parts = [lazy.slice(first, last - first) for first, last in spans if first < last]
-    if not parts:
-        return lazy.head(0).collect()
-    return parts[0].collect() if len(parts) == 1 else pl.concat(pl.collect_all(parts))
+    wanted = [(first, last - first) for first, last in spans if first < last] or [(0, 0)]
+    return read(
+        folder,
+        number,
+        lambda events: pl.concat(pl.collect_all([events.select(columns).slice(*span) for span in wanted])),
+    )
 
 
 def numbers_of(words: pl.Series, members: Callable[[str], int]) -> NDArray[np.uint8]:
@@ -188,12 +205,14 @@ def _mapped(path: Path, identity: tuple[int, int]) -> index.Index:
 
 
 def index_of(folder: Path, number: int) -> index.Index:
-    """The index of a segment, mapped into memory; a missing or damaged one is made again."""
-    path = index_file(folder, number)
-    for _ in range(2):
+    """The index of a segment, mapped into memory; a missing or damaged one is made again. Raises LogBusy as `read`."""
+    for attempt in range(3):
+        path = index_file(folder, number)
         try:
             status = path.stat()
             return _mapped(path, (status.st_ino, status.st_mtime_ns))
         except (FileNotFoundError, ValueError):
-            index.save(path, _index_of(scan(folder, number).select("customer", "message_id").collect()))
-    return index.load(path)
+            if attempt:  # the first time, it may just have been put away
+                named = read(folder, number, lambda events: events.select("customer", "message_id").collect())
+                index.save(path, _index_of(named))
+    return index.load(index_file(folder, number))

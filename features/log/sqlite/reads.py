@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,7 +94,7 @@ class SqliteReads(ABC):
 
     def find(self, message_id: str) -> Event | None:
         """The event of a message id, by the unique index of the message ids; None when the log has none."""
-        with explained(self.path):
+        with self._at_one_moment():
             live = reading.find(self.connection, message_id)
             if live is not None or not self._has_history():
                 return live
@@ -102,13 +102,13 @@ class SqliteReads(ABC):
 
     def history(self, customer: str) -> Records:
         """All events of a customer's profile, in log order; empty when there is none."""
-        with explained(self.path):
+        with self._at_one_moment():
             codes = self._members.codes(customer)
             return self.keeping.history(codes) if self._has_history() else reading.history(self.connection, codes)
 
     def events(self, customer: str, limit: int) -> list[Event]:
         """The newest `limit` events of a customer's profile with names and properties, newest first."""
-        with explained(self.path):
+        with self._at_one_moment():
             codes = self._members.codes(customer)
             if self._has_history():
                 return self.keeping.newest(codes, limit)
@@ -127,7 +127,7 @@ class SqliteReads(ABC):
 
     def changed(self, after: int) -> NDArray[np.int32]:
         """The codes of the customers with something written at an offset above `after`, rising."""
-        with explained(self.path):
+        with self._at_one_moment():
             live = np.array(self.connection.execute(_CHANGED, {"after": after}).fetchall(), np.int32).ravel()
             return np.union1d(live, self.keeping.view().customers(after)) if self._has_history() else np.unique(live)
 
@@ -158,14 +158,27 @@ class SqliteReads(ABC):
 
     def digest(self) -> str:
         """A short hexadecimal digest of how much the log holds: equal for logs built by the same appends."""
-        with explained(self.path):
+        with self._at_one_moment():
             log = self.connection.execute('SELECT "offset", received, erasures FROM log').fetchone()
-        return rows.digest(self.count(), self.span(), *log)
+            return rows.digest(self.count(), self.span(), *log)
 
     def segments(self) -> History | None:
         """The history as it is now; None when no event ever left the database for one."""
-        with explained(self.path):
+        with self._at_one_moment():
             return self.keeping.view() if self._has_history() else None
+
+    @contextmanager
+    def _at_one_moment(self) -> Iterator[None]:
+        """Read the database as it is now: an event that is sealed meanwhile is not missed between its two places."""
+        with explained(self.path):
+            if self.connection.in_transaction:
+                yield
+                return
+            self.connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self.connection.execute("ROLLBACK")
 
     @cached_property
     def keeping(self) -> SqliteKeeping:

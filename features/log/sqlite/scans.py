@@ -22,7 +22,7 @@ from features.log.sqlite.schema import connect_reader, explained
 
 def scan(path: Path, selection: rows.Selection, size: int) -> Iterator[Records]:
     """The selected events in log order, at most `size` at a time, read by a connection of its own."""
-    with explained(path), closing(connect_reader(path)) as reader:
+    with explained(path), closing(_reader(path)) as reader:
         if has_history(reader):
             from features.log.sqlite import whole  # Polars, which a log without history does not need
 
@@ -34,7 +34,7 @@ def scan(path: Path, selection: rows.Selection, size: int) -> Iterator[Records]:
 
 def scan_with_properties(path: Path, selection: rows.Selection, size: int) -> Iterator[EventBatch]:
     """The selected events with their texts, in log order, at most `size` at a time."""
-    with explained(path), closing(connect_reader(path)) as reader:
+    with explained(path), closing(_reader(path)) as reader:
         if has_history(reader):
             from features.log.sqlite import whole
 
@@ -46,7 +46,7 @@ def scan_with_properties(path: Path, selection: rows.Selection, size: int) -> It
 
 def by_customer(path: Path, until: int | None) -> Iterator[Records]:
     """All events in chunks that hold whole customers, by rising code, each in log order."""
-    with explained(path), closing(connect_reader(path)) as reader:
+    with explained(path), closing(_reader(path)) as reader:
         if has_history(reader):
             from features.log.sqlite import whole
 
@@ -59,10 +59,17 @@ def by_customer(path: Path, until: int | None) -> Iterator[Records]:
 
 def together(path: Path, codes: NDArray[np.int32], until: int | None) -> Records:
     """The events of some customers as one array in log order."""
-    with explained(path), closing(connect_reader(path)) as reader:
+    with explained(path), closing(_reader(path)) as reader:
         from features.log.sqlite import whole
 
         return whole.together(reader, path, codes, until)
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    """A connection that sees the log as it is when it is first read: what is sealed later is not missed."""
+    reader = connect_reader(path)
+    reader.execute("BEGIN")
+    return reader
 
 
 def _live(reader: sqlite3.Connection, until: int | None) -> Iterator[Records]:

@@ -39,7 +39,6 @@ def read_manifest(connection: sqlite3.Connection, path: Path) -> History:
 
 def scan(reader: sqlite3.Connection, path: Path, selection: rows.Selection, size: int, *, texts: bool) -> Iterator[Run]:
     """The selected events in log order, as the reader sees them at one moment."""
-    reader.execute("BEGIN")
     history = read_manifest(reader, path)
     columns = f'{RECORD}, "offset"' + (", message_id, order_id, properties" if texts else "")
     live = (_run(chunk, texts=texts) for chunk in selected(reader, columns, selection, size))
@@ -56,7 +55,6 @@ def live_of(connection: sqlite3.Connection, codes: Sequence[int]) -> Piece:
 
 def customers_in_order(reader: sqlite3.Connection, path: Path, until: int | None) -> Iterator[Records]:
     """All events by customer, as the reader sees them at one moment."""
-    reader.execute("BEGIN")
     history = read_manifest(reader, path)
     selection = rows.Selection(until=until)
     chunks = selected(reader, f'{RECORD}, "offset"', selection, CHUNK)
@@ -66,7 +64,6 @@ def customers_in_order(reader: sqlite3.Connection, path: Path, until: int | None
 
 def together(reader: sqlite3.Connection, path: Path, codes: NDArray[np.int32], until: int | None) -> Records:
     """The events of some customers in log order, as the reader sees them at one moment."""
-    reader.execute("BEGIN")
     selection = rows.Selection(until=until)
     if len(codes) <= FEW:
         pieces = [live_of(reader, codes.tolist())] if len(codes) else []
