@@ -4,6 +4,8 @@
     python -m benchmarks.fresh memory FILE.parquet CUTOFF [CUTOFF...]
     python -m benchmarks.fresh scan STORE
     python -m benchmarks.fresh look STORE CUSTOMER
+    python -m benchmarks.fresh import STORE FILE SOURCE [MAPPING]
+    python -m benchmarks.fresh duckdb SQL
 
 Prints one JSON object. `run` starts it and returns the object.
 """
@@ -12,11 +14,15 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+
+IMPORTED = 1_800_000_000_000_000
+"""When files are imported, microseconds UTC: later than all that they hold."""
 
 
 def run(*arguments: str, environment: Mapping[str, str] | None = None) -> dict[str, float]:
@@ -88,6 +94,34 @@ def _look(place: str, customer: str) -> dict[str, float]:
     return {"import_s": imported - begun, "answer_s": answered - imported, "events": events}
 
 
+def _import(place: str, file: str, source: str, mapping: str | None = None) -> dict[str, float]:
+    """Seconds to import a file into a log, and the most memory of this process and of the largest of its workers."""
+    from features.log import open_log
+    from features.sources import import_file
+
+    begun = time.perf_counter()
+    log = open_log(place)
+    report = import_file(log, file, source, mapping, received=IMPORTED)
+    log.close()
+    return {
+        "seconds": time.perf_counter() - begun,
+        "peak": _bytes("VmHWM"),
+        "worker_peak": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
+        "records": report.records,
+        "accepted": report.accepted,
+    }
+
+
+def _duckdb(query: str) -> dict[str, float]:
+    """Seconds of a query of DuckDB with as many threads as this process may run at once, and the most memory."""
+    from benchmarks.duckdb_peer import connect
+    from features.cores import thread_count
+
+    begun = time.perf_counter()
+    connect(thread_count(None)).execute(query)
+    return {"seconds": time.perf_counter() - begun, "peak": _bytes("VmHWM")}
+
+
 def _bytes(field: str) -> int:
     """A field of /proc/self/status; VmHWM is the most memory that this process ever had resident."""
     for line in Path("/proc/self/status").read_text().splitlines():
@@ -105,6 +139,10 @@ if __name__ == "__main__":
         answer = _scan(rest[0])
     elif task == "look":
         answer = _look(*rest)
+    elif task == "import":
+        answer = _import(*rest)
+    elif task == "duckdb":
+        answer = _duckdb(*rest)
     else:
         answer = _memory(Path(rest[0]), [int(cutoff) for cutoff in rest[1:]])
     print(json.dumps(answer))
