@@ -185,7 +185,7 @@ def tables(draw: st.DrawFn, shape: Shape) -> bytes:
     if draw(st.booleans()):
         raw = raw.rstrip(b"\r\n")
     for _ in range(draw(st.integers(0, 2)) if draw(st.integers(0, 3)) == 0 else 0):
-        at = draw(st.integers(len(header[0]) + 1 if header else 0, len(raw)))
+        at = draw(st.integers(min(len(raw), len(header[0]) + 1) if header else 0, len(raw)))
         raw = raw[:at] + draw(st.sampled_from((b"\xff", b"\xe9", b"\xc3", b"\xed\xa0\x80", b'"', b"\n"))) + raw[at:]
     return (b"\xef\xbb\xbf" if draw(st.integers(0, 5)) == 0 else b"") + raw
 
