@@ -3,43 +3,31 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import polars as pl
 
-from features.events import Channel, Event, Kind
+from features.events import Event, Kind
 from features.log import rows, tombstones
 from features.log.contract import CHUNK, Records
-from features.log.history import segment
+from features.log.history import live
 from features.log.history.database import Position, Unsealed
 from features.log.history.history import Codes, History
 from features.log.history.keeping import Keeping
 from features.log.history.names import Names
 from features.log.history.records import in_log_order
 from features.log.history.segment import Entry
-from features.log.membership import JOINS, named
+from features.log.history.whole import piece_of_rows
+from features.log.membership import named
 from features.log.sqlite import reading
 from features.log.sqlite.insert import insert_many
+from features.log.sqlite.manifest import read_manifest
 from features.log.sqlite.members import SqliteMembers
 from features.log.sqlite.vocabulary import SqliteVocabulary
-from features.log.sqlite.whole import live_of, read_manifest
 
-_STAYS = (
-    f"(kind BETWEEN {int(Kind.IDENTIFY)} AND {int(Kind.CONSENT_GRANT)}"
-    + "".join(f" OR instr(properties, '\"{name}\":') > 0" for name in JOINS)
-    + ")"
-)
-"""Whether an event stays in the database; NULL, which is not true, for an event without properties."""
-
-_EVENTS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "offset": pl.Int64, "message_id": pl.String, "customer": pl.Int32, "kind": pl.UInt8, "at": pl.Int64,
-    "received": pl.Int64, "channel": pl.UInt8, "item": pl.Int32, "category": pl.Int32, "quantity": pl.Float64,
-    "amount": pl.Float64, "order_id": pl.String, "score": pl.Float64, "properties": pl.String,
-}  # fmt: skip
+_STAYS = live.stays("instr")
 
 Begin = Callable[[], AbstractContextManager[object]]
 
@@ -167,16 +155,11 @@ class SqliteKeeping(Keeping):
 
     def unsealed(self, before: int, most: int) -> Unsealed:
         """The oldest `most` events that were never sealed, up to the first one not `received` before `before`."""
-        unsealed = self._connection.execute(
+        rows_of_events = self._connection.execute(
             f'SELECT *, {_STAYS} FROM events WHERE "offset" > (SELECT sealed FROM log) ORDER BY "offset" LIMIT ?',
             (most,),
         ).fetchall()
-        frame = _frame(unsealed, {**_EVENTS, "stays": pl.Int8})
-        late = (frame["received"] >= before).to_numpy()
-        if late.any():
-            frame = frame.head(int(late.argmax()))
-        last = int(frame["offset"][-1]) if len(frame) else 0
-        return Unsealed(frame.filter(pl.col("stays").ne_missing(1)).drop("stays"), last, len(frame))
+        return live.unsealed(rows_of_events, before)
 
     def remove_sealed(self, last: int) -> int:
         """Delete what was sealed up to an offset, and remember the offset. Returns how many. Within a transaction."""
@@ -190,48 +173,25 @@ class SqliteKeeping(Keeping):
     def find(self, message_id: str) -> Event | None:
         """The event of a message id in the history; None when there is none."""
         row = self.view().find(message_id)
-        return None if row is None else self._spelt(row)[0]
+        return None if row is None else live.named(row, **self._vocabularies)[0]
 
     def history(self, codes: Sequence[int]) -> Records:
         """All events of these customers, of the database and of the history, in log order."""
-        sealed = self.view().of(np.array(codes, np.int32))
-        return in_log_order([sealed, live_of(self._connection, codes)]).records
+        query = f'SELECT {reading.RECORD}, "offset" FROM events WHERE {reading.of(codes)}'
+        rows_of_events = self._connection.execute(query, codes).fetchall()
+        return in_log_order([self.view().of(np.array(codes, np.int32)), piece_of_rows(rows_of_events)]).records
 
     def newest(self, codes: Sequence[int], limit: int) -> list[Event]:
         """The newest `limit` events of these customers, of the database and of the history, newest first."""
-        live = self._connection.execute(
-            f'SELECT * FROM events WHERE {reading.of(codes)} ORDER BY received DESC, "offset" DESC LIMIT ?',
-            (*codes, limit),
-        ).fetchall()
-        sealed = self.view().texts_of(np.array(codes, np.int32))
-        both = pl.concat([segment.coded(_frame(live, _EVENTS)), sealed], how="diagonal")
-        return self._spelt(both.sort("received", "offset", descending=True).head(limit))
-
-    def _spelt(self, frame: pl.DataFrame) -> list[Event]:
-        """Coded events with their names."""
-        customers, items, categories = self._vocabularies.values()
-        return [
-            rows.event(
-                customers.name(row["customer"]), row["message_id"], Kind[row["kind"]], row["at"], row["received"],
-                Channel[row["channel"]], None if row["item"] is None else items.name(row["item"]),
-                None if row["category"] is None else categories.name(row["category"]), row["quantity"],
-                row["amount"], row["order_id"], row["score"], row["properties"],
-            )
-            for row in frame.with_columns(pl.col("at", "received").to_physical()).iter_rows(named=True)
-        ]  # fmt: skip
+        query = f'SELECT * FROM events WHERE {reading.of(codes)} ORDER BY received DESC, "offset" DESC LIMIT ?'
+        rows_of_events = self._connection.execute(query, (*codes, limit)).fetchall()
+        frame = live.newest(self.view(), np.array(codes, np.int32), rows_of_events, limit)
+        return live.named(frame, **self._vocabularies)
 
     def names_from(self, vocabulary: str, code: int) -> Names:
         """The names of a code and of all above it."""
         query = f"SELECT code, name FROM {vocabulary} WHERE code >= ? ORDER BY code"
         return self._connection.execute(query, (code,)).fetchall()
-
-
-def _frame(events: Sequence[tuple[Any, ...]], schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:
-    """Rows of the table of events, made column by column: other threads go on between two of them."""
-    columns = zip(*events, strict=True) if events else [()] * len(schema)
-    return pl.DataFrame(
-        [pl.Series(name, column, dtype) for (name, dtype), column in zip(schema.items(), columns, strict=True)]
-    )
 
 
 _HAS_TRIGGER = "SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'imported'"

@@ -1,6 +1,6 @@
 """Reading the live events of a SQLite log: all in log order, those of a customer, and that of a message id.
 
-Where events have left the database, `features.log.sqlite.whole` reads the rest.
+Where events have left the database, `features.log.sqlite.keeping` reads the rest.
 """
 
 from __future__ import annotations

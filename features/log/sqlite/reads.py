@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator
+from abc import abstractmethod
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from features.events import Event, Kind
+from features.events import Event
 from features.log import rows
-from features.log.contract import BATCH, CHUNK, DeadLetter, EventBatch, Records, Training
+from features.log.contract import DeadLetter, Records, Training
+from features.log.scans import Reader, Scans
 from features.log.sqlite import dead_letters as dead_letter_rows
-from features.log.sqlite import reading, scans
+from features.log.sqlite import reading
 from features.log.sqlite.members import SqliteMembers
+from features.log.sqlite.reader import reader
 from features.log.sqlite.schema import connect, explained
 from features.log.sqlite.vocabulary import SqliteVocabulary
 
@@ -41,7 +43,7 @@ SELECT min(coalesce(live.first, sealed.first), coalesce(sealed.first, live.first
 """
 
 
-class SqliteReads(ABC):
+class SqliteReads(Scans):
     """An open SQLite log, as far as it is read. See `features.log.contract.EventLog` for what the methods promise."""
 
     def __init__(self, path: str | Path, *, create: bool = True, busy_seconds: float = 30.0) -> None:
@@ -68,29 +70,9 @@ class SqliteReads(ABC):
         with explained(self.path):
             return [self.customers.name(code) for code in self._members.codes(customer)]
 
-    def scan(
-        self, *, kinds: Collection[Kind] | None = None, shard: int = 0, shards: int = 1, until: int | None = None
-    ) -> Iterator[Records]:
-        """The log in log order, by a reader of its own: it neither waits for writers nor sees what they add meanwhile.
-
-        While a scan goes on the write-ahead file cannot be shortened: read it to its end, or close it.
-        """
-        yield from scans.scan(self.path, rows.Selection(kinds, shard, shards, until), CHUNK)
-
-    def scan_with_properties(
-        self, *, kinds: Collection[Kind] | None = None, shard: int = 0, shards: int = 1, until: int | None = None,
-        size: int = BATCH,
-    ) -> Iterator[EventBatch]:  # fmt: skip
-        """What `scan` gives, by a reader of its own as well, with message ids, order ids and properties."""
-        yield from scans.scan_with_properties(self.path, rows.Selection(kinds, shard, shards, until), size)
-
-    def by_customer(self, *, until: int | None = None) -> Iterator[Records]:
-        """The log in chunks that hold whole customers, by rising code, each in log order, by a reader of its own."""
-        yield from scans.by_customer(self.path, until)
-
-    def together(self, codes: NDArray[np.int32], *, until: int | None = None) -> Records:
-        """The events of some customers as one array in log order."""
-        return scans.together(self.path, codes, until)
+    def reader(self) -> AbstractContextManager[Reader]:
+        """A reader of its own; while it reads, the write-ahead file cannot be shortened."""
+        return reader(self.path)
 
     def find(self, message_id: str) -> Event | None:
         """The event of a message id, by the unique index of the message ids; None when the log has none."""

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from features.events import Event
+from features.log import scans
 from features.log.contract import EventLog, LogBusy
 from features.log.sqlite import SqliteLog, scrub
-from features.log.sqlite import reads as sqlite
 from tests.features.log.dead_letter_suite import LETTER
 from tests.features.log.erasure_suite import LATER
 from tests.features.log.samples import event, identify
@@ -139,7 +139,7 @@ def test_too_short_a_name_is_not_searched_for(tmp_path: Path) -> None:
 def test_a_scan_that_outlasts_the_wait_is_reported_and_can_be_made_good(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "CHUNK", 10)
+    monkeypatch.setattr(scans, "CHUNK", 10)
     with closing(SqliteLog(tmp_path / "log.db", busy_seconds=0.1)) as log:
         log.append([event(number, f"customer-{number % 9}") for number in range(90)])
         scan = log.scan()

@@ -19,14 +19,13 @@ from features import files
 from features.events import EVENT, days
 from features.identity.periods import connected_components
 from features.journey import JOURNEY
-from features.log import open_log
+from features.log import open_log, scans
 from features.log.contract import MERGE, EventLog, LogBusy, LogCorrupt, LogError, LogMissing, LogVersion, Records
 from features.log.parquet import export as module
 from features.log.parquet import folder
 from features.log.parquet.export import export, partitions_for
 from features.log.parquet.exported import ExportedLog, partition_file
 from features.log.parquet.partitioning import Partitioning, hashed
-from features.log.sqlite import reads as sqlite
 from features.replay.snapshots import past_of, read_past, replay_profiles
 from tests.examples import examples
 from tests.features.log.samples import START, event, identify, shop
@@ -64,7 +63,7 @@ def whole(exported: ExportedLog) -> Records:
 def test_partitions_are_the_log_cut_between_customers(given: list[Batch], number: int, block: int) -> None:
     with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK", block)
-        patch.setattr(sqlite, "CHUNK", 4)
+        patch.setattr(scans, "CHUNK", 4)
         with closing(open_log(Path(place) / "waypost.db")) as log:
             for events, history in given:
                 log.append(events, history=history)
@@ -121,7 +120,7 @@ def test_an_interrupted_export_counts_for_nothing_and_is_begun_anew(
 ) -> None:
     place = tmp_path / "out"
     monkeypatch.setattr(module, "BLOCK", 100)
-    monkeypatch.setattr(sqlite, "CHUNK", 40)
+    monkeypatch.setattr(scans, "CHUNK", 40)
 
     def dying(done: int, total: int) -> None:
         assert total >= 300
