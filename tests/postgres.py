@@ -27,6 +27,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import psycopg
 import pytest
 
+from features.log.postgres import folder
+
 VARIABLE = "WAYPOST_TEST_POSTGRES"
 _OWN = "/waypost_test_"
 _PATIENCE_SECONDS = 60.0
@@ -177,6 +179,9 @@ def database() -> str:
     if given and urlsplit(given).path.startswith(_OWN):
         return given
     databases = Databases(given or Server(durable=False).url)
+    histories = tempfile.mkdtemp(prefix="waypost-histories-")
+    atexit.register(shutil.rmtree, histories, ignore_errors=True)
+    os.environ[folder.VARIABLE] = histories
     os.environ[VARIABLE] = databases.new_database()
     if given:
         atexit.register(databases.drop)

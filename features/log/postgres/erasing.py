@@ -2,9 +2,9 @@
 
 A deleted row stays in its page until PostgreSQL needs the space, even after a plain `VACUUM`. So the tables that held a
 name are written anew (`VACUUM FULL`): the table of names always, the events only when a message id, an order id or a
-property of the customer contains the name. While a table is rewritten nobody can use it, for some ten seconds a
-gigabyte; a writer that waits too long raises LogBusy. The table `remnants` lists the tables that are still to be
-rewritten, so that the next erasure completes an interrupted one.
+property of the customer contains the name, of events too that have left the table for the history. While a table is
+rewritten nobody can use it, for some ten seconds a gigabyte; a writer that waits too long raises LogBusy. The table
+`remnants` lists the tables that are still to be rewritten, so that the next erasure completes an interrupted one.
 
 PostgreSQL promises no more: the write-ahead log, its archive, replicas and backups hold the old bytes until they are
 recycled in their own time (see docs/howto/postgresql.md).

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,35 +12,20 @@ from numpy.typing import NDArray
 
 from features.events import Event, Kind
 from features.log import rows, tombstones
-from features.log.by_row import ByRow
-from features.log.contract import (
-    BATCH,
-    CHUNK,
-    Appended,
-    DeadLetter,
-    Erased,
-    EventBatch,
-    Records,
-    Sealable,
-    Training,
-)
-from features.log.membership import NO_MERGES, NOTHING, named
+from features.log.contract import Appended, DeadLetter, Erased, Records, Training
+from features.log.membership import NOTHING, named
 from features.log.orders import resolved
 from features.log.postgres import dead_letters as dead_letter_rows
-from features.log.postgres import erasing, reading
-from features.log.postgres.arrays import Column, numbers, texts
-from features.log.postgres.members import PostgresMembers
-from features.log.postgres.nothing_sealed import NothingSealed
-from features.log.postgres.positions import PostgresPositions
-from features.log.postgres.session import NOTHING_YET, Head, Session
-from features.log.postgres.statements import INSERT, MOVE
-from features.log.postgres.vocabulary import PostgresVocabulary, intern
+from features.log.postgres import erasing, inserting, reading
+from features.log.postgres.folder import history_folder, is_of
+from features.log.postgres.reads import PostgresReads
+from features.log.postgres.session import Head, Session
 
 if TYPE_CHECKING:
-    from features.log.history.history import History
+    import polars as pl
 
 
-class PostgresLog(ByRow, PostgresPositions):
+class PostgresLog(PostgresReads):
     """A log in one schema of a PostgreSQL database, with every commit on the server's disk before `append` returns.
 
     Any number of processes on any number of machines may open the same log, each its own `PostgresLog`. One writes at
@@ -50,15 +35,12 @@ class PostgresLog(ByRow, PostgresPositions):
     """
 
     def __init__(self, url: str, *, create: bool = True, busy_seconds: float = 30.0) -> None:
-        """Open the log at `url`; without `create` it must exist. A writer waits `busy_seconds` for another one."""
-        self.session = Session(url, create=create, busy_seconds=busy_seconds)
-        self.place = self.session.place
-        self.customers = PostgresVocabulary(self.session, "customers")
-        self.items = PostgresVocabulary(self.session, "items")
-        self.categories = PostgresVocabulary(self.session, "categories")
-        self._members = PostgresMembers(self.session, self.customers)
+        """Open the log at `url`; without `create` it must exist. A writer waits `busy_seconds` for another one.
+
+        Raises LogError when the log has a history whose folder is not here.
+        """
+        super().__init__(url, create=create, busy_seconds=busy_seconds)
         self._remembered = (-1, 0)
-        self._head = NOTHING_YET
         self._erased: list[str] = []
 
     @contextmanager
@@ -99,53 +81,61 @@ class PostgresLog(ByRow, PostgresPositions):
                 return appended._replace(accepted=[event is not None and next(new) for event in living])
             return self._append(events, head, history=history)
 
-    @property
-    def keeping(self) -> Sealable:
-        """Nothing leaves the database."""
-        return NothingSealed()
+    def append_columns(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
+        """Add the events of an import that the log does not have yet to its history."""
+        return self.keeping.append(frame)
 
-    def segments(self) -> History | None:
-        """None: all events are in the database."""
-        return None
+    @contextmanager
+    def _changing_history(self) -> Iterator[Session]:
+        """A transaction that moves the head by statements of its own."""
+        with self.transaction() as session:
+            yield session
+            self._head = session.head()
 
     def _append(self, events: Sequence[Event], head: Head, *, history: bool) -> Appended:
-        events = resolved(events, partial(reading.known, self.session), None if history else self.profile)
+        events = resolved(events, self._known, None if history else self.profile)
         offsets = range(head.offset + 1, head.offset + 1 + len(events))
         times = rows.clamped(events, head.received, history=history)
-        codes = intern(
-            self.session,
-            [
-                (self.customers, [event.customer for event in events]),
-                (self.items, [event.item for event in events]),
-                (self.categories, [event.category for event in events]),
-            ],
-        )
-        records = rows.records(events, times, *codes)
-        new = {offset for (offset,) in self.session.run(INSERT, _columns(offsets, events, records))}
+        records = inserting.coded(self.session, self._vocabularies, events, times)
+        new = self._insert(offsets, events, records)
         accepted = [offset in new for offset in offsets]
         if not new:
-            for vocabulary in (self.customers, self.items, self.categories):
+            for vocabulary in self._vocabularies:
                 vocabulary.take_back()
             return NOTHING._replace(accepted=accepted)
         if len(new) < len(events):
             records = records[np.array(accepted)]
             if moved := rows.without_repeats(events, times, accepted, head.received, history=history):
                 records["at"], records["received"] = moved
-                self.session.run(MOVE, [numbers(column, "int8") for column in (sorted(new), *moved)])
+                inserting.move(self.session, sorted(new), moved)
             events = [event for event, is_new in zip(events, accepted, strict=True) if is_new]
         last = max(new)
-        merges = self._join(events, records, last)
+        merges = self._members.join(events, records, last)
         about = np.flatnonzero((records["kind"] >= Kind.IDENTIFY) & (records["kind"] <= Kind.CONSENT_GRANT))
         people = sorted(new)[about[-1]] if len(about) else head.people
         self._move(last + len(merges), max(head.received, int(records["received"].max())), people)
         return Appended(accepted, records, min(new), last, merges)
 
-    def _join(self, events: Sequence[Event], records: Records, offset: int) -> NDArray[np.void]:
-        """Apply what accepted events say of ids. Returns the merges, with the offsets that follow `offset`."""
-        places = np.flatnonzero(records["kind"] == Kind.IDENTIFY)
-        if not len(places):
-            return NO_MERGES
-        return self._members.join([events[place] for place in places.tolist()], records[places], offset)
+    def _insert(self, offsets: Sequence[int], events: Sequence[Event], records: Records) -> set[int]:
+        """Insert the events that the log does not have yet. Returns their offsets."""
+        if not self._head.segments:
+            return inserting.insert(self.session, offsets, events, records)
+        unknown = self._unknown_to_history([event.message_id for event in events])
+        if not unknown.any():
+            return set()
+        left = list(compress(offsets, unknown)), list(compress(events, unknown)), records[unknown]
+        return inserting.insert(self.session, *left)
+
+    def _known(self, message_ids: Sequence[str]) -> list[str]:
+        """Those of the message ids that the log has."""
+        known = reading.known(self.session, message_ids)
+        return known + list(compress(message_ids, ~self._unknown_to_history(message_ids)))
+
+    def _unknown_to_history(self, message_ids: Sequence[str]) -> NDArray[np.bool_]:
+        """Which of the message ids are not those of sealed or imported events."""
+        if not self._head.segments:
+            return np.ones(len(message_ids), bool)
+        return ~self.keeping.view_after(self._head.segments).known(message_ids)
 
     def _living(self, events: Sequence[Event]) -> list[Event | None]:
         """The events, None in the place of those that were received before their customer was erased."""
@@ -170,61 +160,6 @@ class PostgresLog(ByRow, PostgresPositions):
         self.session.later(moved, (offset, received, people))
         self._head = self._head._replace(offset=offset, received=received, people=people)
 
-    def merges(self) -> NDArray[np.void]:
-        """Every merge and its undoing that is still in the log, in log order."""
-        return self._members.merges()
-
-    def profile(self, customer: str) -> list[str]:
-        """All ids of the profile that a customer belongs to now, the profile's own first; none of an unknown one."""
-        return [name for _, name in self._members.profile(customer)]
-
-    def scan(
-        self, *, kinds: Collection[Kind] | None = None, shard: int = 0, shards: int = 1, until: int | None = None
-    ) -> Iterator[Records]:
-        """The log in log order, through a cursor of a connection of its own: it does not see what is added meanwhile.
-
-        The server sends one chunk at a time, and neither side holds more than one in memory.
-        """
-        yield from reading.scan(self.session, rows.Selection(kinds, shard, shards, until), CHUNK)
-
-    def scan_with_properties(
-        self, *, kinds: Collection[Kind] | None = None, shard: int = 0, shards: int = 1, until: int | None = None,
-        size: int = BATCH,
-    ) -> Iterator[EventBatch]:  # fmt: skip
-        """What `scan` gives, through a cursor as well, with message ids, order ids and properties."""
-        yield from reading.scan_with_properties(self.session, rows.Selection(kinds, shard, shards, until), size)
-
-    def find(self, message_id: str) -> Event | None:
-        """The event of a message id, by the unique index of the message ids; None when the log has none."""
-        return reading.find(self.session, message_id)
-
-    def history(self, customer: str) -> Records:
-        """All events of a customer's profile, in log order; empty when there is none."""
-        return reading.history(self.session, customer)
-
-    def events(self, customer: str, limit: int) -> list[Event]:
-        """The newest `limit` events of a customer's profile with names and properties, newest first."""
-        return reading.newest(self.session, customer, limit)
-
-    def count(self) -> int:
-        """How many events the log holds."""
-        with self.session.unhurried():
-            return int(self.session.run("SELECT count(*) FROM events")[0][0])
-
-    def span(self) -> tuple[int, int] | None:
-        """The first and the last `received` in the log; None when it is empty."""
-        ((first, last),) = self.session.run("SELECT min(received), max(received) FROM events")
-        return None if first is None else (first, last)
-
-    def offset(self) -> int:
-        """The newest offset ever given out; 0 when nothing was ever appended."""
-        # No other process changes the head while a transaction holds the log.
-        return (self._head if self.session.depth else self.session.head()).offset
-
-    def about_people(self) -> int:
-        """The newest offset ever given to an event about identity or consent; 0 when there was none."""
-        return (self._head if self.session.depth else self.session.head()).people
-
     def erase(self, customer: str, now: int) -> Erased:
         """Remove every trace of a customer's profile, from the files of its tables too (see `erasing`).
 
@@ -236,17 +171,28 @@ class PostgresLog(ByRow, PostgresPositions):
             profile = self._members.profile(customer)
             codes, names = [code for code, _ in profile], [name for _, name in profile]
             touched = {"customers", "dead_letters"}
-            if erasing.events_spell(session, names, codes):
+            if self._spell(names, codes):
                 touched.add("events")
             dead = dead_letter_rows.erase(session, names or [customer])
             removed = session.run("DELETE FROM events WHERE customer = ANY(%b::int4[]) RETURNING received", (codes,))
+            events, received = len(removed), [at for (at,) in removed]
+            if self._head.segments:
+                sealed = self.keeping.erase(codes)
+                self._head = session.head()
+                events += sealed.events
+                received += [sealed.first_received] if sealed.events else []
             merges = self._members.erase(codes)
             self.customers.erase(codes)
             if self._bury(names or [customer], now):
                 touched.add("events")
             session.run("UPDATE log SET erasures = erasures + %b::int8", (len(codes),))
             erasing.note_remnants(session, sorted(touched))
-        return Erased(names, len(removed), dead, merges, min((row[0] for row in removed), default=0))
+        return Erased(names, events, dead, merges, min(received, default=0))
+
+    def _spell(self, names: Sequence[str], codes: Sequence[int]) -> bool:
+        """Whether the events of these customers, or what sealing left of them on the disk, contain a name."""
+        sealed = bool(self._head.segments and codes) and self.keeping.spells(names, codes)
+        return sealed or erasing.events_spell(self.session, names, codes)
 
     def _bury(self, names: Sequence[str], now: int) -> bool:
         """Leave a salted digest of each name and nothing else. Returns whether other customers' events held a name."""
@@ -267,6 +213,8 @@ class PostgresLog(ByRow, PostgresPositions):
 
     def _overwrite_erased(self) -> None:
         names, self._erased = self._erased, []
+        if self._has_folder():
+            self.keeping.finish_erasures()
         # An event of any kind may mention an erased id. Reading them all takes long, so it happens without the lock.
         with self.session.unhurried():
             places = self._members.mentioned(names)
@@ -276,14 +224,15 @@ class PostgresLog(ByRow, PostgresPositions):
                     erasing.note_remnants(session, ["events"])
         erasing.rewrite_remnants(self.session)
 
+    def _has_folder(self) -> bool:
+        """Whether there are files of a history, be they those of an import that was killed."""
+        identity = self.session.identity
+        return bool(self._head.segments) or is_of(history_folder(identity.database, identity.schema), identity.log)
+
     def reject(self, dead_letters: Sequence[DeadLetter]) -> int:
         """Keep records that could not become events, each once; inside a `transaction`, as a part of it."""
         with self.transaction() as session:
             return dead_letter_rows.keep(session, dead_letters)
-
-    def dead_letters(self, limit: int, *, after: int = 0, source: str | None = None) -> list[DeadLetter]:
-        """The oldest `limit` dead letters numbered above `after`, oldest first; of one source when it is named."""
-        return dead_letter_rows.kept(self.session, limit, after, source)
 
     def settle(self, dead_letters: Sequence[DeadLetter]) -> int:
         """Remove dead letters that have become events; inside a `transaction`, as a part of it."""
@@ -299,22 +248,9 @@ class PostgresLog(ByRow, PostgresPositions):
                 training,
             )
 
-    def trainings(self) -> list[Training]:
-        """Every model trained on this log, oldest first."""
-        return [Training(*row) for row in self.session.run("SELECT version, until, at FROM trainings ORDER BY 3, 1")]
-
-    def digest(self) -> str:
-        """A short hexadecimal digest of how much the log holds: equal for logs built by the same appends."""
-        head = self.session.head()
-        return rows.digest(self.count(), self.span(), head.offset, head.received, head.erasures)
-
     def refresh(self) -> None:
         """Forget the names kept in memory if another connection has erased one. A transaction begins with this."""
         self._compare(self.session.head())
-
-    def close(self) -> None:
-        """Close the connection; closing twice is harmless."""
-        self.session.close()
 
     def _compare(self, head: Head) -> None:
         remembered = (head.erasures, self.session.reconnections)
@@ -323,25 +259,7 @@ class PostgresLog(ByRow, PostgresPositions):
             self._remembered = remembered
 
     def _forget(self) -> None:
-        for vocabulary in (self.customers, self.items, self.categories):
+        for vocabulary in self._vocabularies:
             vocabulary.forget()
-
-
-def _columns(offsets: Sequence[int], events: Sequence[Event], records: Records) -> list[Column]:
-    """The events as columns for `INSERT`: `rows.COLUMNS`, with `NO_CODE` and NaN for absent values."""
-    return [
-        numbers(offsets, "int8"),
-        texts([event.message_id for event in events]),
-        numbers(records["customer"], "int4"),
-        numbers(records["kind"], "int2"),
-        numbers(records["at"], "int8"),
-        numbers(records["received"], "int8"),
-        numbers(records["channel"], "int2"),
-        numbers(records["item"], "int4"),
-        numbers(records["category"], "int4"),
-        numbers([rows.plain(event.quantity) for event in events], "float8"),
-        numbers(records["amount"], "float8"),
-        texts([event.order_id for event in events]),
-        numbers([rows.plain(event.score) for event in events], "float8"),
-        texts([rows.quoted(event.properties) if event.properties else None for event in events]),
-    ]
+        if self._had_history():
+            self.keeping.forget()

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from features.events import Event
+from features.events import Event, Kind
 from features.identity.rules import identifies
 from features.log.contract import MERGE, Records
 from features.log.membership import NO_MERGES, Join, Membership, declared, mentions, merges, unmentioned
@@ -81,10 +81,14 @@ class PostgresMembers:
         return records
 
     def join(self, events: Sequence[Event], records: Records, offset: int) -> NDArray[np.void]:
-        """Apply what accepted events of kind IDENTIFY, and their records, say of ids.
+        """Apply what accepted events, and their records, say of ids. Those of kind IDENTIFY do.
 
         Returns the merges, with the offsets that follow `offset`.
         """
+        places = np.flatnonzero(records["kind"] == Kind.IDENTIFY)
+        if not len(places):
+            return NO_MERGES
+        events, records = [events[place] for place in places.tolist()], records[places]
         codes = records["customer"].tolist()
         others = declared(events)
         (members,) = intern(self._session, [(self._customers, list(others.values()))])

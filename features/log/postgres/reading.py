@@ -1,18 +1,20 @@
-"""Reading the events of a PostgreSQL log: all in log order, those of a customer, and those of message ids."""
+"""Reading the live events of a PostgreSQL log: all in log order, those of a customer, and those of message ids.
+
+Where events have left the database, `features.log.postgres.keeping` reads the rest.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 
 import numpy as np
 
 from features.events import EVENT, NO_CODE, Event
 from features.log import rows
-from features.log.contract import EventBatch, Records
+from features.log.contract import Records
 from features.log.postgres.arrays import texts
-from features.log.postgres.errors import explained
 from features.log.postgres.members import CODES
+from features.log.postgres.schema import Connection
 from features.log.postgres.session import Row, Session
 
 RECORD = (
@@ -21,65 +23,70 @@ RECORD = (
 )
 """The columns of `EVENT`, in its order."""
 
-_EVENTS = (
-    "SELECT customers.name, message_id, kind, at, received, channel, items.name, categories.name, quantity, "
-    "amount, order_id, score, properties FROM events JOIN customers ON customers.code = customer "
-    "LEFT JOIN items ON items.code = item LEFT JOIN categories ON categories.code = category"
+_SEGMENTS = "(SELECT segments FROM log)"
+"""Is 0 while all events are in the database. In the statement that reads events, it is of the same moment."""
+
+_NAMED = (
+    "customers.name, message_id, kind, at, received, channel, items.name, categories.name, quantity, amount, order_id, "
+    "score, properties"
 )
 """Events with names, as `rows.event` takes them."""
 
+_EVENTS = (
+    "FROM events JOIN customers ON customers.code = customer "
+    "LEFT JOIN items ON items.code = item LEFT JOIN categories ON categories.code = category"
+)
 
-def scan(session: Session, selection: rows.Selection, size: int) -> Iterator[Records]:
-    """The selected events in log order, at most `size` at a time, read by a connection of its own."""
-    for chunk in _selected(session, RECORD, selection, size):
-        yield np.array(chunk, EVENT)
-
-
-def scan_with_properties(session: Session, selection: rows.Selection, size: int) -> Iterator[EventBatch]:
-    """The selected events with their texts, in log order, at most `size` at a time."""
-    for chunk in _selected(session, f"{RECORD}, message_id, order_id, properties", selection, size):
-        yield rows.batch(chunk)
+_OF_CUSTOMER = f'SELECT {RECORD}, {_SEGMENTS} FROM events WHERE customer IN ({CODES}) ORDER BY received, "offset"'
 
 
-def _selected(session: Session, columns: str, selection: rows.Selection, size: int) -> Iterator[list[Row]]:
+def selected(connection: Connection, columns: str, selection: rows.Selection, size: int) -> Iterator[list[Row]]:
+    """Some columns of the selected live events, in log order, at most `size` at a time. Within a transaction."""
     kinds = [] if selection.kinds is None else [selection.numbers]
     of_kinds = "AND kind = ANY(%s)" if kinds else ""
-    with explained(session.place), closing(session.connect()) as reader:
-        reader.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
-        with reader.transaction(), reader.cursor("scan", binary=True) as cursor:
-            cursor.execute(
-                f"SELECT {columns} FROM events WHERE received <= %s AND customer %% %s = %s {of_kinds} "
-                'ORDER BY received, "offset"',
-                (selection.last, selection.shards, selection.shard, *kinds),
-            )
-            while chunk := cursor.fetchmany(size):
-                yield chunk
+    with connection.cursor("scan", binary=True) as cursor:
+        cursor.execute(
+            f"SELECT {columns} FROM events WHERE received <= %s AND customer %% %s = %s {of_kinds} "
+            'ORDER BY received, "offset"',
+            (selection.last, selection.shards, selection.shard, *kinds),
+        )
+        while chunk := cursor.fetchmany(size):
+            yield chunk
 
 
-def history(session: Session, customer: str) -> Records:
-    """All events of a customer's profile, in log order."""
-    fetched = session.run(
-        f'SELECT {RECORD} FROM events WHERE customer IN ({CODES}) ORDER BY received, "offset"', (customer,)
-    )
-    return np.array(fetched, EVENT)
+def history(session: Session, customer: str) -> Records | None:
+    """All events of a customer's profile, in log order; None when they may not all be in the database."""
+    fetched = _live(session, _OF_CUSTOMER, (customer,))
+    return None if fetched is None else np.array(fetched, EVENT)
 
 
-def newest(session: Session, customer: str, limit: int) -> list[Event]:
-    """The newest `limit` events of a customer's profile, newest first."""
-    fetched = session.run(
-        f'{_EVENTS} WHERE customer IN ({CODES}) ORDER BY received DESC, "offset" DESC LIMIT %b::int8',
-        (customer, limit),
-    )
-    return [rows.event(*row) for row in fetched]
+def newest(session: Session, customer: str, limit: int) -> list[Event] | None:
+    """The newest `limit` events of a customer's profile, newest first; None when others may be in the history."""
+    query = f"""
+        SELECT {_NAMED}, {_SEGMENTS} {_EVENTS} WHERE customer IN ({CODES})
+        ORDER BY received DESC, "offset" DESC LIMIT %b::int8
+    """
+    fetched = _live(session, query, (customer, limit))
+    return None if fetched is None else [rows.event(*row) for row in fetched]
+
+
+def _live(session: Session, statement: str, parameters: Sequence[object]) -> list[Row] | None:
+    """What a statement reads of the events; None when some have left the database.
+
+    The last column of the statement is `_SEGMENTS`. Where it returns no row, the log is asked afterwards.
+    """
+    fetched = session.run(statement, parameters)
+    segments = fetched[0][-1] if fetched else session.head().segments
+    return None if segments else [row[:-1] for row in fetched]
 
 
 def find(session: Session, message_id: str) -> Event | None:
-    """The event of a message id; None when there is none."""
-    fetched = session.run(f"{_EVENTS} WHERE message_id = %b::text", (message_id,))
+    """The live event of a message id; None when there is none."""
+    fetched = session.run(f"SELECT {_NAMED} {_EVENTS} WHERE message_id = %b::text", (message_id,))
     return rows.event(*fetched[0]) if fetched else None
 
 
 def known(session: Session, message_ids: Sequence[str]) -> list[str]:
-    """Those of the message ids that the log has."""
+    """Those of the message ids that a live event has."""
     query = "SELECT message_id FROM events WHERE message_id = ANY(%b::text[])"
     return [message_id for (message_id,) in session.run(query, (texts(message_ids),))]

@@ -86,12 +86,31 @@ SCHEMAS = (
     ALTER TABLE log ADD COLUMN people bigint NOT NULL DEFAULT 0;
     UPDATE log SET people = coalesce((SELECT max("offset") FROM events WHERE kind BETWEEN 90 AND 93), 0);
     """,
+    """
+    CREATE TABLE segments (
+        number bigint PRIMARY KEY,
+        events bigint NOT NULL,
+        base bigint NOT NULL,
+        last_offset bigint NOT NULL,
+        first_received bigint NOT NULL,
+        last_received bigint NOT NULL
+    );
+    CREATE TABLE erased_from_database (customer integer PRIMARY KEY);
+    CREATE UNLOGGED TABLE imported (customer integer NOT NULL);
+    CREATE INDEX events_by_offset ON events ("offset");
+    ALTER TABLE log ADD COLUMN segments bigint NOT NULL DEFAULT 0, ADD COLUMN sealed bigint NOT NULL DEFAULT 0,
+        ADD COLUMN newest_segment bigint NOT NULL DEFAULT 0, ADD COLUMN history text;
+    """,
 )
 """The statements that bring a schema from version 0 to 1, from 1 to 2 and so on. Add at the end, never change one.
 
 PostgreSQL keeps no statistics of texts that may name a customer: its samples of them would outlive an erasure.
 `remnants` names the tables whose files still hold what was erased; `log.erased` is the newest moment of an erasure,
-`log.people` the newest offset of an event about identity or consent.
+`log.people` the newest offset of an event about identity or consent. `segments` is the manifest of the history
+(`features.log.history`), which lies in the folder `log.history`; `log.segments` counts its changes, and
+`log.newest_segment` is the highest number that one of its segments had. Events up to the offset `log.sealed` are in the
+history, or stay. `erased_from_database` are the customers whom the files of the history must still lose. `imported`
+takes the customers whose past an import changes, for triggers of those who keep something of them.
 """
 
 VERSION = len(SCHEMAS)

@@ -47,7 +47,9 @@ _DURABLE = """
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
 
-_HEAD = 'SELECT "offset", received, erasures, erased, people FROM log'
+_HEAD = 'SELECT "offset", received, erasures, erased, people, segments FROM log'
+
+_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 Row = tuple[Any, ...]
 Cursor = psycopg.Cursor[Row]
@@ -68,10 +70,20 @@ class Head(NamedTuple):
     """When the newest erasure was."""
     people: int
     """The newest offset of an event about identity or consent; 0 when there was none."""
+    segments: int
+    """How often the manifest of the history has changed; 0 when no event ever left the database."""
 
 
-NOTHING_YET = Head(0, 0, 0, 0, 0)
+NOTHING_YET = Head(0, 0, 0, 0, 0, 0)
 """The head of an empty log."""
+
+
+class Identity(NamedTuple):
+    """What tells a log from all others."""
+
+    log: str
+    database: str
+    schema: str
 
 
 class Session:
@@ -134,6 +146,16 @@ class Session:
             answered = cursors[len(cursors) - len(statements) :]
             return [cursor.fetchall() if cursor.description else [] for cursor in answered]
 
+    def run_at_once(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        """The rows of several statements that only read and see the log at one moment, in one round trip."""
+        if self.depth:
+            return self.run_many(statements)
+        try:
+            return self.run_many([(_BEGIN_READING, ()), *statements, ("COMMIT", ())])[1:-1]
+        except BaseException:
+            self._undo()
+            raise
+
     def run_script(self, statements: str) -> None:
         """Run several statements at once, without parameters."""
         self._savepoints.written()
@@ -184,9 +206,9 @@ class Session:
         self.reconnections += 1
 
     @staticmethod
-    def _identity(connection: Connection) -> str:
-        (identity,) = connection.execute("SELECT identity::text FROM log").fetchone() or ("",)
-        return str(identity)
+    def _identity(connection: Connection) -> Identity:
+        query = "SELECT identity::text, current_database()::text, current_schema()::text FROM log"
+        return Identity(*connection.execute(query.encode()).fetchone() or ("", "", ""))
 
     def begin(self) -> Head | None:
         """Open a transaction and lock the log: nobody else writes until it ends. Returns the head of the log.

@@ -18,7 +18,8 @@ def open_states(store: str, fold: Fold, busy_seconds: float, *, create: bool = T
     Raises `sqlite.StoreUnknown` for a log that keeps no states, such as Parquet files, and the other `LogError`s.
     """
     if is_postgres(store):
+        from features.log.postgres import PostgresLog
         from serving.engine.state.postgres import PostgresStateStore
 
-        return PostgresStateStore(store, fold, busy_seconds, create=create)
+        return PostgresStateStore(PostgresLog(store, create=create, busy_seconds=busy_seconds), fold)
     return sqlite.open_states(store, fold, busy_seconds, create=create)

@@ -86,10 +86,6 @@ class FoldedStates(ABC, Generic[Log]):
         """Write states replayed up to `offset`, except of customers with something written since."""
 
     @abstractmethod
-    def _replay(self, customers: Iterable[str]) -> None:
-        """Replay the profiles of some customers from the log, and write their states."""
-
-    @abstractmethod
     def _stale(self, most: int) -> list[str]:
         """At most so many customers whose state is missing or does not fit any more."""
 
@@ -178,6 +174,17 @@ class FoldedStates(ABC, Generic[Log]):
             self.fold.step(states, index, records[start:stop])
             received.append(learnt[stop - 1])
         self._put(profiles, received, states, appended.last_offset)
+
+    def _replay(self, customers: Iterable[str]) -> None:
+        """Replay the profiles of some customers from the log, and write their states."""
+        profiles = {names[0] for names in map(self.log.profile, customers) if names}
+        for profile in sorted(profiles):
+            events = self.log.history(profile)
+            code = self.log.customers.code(profile)
+            if code is not None and len(events):
+                states = self.fold.empty()
+                self.fold.step(states, 0, events)
+                self._put([code], [int(events["received"][-1])], states, self.log.offset())
 
     def unmerge(self, customer: str, received: int) -> list[str]:
         """Take a member, or all members of a profile, out of it, and replay all that were in it."""

@@ -44,12 +44,12 @@ class PostgresStateStore(FoldedStates[PostgresLog]):
     instant = False
     """A state is a round trip to a server away."""
 
-    def __init__(self, url: str, fold: Fold, busy_seconds: float, *, create: bool = True) -> None:
-        """Open the log at a URL and its states. A write waits `busy_seconds` for other writers."""
-        super().__init__(PostgresLog(url, create=create, busy_seconds=busy_seconds), fold)
+    def __init__(self, log: PostgresLog, fold: Fold) -> None:
+        """The states of an open log, which is closed when they cannot be made."""
+        super().__init__(log, fold)
         self._session = self.log.session
         self.identity: object = self._session.identity
-        query = "SELECT 1 FROM pg_trigger WHERE tgname = %b::text AND tgrelid = 'merges'::regclass"
+        query = "SELECT 1 FROM pg_trigger WHERE tgname = %b::text AND tgrelid = 'imported'::regclass"
         try:
             if not self._session.run(query, (NEWEST,)):
                 with self.log.transaction() as session:
@@ -82,6 +82,9 @@ class PostgresStateStore(FoldedStates[PostgresLog]):
 
     def _replay(self, customers: Iterable[str]) -> None:
         names = sorted(customers)
+        if names and self.log.segments() is not None:
+            super()._replay(names)
+            return
         rows = self._session.run(HISTORIES, (names,)) if names else []
         if not rows:
             return

@@ -2,8 +2,9 @@
 
 A state is stored under the code of its profile and has folded every event of the profile up to `offset`. Later live
 events of the profile's own id have greater offsets, which shows that the state is behind. Everything else that makes a
-state wrong (an event of the past, an event of a member, a merge or its undoing, an erasure) deletes it by a trigger,
-whichever process wrote that.
+state wrong (an event of the past, an import, an event of a member, a merge or its undoing, an erasure) deletes it by a
+trigger, whichever process wrote that. When an event leaves the database for the history, a state that has not folded it
+is deleted too.
 """
 
 from __future__ import annotations
@@ -34,13 +35,34 @@ END $$;
 CREATE OR REPLACE TRIGGER states_of_the_past AFTER INSERT ON events REFERENCING NEW TABLE AS added
 FOR EACH STATEMENT EXECUTE FUNCTION forget_states_of_the_past();
 
-CREATE OR REPLACE FUNCTION forget_states_of_the_erased() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION forget_states_of_the_sealed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    DELETE FROM states WHERE customer IN (SELECT customer FROM removed);
+    DELETE FROM states USING (SELECT customer, max("offset") AS newest FROM removed GROUP BY customer) AS sealed
+    WHERE states.customer = sealed.customer AND states."offset" < sealed.newest;
     RETURN NULL;
 END $$;
-CREATE OR REPLACE TRIGGER states_of_the_erased AFTER DELETE ON events REFERENCING OLD TABLE AS removed
-FOR EACH STATEMENT EXECUTE FUNCTION forget_states_of_the_erased();
+CREATE OR REPLACE TRIGGER states_of_the_sealed AFTER DELETE ON events REFERENCING OLD TABLE AS removed
+FOR EACH STATEMENT EXECUTE FUNCTION forget_states_of_the_sealed();
+
+DROP TRIGGER IF EXISTS states_of_the_erased ON events;
+CREATE OR REPLACE FUNCTION forget_states_of_the_erased() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM states WHERE customer = NEW.code;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER states_of_the_erased AFTER UPDATE OF name ON customers
+FOR EACH ROW WHEN (NEW.name IS NULL) EXECUTE FUNCTION forget_states_of_the_erased();
+
+CREATE OR REPLACE FUNCTION forget_states_of_the_imported() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM states WHERE customer IN (
+        SELECT coalesce(members.profile, added.customer)
+        FROM added LEFT JOIN members ON members.member = added.customer
+    );
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER states_of_the_imported AFTER INSERT ON imported REFERENCING NEW TABLE AS added
+FOR EACH STATEMENT EXECUTE FUNCTION forget_states_of_the_imported();
 
 CREATE OR REPLACE FUNCTION forget_states_of_the_merged() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -51,17 +73,17 @@ CREATE OR REPLACE TRIGGER states_of_the_merged AFTER INSERT ON merges REFERENCIN
 FOR EACH STATEMENT EXECUTE FUNCTION forget_states_of_the_merged();
 """
 
-NEWEST = "states_of_the_merged"
+NEWEST = "states_of_the_imported"
 """The trigger that a database has when it has all of the schema."""
 
 _FITTING = """
 FROM customers LEFT JOIN members ON members.member = customers.code
 LEFT JOIN states ON states.customer = coalesce(members.profile, customers.code)
     AND states.fingerprint = %b::text
-    AND states."offset" >= (
+    AND states."offset" >= coalesce((
         SELECT "offset" FROM events WHERE customer = coalesce(members.profile, customers.code)
         ORDER BY received DESC, "offset" DESC LIMIT 1
-    )
+    ), 0)
 """
 
 LOAD = f"SELECT states.received, states.state {_FITTING} WHERE customers.name = %b::text"
@@ -111,7 +133,8 @@ WITH at AS (SELECT %b::text AS fingerprint, %b::int8 AS "offset")
 INSERT INTO states (customer, fingerprint, "offset", received, state)
 SELECT customer, fingerprint, "offset", received, state
 FROM at, unnest(%b::int4[], %b::int8[], %b::bytea[]) AS put (customer, received, state)
-WHERE at."offset" >= (SELECT max("offset") FROM events WHERE events.customer = put.customer)
+WHERE at."offset" >= coalesce((SELECT max("offset") FROM events WHERE events.customer = put.customer), 0)
+    AND at."offset" >= coalesce((SELECT max(last_offset) FROM segments), 0)
     AND NOT EXISTS (SELECT FROM members WHERE put.customer IN (member, profile)) {_OVERWRITE}
 """
 """A state replayed while others wrote is stored only if nothing was written about its customer since."""

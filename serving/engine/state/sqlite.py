@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -106,16 +106,6 @@ class SqliteStateStore(FoldedStates[SqliteLog]):
             for name, profile, state in self._connection.execute(query, (self.fold.fingerprint, *asked)):
                 rows[name] = profile, state
         return rows
-
-    def _replay(self, customers: Iterable[str]) -> None:
-        profiles = {names[0] for names in map(self.log.profile, customers) if names}
-        for profile in sorted(profiles):
-            events = self.log.history(profile)
-            code = self.log.customers.code(profile)
-            if code is not None and len(events):
-                states = self.fold.empty()
-                self.fold.step(states, 0, events)
-                self._put([code], [int(events["received"][-1])], states, self.log.offset())
 
     def _put(self, profiles: list[int], received: list[int], states: NDArray[np.void], offset: int) -> None:
         size, raw = self.fold.state.itemsize, states.tobytes()

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 
 import numpy as np
 import psycopg
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from features.events import MINUTE, Event, Kind
 from features.log import open_log
 from features.log.contract import (
     EventLog,
@@ -30,12 +26,9 @@ from features.log.contract import (
 from features.log.postgres import PostgresLog
 from features.log.postgres.errors import LogUnavailable
 from features.log.postgres.schema import VERSION
-from features.log.sqlite import SqliteLog
 from tests import postgres
-from tests.examples import examples
-from tests.features.log.samples import event, gathered, identify, spelled_batches
+from tests.features.log.samples import event, identify
 from tests.features.log.suite import EventLogSuite
-from tests.features.log.test_laws import events as any_event
 from tests.postgres import run
 
 LATER = event(10_000).received
@@ -73,65 +66,6 @@ def test_a_url_opens_it(url: str) -> None:
     for _ in range(2):
         with closing(open_log(url)) as log:
             assert isinstance(log, PostgresLog)
-
-
-draws = st.lists(
-    st.tuples(
-        st.sampled_from(["append", "import", "unmerge", "erase"]),
-        st.lists(
-            st.one_of(
-                any_event.map(lambda each: replace(each, customer="abcd"[each.at // MINUTE % 4])),
-                st.builds(
-                    identify,
-                    st.integers(0, 30),
-                    st.sampled_from("abcd"),
-                    st.sampled_from([None, "a", "b", "c", "d", "e"]),
-                    anonymous=st.booleans(),
-                ),
-            ),
-            min_size=1,
-            max_size=6,
-        ),
-    ),
-    max_size=6,
-)
-
-
-@settings(max_examples=examples(15), deadline=None)
-@given(steps=draws)
-def test_it_holds_the_same_bytes_as_sqlite(
-    steps: list[tuple[str, list[Event]]], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = tmp_path_factory.mktemp("twins")
-    with closing(SqliteLog(folder / "log.db")) as twin, closing(PostgresLog(postgres.place(folder))) as log:
-        for step, events in steps:
-            answers: list[object] = []
-            for each in (twin, log):
-                if step in ("append", "import"):
-                    appended = each.append(events, history=step == "import")
-                    answers.append((appended.accepted, appended.records.tobytes(), appended.merges.tolist()))
-                elif step == "unmerge":
-                    answers.append(each.unmerge(events[0].customer, events[0].received))
-                else:
-                    answers.append(each.erase(events[0].customer, events[0].received))
-            assert answers[0] == answers[1]
-        for name in "abcde":
-            assert (log.profile(name), repr(log.events(name, 9))) == (twin.profile(name), repr(twin.events(name, 9)))
-        held = [
-            (each.digest(), gathered(each.scan()).tobytes(), each.merges().tolist(), each.customers.names())
-            for each in (log, twin)
-        ]
-        assert held[0] == held[1]
-        ids = {event.message_id for _, events in steps for event in events}
-        read = [
-            (
-                spelled_batches(each, each.scan_with_properties(size=2)),
-                spelled_batches(each, each.scan_with_properties(kinds=[Kind.IDENTIFY], size=2)),
-                [repr(each.find(message_id)) for message_id in sorted(ids)],
-            )
-            for each in (log, twin)
-        ]
-        assert read[0] == read[1]
 
 
 def test_a_dropped_connection_is_made_anew(url: str, log: PostgresLog) -> None:
@@ -210,7 +144,13 @@ def test_a_log_of_version_1_learns_its_newest_event_about_people(url: str) -> No
     with closing(PostgresLog(url)) as log:
         log.append([event(1), identify(2, "ann", "visitor"), event(3), event(4, "bob")])
         known = log.about_people()
-    run(url, "ALTER TABLE log DROP COLUMN people", "UPDATE waypost SET version = 1")
+    run(
+        url,
+        "DROP TABLE segments, erased_from_database, imported",
+        "DROP INDEX events_by_offset",
+        "ALTER TABLE log DROP segments, DROP sealed, DROP newest_segment, DROP history, DROP people",
+        "UPDATE waypost SET version = 1",
+    )
     with closing(PostgresLog(url)) as log:
         assert log.about_people() == known == 2
 
@@ -303,7 +243,7 @@ def test_a_commit_waits_for_the_disk_whatever_the_database_says(url: str, log: P
 def test_a_scan_that_outlasts_the_wait_is_reported_and_can_be_made_good(
     log: PostgresLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("features.log.postgres.log.CHUNK", 10)
+    monkeypatch.setattr("features.log.scans.CHUNK", 10)
     log.append([event(number, f"customer-{number % 9}") for number in range(90)])
     scan = log.scan()
     next(scan)

@@ -13,10 +13,13 @@ import pytest
 from features.log.contract import LogDenied, LogError, LogMissing
 from features.log.postgres import PostgresLog
 from features.log.postgres.errors import LogUnavailable
+from features.log.postgres.folder import VARIABLE
 from tests import postgres
 from tests.features.log.dead_letter_suite import LETTER
 from tests.features.log.samples import event, identify
+from tests.features.log.sealing import SealingPostgresLog
 from tests.features.log.test_erasure import crowd
+from tests.features.log.test_erasure import holding as held_in
 from tests.postgres import run
 
 LATER = event(10_000).received
@@ -85,9 +88,14 @@ def holding(server: postgres.Server, needle: str) -> list[Path]:
     return [path for path in files if needle.encode() in path.read_bytes()]
 
 
-def test_no_file_holds_an_erased_customer(own_server: postgres.Server) -> None:
-    run(own_server.url, "CREATE SCHEMA IF NOT EXISTS erasures")
-    with closing(PostgresLog(postgres.with_options(own_server.url, options="-csearch_path=erasures"))) as log:
+@pytest.mark.parametrize("open_log", [PostgresLog, SealingPostgresLog])
+def test_no_file_holds_an_erased_customer(
+    own_server: postgres.Server, open_log: type[PostgresLog], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    schema = open_log.__name__.lower()
+    run(own_server.url, f"CREATE SCHEMA {schema}")
+    with closing(open_log(postgres.with_options(own_server.url, options=f"-csearch_path={schema}"))) as log:
         events = list(crowd(1500, 100))
         for start in range(0, len(events), 500):
             log.append(events[start : start + 500])
@@ -97,8 +105,8 @@ def test_no_file_holds_an_erased_customer(own_server: postgres.Server) -> None:
         log.reject([replace(LETTER, position=8, reason=f"{name} is blocked", customer=name) for name in names[:4]])
         log.session.run("ANALYZE")
         for name in (*names[:2], "quiet-customer"):
-            assert holding(own_server, name)
+            assert holding(own_server, name) or held_in(tmp_path, name)
             log.erase(name, LATER)
-            assert holding(own_server, name) == []
+            assert holding(own_server, name) == held_in(tmp_path, name) == []
         assert log.session.run("SELECT count(*) FROM remnants") == [(0,)]
         assert holding(own_server, names[3])

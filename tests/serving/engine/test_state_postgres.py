@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.events import Event
 from features.journey import JOURNEY
-from features.log.contract import LogBusy, LogFull, LogMissing
+from features.log.contract import Appended, LogBusy, LogFull, LogMissing
+from features.log.frame import frame_of
+from features.log.postgres import PostgresLog
 from features.log.postgres.errors import LogUnavailable
 from features.log.postgres.session import Session
 from serving.engine.state import StateStore, open_states
 from serving.engine.state.postgres import PostgresStateStore
 from tests import postgres
 from tests.examples import examples
+from tests.features.log.sealing import LATE, SealingPostgresLog
 from tests.serving.conftest import NOW
-from tests.serving.engine.state_suite import StateStoreSuite, event, replayed, state
+from tests.serving.engine.state_suite import StateStoreSuite, event, replayed, state, swept
 
 pytestmark = pytest.mark.slow
 
@@ -59,10 +63,38 @@ class TestPostgres(StateStoreSuite):
     )
 
 
+class SealingStates(PostgresStateStore):
+    """A store whose events leave the database for the history right after they were recorded."""
+
+    def record(self, events: Sequence[Event]) -> Appended:
+        """Record, then seal."""
+        appended = super().record(events)
+        if not self.log.session.depth:
+            self.log.keeping.seal(LATE)
+        return appended
+
+
+class TestSealed(TestPostgres):
+    """The suite on PostgreSQL, on a log whose events leave the database at once."""
+
+    def open(self, folder: Path) -> StateStore:
+        """The store in a schema of its own."""
+        store = SealingStates(SealingPostgresLog(postgres.place(folder), busy_seconds=20), JOURNEY)
+        _OPENED.append(store)
+        return store
+
+    # A class of its own for Hypothesis, which refuses one test on two of them.
+    test_a_state_is_the_fold_of_the_log_whatever_happens = settings(max_examples=examples(12), deadline=None)(
+        given(data=st.data())(
+            StateStoreSuite.test_a_state_is_the_fold_of_the_log_whatever_happens.hypothesis.inner_test  # type: ignore[attr-defined]
+        )
+    )
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[PostgresStateStore]:
     """An empty store, impatient."""
-    with closing(PostgresStateStore(postgres.place(tmp_path), JOURNEY, busy_seconds=0.2)) as store:
+    with closing(PostgresStateStore(PostgresLog(postgres.place(tmp_path), busy_seconds=0.2), JOURNEY)) as store:
         yield store
 
 
@@ -119,11 +151,16 @@ def test_what_the_server_cannot_write_is_not_acknowledged(
     store.check()
 
 
+@pytest.mark.parametrize("has_history", [False, True])
 @pytest.mark.parametrize("number", [1, 300])
 def test_recording_takes_as_many_round_trips_for_one_event_as_for_many(
-    store: PostgresStateStore, monkeypatch: pytest.MonkeyPatch, number: int
+    store: PostgresStateStore, monkeypatch: pytest.MonkeyPatch, number: int, has_history: bool
 ) -> None:
     trips = 0
+    if has_history:
+        store.record([event(number, f"h-{number}") for number in range(1000, 1010)])
+        store.log.keeping.seal(LATE)
+        store.record([event(2000)])
 
     def counted(self: Session, ask: Callable[[], Any]) -> Any:
         nonlocal trips
@@ -135,6 +172,31 @@ def test_recording_takes_as_many_round_trips_for_one_event_as_for_many(
     assert trips == 4  # and the commit, along with the states
     monkeypatch.undo()
     assert state(store, "c-0") == replayed(store, "c-0")
+
+
+def test_a_database_of_an_earlier_release_learns_of_the_history(store: PostgresStateStore, tmp_path: Path) -> None:
+    store.record([event(1), event(2, "ben")])
+    postgres.run(
+        postgres.place(tmp_path),
+        "DROP TRIGGER states_of_the_imported ON imported",
+        "DROP TRIGGER states_of_the_sealed ON events",
+        "DROP TRIGGER states_of_the_erased ON customers",
+        "CREATE FUNCTION forget() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN DELETE FROM states WHERE customer IN (SELECT customer FROM removed); RETURN NULL; END $$",
+        "CREATE TRIGGER states_of_the_erased AFTER DELETE ON events REFERENCING OLD TABLE AS removed "
+        "FOR EACH STATEMENT EXECUTE FUNCTION forget()",
+    )
+    with closing(PostgresStateStore(PostgresLog(postgres.place(tmp_path)), JOURNEY)) as again:
+        assert again.log.keeping.seal(LATE) == 2
+        assert len(swept(again)) == 2
+        events = [event(3, at=NOW - 9), event(4, "carla")]
+        assert again.log.append_columns(frame_of(events, range(2))).all()
+        assert list(swept(again)) == [again.log.customers.code("ben")]
+        for name in ("anna", "ben", "carla"):
+            assert state(again, name) == replayed(again, name)
+        assert (again.heal(), len(swept(again))) == (2, 3)
+        again.erase("ben", NOW)
+        assert len(swept(again)) == 2
 
 
 def test_events_written_by_the_log_alone_are_not_overlooked(store: PostgresStateStore) -> None:
@@ -160,7 +222,7 @@ def test_a_replay_does_not_overwrite_what_was_recorded_meanwhile(
     put = PostgresStateStore._keep
 
     def late(self: PostgresStateStore, *arguments: Any) -> int:
-        with closing(PostgresStateStore(postgres.place(tmp_path), JOURNEY, busy_seconds=1)) as live:
+        with closing(PostgresStateStore(PostgresLog(postgres.place(tmp_path), busy_seconds=1), JOURNEY)) as live:
             live.record([event(50)])
         return put(self, *arguments)
 
