@@ -14,7 +14,7 @@ from features.log.contract import Records
 from features.log.history import segment
 from features.log.history.hashing import Hashes, hashes_of
 from features.log.history.reading_ahead import ahead
-from features.log.history.records import EMPTY, Piece, by_customer, in_log_order, piece_of
+from features.log.history.records import ALWAYS, EMPTY, Piece, by_customer, in_log_order, piece_of
 from features.log.history.segment import Entry
 
 Codes = NDArray[np.int32]
@@ -138,8 +138,7 @@ class History:
             low, high = bounds
             first, last = np.searchsorted(codes, [low, high])
             pieces = [self._range(entry, low, high) for entry in self.entries]
-            whole = by_customer([*pieces, live.part(slice(first, last))]).records
-            return whole if until is None or (whole["received"] <= until).all() else whole[whole["received"] <= until]
+            return by_customer([*pieces, live.part(slice(first, last))], ALWAYS if until is None else until).records
 
         for records in ahead(chunk, self._ranges(codes)):
             if len(records):

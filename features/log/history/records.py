@@ -27,6 +27,9 @@ class Piece(NamedTuple):
         return Piece(self.records[places], self.offsets[places])
 
 
+ALWAYS = 2**63 - 1
+"""A time later than every event."""
+
 EMPTY = Piece(np.empty(0, EVENT), np.empty(0, np.int64))
 
 
@@ -45,23 +48,23 @@ def piece_of(frame: pl.DataFrame, base: int) -> Piece:
     return Piece(records, absent["arrival"].to_numpy() + base)
 
 
-def by_customer(pieces: Sequence[Piece]) -> Piece:
-    """The events of several pieces, sorted by customer and, for each, in log order."""
+def by_customer(pieces: Sequence[Piece], until: int = ALWAYS) -> Piece:
+    """The events of several pieces `received` up to `until`, sorted by customer and, for each, in log order."""
     pieces = [piece for piece in pieces if len(piece.records)]
     if not pieces:
         return EMPTY
-    if len(pieces) == 1 and _is_ordered(*pieces[0]):
+    if len(pieces) == 1 and _is_ordered(*pieces[0], until):
         return pieces[0]
     lowest = min(int(piece.records["customer"].min()) for piece in pieces)
     highest = max(int(piece.records["customer"].max()) for piece in pieces)
     counts = np.zeros(highest - lowest + 2, np.int64)
     for piece in pieces:
-        _count(piece.records, lowest, counts)
+        _count(piece.records, lowest, until, counts)
     starts = np.cumsum(counts)
     places = starts[:-1].copy()
     whole = Piece(np.empty(starts[-1], EVENT), np.empty(starts[-1], np.int64))
     for piece in pieces:
-        _move(piece.records, piece.offsets, lowest, places, *whole)
+        _move(piece.records, piece.offsets, lowest, until, places, *whole)
     _order(*whole, starts)
     return whole
 
@@ -97,9 +100,14 @@ def _fill(at, received, amount, customer, item, category, quantity, score, kind,
 
 
 @njit(cache=True, nogil=True)
-def _is_ordered(records, offsets):  # type: ignore[no-untyped-def]
+def _is_ordered(records, offsets, until):  # type: ignore[no-untyped-def]
+    """Whether the events are sorted, and none of them is too late."""
+    if records[0]["received"] > until:
+        return False
     for i in range(1, len(records)):
         before, after = records[i - 1], records[i]
+        if after["received"] > until:
+            return False
         if after["customer"] < before["customer"]:
             return False
         if after["customer"] == before["customer"] and (
@@ -111,15 +119,17 @@ def _is_ordered(records, offsets):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _count(records, lowest, counts):  # type: ignore[no-untyped-def]
+def _count(records, lowest, until, counts):  # type: ignore[no-untyped-def]
     """Count the events of each customer one place after its own, so that their running sum is where each begins."""
     for i in range(len(records)):
-        counts[records[i]["customer"] - lowest + 1] += 1
+        counts[records[i]["customer"] - lowest + 1] += records[i]["received"] <= until
 
 
 @njit(cache=True, nogil=True)
-def _move(records, offsets, lowest, places, out, out_offsets):  # type: ignore[no-untyped-def]
+def _move(records, offsets, lowest, until, places, out, out_offsets):  # type: ignore[no-untyped-def]
     for i in range(len(records)):
+        if records[i]["received"] > until:
+            continue
         customer = records[i]["customer"] - lowest
         place = places[customer]
         out[place] = records[i]
