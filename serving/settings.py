@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from features.events import days
+from features.log import is_postgres
 from features.sources.fields.currencies import BadRates, Rates, read_rates
 from features.sources.fields.privacy import Privacy
 
@@ -81,7 +82,8 @@ SETTINGS = (
     Setting(
         "WAYPOST_SEAL_HOURS",
         "24",
-        "Hours after which events leave the database for the history beside it (docs/howto/history.md); 0 for never.",
+        "Hours after which events leave the database for the history beside it (docs/howto/history.md), on PostgreSQL "
+        "where `WAYPOST_SEGMENTS` names its folder; 0 for never.",
     ),
     Setting(
         "WAYPOST_DRAIN_SECONDS",
@@ -173,7 +175,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         privacy=read_privacy(values),
         log=_choice(values, "WAYPOST_LOG", ("text", "json")),
         audit_seconds=_number(values, "WAYPOST_AUDIT_SECONDS", least=0),
-        seal_hours=_number(values, "WAYPOST_SEAL_HOURS", least=0),
+        seal_hours=_seal_hours(values, environment),
         drain_seconds=_number(values, "WAYPOST_DRAIN_SECONDS", least=0),
         history=values["WAYPOST_HISTORY"],
         create_store=_choice(values, "WAYPOST_CREATE_STORE", ("yes", "no")) == "yes",
@@ -181,6 +183,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         currency=rates.shop,
         currency_rates=rates.worth,
     )
+
+
+def _seal_hours(values: Mapping[str, str], environment: Mapping[str, str]) -> float:
+    """The age of sealing; 0 for a log in PostgreSQL without a folder that its servers share."""
+    asked = _number(values, "WAYPOST_SEAL_HOURS", least=0)
+    return asked if not is_postgres(values["WAYPOST_STORE"]) or environment.get("WAYPOST_SEGMENTS") else 0.0
 
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")

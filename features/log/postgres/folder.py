@@ -18,6 +18,12 @@ VARIABLE = "WAYPOST_SEGMENTS"
 _MARK = "log"
 
 
+def is_named() -> bool:
+    """Whether the environment names the folder. Without a name, events stay in the database: a folder of one machine
+    would keep all others from opening the log."""
+    return bool(os.environ.get(VARIABLE))
+
+
 def history_folder(database: str, schema: str) -> Path:
     """The folder of the log in a schema of a database: `history-of-DATABASE`, or `history-of-DATABASE.SCHEMA`."""
     name = database if schema == "public" else f"{database}.{schema}"

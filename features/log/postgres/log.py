@@ -17,7 +17,7 @@ from features.log.membership import NOTHING, named
 from features.log.orders import resolved
 from features.log.postgres import dead_letters as dead_letter_rows
 from features.log.postgres import erasing, inserting, reading
-from features.log.postgres.folder import history_folder, is_of
+from features.log.postgres.folder import history_folder, is_named, is_of
 from features.log.postgres.reads import PostgresReads
 from features.log.postgres.session import Head, Session
 
@@ -82,7 +82,11 @@ class PostgresLog(PostgresReads):
             return self._append(events, head, history=history)
 
     def append_columns(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
-        """Add the events of an import that the log does not have yet to its history."""
+        """Add the events of an import that the log does not have yet to its history, if it has a folder for one."""
+        if not is_named() and self.segments() is None:
+            from features.log.frame import events_of  # Polars, which a log without history does not need
+
+            return np.array(self.append(events_of(frame), history=True).accepted, bool)
         return self.keeping.append(frame)
 
     @contextmanager

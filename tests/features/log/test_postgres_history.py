@@ -18,6 +18,7 @@ from features.log.frame import frame_of
 from features.log.postgres import PostgresLog
 from features.log.postgres.folder import VARIABLE, history_folder
 from features.log.sqlite import SqliteLog
+from serving.settings import read_settings
 from tests import postgres
 from tests.features.log.erasure_suite import LATER
 from tests.features.log.samples import event, gathered, identify, shop
@@ -78,6 +79,18 @@ def test_the_folder_is_made_with_the_first_segment_and_noted(log: PostgresLog, h
     assert folder.name.startswith("history-of-waypost_test_")
     assert log.session.run("SELECT count(*) FROM events") == [(0,)]
     assert (log.count(), len(gathered(log.scan()))) == (20, 20)
+
+
+def test_without_a_named_folder_an_import_stays_in_the_database(
+    log: PostgresLog, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(VARIABLE)
+    assert add(log, event(1), event(2), event(1)) == [True, True, False]
+    assert log.segments() is None
+    assert log.session.run("SELECT count(*) FROM events") == [(2,)]
+    for named, hours in ({}, 0.0), ({VARIABLE: "/srv/waypost"}, 24.0):
+        assert read_settings({"WAYPOST_STORE": url, **named}).seal_hours == hours
+    assert read_settings({}).seal_hours == 24.0
 
 
 def test_another_folder_is_refused(
