@@ -18,6 +18,7 @@ NAMES = (
     "own_ways",
     "malformed",
     "chaos",
+    "kills",
     "sweep",
     "quality",
     "at_risk",

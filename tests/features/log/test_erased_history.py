@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from features.events import Event
@@ -132,3 +133,37 @@ def test_whoever_changes_the_history_next_finishes_an_erasure(
         change(reopened)
         assert holders(reopened.keeping.folder, own("sealed-customer")) == {}
         assert reopened.count() == len(reopened.history("another-customer"))
+
+
+def crowd(seed: int, number: int) -> list[Event]:
+    """Events with ids in no order, which tell nothing of their customers, and texts of any length."""
+    draw = np.random.default_rng(seed)
+    return [
+        event(
+            place,
+            f"customer-{draw.integers(60):04}-name",
+            message_id=f"{draw.bytes(9).hex()}-message",
+            order_id=f"{draw.bytes(9).hex()}-order",
+            properties={"note": "n" * int(draw.integers(0, 120))},
+        )
+        for place in range(number)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_file_holds_a_name_or_an_id_of_the_erased(log: SqliteLog, tmp_path: Path, seed: int) -> None:
+    events, draw = crowd(seed, 3000), np.random.default_rng(seed)
+    imported(log, events[:500])
+    for start in range(500, 3000, 250):
+        log.append(events[start : start + 250])
+        log.keeping.seal(LATE if draw.random() < 0.5 else event(start).received, most=int(draw.integers(1, 400)))
+        log.keeping.compact()
+    gone = [f"customer-{code:04}-name" for code in draw.choice(60, 12, replace=False).tolist()]
+    for name in gone:
+        texts = [
+            text for each in events if each.customer == name for text in (name, each.message_id, f"{each.order_id}")
+        ]
+        assert set(holders(tmp_path, texts)) == set(texts)
+        log.erase(name, LATER)
+        assert holders(tmp_path, texts) == {}
+    assert log.count() == sum(each.customer not in gone for each in events)
