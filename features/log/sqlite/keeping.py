@@ -175,6 +175,11 @@ class SqliteKeeping(Keeping):
         row = self.view().find(message_id)
         return None if row is None else live.named(row, **self._vocabularies)[0]
 
+    def ids_of(self, codes: Sequence[int]) -> list[str]:
+        """The message ids and order ids of these customers' sealed events."""
+        texts = self.view().texts_of(np.array(codes, np.int32))
+        return [*texts["message_id"].to_list(), *texts["order_id"].drop_nulls().to_list()]
+
     def history(self, codes: Sequence[int]) -> Records:
         """All events of these customers, of the database and of the history, in log order."""
         query = f'SELECT {reading.RECORD}, "offset" FROM events WHERE {reading.of(codes)}'

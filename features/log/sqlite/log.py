@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import compress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,16 @@ _ASKED_AT_ONCE = 500
 _POLL_SECONDS = 0.02
 
 
+class _Gone(NamedTuple):
+    """A customer whose bytes are to be overwritten."""
+
+    names: Sequence[str]
+    ids: Sequence[str]
+    """The message ids and order ids of the events."""
+    again: bool
+    """Erased before, and not seen since: the process may have died then, or waited in vain, before it overwrote."""
+
+
 class SqliteLog(SqliteReads):
     """A log in one SQLite file, in write-ahead mode, with every commit on the disk before `append` returns.
 
@@ -55,7 +65,7 @@ class SqliteLog(SqliteReads):
         super().__init__(path, create=create, busy_seconds=busy_seconds)
         self._depth = 0
         self._erasures = -1
-        self._erased: list[str] = []
+        self._erased: list[_Gone] = []
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -194,6 +204,8 @@ class SqliteLog(SqliteReads):
         with self.transaction() as connection:
             codes = self._members.codes(customer)
             names = [self.customers.name(code) for code in codes]
+            again = not codes and self._is_buried(customer)
+            self._erased.append(_Gone(names or [customer], self._ids_of(codes), again))
             dead_letters = dead_letter_rows.erase(connection, names or [customer])
             theirs = f"FROM events WHERE {reading.of(codes)}"
             first = connection.execute(f"SELECT min(received) {theirs}", codes).fetchone()[0]
@@ -218,7 +230,17 @@ class SqliteLog(SqliteReads):
             [(tombstones.digest(salt, name), now) for name in names],
         )
         self.connection.execute("UPDATE log SET erased = max(erased, ?)", (now,))
-        self._erased += names
+
+    def _is_buried(self, name: str) -> bool:
+        salt = self.connection.execute("SELECT salt FROM log").fetchone()[0]
+        query = "SELECT 1 FROM tombstones WHERE digest = ?"
+        return self.connection.execute(query, (tombstones.digest(salt, name),)).fetchone() is not None
+
+    def _ids_of(self, codes: Sequence[int]) -> list[str]:
+        """The message ids and order ids of these customers' events."""
+        live = self.connection.execute(f"SELECT message_id, order_id FROM events WHERE {reading.of(codes)}", codes)
+        ids = [text for pair in live for text in pair if text is not None]
+        return ids + self.keeping.ids_of(codes) if self._has_history() else ids
 
     def reject(self, dead_letters: Sequence[DeadLetter]) -> int:
         """Keep records that could not become events, each once; inside a `transaction`, as a part of it."""
@@ -262,7 +284,8 @@ class SqliteLog(SqliteReads):
     def _overwrite_erased(self) -> None:
         if not self._erased:
             return
-        names = list(self._erased)
+        gone = list(self._erased)
+        names = [name for customer in gone for name in customer.names]
         self._erased.clear()
         if reading.history_folder(self.path).is_dir():
             self.keeping.finish_erasures()
@@ -272,9 +295,16 @@ class SqliteLog(SqliteReads):
             with self.transaction():
                 self._members.unname(names, everywhere=True)
             self._checkpoint()
-        if scrub.has_remnants(self.path, [spelling for name in names for spelling in rows.spellings(name)]):
+        if self._has_remnants(gone):
             self.connection.execute("VACUUM")
             self._checkpoint()
+
+    def _has_remnants(self, gone: Sequence[_Gone]) -> bool:
+        """Whether old copies of rows are left of customers, or of anybody where it is not known any more of whom."""
+        if any(customer.again for customer in gone):
+            return scrub.has_any_remnant(self.path)
+        texts = [text for customer in gone for text in (*customer.names, *customer.ids)]
+        return scrub.has_remnants(self.path, [spelling for text in texts for spelling in rows.spellings(text)])
 
     def _checkpoint(self) -> None:
         """Bring the write-ahead file, old copies of pages and all, into the database and cut it to nothing."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 import mmap
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 SHORTEST = 6
@@ -31,8 +31,13 @@ _CELLS_AFTER = {0x02: 12, 0x05: 12, 0x0A: 8, 0x0D: 8}
 
 
 def has_remnants(database: Path, needles: Iterable[bytes]) -> bool:
-    """Whether any needle of at least `SHORTEST` bytes begins in the unused gap of a page. One read of the file each."""
+    """Whether any needle of at least `SHORTEST` bytes stands in the unused gap of a page. One read of the file."""
     return _searched("gaps", database, [needle for needle in needles if len(needle) >= SHORTEST])
+
+
+def has_any_remnant(database: Path) -> bool:
+    """Whether the unused gap of any page holds anything but zeros. One read of the file."""
+    return _searched("any", database, [b"\0"])
 
 
 def holds(database: Path, needles: Iterable[bytes]) -> bool:
@@ -57,23 +62,22 @@ def _search(where: str, database: Path, needles: list[bytes]) -> bool:
     with database.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if where == "all":
             return any(content.find(needle) >= 0 for needle in needles)
-        size = int.from_bytes(content[16:18], "big")
-        size = 65_536 if size == 1 else size
-        return any(_in_a_gap(content, needle, size) for needle in needles)
+        gaps = b"\n".join(_gaps(content))
+    return bool(gaps) if where == "any" else any(needle in gaps for needle in needles)
 
 
-def _in_a_gap(content: mmap.mmap, needle: bytes, size: int) -> bool:
-    place = content.find(needle)
-    while place >= 0:
-        page = place - place % size
+def _gaps(content: mmap.mmap) -> Iterator[bytes]:
+    """What stands in the unused gaps of the pages, as far as it is not all zeros."""
+    size = int.from_bytes(content[16:18], "big")
+    size = 65_536 if size == 1 else size
+    for page in range(0, len(content), size):
         header = page + (_FILE_HEADER if page == 0 else 0)
         if content[header] in _CELLS_AFTER:
             pointers = int.from_bytes(content[header + 3 : header + 5], "big")
             rows = int.from_bytes(content[header + 5 : header + 7], "big") or 65_536
-            if header + _CELLS_AFTER[content[header]] + 2 * pointers <= place < page + rows:
-                return True
-        place = content.find(needle, place + 1)
-    return False
+            gap = content[header + _CELLS_AFTER[content[header]] + 2 * pointers : page + min(rows, size)].strip(b"\0")
+            if gap:
+                yield gap
 
 
 if __name__ == "__main__":

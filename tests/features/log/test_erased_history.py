@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.kills_steps import step
 from features.events import Event
 from features.log.frame import frame_of
 from features.log.history import names
@@ -167,3 +168,27 @@ def test_no_file_holds_a_name_or_an_id_of_the_erased(log: SqliteLog, tmp_path: P
         log.erase(name, LATER)
         assert holders(tmp_path, texts) == {}
     assert log.count() == sum(each.customer not in gone for each in events)
+
+
+def ids_of(log: SqliteLog, customer: str) -> list[str]:
+    """The message ids and order ids of a customer's profile."""
+    events = log.events(customer, 10_000)
+    return [text for each in events for text in (each.message_id, each.order_id) if text is not None]
+
+
+def test_old_copies_of_moved_rows_are_recognised_by_their_ids(log: SqliteLog, tmp_path: Path) -> None:
+    log.connection.execute("PRAGMA synchronous = OFF")
+    for number in range(80):
+        what = step(3001, number)
+        if what.kind == "append":
+            log.append(what.events)
+        elif what.kind == "import":
+            imported(log, list(what.events))
+        elif what.kind == "seal":
+            log.keeping.seal(what.before)
+        elif what.kind == "compact":
+            log.keeping.compact()
+        elif what.kind == "erase":
+            theirs = ids_of(log, what.customer)
+            log.erase(what.customer, what.now)
+            assert holders(tmp_path, theirs) == {}
