@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import os
 import random
 import re
 import subprocess
@@ -29,6 +30,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from benchmarks.kills_steps import KINDS, Step, import_all, step, write_files
 from benchmarks.report import console, print_claims, print_table
@@ -50,6 +52,9 @@ KILL_WITHIN = 3.0
 DIE_WITHIN = 40
 AUDITED = 25
 PATIENCE_SECONDS = 40.0
+
+SEGMENTS = "WAYPOST_SEGMENTS"
+"""Names the folder of the histories of PostgreSQL logs, for this process and for those that it kills."""
 
 _IDS = re.compile(rb"[mo]\d{6}-\d{5}\.")
 _NAMES = re.compile(rb"(?:user|visitor)-\d{4}-of-shop")
@@ -99,6 +104,7 @@ def main() -> None:
     JOURNEY.compile()
     damage: dict[str, Damage] = {}
     with tempfile.TemporaryDirectory() as folder, places(Path(folder), asked.postgres, asked.stores) as stores:
+        os.environ[SEGMENTS] = f"{folder}/segments"
         write_files(Path(folder) / "files", asked.seed)
         for store in asked.stores:
             damage[store] = torment(stores[store].new, Path(folder) / "files", asked.rounds, asked.seed)
@@ -155,8 +161,7 @@ def _round(url: str, seed: int, truth: Truth, draw: random.Random, damage: Damag
         left = _compared(states.log, ledger, after, damage)
         states.log.keeping.compact()
         _audited(states, draw, damage)
-        if not is_postgres(url):
-            _searched(Path(url.removeprefix("sqlite:///")), left, pending, damage)
+        _searched(_files_of(url), left, pending, damage)
     return Truth(ledger, following)
 
 
@@ -222,14 +227,22 @@ def _audited(states: StateStore, draw: random.Random, damage: Damage) -> None:
     damage.mismatches += len(wrong)
 
 
-def _searched(path: Path, left: SentLedger, pending: Step, damage: Damage) -> None:
+def _files_of(url: str) -> list[Path]:
+    """The files and folders of a store, of a PostgreSQL database the folder of its history."""
+    if is_postgres(url):
+        return [Path(os.environ[SEGMENTS]) / f"history-of-{urlsplit(url).path[1:]}"]
+    database = Path(url.removeprefix("sqlite:///"))
+    return sorted(database.parent.glob(f"{database.stem}.*"))
+
+
+def _searched(paths: Sequence[Path], left: SentLedger, pending: Step, damage: Damage) -> None:
     """Search all files for what no event has any more: in the history always, in the database if no erasure was cut."""
     cut = pending.kind == "erase"
     known = [event for _, event in left.events] + ([] if cut else list(pending.events))
     ids = {text.encode() for event in known for text in (event.message_id, event.order_id) if text}
     names = {text for event in known for text in (event.customer, *map(str, event.properties.values()))}
     names |= left.sent | {*left.profiles, *left.profiles.values(), *(name for pair in left.apart for name in pair)}
-    for file in sorted(path.parent.glob(f"{path.stem}.*")):
+    for file in paths:
         for part in [file] if file.is_file() else sorted(filter(Path.is_file, file.rglob("*"))):
             if cut and file.is_file():
                 continue

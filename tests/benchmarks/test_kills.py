@@ -30,7 +30,7 @@ def test_what_is_missing_and_what_is_left_is_counted(tmp_path: Path) -> None:
     nothing = Step("seal", START)
     with closing(SqliteLog(path)) as log:
         assert kills._compared(log, copy.deepcopy(ledger), ledger, damage) is ledger
-        kills._searched(path, ledger, nothing, damage)
+        kills._searched(kills._files_of(f"sqlite:///{path}"), ledger, nothing, damage)
         assert damage == kills.Damage()
         lost = ledger.events[-1][1].message_id
         with sqlite3.connect(path) as database:
@@ -39,7 +39,7 @@ def test_what_is_missing_and_what_is_left_is_counted(tmp_path: Path) -> None:
         kills._compared(log, ledger, ledger, damage)
         assert (damage.lost, damage.mismatches, damage.twice) == (1, 1, 0)
         ledger.erase("user-0003-of-shop", START)
-        kills._searched(path, ledger, nothing, damage)
+        kills._searched(kills._files_of(f"sqlite:///{path}"), ledger, nothing, damage)
         assert damage.remnants > 0
 
 
