@@ -35,7 +35,8 @@ COLUMNS = (
 )
 """The columns that every store keeps, in this order."""
 
-_LATEST = 2**63 - 1
+LATEST = 2**63 - 1
+"""A time that no event is later than, microseconds."""
 
 # `json.dumps` makes this encoder anew for every text, which takes longer than to write the few properties of an event.
 _chunks = c_make_encoder(None, JSONEncoder().default, encode_basestring_ascii, None, ":", ",", False, False, True)
@@ -185,7 +186,7 @@ class Selection:
     @property
     def last(self) -> int:
         """The last `received` that is selected."""
-        return _LATEST if self.until is None else self.until
+        return LATEST if self.until is None else self.until
 
     @property
     def numbers(self) -> list[int]:

@@ -14,8 +14,9 @@ from features.log.contract import Records
 from features.log.history import segment
 from features.log.history.hashing import Hashes, hashes_of
 from features.log.history.reading_ahead import ahead
-from features.log.history.records import ALWAYS, EMPTY, Piece, by_customer, in_log_order, piece_of
+from features.log.history.records import EMPTY, Piece, by_customer, in_log_order, piece_of
 from features.log.history.segment import Entry
+from features.log.rows import LATEST
 
 Codes = NDArray[np.int32]
 
@@ -138,7 +139,7 @@ class History:
             low, high = bounds
             first, last = np.searchsorted(codes, [low, high])
             pieces = [self._range(entry, low, high) for entry in self.entries]
-            return by_customer([*pieces, live.part(slice(first, last))], ALWAYS if until is None else until).records
+            return by_customer([*pieces, live.part(slice(first, last))], LATEST if until is None else until).records
 
         for records in ahead(chunk, self._ranges(codes)):
             if len(records):

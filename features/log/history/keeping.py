@@ -4,7 +4,7 @@ customers are erased from it.
 The manifest in the database says which segments are part of the log. Files are written first, without a lock that
 anything live waits for; a transaction then makes them part of the log, so that an event is in the database or in the
 history and never in both, whenever the process ends. One process at a time changes a history (`lock` in its folder).
-Files that no manifest lists are deleted: at once after an erasure, else when no reader can need them any more.
+Segments that others replace are put away for scans that began before; an erasure deletes them at once.
 
 Events about identity and consent, and those whose properties name another id of their customer, stay in the database:
 they are few, the rules of `features.identity` read them, and an erasure has to find a name in them.

@@ -7,13 +7,13 @@ names that count; these are copies, written with the segments that need them.
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import polars as pl
 
-from features.files import draft_prefix, settle, synchronise
+from features.files import synchronise
+from features.log.history.disk import write_parquet
 
 VOCABULARIES = ("customers", "items", "categories")
 
@@ -75,13 +75,7 @@ def _rewrite(home: Path, files: Mapping[Path, Span], without: Collection[int]) -
 
 def _write(home: Path, frame: pl.DataFrame, first: int, last: int) -> Path:
     path = home / f"names-{first:010}-{last:010}.parquet"
-    draft = path.with_name(f"{draft_prefix(path.name)}{secrets.token_hex(4)}")
-    try:
-        frame.write_parquet(draft, compression="zstd", compression_level=1)
-        settle(draft, path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    write_parquet(path, frame)
     return path
 
 

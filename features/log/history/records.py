@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from features.events import EVENT, NO_CODE
 from features.log.contract import Records
 from features.log.history.segment import Offsets, channels_of, kinds_of
+from features.log.rows import LATEST
 
 
 class Piece(NamedTuple):
@@ -26,9 +27,6 @@ class Piece(NamedTuple):
         """Some of the events."""
         return Piece(self.records[places], self.offsets[places])
 
-
-ALWAYS = 2**63 - 1
-"""A time later than every event."""
 
 EMPTY = Piece(np.empty(0, EVENT), np.empty(0, np.int64))
 
@@ -48,7 +46,7 @@ def piece_of(frame: pl.DataFrame, base: int) -> Piece:
     return Piece(records, absent["arrival"].to_numpy() + base)
 
 
-def by_customer(pieces: Sequence[Piece], until: int = ALWAYS) -> Piece:
+def by_customer(pieces: Sequence[Piece], until: int = LATEST) -> Piece:
     """The events of several pieces `received` up to `until`, sorted by customer and, for each, in log order."""
     pieces = [piece for piece in pieces if len(piece.records)]
     if not pieces:

@@ -8,7 +8,6 @@ in the log.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -20,9 +19,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from features.events import Channel, Kind
-from features.files import draft_prefix, settle
 from features.log.contract import LogBusy
 from features.log.history import index
+from features.log.history.disk import write_parquet
 from features.log.history.hashing import hashes_of
 
 Offsets = NDArray[np.int64]
@@ -122,14 +121,7 @@ def write(folder: Path, number: int, frame: pl.DataFrame, base: int) -> Entry:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     given = [*SCHEMA, *(["hash"] if "hash" in frame.columns else [])]
     ordered = frame.select(given).sort("customer", "received", "arrival")
-    path = events_file(folder, number)
-    draft = path.with_name(f"{draft_prefix(path.name)}{secrets.token_hex(4)}")
-    try:
-        ordered.select(list(SCHEMA)).write_parquet(draft, compression="zstd", compression_level=1, row_group_size=GROUP)
-        settle(draft, path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    write_parquet(events_file(folder, number), ordered.select(list(SCHEMA)), GROUP)
     index.save(index_file(folder, number), _index_of(ordered))
     received = ordered["received"].to_physical()
     newest = ordered["arrival"].to_numpy().max()
