@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from benchmarks.peer_aggregates import shared_aggregates, shared_fold
+from benchmarks.shops import events_of
 from features.aggregates.base import Aggregate
 from features.aggregates.distinct import Distinct
 from features.aggregates.times import Age, Since
-from features.replay.parquet import read_histories
+from features.grouping import histories
 from features.replay.replay import Snapshots, replay
 
 
-def own_answer(path: Path, cutoffs: Sequence[int]) -> Snapshots:
-    """The aggregates of the peers, by the compiled fold: one row per customer and cutoff, in this order."""
-    return replay(shared_fold(), read_histories(path), cutoffs)
+def own_answer(events: int, customers: int, cutoffs: Sequence[int]) -> Snapshots:
+    """The aggregates of the peers on a synthetic shop, by the compiled fold: one row per customer and cutoff, in this
+    order."""
+    return replay(shared_fold(), histories([events_of(events, customers)]), cutoffs)
 
 
 def disagreements(own: Snapshots, table: pa.Table) -> list[str]:

@@ -25,12 +25,12 @@ from distributed import Client, LocalCluster, as_completed
 
 from benchmarks.report import print_claims, print_table
 from benchmarks.shops import events_of, row
+from features.grouping import histories
 from features.journey import JOURNEY
 from features.log import open_log
 from features.log.contract import IMPORT_BATCH
 from features.log.parquet.export import export
 from features.log.parquet.exported import ExportedLog
-from features.replay.replay import histories
 from features.replay.snapshots import Past, read_past
 from training.cluster import ClusterRows, GrownTrees, connected, grown, replayed
 from training.cluster.partitions import Question, drawn, rows_of

@@ -1,7 +1,7 @@
 """Measurements that need a new process: the time until the fold is ready, and the memory that work needs.
 
     python -m benchmarks.fresh start
-    python -m benchmarks.fresh memory FILE.parquet CUTOFF [CUTOFF...]
+    python -m benchmarks.fresh memory STORE CUTOFF [CUTOFF...]
     python -m benchmarks.fresh scan STORE
     python -m benchmarks.fresh look STORE CUSTOMER
     python -m benchmarks.fresh import STORE FILE SOURCE [MAPPING]
@@ -55,16 +55,19 @@ def _start() -> dict[str, float]:
     }
 
 
-def _memory(path: Path, cutoffs: list[int]) -> dict[str, float]:
-    """Bytes in use before a replay from the file, and the most in use during it."""
+def _memory(place: str, cutoffs: list[int]) -> dict[str, float]:
+    """Bytes in use before a replay of a log, and the most in use during it."""
     from features.journey import JOURNEY
-    from features.replay.parquet import read_histories
-    from features.replay.replay import replay
+    from features.log import open_log
+    from features.log.contract import CHUNK
+    from features.replay.snapshots import replay_log
 
     JOURNEY.compile()
+    log = open_log(place, create=False)
     before = _bytes("VmRSS")
-    snapshots = replay(JOURNEY, read_histories(path), cutoffs)
-    return {"before": before, "peak": _bytes("VmHWM"), "rows": len(snapshots.customer)}
+    rows = sum(len(snapshots.customer) for snapshots in replay_log(JOURNEY, log, cutoffs, most=CHUNK))
+    log.close()
+    return {"before": before, "peak": _bytes("VmHWM"), "rows": rows}
 
 
 def _scan(place: str) -> dict[str, float]:
@@ -144,5 +147,5 @@ if __name__ == "__main__":
     elif task == "duckdb":
         answer = _duckdb(*rest)
     else:
-        answer = _memory(Path(rest[0]), [int(cutoff) for cutoff in rest[1:]])
+        answer = _memory(rest[0], [int(cutoff) for cutoff in rest[1:]])
     print(json.dumps(answer))

@@ -16,33 +16,30 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks import fresh
 from benchmarks.report import median_range, print_claims, print_table
-from benchmarks.shops import events_of, row
-from benchmarks.synthetic import END, by_appearance
-from features.events import NO_CODE, days
+from benchmarks.shops import coded_as_logged, events_of, frames_of, row
+from benchmarks.synthetic import END
+from features.events import days
+from features.grouping import histories
 from features.journey import JOURNEY
 from features.log.contract import CHUNK, IMPORT_BATCH
-from features.log.frame import SCHEMA
 from features.log.sqlite import SqliteLog
-from features.replay.replay import Snapshots, histories, replay
+from features.replay.replay import Snapshots, replay
 from features.replay.snapshots import read_past, replay_log, replay_profiles
 
 Records = NDArray[np.void]
 
 CUTOFF = END - days(28)
-APPENDED = 1_000_000
-"""Events of one append, some 200 MB: an import hands over about as many."""
 FEATURES, TRAINING, FOLD = "the store, a part at a time", "the store, all in memory", "the fold alone (in memory)"
 
 
@@ -54,10 +51,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--live", type=int, default=200_000)
     asked = parser.parse_args()
-    events = events_of(asked.events, asked.customers or max(asked.events // 100, 1))
-    for name in ("item", "category"):
-        present = events[name] != NO_CODE
-        events[name][present] = by_appearance(events[name][present])  # the codes that the log will give
+    events = coded_as_logged(events_of(asked.events, asked.customers or max(asked.events // 100, 1)))
     with tempfile.TemporaryDirectory() as folder:
         sealed = _sealed(Path(folder) / "live.db", events[: asked.live])
         place = Path(folder) / "waypost.db"
@@ -68,33 +62,10 @@ def main() -> None:
     _report(len(events), seconds, looks, {"append": appended, "seal": sealed})
 
 
-def _frames(events: Records) -> Iterator[pl.DataFrame]:
-    """The events with names in the place of codes, as an import hands them to a log."""
-    for first in range(0, len(events), APPENDED):
-        part = events[first : first + APPENDED]
-        number = {name: pl.Series(part[name]) for name in part.dtype.names or ()}
-        record = pl.int_range(len(part), dtype=pl.Int64, eager=True)
-        yield pl.DataFrame(
-            {
-                **number,
-                "record": record,
-                "message_id": "m" + (record + first).cast(pl.String),
-                "customer": "customer-" + number["customer"].cast(pl.String),
-            }
-        ).select(
-            *(
-                pl.lit(None, dtype).alias(name) if name in ("order_id", "properties")
-                else pl.when(pl.col(name) != NO_CODE).then(pl.col(name).cast(pl.String)) if name in ("item", "category")
-                else pl.col(name).cast(dtype)
-                for name, dtype in SCHEMA.items()
-            )
-        )  # fmt: skip
-
-
 def _appended(log: SqliteLog, events: Records) -> float:
     """Events appended a second; making the frames is not counted."""
     seconds = 0.0
-    for frame in _frames(events):
+    for frame in frames_of(events):
         begun = time.perf_counter()
         log.append_columns(frame)
         seconds += time.perf_counter() - begun

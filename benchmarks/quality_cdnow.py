@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from benchmarks.quality_data import cdnow_events, interval
 from benchmarks.report import print_table
 from features.events import DAY
+from features.grouping import histories
 from features.journey import JOURNEY
-from features.replay.replay import Snapshots, histories, replay
+from features.replay.replay import Snapshots, replay
 from models.prediction.clv import Record
 from training.evaluation.evaluation import resamplings
 from training.evaluation.metrics import Ranked, roc_auc

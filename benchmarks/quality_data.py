@@ -14,8 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.events import EVENT, NO_CODE, Channel, Kind, days
+from features.grouping import histories
 from features.log import open_log
-from features.replay.replay import histories
 from features.replay.snapshots import Past, read_past
 from features.sources import import_file
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from benchmarks.quality_data import interval, taobao_events
 from benchmarks.report import print_table
 from features.events import DAY, EVENT, HOUR, Kind
+from features.grouping import histories
 from features.journey import JOURNEY
 from features.log.contract import MERGE
 from features.outcomes import VISIT_GAP
-from features.replay.replay import histories
 from features.replay.snapshots import Past
 from training.evaluation.evaluation import resamplings
 from training.evaluation.metrics import Ranked, pr_auc

@@ -1,11 +1,12 @@
-"""Replay from a Parquet file to the features of every customer, beside Polars and DuckDB.
+"""Replay of a shop's history to the features of every customer, beside Polars and DuckDB.
 
     python -m benchmarks.replay [--events 10_000_000] [--customers 100_000] [--rounds 3] [--threads N]
 
-Every contender starts from the same file, so that reading, sorting and grouping count; all have the same number of
-threads and take turns. Waypost computes every feature of `Journey`, the peers those of its aggregates that a query can
-compute (`benchmarks.peer_aggregates`): in a straightforward query, and regrouped by hand for speed. Before anything is
-timed, all of them must agree on a smaller shop.
+Waypost reads its default store, to which the events were appended in columns, as an import does it; the peers read one
+Parquet file with the same events, sorted by customer like the store's. All have the same number of threads and take
+turns. Waypost computes every feature of `Journey`, the peers those of its aggregates that a query can compute
+(`benchmarks.peer_aggregates`): in a straightforward query, and regrouped by hand for speed. Before anything is timed,
+all of them must agree on a smaller shop.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,12 +27,16 @@ import numpy as np
 from benchmarks import fresh
 from benchmarks.agreement import disagreements, own_answer
 from benchmarks.report import median_range, print_claims, print_table
+from benchmarks.shops import events_of, frames_of
 from benchmarks.synthetic import END, parquet_file
 from features.cores import thread_count
 from features.events import EVENT, days
+from features.histories import concatenated
 from features.journey import JOURNEY
-from features.replay.parquet import read_histories
+from features.log.contract import CHUNK
+from features.log.sqlite import SqliteLog
 from features.replay.replay import replay
+from features.replay.snapshots import replay_log
 
 CUTOFFS = [END - days(28) * back for back in range(8)]
 """The end of the shop's log and the times 4, 8... weeks before."""
@@ -54,9 +60,15 @@ def main() -> None:
     customers = asked.customers or max(asked.events // 100, 1)
     path = parquet_file(asked.events, customers)
     _check_agreement(min(asked.events, 200_000), asked.threads)
-    starts, peak = _starts(asked.rounds), _peak_memory_ratio(path, asked.events)
+    starts = _starts(asked.rounds)
     JOURNEY.compile()
-    seconds = _timed(path, asked.rounds, asked.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "waypost.db"
+        with closing(SqliteLog(place)) as log:
+            for frame in frames_of(events_of(asked.events, customers)):
+                log.append_columns(frame)
+            seconds = _timed(log, path, asked.rounds, asked.threads)
+        peak = _peak_memory_ratio(place, asked.events)
     title = (
         f"{asked.events:,} events of {customers:,} customers, {asked.threads} threads, median of {asked.rounds} rounds"
     )
@@ -77,8 +89,9 @@ def _peers(path: Path, threads: int) -> dict[str, Contender]:
 
 
 def _check_agreement(events: int, threads: int) -> None:
-    path = parquet_file(events, max(events // 100, 1))
-    own = own_answer(path, CUTOFFS)
+    customers = max(events // 100, 1)
+    path = parquet_file(events, customers)
+    own = own_answer(events, customers, CUTOFFS)
     for name, peer in _peers(path, threads).items():
         differences = disagreements(own, peer(CUTOFFS))
         if differences:
@@ -87,10 +100,10 @@ def _check_agreement(events: int, threads: int) -> None:
             )
 
 
-def _timed(path: Path, rounds: int, threads: int) -> Seconds:
-    histories = read_histories(path, threads=threads)
+def _timed(log: SqliteLog, path: Path, rounds: int, threads: int) -> Seconds:
+    histories = concatenated(log.by_customer())
     contenders: dict[str, Contender] = {
-        WAYPOST: lambda cutoffs: replay(JOURNEY, read_histories(path, threads=threads), cutoffs, threads=threads),
+        WAYPOST: lambda cutoffs: list(replay_log(JOURNEY, log, cutoffs, most=CHUNK)),
         FOLD: lambda cutoffs: replay(JOURNEY, histories, cutoffs, threads=threads),
         **_peers(path, threads),
     }
@@ -126,10 +139,10 @@ def _starts(rounds: int) -> dict[str, float]:
     return {"compile_cold_s": cold["compile_s"], "compile_warm_s": median(times["compile_s"] for times in warm)}
 
 
-def _peak_memory_ratio(path: Path, events: int) -> float:
+def _peak_memory_ratio(place: Path, events: int) -> float:
     """The memory of a replay with one cutoff, divided by the bytes of the events' columns."""
     columns = events * sum(EVENT[name].itemsize for name in EVENT.names or () if not name.startswith("_"))
-    used = fresh.run("memory", str(path), str(CUTOFFS[0]))
+    used = fresh.run("memory", str(place), str(CUTOFFS[0]))
     return (used["peak"] - used["before"]) / columns
 
 
@@ -144,7 +157,7 @@ def _print(title: str, seconds: Seconds, events: int) -> None:
         for cutoffs in (1, len(CUTOFFS)):
             row += [median_range(seconds[name, cutoffs], " s"), f"{median(_ratio(seconds, name, cutoffs)):.1f}x"]
         rows.append([*row[:3], f"{events / median(seconds[name, 1]) / 1e6:.2f}", *row[3:]])
-    columns = ("from Parquet to features", "1 cutoff", "time", "M events/s", f"{len(CUTOFFS)} cutoffs", "time")
+    columns = ("from files to features", "1 cutoff", "time", "M events/s", f"{len(CUTOFFS)} cutoffs", "time")
     print_table(title, columns, rows)
 
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import lightgbm
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from benchmarks.synthetic import columns_of
+from benchmarks.synthetic import by_appearance, columns_of
 from features.events import EVENT, NO_CODE, Channel, Event, Kind
 from features.journey import JOURNEY
 from features.log import open_log
+from features.log.frame import SCHEMA
 from models.bundle.bundle import Bundle
 from models.bundle.manifest import Manifest, TargetCard
 from models.decisions.policy import Policy
 from models.prediction.calibration import Calibration
 from models.prediction.scorer import Scorer
 from models.recommenders.item_item import ItemItem, Neighbours
+
+APPENDED = 1_000_000
+"""Events of one append, some 200 MB: an import hands over about as many."""
 
 TREES, LEAVES = 200, 31
 EVERYONE = "customers with days_since_last <= 3650"
@@ -32,6 +37,37 @@ def events_of(number: int, customers: int, seed: int = 1) -> NDArray[np.void]:
     for name, values in columns.items():
         events[name] = values
     return events
+
+
+def coded_as_logged(events: NDArray[np.void]) -> NDArray[np.void]:
+    """The events with the codes of items and categories that a log will give them: by first appearance."""
+    for name in ("item", "category"):
+        present = events[name] != NO_CODE
+        events[name][present] = by_appearance(events[name][present])
+    return events
+
+
+def frames_of(events: NDArray[np.void]) -> Iterator[pl.DataFrame]:
+    """The events with names in the place of codes, as an import hands them to a log."""
+    for first in range(0, len(events), APPENDED):
+        part = events[first : first + APPENDED]
+        number = {name: pl.Series(part[name]) for name in part.dtype.names or ()}
+        record = pl.int_range(len(part), dtype=pl.Int64, eager=True)
+        yield pl.DataFrame(
+            {
+                **number,
+                "record": record,
+                "message_id": "m" + (record + first).cast(pl.String),
+                "customer": "customer-" + number["customer"].cast(pl.String),
+            }
+        ).select(
+            *(
+                pl.lit(None, dtype).alias(name) if name in ("order_id", "properties")
+                else pl.when(pl.col(name) != NO_CODE).then(pl.col(name).cast(pl.String)) if name in ("item", "category")
+                else pl.col(name).cast(dtype)
+                for name, dtype in SCHEMA.items()
+            )
+        )  # fmt: skip
 
 
 def benchmark_model(features: NDArray[np.float32], seed: int = 1) -> lightgbm.Booster:

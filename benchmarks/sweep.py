@@ -30,9 +30,10 @@ from benchmarks.servers import free_port, processes, start_waypost, stop, wait_f
 from benchmarks.shops import EVERYONE, benchmark_model, events_of, write_bundle
 from benchmarks.synthetic import END
 from features.events import DAY
+from features.grouping import histories
 from features.journey import JOURNEY
 from features.log.sqlite.insert import insert_many
-from features.replay.replay import final_states, histories
+from features.replay.replay import final_states
 from insights.segments import SEGMENTS, members
 from models.prediction.forest import Forest
 from models.prediction.lightgbm_library import Booster

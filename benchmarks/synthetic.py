@@ -1,4 +1,4 @@
-"""A synthetic shop's events: deterministic, in arrival order, as one Parquet file with the columns of `EVENT`.
+"""A synthetic shop's events: deterministic, in arrival order; or, by customer, as a Parquet file of `EVENT`'s columns.
 
 Events come in visits, each with one of a few patterns (a bounce, a search, an order with a coupon...), so that the
 order and the mix of kinds are those of shops. Absent numbers and codes are null.
@@ -75,7 +75,7 @@ END = START + SPAN
 ITEMS = 50_000
 CATEGORIES = 400
 ACTIONS = 18
-VERSION = 2
+VERSION = 3
 """The version of the generator, part of the file's name: increase it with every change of the generated events."""
 
 ONLINE = (Channel.WEB, Channel.APP)
@@ -252,7 +252,7 @@ def table_of(columns: Columns) -> pa.Table:
 
 
 def parquet_file(events: int, customers: int, folder: Path | None = None, seed: int = 1) -> Path:
-    """The path of the file with these events, written on first use.
+    """The path of the file with these events, sorted by customer and, for each, by arrival; written on first use.
 
     Snappy and row groups of 1 Mi rows are pyarrow's defaults; times are stored as differences, other columns with a
     dictionary.
@@ -262,7 +262,9 @@ def parquet_file(events: int, customers: int, folder: Path | None = None, seed: 
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".tmp")
-        table = table_of(columns_of(events, customers, seed))
+        columns = columns_of(events, customers, seed)
+        order = np.argsort(columns["customer"], kind="stable")
+        table = table_of({name: values[order] for name, values in columns.items()})
         times = ["at", "received"]
         repeating = [name for name in table.column_names if name not in times]
         pq.write_table(

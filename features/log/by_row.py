@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import EVENT, Event
+from features.histories import Histories
 from features.log.contract import Appended, Records
 
 if TYPE_CHECKING:
@@ -29,18 +30,13 @@ class ByRow:
 
         return np.array(self.append(events_of(frame), history=True).accepted, bool)
 
-    def by_customer(self: _Log, *, until: int | None = None) -> Iterator[Records]:
-        """The log as one chunk: by customer, each in log order."""
-        held = list(self.scan(until=until))
-        if held:
-            yield in_customer_order(np.concatenate(held))
+    def by_customer(self: _Log, *, until: int | None = None) -> Iterator[Histories]:
+        """The histories of all customers at once."""
+        from features.grouping import histories  # numba, which a log by itself does not need
+
+        yield histories(self.scan(until=until))
 
     def together(self: _Log, codes: NDArray[np.int32], *, until: int | None = None) -> Records:
         """The events of some customers as one array in log order."""
         chosen = (chunk[np.isin(chunk["customer"], codes)] for chunk in self.scan(until=until))
         return np.concatenate([np.empty(0, EVENT), *chosen])
-
-
-def in_customer_order(records: Records) -> Records:
-    """Events that are in log order by customer, each in log order."""
-    return records[np.argsort(records["customer"], kind="stable")]

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import EVENT, Kind
+from features.histories import Histories
 from features.log import rows
-from features.log.by_row import in_customer_order
 from features.log.contract import BATCH, CHUNK, EventBatch, Records
 
 if TYPE_CHECKING:
@@ -95,19 +95,19 @@ class Scans(ABC):
                 live = reader.live(selection, size, offsets=True, texts=True)
                 yield from map(whole.batch_of, whole.scan(history, live, selection, size, texts=True))
 
-    def by_customer(self, *, until: int | None = None) -> Iterator[Records]:
-        """The log in chunks that hold whole customers, by rising code, each in log order."""
+    def by_customer(self, *, until: int | None = None) -> Iterator[Histories]:
+        """The histories of some customers after the other, by rising code."""
         selection = rows.Selection(until=until)
         with self.reader() as reader:
             history = reader.history()
             if history is None:
-                held = [np.array(chunk, EVENT) for chunk in reader.live(selection, CHUNK)]
-                if held:
-                    yield in_customer_order(np.concatenate(held))
+                from features.grouping import histories  # numba, which a log by itself does not need
+
+                yield histories(np.array(chunk, EVENT) for chunk in reader.live(selection, CHUNK))
             else:
                 from features.log.history import whole
 
-                yield from whole.customers_in_order(history, reader.live(selection, CHUNK, offsets=True), until)
+                yield from whole.by_customer(history, reader.live(selection, CHUNK, offsets=True), until)
 
     def together(self, codes: NDArray[np.int32], *, until: int | None = None) -> Records:
         """The events of some customers as one array in log order."""

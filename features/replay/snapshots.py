@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 
 from features.events import EVENT
 from features.fold.fold import Fold
+from features.grouping import histories
+from features.histories import Histories, concatenated
 from features.identity.periods import MembershipPeriod, Merges, connected_components, membership_periods, profile_codes
 from features.log.contract import EventLog
-from features.replay.replay import Cutoffs, Histories, Progress, Snapshots, at_cutoffs, histories, replay, replay_at
+from features.replay.replay import Cutoffs, Progress, Snapshots, at_cutoffs, replay, replay_at
 
 Records = NDArray[np.void]
 Chunks = Iterable[Records]
@@ -70,11 +72,8 @@ def read_past(log: EventLog, until: int | None = None) -> Past:
     merges = log.merges()
     merges = merges if until is None else merges[merges["received"] <= until]
     named = connected_components(merges)[0]
-    chunks = log.by_customer(until=until)
-    if not len(named):
-        return Past(histories(chunks), np.empty(0, EVENT), merges)
-    apart = histories(chunk[~np.isin(chunk["customer"], named)] for chunk in chunks)
-    return Past(apart, log.together(named, until=until), merges)
+    apart = concatenated(part.without(named) for part in log.by_customer(until=until))
+    return Past(apart, log.together(named, until=until) if len(named) else np.empty(0, EVENT), merges)
 
 
 def _apart(chunks: Chunks, named: NDArray[np.int32], put: Callable[[Records], object]) -> Iterator[Records]:
@@ -148,21 +147,21 @@ def replay_log(
     merges = log.merges()
     merges = merges[merges["received"] <= until]
     named, numbers = connected_components(merges)
-    joined = done = 0
-    for chunk in log.by_customer(until=until):
-        apart = ~np.isin(chunk["customer"], named)
-        joined += len(chunk) - int(apart.sum())
-        done += len(chunk)
-        yield replay(fold, histories([chunk[apart]]), cutoffs)
+    left = done = 0
+    for part in log.by_customer(until=until):
+        apart = part.without(named)
+        left += len(part.events) - len(apart.events)
+        done += len(part.events)
+        yield replay(fold, apart, cutoffs)
         if progress:
-            progress(done - joined, count)
+            progress(done - left, count)
     # The ids of a profile may be in several chunks.
-    rounds = -(-joined // most)
+    rounds = -(-left // most)
     for number in range(rounds):
         events = log.together(named[numbers % rounds == number], until=until)
         yield replay_profiles(fold, Past(histories([]), events, merges), cutoffs)
         if progress:
-            progress(done - joined + joined * (number + 1) // rounds, count)
+            progress(done - left + left * (number + 1) // rounds, count)
 
 
 def _histories_of_periods(

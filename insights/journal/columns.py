@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from features.cores import thread_count
 from features.events import SECOND, Kind
-from features.replay.replay import Histories, even_bounds, histories
+from features.grouping import histories
+from features.histories import Histories, even_bounds
 from features.replay.snapshots import Past, known_at
 
 LATEST = 2**32 - 1

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from features import files
 from features.events import EVENT
+from features.grouping import histories
 from features.identity.periods import connected_components
 from features.log.contract import EventLog
 from features.log.membership import NO_MERGES
-from features.replay.replay import histories
 from features.replay.snapshots import Past
 from insights.journal.answers import Answer, answer
 from insights.journal.columns import Journal, journal_of, spliced
@@ -126,10 +126,7 @@ def whole_journal(log: EventLog) -> Journal:
     """The journal of a whole log, from some millions of events at a time."""
     merges = log.merges()
     named = connected_components(merges)[0]
-    parts = [
-        journal_of(Past(histories([chunk[~np.isin(chunk["customer"], named)]]), np.empty(0, EVENT), merges))
-        for chunk in log.by_customer()
-    ]
+    parts = [journal_of(Past(part.without(named), np.empty(0, EVENT), merges)) for part in log.by_customer()]
     return spliced(_joined(parts), _of(log, named), named)
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks import cold_start, quality, quality_cdnow, quality_data, quality_journey, quality_taobao
 from features.events import DAY, EVENT, MINUTE, Kind
+from features.grouping import histories
 from features.log.contract import MERGE
-from features.replay.replay import histories
 from features.replay.snapshots import Past
 from tests import worlds
 from tests.benchmarks.claims import claims_of

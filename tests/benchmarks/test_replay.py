@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +13,9 @@ import pytest
 from benchmarks import duckdb_peer, fresh, polars_peer, replay
 from benchmarks.agreement import disagreements, own_answer
 from benchmarks.peer_aggregates import SEVERAL, by_kinds, shared_aggregates
+from benchmarks.shops import events_of, frames_of
 from benchmarks.synthetic import parquet_file
+from features.log.sqlite import SqliteLog
 from features.replay.replay import Snapshots
 from tests.benchmarks.claims import claims_of
 
@@ -25,8 +28,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def own(shop: Path) -> Snapshots:
-    return own_answer(shop, CUTOFFS)
+def own() -> Snapshots:
+    return own_answer(20_000, 150, CUTOFFS)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +83,10 @@ def test_the_claims(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     assert claims["peak_memory_ratio"] == pytest.approx(2e6 / (5_000 * 46), rel=1e-3)
 
 
-def test_a_process_of_its_own_tells_its_memory(shop: Path) -> None:
-    used = fresh.run("memory", str(shop), str(CUTOFFS[0]))
+def test_a_process_of_its_own_tells_its_memory(tmp_path: Path) -> None:
+    with closing(SqliteLog(tmp_path / "waypost.db")) as log:
+        for frame in frames_of(events_of(20_000, 150)):
+            log.append_columns(frame)
+    used = fresh.run("memory", str(tmp_path / "waypost.db"), str(CUTOFFS[0]))
     assert used["peak"] >= used["before"] > 10_000_000
     assert used["rows"] > 100

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 
-from benchmarks.synthetic import END, ITEMS, START, columns_of, parquet_file
+from benchmarks.synthetic import END, ITEMS, START, columns_of, parquet_file, table_of
 from features.events import DECISION, NO_CODE, PURCHASE, PURCHASED_ITEM, Kind
-from features.replay.parquet import read_histories
 
 
 def test_the_same_seed_gives_the_same_events() -> None:
@@ -48,7 +48,7 @@ def test_the_file_is_written_once_and_holds_the_events(tmp_path: Path) -> None:
     written = path.stat().st_mtime_ns
     assert parquet_file(3_000, 30, tmp_path) == path
     assert path.stat().st_mtime_ns == written
-    histories, columns = read_histories(path), columns_of(3_000, 30)
+    held, columns = pq.read_table(path), columns_of(3_000, 30)
     order = np.argsort(columns["customer"], kind="stable")
-    for name, values in columns.items():
-        np.testing.assert_array_equal(histories.events[name], values[order])
+    for name, values in table_of(columns).take(order).to_pydict().items():
+        assert held[name].to_pylist() == values

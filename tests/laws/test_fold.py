@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from features.events import DAY, EVENT
 from features.fold.fold import STATE_LIMIT, FingerprintMismatch
+from features.grouping import histories
 from features.journey import JOURNEY
-from features.replay.replay import final_states, histories, replay
+from features.replay.replay import final_states, replay
 from tests.examples import examples
 from tests.histories import START, histories_of
 

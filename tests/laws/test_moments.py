@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from features.events import DAY, EVENT, VISITS, days, hours
+from features.grouping import histories
+from features.histories import Histories
 from features.journey import JOURNEY
 from features.log.contract import MERGE
-from features.replay.replay import Cutoffs, Histories, Snapshots, histories, replay_at
+from features.replay.replay import Cutoffs, Snapshots, replay_at
 from features.replay.snapshots import past_of, replay_profiles_at
 from tests.examples import examples
 from tests.histories import START, histories_of

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from features.events import DAY, EVENT, Event, Kind
+from features.grouping import histories
 from features.identity.periods import connected_components, membership_periods, profiles_at
 from features.journey import JOURNEY
 from features.log.contract import MERGE
 from features.log.sqlite import SqliteLog
-from features.replay.replay import Snapshots, final_states, histories, replay
+from features.replay.replay import Snapshots, final_states, replay
 from features.replay.snapshots import known_at, past_of, read_past, replay_log, replay_profiles
 from tests.examples import examples
 from tests.histories import START, histories_of

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from features.conditions import read_condition
 from features.events import DAY, Channel, Kind, any_of, days
+from features.grouping import histories
+from features.histories import Histories
 from features.journey import JOURNEY, Journey
 from features.log.contract import MERGE
 from features.outcomes import Happens
-from features.replay.replay import Histories, Snapshots, histories
+from features.replay.replay import Snapshots
 from features.replay.snapshots import Past, known_at, past_of
 from tests.examples import examples
 from tests.histories import START, histories_of, of_kinds

@@ -12,11 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from features.events import DAY
+from features.histories import Histories
 from features.journey import JOURNEY
 from features.log import open_log
 from features.log.contract import MERGE, EventLog
 from features.outcomes import STAYS
-from features.replay.replay import Histories
 from features.replay.snapshots import Past, past_of, replay_profiles
 from tests.tracking import empty_store
 from tests.worlds import World, shop

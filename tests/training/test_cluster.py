@@ -17,11 +17,11 @@ from features.aggregates import count
 from features.events import DAY, MINUTE, PURCHASE, Event, Kind
 from features.fold.feature_set import FeatureSet
 from features.fold.fold import Fold
+from features.grouping import histories
 from features.journey import JOURNEY, Journey
 from features.log import open_log
 from features.log.parquet.export import export
 from features.log.parquet.exported import ExportedLog
-from features.replay.replay import histories
 from features.replay.snapshots import Past, read_past
 from tests.worlds import OPENING
 from tests.worlds import shop as simulated

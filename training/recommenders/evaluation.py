@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from features.events import PURCHASED_ITEM, days
 from features.fold.fold import Fold
-from features.replay.replay import Histories, final_states
+from features.histories import Histories
+from features.replay.replay import final_states
 from features.replay.snapshots import Past, known_at
 from models.recommenders.contract import Touched
 from models.recommenders.history import recent_items

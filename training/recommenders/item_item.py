@@ -26,7 +26,7 @@ from features.events import (
     days,
     minutes,
 )
-from features.replay.replay import Histories
+from features.histories import Histories
 from models.recommenders.item_item import ItemItem, Neighbours
 
 LOOKS = (ITEM_VIEW, ITEM_CLICK, WISHLIST_ADD, CART_ADD)

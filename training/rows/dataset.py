@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 
 from features.events import CONSENT_WITHDRAW, DAY
 from features.fold.fold import Fold
+from features.grouping import histories
+from features.histories import Histories
 from features.identity.periods import connected_components
 from features.outcomes import STAYS, Happens
-from features.replay.replay import Histories, Snapshots, final_states, histories
+from features.replay.replay import Snapshots, final_states
 from features.replay.snapshots import Past, known_at, replay_profiles, replay_profiles_at
 from training.rows.labels import WITHDRAWN, answers
 from training.rows.residuals import SHORT

@@ -28,8 +28,9 @@ from numpy.typing import NDArray
 
 from features.events import DAY, SECOND, VISITS, days
 from features.grammar import duration_text
+from features.histories import Histories
 from features.outcomes import VISIT_GAP
-from features.replay.replay import Cutoffs, Histories
+from features.replay.replay import Cutoffs
 from training.targets import InVisit, Target
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import Event, Kind
+from features.histories import Histories
 from features.log.contract.names import Vocabulary
 
 if TYPE_CHECKING:
@@ -106,8 +107,8 @@ class EventStore(Protocol):
         """
         ...
 
-    def by_customer(self, *, until: int | None = None) -> Iterator[Records]:
-        """What `scan` gives, by customer: chunks that hold whole customers, by rising code, each in log order.
+    def by_customer(self, *, until: int | None = None) -> Iterator[Histories]:
+        """What `scan` gives, by customer: histories of some customers after the other, by rising code.
 
         Each id is a customer by itself here, whatever it was merged with. Much faster than `scan` where events are kept
         by customer.

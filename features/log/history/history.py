@@ -10,21 +10,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from features.events import Kind
-from features.log.contract import Records
 from features.log.history import segment
 from features.log.history.hashing import Hashes, hashes_of
-from features.log.history.reading_ahead import ahead
-from features.log.history.records import EMPTY, Piece, by_customer, in_log_order, piece_of
+from features.log.history.records import Piece, in_log_order, piece_of
 from features.log.history.segment import Entry
-from features.log.rows import LATEST
 
 Codes = NDArray[np.int32]
 
-TOGETHER = 2_000_000
-"""About how many events are read at once when customers are read one after the other: some 200 MB."""
-
 _ONE_BY_ONE = 64
-_CODES_PER_BIN = 1024
 
 
 class History:
@@ -58,7 +51,7 @@ class History:
             if len(places):
                 there = self._at(entry, rows, ("message_id", "customer"))
                 same = (pl.Series(message_ids).gather(places) == there["message_id"]).to_numpy()
-                known[places[same & ~self._is_erased(there["customer"].to_numpy())]] = True
+                known[places[same & ~self.is_erased(there["customer"].to_numpy())]] = True
         return known
 
     def find(self, message_id: str) -> pl.DataFrame | None:
@@ -67,7 +60,7 @@ class History:
         for entry in self.entries:
             for row in segment.index_of(self.folder, entry.number).candidates(hashes)[1].tolist():
                 there = segment.rows(self.folder, entry.number, [(row, row + 1)], list(segment.SCHEMA))
-                if there.item(0, "message_id") == message_id and not self._is_erased(there["customer"].to_numpy())[0]:
+                if there.item(0, "message_id") == message_id and not self.is_erased(there["customer"].to_numpy())[0]:
                     return there
         return None
 
@@ -91,7 +84,7 @@ class History:
             segment.index_of(self.folder, entry.number).customers for entry in self.entries if entry.last_offset > after
         ]
         codes = np.unique(np.concatenate([np.empty(0, np.int32), *parts]))
-        return codes[~self._is_erased(codes)]
+        return codes[~self.is_erased(codes)]
 
     def extracted(self, kind: Kind, pattern: str) -> list[str]:
         """The different texts that the group of a pattern matches in the properties of events of a kind."""
@@ -128,46 +121,8 @@ class History:
         ).row(0)
         return entry._replace(events=left[0], first_received=left[1] or 0, last_received=left[2] or 0)
 
-    def by_customer(self, live: Piece, *, until: int | None = None) -> Iterator[Records]:
-        """All events, those of `live` too, in chunks that hold whole customers, by rising code, each in log order.
-
-        `live` is sorted by customer. Only events `received` up to `until`, when given. Some chunks are read ahead.
-        """
-        codes = live.records["customer"]
-
-        def chunk(bounds: tuple[int, int]) -> Records:
-            low, high = bounds
-            first, last = np.searchsorted(codes, [low, high])
-            pieces = [self._range(entry, low, high) for entry in self.entries]
-            return by_customer([*pieces, live.part(slice(first, last))], LATEST if until is None else until).records
-
-        for records in ahead(chunk, self._ranges(codes)):
-            if len(records):
-                yield records
-
-    def _range(self, entry: Entry, low: int, high: int) -> Piece:
-        first, last = segment.index_of(self.folder, entry.number).bounds(low, high)
-        if first == last:
-            return EMPTY
-        return self._piece(entry, segment.rows(self.folder, entry.number, [(first, last)], segment.NUMBERS))
-
-    def _ranges(self, live: Codes) -> list[tuple[int, int]]:
-        """Ranges of customers' codes with about `TOGETHER` events each."""
-        indexes = [segment.index_of(self.folder, entry.number) for entry in self.entries]
-        highest = max([int(index.customers[-1]) for index in indexes] + [int(live[-1]) if len(live) else 0])
-        counts = np.zeros(highest // _CODES_PER_BIN + 1, np.int64)
-        for index in indexes:
-            np.add.at(counts, index.customers // _CODES_PER_BIN, np.diff(index.starts.astype(np.int64)))
-        if len(live):
-            counts += np.bincount(live // _CODES_PER_BIN, minlength=len(counts))
-        sums = np.cumsum(counts)
-        cuts = np.searchsorted(sums, np.arange(TOGETHER, sums[-1], TOGETHER)) + 1
-        edges = np.unique(np.concatenate([[0], cuts * _CODES_PER_BIN, [highest + 1]]))
-        edges = edges[edges <= highest + 1]
-        return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
-
     def _frames_of(self, codes: Codes, columns: Sequence[str]) -> Iterator[tuple[Entry, pl.DataFrame]]:
-        codes = codes[~self._is_erased(codes)]
+        codes = codes[~self.is_erased(codes)]
         for entry in self.entries:
             spans = segment.index_of(self.folder, entry.number).spans(codes)
             if spans:
@@ -179,10 +134,6 @@ class History:
             return segment.rows(self.folder, entry.number, [(row, row + 1) for row in rows.tolist()], columns)
         return segment.read(self.folder, entry.number, lambda events: events.select(columns).collect())[rows]
 
-    def _piece(self, entry: Entry, frame: pl.DataFrame) -> Piece:
-        piece = piece_of(frame, entry.base)
-        gone = self._is_erased(piece.records["customer"])
-        return piece.part(~gone) if gone.any() else piece
-
-    def _is_erased(self, codes: NDArray[np.int32]) -> NDArray[np.bool_]:
+    def is_erased(self, codes: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Which of these customers are being erased."""
         return np.isin(codes, self.erased) if len(self.erased) else np.zeros(len(codes), bool)

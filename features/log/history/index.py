@@ -1,8 +1,11 @@
-"""The index of a segment: where the events of a customer stand, and where a message id may stand.
+"""The index of a segment: where the events of a customer stand, what each is, and where a message id may stand.
 
 It lies in a file beside the segment, is read by mapping it into memory, and holds no name and no message id. A message
 id is found by its hash: the highest bits choose a bucket, 16 other bits are compared. One in some ten thousand unknown
 ids looks known, so every hit is checked against the segment itself.
+
+What every reading by customer needs is here once more in a byte or less: a row's customer follows from where each
+begins, and its kind and channel, words in the segment, are one number of the pairs of them that occur.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -21,7 +25,7 @@ from features.log.history.hashing import Hashes
 MOST_EVENTS = 1 << 24
 """Most events of a segment: the index has three bytes for a row."""
 
-_MAGIC = 0x31584449_59415753
+_MAGIC = 0x32584449_59415753
 _PER_BUCKET = 8
 
 
@@ -39,11 +43,15 @@ class Index:
     """16 bits of the hash of each entry."""
     rows: NDArray[np.uint8]
     """The row of each entry, in three bytes, lowest first: uint8[events, 3]."""
+    pairs: NDArray[np.uint8]
+    """The pairs of kind and channel that occur, as their numbers: uint8[pairs, 2]."""
+    pair: NDArray[np.uint8] | NDArray[np.uint16]
+    """Which of the pairs each event has; in two bytes only where there are more than 256."""
 
-    def bounds(self, low: int, high: int) -> tuple[int, int]:
-        """The rows of the customers with codes from `low` up to but not including `high`."""
-        first, last = np.searchsorted(self.customers, [low, high])
-        return int(self.starts[first]), int(self.starts[last])
+    @property
+    def events(self) -> int:
+        """How many events the segment holds."""
+        return len(self.marks)
 
     def spans(self, codes: NDArray[np.int32]) -> list[tuple[int, int]]:
         """The rows of each of these customers that has any: first, and one after the last."""
@@ -62,28 +70,54 @@ class Index:
         return places, rows
 
 
-def index_of(customers: NDArray[np.int32], hashes: Hashes) -> Index:
-    """The index of events sorted by customer, given the hash of each message id."""
+def index_of(
+    customers: NDArray[np.int32], hashes: Hashes, kinds: NDArray[np.uint8], channels: NDArray[np.uint8]
+) -> Index:
+    """The index of events sorted by customer, given the hash of each message id and the numbers of kind and channel."""
     firsts = np.flatnonzero(np.diff(customers, prepend=-1))
     bits = max(1, int(len(hashes) // _PER_BUCKET).bit_length())
     buckets = np.zeros((1 << bits) + 1, np.uint32)
     marks, rows = np.empty(len(hashes), np.uint16), np.empty((len(hashes), 3), np.uint8)
     _fill(hashes, buckets, marks, rows, _shift(1 << bits))
-    return Index(customers[firsts], np.append(firsts, len(customers)).astype(np.uint32), buckets, marks, rows)
+    starts = np.append(firsts, len(customers)).astype(np.uint32)
+    return Index(customers[firsts], starts, buckets, marks, rows, *_pairs(kinds, channels))
+
+
+def _pairs(kinds: NDArray[np.uint8], channels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+    both = kinds.astype(np.uint16) << 8 | channels
+    occurs = np.zeros(1 << 16, np.bool_)
+    occurs[both] = True
+    pairs = np.flatnonzero(occurs)
+    number = np.zeros(1 << 16, np.uint8 if len(pairs) <= 256 else np.uint16)
+    number[pairs] = np.arange(len(pairs))
+    return np.stack([pairs >> 8, pairs & 255], axis=1).astype(np.uint8), number[both]
 
 
 def save(path: Path, index: Index) -> None:
     """Write an index, all or nothing."""
-    head = np.array([_MAGIC, len(index.marks), len(index.customers), len(index.buckets)], np.int64)
-    parts = (head, index.customers, index.starts, index.buckets, index.marks, index.rows)
+    head = np.array([_MAGIC, len(index.marks), len(index.customers), len(index.buckets), len(index.pairs)], np.int64)
+    parts = (head, index.customers, index.starts, index.buckets, index.marks, index.pair, index.rows, index.pairs)
     replace(path, b"".join(part.tobytes() for part in parts))
 
 
 def load(path: Path) -> Index:
     """Map an index into memory. Raises OSError when there is none, ValueError when it is damaged."""
     content = np.memmap(path, np.uint8, "r")
-    magic, events, customers, buckets = content[:32].view(np.int64).tolist() if len(content) >= 32 else (0, 0, 0, 0)
-    sizes = np.array([32, 4 * customers, 4 * (customers + 1), 4 * buckets, 2 * events, 3 * events])
+    head = content[:40].view(np.int64).tolist() if len(content) >= 40 else [0] * 5
+    magic, events, customers, buckets, pairs = head
+    number = np.uint8 if pairs <= 256 else np.uint16
+    sizes = np.array(
+        [
+            40,
+            4 * customers,
+            4 * (customers + 1),
+            4 * buckets,
+            2 * events,
+            number().itemsize * events,
+            3 * events,
+            2 * pairs,
+        ]
+    )
     if magic != _MAGIC or len(content) != sizes.sum():
         raise ValueError(f"{path} is no index of a segment, or a damaged one")
     edges = np.cumsum(sizes)
@@ -93,7 +127,9 @@ def load(path: Path) -> Index:
         parts[1].view(np.uint32),
         parts[2].view(np.uint32),
         parts[3].view(np.uint16),
-        parts[4].reshape(-1, 3),
+        parts[5].reshape(-1, 3),
+        parts[6].reshape(-1, 2),
+        parts[4] if pairs <= 256 else parts[4].view(np.uint16),
     )
 
 

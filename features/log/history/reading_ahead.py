@@ -10,18 +10,18 @@ from typing import TypeVar
 Bounds = TypeVar("Bounds")
 Chunk = TypeVar("Chunk")
 
-THREADS = 2
-"""Threads that read: each chunk is decoded on every core already, and what follows needs one."""
 
+def ahead(read: Callable[[Bounds], Chunk], parts: Iterable[Bounds], *, threads: int = 2) -> Iterator[Chunk]:
+    """What `read` makes of each part, in order; as many parts as `threads` are read ahead of the one that is used.
 
-def ahead(read: Callable[[Bounds], Chunk], parts: Iterable[Bounds]) -> Iterator[Chunk]:
-    """What `read` makes of each part, in order; `THREADS` parts are read ahead of the one that is used."""
+    With one thread, a part is begun when the one before it is made.
+    """
     coming: deque[Future[Chunk]] = deque()
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         try:
             for part in parts:
                 coming.append(pool.submit(read, part))
-                if len(coming) > THREADS:
+                if len(coming) > threads:
                     yield coming.popleft().result()
             while coming:
                 yield coming.popleft().result()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from enum import IntEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -44,6 +45,8 @@ NUMBERS = (
     "score",
 )
 """The columns that the fold and the order need."""
+
+_INDEXED = ("customer", "message_id", "kind", "channel")
 
 TEXTS = ("message_id", "order_id", "properties")
 
@@ -131,7 +134,7 @@ def write(folder: Path, number: int, frame: pl.DataFrame, base: int) -> Entry:
 
 def _index_of(frame: pl.DataFrame) -> index.Index:
     hashes = frame["hash"].to_numpy() if "hash" in frame.columns else hashes_of(frame["message_id"])
-    return index.index_of(frame["customer"].to_numpy(), hashes)
+    return index.index_of(frame["customer"].to_numpy(), hashes, kinds_of(frame["kind"]), channels_of(frame["channel"]))
 
 
 def coded(frame: pl.DataFrame) -> pl.DataFrame:
@@ -174,21 +177,20 @@ def rows(folder: Path, number: int, spans: Sequence[tuple[int, int]], columns: S
     )
 
 
-def numbers_of(words: pl.Series, members: Callable[[str], int]) -> NDArray[np.uint8]:
-    """The numbers of the kinds or channels whose names a column holds."""
-    table = np.array([members(name) for name in cast(pl.Enum, words.dtype).categories], np.uint8)
-    numbers: NDArray[np.uint8] = table[words.to_physical().to_numpy()]
-    return numbers
-
-
 def kinds_of(words: pl.Series) -> NDArray[np.uint8]:
     """The numbers of a column of kinds."""
-    return numbers_of(words, lambda name: int(Kind[name]))
+    return _numbers(words, Kind)
 
 
 def channels_of(words: pl.Series) -> NDArray[np.uint8]:
     """The numbers of a column of channels."""
-    return numbers_of(words, lambda name: int(Channel[name]))
+    return _numbers(words, Channel)
+
+
+def _numbers(words: pl.Series, members: type[IntEnum]) -> NDArray[np.uint8]:
+    table = np.array([members[name] for name in cast(pl.Enum, words.dtype).categories], np.uint8)
+    numbers: NDArray[np.uint8] = table[words.to_physical().to_numpy()]
+    return numbers
 
 
 @lru_cache(maxsize=512)
@@ -205,6 +207,6 @@ def index_of(folder: Path, number: int) -> index.Index:
             return _mapped(path, (status.st_ino, status.st_mtime_ns))
         except (FileNotFoundError, ValueError):
             if attempt:  # the first time, it may just have been put away
-                named = read(folder, number, lambda events: events.select("customer", "message_id").collect())
+                named = read(folder, number, lambda events: events.select(_INDEXED).collect())
                 index.save(path, _index_of(named))
     return index.load(index_file(folder, number))

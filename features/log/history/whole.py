@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 
 from features.events import EVENT
+from features.histories import Histories
 from features.log.contract import Records
-from features.log.history import scanning
+from features.log.history import customers, scanning
 from features.log.history.history import Codes, History
-from features.log.history.records import Piece, by_customer, in_log_order
+from features.log.history.records import Piece, in_log_order
 from features.log.history.scanning import NO_TEXTS, Run, batch_of
 from features.log.rows import Selection
 
-__all__ = ["batch_of", "customers_in_order", "piece_of_rows", "scan", "together"]
+__all__ = ["batch_of", "by_customer", "piece_of_rows", "scan", "together"]
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -31,9 +32,10 @@ def scan(history: History, live: Iterable[Rows], selection: Selection, size: int
     yield from scanning.scan(history, (_run(chunk, texts=texts) for chunk in live), selection, size=size, texts=texts)
 
 
-def customers_in_order(history: History, live: Iterable[Rows], until: int | None) -> Iterator[Records]:
-    """All events by customer, each in log order, in chunks that hold whole customers."""
-    yield from history.by_customer(by_customer(list(map(piece_of_rows, live))), until=until)
+def by_customer(history: History, live: Iterable[Rows], until: int | None) -> Iterator[Histories]:
+    """The histories of some customers after the other; `live` is in log order."""
+    pieces = list(map(piece_of_rows, live))
+    yield from customers.by_customer(history, in_log_order(pieces), until)
 
 
 def together(history: History | None, live: Iterable[Rows], codes: Codes, selection: Selection) -> Records:

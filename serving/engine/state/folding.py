@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from features.events import Event, Kind
 from features.fold.fold import Fold
+from features.histories import Histories
 from features.identity.periods import profile_codes
 from features.log.contract import Appended, DatabaseLog, Erased
-from features.replay.replay import Histories, final_states, histories
+from features.replay.replay import final_states
 from serving.engine.state.contract import CustomerState, Progress, StateChunk
 
 if TYPE_CHECKING:
@@ -240,8 +241,7 @@ class FoldedStates(ABC, Generic[Log]):
         """Replay every profile of the log, some millions of events at a time. Returns how many."""
         done, total = 0, len(self.log.customers.names())
         offset = self.log.offset()
-        for chunk in self.log.by_customer():
-            replayed = histories([chunk])
+        for replayed in self.log.by_customer():
             done += self._keep(replayed, final_states(self.fold, replayed), offset)
             if progress:
                 progress(done, max(done, total))

@@ -164,7 +164,11 @@ def test_by_customer_is_the_log_sorted_by_customer(
         filled(log, appends)
         whole = gathered(log.scan(until=until))
         expected = whole[np.argsort(whole["customer"], kind="stable")]
-        assert gathered(log.by_customer(until=until)).tobytes() == expected.tobytes()
+        parts = list(log.by_customer(until=until))
+        assert gathered(part.events for part in parts).tobytes() == expected.tobytes()
+        customers, lengths = np.unique(whole["customer"], return_counts=True)
+        assert [code for part in parts for code in part.customers.tolist()] == customers.tolist()
+        assert [number for part in parts for number in np.diff(part.starts).tolist()] == lengths.tolist()
         chosen = np.unique(whole["customer"])[::2]
         theirs = whole[np.isin(whole["customer"], chosen)]
         assert log.together(chosen, until=until).tobytes() == theirs.tobytes()

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.events import DAY, days
+from features.grouping import histories
 from features.journey import JOURNEY
-from features.replay.replay import histories
 from features.replay.snapshots import known_at
 from tests.training.shop import past, world
 from training.recommenders import evaluation

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from features.events import DAY, EVENT, MINUTE, Kind, days
-from features.replay.replay import histories
+from features.grouping import histories
 from models.recommenders.item_item import ItemItem
 from tests.training.shop import known, world
 from tests.worlds import OPENING

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from features.events import DAY, PURCHASE, days
+from features.grouping import histories
 from features.journey import JOURNEY
 from features.log.contract import MERGE
 from features.outcomes import happens
-from features.replay.replay import histories
 from features.replay.snapshots import past_of, replay_profiles
 from tests.training.shop import past, rows, world
 from tests.worlds import OPENING
