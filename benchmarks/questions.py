@@ -40,6 +40,7 @@ from features.log.contract import MERGE
 from features.replay.snapshots import Past, past_of
 from insights.journal.columns import Journal, journal_of
 from insights.journal.funnel import funnel
+from insights.journal.groups import everyone
 from insights.journal.question import FAR, Funnel, Retention, Step, Transitions
 from insights.journal.retention import retention
 from insights.journal.transitions import Arrows, transitions
@@ -79,7 +80,7 @@ def main() -> None:
     )
     ours: dict[str, Callable[[], Any]] = {
         "funnel": lambda: funnel(journal, FUNNEL).counts,
-        "transitions": lambda: _rows(transitions(journal, TRANSITIONS)),
+        "transitions": lambda: _rows(transitions(journal, TRANSITIONS, everyone(journal))),
         "retention": lambda: retention(journal, RETENTION).counts().tolist(),
     }
     database = None if asked.no_peers else _database(journal)
@@ -126,9 +127,10 @@ def _seconds(function: Callable[[], Any]) -> float:
 
 def _rows(arrows: Arrows) -> list[tuple[int, ...]]:
     kinds = [int(kind) for kind in TRANSITIONS.kinds]
+    (numbers,), (customers,), (dwell,) = arrows.transitions, arrows.customers, arrows.dwell
     return sorted(
-        (kinds[i], kinds[j], int(arrows.transitions[i, j]), int(arrows.customers[i, j]), int(arrows.dwell[i, j]))
-        for i, j in zip(*np.nonzero(arrows.transitions), strict=True)
+        (kinds[i], kinds[j], int(numbers[i, j]), int(customers[i, j]), int(dwell[i, j]))
+        for i, j in zip(*np.nonzero(numbers), strict=True)
     )
 
 
@@ -205,10 +207,10 @@ def _to_retentioneering(interpreter: str, events: int, rounds: int) -> dict[str,
     journal = journal_of(_past(events))
     own: dict[str, Callable[[], Any]] = {
         "funnel": lambda: funnel(journal, Funnel(FUNNEL.steps, FAR)).counts,
-        "transitions": lambda: transitions(journal, Transitions(TRANSITIONS.kinds, FAR)),
+        "transitions": lambda: transitions(journal, Transitions(TRANSITIONS.kinds, FAR), everyone(journal)),
     }
     answer = _retentioneering(interpreter, journal, rounds)
-    numbers = own["transitions"]().transitions
+    (numbers,) = own["transitions"]().transitions
     names = [kind.name for kind in TRANSITIONS.kinds]
     expected = sorted([names[i], names[j], int(numbers[i, j])] for i, j in zip(*np.nonzero(numbers), strict=True))
     if (list(own["funnel"]()), expected) != (answer["funnel"], sorted(answer["transitions"])):

@@ -25,7 +25,8 @@ def ask(
     See docs/howto/questions.md for the words of a question. Exit code 2 for a question that cannot be read.
     """
     from insights.journal.kept import Kept
-    from insights.journal.question import BadQuestion, parse
+    from insights.journal.question import BadQuestion
+    from insights.journal.reading import parse
     from insights.numbers import shown
     from waypost.places import existing_log, journal_folder
 
@@ -49,4 +50,6 @@ def ask(
         print_json(answered.to_fields())
         return
     print_table(str(asked), answered.columns, [[shown(cell) for cell in row] for row in answered.rows])
+    for note in answered.notes:
+        print_line(note)
     print_line(f"customers behind a number: --who and {answered.places}")

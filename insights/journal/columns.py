@@ -57,6 +57,11 @@ class Journal:
         """The second of the latest event; 0 where there is none."""
         return int(self.at.max()) if len(self) else 0
 
+    @cached_property
+    def begin(self) -> int:
+        """The second of the first event; 0 where there is none."""
+        return int(self.at.min()) if len(self) else 0
+
     @property
     def bytes_per_event(self) -> int:
         """Size of the columns of one event."""

@@ -24,7 +24,8 @@ from features.identity.periods import connected_components
 from features.log.contract import EventLog
 from features.log.membership import NO_MERGES
 from features.replay.snapshots import Past
-from insights.journal.answers import Answer, answer
+from insights.journal.answer import Answer
+from insights.journal.answers import answer
 from insights.journal.columns import Journal, journal_of, spliced
 from insights.journal.question import Question
 

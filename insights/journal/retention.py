@@ -1,22 +1,20 @@
-"""The lens of retention: which of each week's new customers are active in each later week."""
+"""The lens of retention: which new customers of a week, or a month, are active in later weeks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from features.events import Kind
+from insights.journal.acts import Row
 from insights.journal.columns import Journal
-from insights.journal.question import Retention
-
-WEEK = 7 * 86_400
-MONDAY = 4 * 86_400
-"""The second at which the first Monday after 1 January 1970 began, UTC."""
+from insights.journal.groups import MONDAY, NOWHERE, WEEK, first_day, months, name_of
+from insights.journal.question import By, Retention
 
 NO_COHORT = -2
 """Below every cohort: that of 1 to 4 January 1970 is -1."""
@@ -26,15 +24,26 @@ NO_COHORT = -2
 class Triangle:
     """The cohort of each customer and the weeks in which it was active.
 
-    `cohort` int32 counts weeks from Monday 5 January 1970 and is `NO_COHORT` for customers without an entry in the
-    period; bit k of `active` is week k after the entry. `end` is the last second of the journal: a week that was not
-    over by then for every customer of the cohort is not known.
+    `cohort` int32 counts weeks from Monday 5 January 1970, or months from January 1970 where the question is by month;
+    it is `NO_COHORT` for customers without an entry in the period. `firsts` are the places in the journal of the
+    entries, `NOWHERE` for these. Bit k of `active` is week k after the entry. `end` is the last second of the journal:
+    a week that was not over by then for every customer of the cohort is not known.
     """
 
     question: Retention
     cohort: NDArray[np.int32]
     active: NDArray[np.uint64]
+    firsts: NDArray[np.int64]
     end: int
+
+    def of(self, customers: NDArray[np.int64]) -> Triangle:
+        """The same of some customers only, those at these places."""
+        own = self.cohort[customers], self.active[customers], self.firsts[customers]
+        return Triangle(self.question, *own, self.end)
+
+    def name(self, cohort: int) -> str:
+        """The Monday on which the week of a cohort began, or its month."""
+        return name_of(By.MONTH if self.question.by == By.MONTH else By.WEEK, cohort)
 
     @property
     def cohorts(self) -> list[int]:
@@ -53,11 +62,26 @@ class Triangle:
 
     def known(self, cohort: int, week: int) -> bool:
         """Whether that week was over for every customer of the cohort when the journal ended."""
-        return MONDAY + (cohort + 1) * WEEK + (week + 1) * WEEK <= self.end + 1
+        return self._after(cohort) + (week + 1) * WEEK <= self.end + 1
+
+    def _after(self, cohort: int) -> int:
+        """The first second after the week or the month of a cohort."""
+        if self.question.by == By.MONTH:
+            return (first_day(cohort + 1) - first_day(0)).days * 86_400
+        return MONDAY + (cohort + 1) * WEEK
+
+    def measured(self, week: int) -> NDArray[np.bool_]:
+        """The customers of all cohorts for which that week was over when the journal ended."""
+        last = max((cohort for cohort in self.cohorts if self.known(cohort, week)), default=NO_COHORT)
+        return np.asarray((self.firsts >= 0) & (self.cohort <= last))
+
+    def active_in(self, week: int) -> NDArray[np.bool_]:
+        """The customers who were active in a week after their entry."""
+        return np.asarray(((self.active >> np.uint64(week)) & np.uint64(1)).astype(np.bool_))
 
     def members(self, cohort: int, week: int) -> NDArray[np.bool_]:
         """The customers of a cohort who were active in a week after their entry."""
-        return np.asarray((self.cohort == cohort) & ((self.active >> np.uint64(week)) & np.uint64(1)).astype(np.bool_))
+        return np.asarray((self.cohort == cohort) & self.active_in(week))
 
     def counts(self) -> NDArray[np.int64]:
         """How many customers of each of `cohorts` were active in each week, int64[cohorts, weeks]."""
@@ -72,20 +96,24 @@ def retention(journal: Journal, question: Retention, *, threads: int | None = No
     kinds[list(question.entry)] |= 1
     kinds[list(question.activity)] |= 2
     cohort = np.full(len(journal.customers), NO_COHORT, np.int32)
-    active = np.zeros(len(journal.customers), np.uint64)
+    active = np.zeros(len(cohort), np.uint64)
+    firsts = np.full(len(cohort), NOWHERE, np.int64)
     start, end = question.period.seconds
 
     def run(first: int, last: int) -> None:
         _retention(
-            first, last, journal.starts, journal.at, journal.kind, kinds, question.weeks, start, end, cohort, active
-        )
+            first, last, journal.starts, journal.at, journal.kind, kinds, question.weeks, start, end, cohort, active,
+            firsts,
+        )  # fmt: skip
 
     journal.over_customers(run, threads)
-    return Triangle(question, cohort, active, journal.end)
+    if question.by == By.MONTH:
+        cohort[firsts >= 0] = months(journal.at[firsts[firsts >= 0]])
+    return Triangle(question, cohort, active, firsts, journal.end)
 
 
 @njit(cache=True, nogil=True)
-def _retention(first, last, starts, at, kind, kinds, weeks, start, end, cohort, active):  # type: ignore[no-untyped-def]
+def _retention(first, last, starts, at, kind, kinds, weeks, start, end, cohort, active, firsts):  # type: ignore[no-untyped-def]
     """Find the entry of customers first..last-1 and mark the weeks after it."""
     for c in range(first, last):
         stop = starts[c + 1]
@@ -95,7 +123,7 @@ def _retention(first, last, starts, at, kind, kinds, weeks, start, end, cohort, 
         if i == stop or at[i] < start or at[i] >= end:
             continue
         entered = np.int64(at[i])
-        cohort[c] = (entered - MONDAY) // WEEK
+        cohort[c], firsts[c] = (entered - MONDAY) // WEEK, i
         for j in range(i + 1, stop):
             if kinds[kind[j]] & 2:
                 week = (np.int64(at[j]) - entered) // WEEK
@@ -115,12 +143,18 @@ def _count(cohort, active, counts):  # type: ignore[no-untyped-def]
             week += 1
 
 
-def meaning(rows: Sequence[tuple[int, Kind]], question: Retention) -> tuple[int, set[int]] | None:
-    """The cohort and the active weeks of a customer with these events (second, kind), in order; None without entry."""
+def meaning(rows: Sequence[Row], question: Retention) -> tuple[str, set[int], int] | None:
+    """The name of the cohort, the active weeks and the place of the entry in `rows`, a customer's events in order.
+
+    None for a customer without entry.
+    """
     start, end = question.period.seconds
-    place = next((place for place, (_, kind) in enumerate(rows) if kind in question.entry), None)
+    place = next((place for place, row in enumerate(rows) if row[1] in question.entry), None)
     if place is None or not start <= rows[place][0] < end:
         return None
     entered = rows[place][0]
-    weeks = {(at - entered) // WEEK for at, kind in rows[place + 1 :] if kind in question.activity}
-    return (entered - MONDAY) // WEEK, {week for week in weeks if week < question.weeks}
+    active = {(row[0] - entered) // WEEK for row in rows[place + 1 :] if row[1] in question.activity}
+    day = datetime.fromtimestamp(entered, UTC).date()
+    monthly = question.by == By.MONTH
+    cohort = f"{day:%Y-%m}" if monthly else str(day - timedelta(days=day.weekday()))
+    return cohort, {week for week in active if week < question.weeks}, place

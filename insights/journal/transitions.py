@@ -6,22 +6,32 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from threading import Lock
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from features.events import Kind
+from insights.journal.acts import Row
 from insights.journal.columns import Journal
+from insights.journal.groups import Groups, everyone
 from insights.journal.question import Transitions
+from insights.journal.visits import OVER, acts_for, latest_act, visits_of
 
 OTHER = 255
 """The place of a kind that is passed over."""
 
+PRESENT = 63
+"""The bit of `Marks` that says that a customer has an event of a kind; the bits below are of transitions from it."""
+
+Marks = NDArray[np.uint64]
+"""uint64[kinds, customers]: bit j of a kind's row is a transition from it to the kind of place j."""
+
 
 @dataclass(frozen=True, eq=False)
 class Arrows:
-    """The transitions from the kind of a row to that of a column, each int64[kinds, kinds].
+    """The transitions from the kind of a row to that of a column, each int64[groups, kinds, kinds].
 
     `transitions` are their numbers, `customers` the numbers of distinct customers with one, and `dwell` the sums of the
     seconds between both events.
@@ -33,73 +43,90 @@ class Arrows:
     dwell: NDArray[np.int64]
 
 
-def transitions(journal: Journal, question: Transitions, *, threads: int | None = None) -> Arrows:
-    """All transitions between the kinds of the question."""
-    sums, _ = _counted(journal, question, OTHER, OTHER, threads)
-    return Arrows(question, *sums)
+def transitions(journal: Journal, question: Transitions, groups: Groups, *, threads: int | None = None) -> Arrows:
+    """All transitions between the kinds of the question, of the customers of these groups."""
+    return Arrows(question, *_counted(journal, question, groups, np.empty((0, 0), np.uint64), threads))
 
 
-def members(journal: Journal, question: Transitions, source: Kind, target: Kind) -> NDArray[np.bool_]:
-    """The customers with at least one transition from `source` to `target`, both of the question's kinds."""
-    places = _places(question)
-    return _counted(journal, question, int(places[source]), int(places[target]), None)[1]
+def marks(journal: Journal, question: Transitions) -> Marks:
+    """Which transitions every customer has, and which of the kinds in the period."""
+    out = np.zeros((len(question.kinds), len(journal.customers)), np.uint64)
+    _counted(journal, question, everyone(journal), out, None)
+    return out
+
+
+def marked(marks: Marks, source: int, bit: int) -> NDArray[np.bool_]:
+    """The customers with a transition from the kind of place `source` to that of place `bit`, or with `PRESENT` any."""
+    return np.asarray(((marks[source] >> np.uint64(bit)) & np.uint64(1)).astype(np.bool_))
 
 
 def _counted(
-    journal: Journal, question: Transitions, source: int, target: int, threads: int | None
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The three sums, and the customers with a transition between these two places."""
-    number, places = len(question.kinds), _places(question)
-    start, end = question.period.seconds
-    marked = np.zeros(len(journal.customers), np.bool_)
-
-    def run(first: int, last: int) -> NDArray[np.int64]:
-        sums = np.zeros((3, number, number), np.int64)
-        _transitions(
-            first, last, journal.starts, journal.at, journal.kind, places, question.within, start, end, source, target,
-            sums[0], sums[1], sums[2], marked,
-        )  # fmt: skip
-        return sums
-
-    parts = journal.over_customers(run, threads)
-    return np.sum(parts, axis=0) if parts else np.zeros((3, number, number), np.int64), marked
-
-
-def _places(question: Transitions) -> NDArray[np.uint8]:
+    journal: Journal, question: Transitions, groups: Groups, marks: Marks, threads: int | None
+) -> NDArray[np.int64]:
+    """The three sums; `marks` are filled, unless they are empty."""
+    number = len(question.kinds)
     places = np.full(256, OTHER, np.uint8)
-    places[list(question.kinds)] = np.arange(len(question.kinds))
-    return places
+    places[list(question.kinds)] = np.arange(number)
+    total, lock = np.zeros((3, len(groups.names), number, number), np.int64), Lock()
+    window = (question.within, acts_for(question.kinds), question.visits, *question.period.seconds)
+
+    def run(first: int, last: int) -> None:
+        sums = np.zeros_like(total)
+        _transitions(
+            first, last, journal.starts, journal.at, journal.kind, places, *window, groups.of, sums[0], sums[1],
+            sums[2], marks,
+        )  # fmt: skip
+        with lock:
+            np.add(total, sums, out=total)
+
+    journal.over_customers(run, threads)
+    return total
 
 
 @njit(cache=True, nogil=True)
 def _transitions(  # type: ignore[no-untyped-def]
-    first, last, starts, at, kind, places, within, start, end, source, target, number, customers, dwell, marked,
+    first, last, starts, at, kind, places, within, acts, pause, start, end, groups, number, customers, dwell, marks,
 ):  # fmt: skip
-    """Count the transitions of customers first..last-1, and mark who has the one from `source` to `target`."""
-    seen = np.full(number.shape, -1, np.int64)
+    """Count the transitions of customers first..last-1 in the sums of their group, and mark them."""
+    seen = np.full(number.shape[1:], -1, np.int64)
+    marking = len(marks) > 0
     for c in range(first, last):
-        before = OTHER
-        then = np.int64(0)
+        group = groups[c]
+        if group < 0:
+            continue
+        before, then, origin = OTHER, np.int64(0), starts[c]
         for i in range(starts[c], starts[c + 1]):
             place = places[kind[i]]
             now = np.int64(at[i])
             if place == OTHER or now < start or now >= end:
                 continue
-            if before != OTHER and now - then <= within:
-                number[before, place] += 1
-                dwell[before, place] += now - then
+            if marking:
+                marks[place, c] |= np.uint64(1) << np.uint64(PRESENT)
+            near = before != OTHER and now - then <= within
+            if near and pause:
+                near = latest_act(at, kind, acts, origin, i + 1, pause) != OVER
+            if near:
+                number[group, before, place] += 1
+                dwell[group, before, place] += now - then
                 if seen[before, place] != c:
                     seen[before, place] = c
-                    customers[before, place] += 1
-                    if before == source and place == target:
-                        marked[c] = True
-            before, then = place, now
+                    customers[group, before, place] += 1
+                    if marking:
+                        marks[before, c] |= np.uint64(1) << np.uint64(place)
+            before, then, origin = place, now, i
 
 
-def meaning(rows: Sequence[tuple[int, Kind]], question: Transitions) -> Counter[tuple[Kind, Kind, int]]:
-    """The transitions of a customer with these events (second, kind), in order, each with its seconds."""
+def meaning(rows: Sequence[Row], question: Transitions) -> tuple[Counter[tuple[Kind, Kind, int]], int | None]:
+    """The transitions of a customer with these events, in order, with their seconds.
+
+    And the place in `rows` of the first event of one of the kinds in the period, None without any.
+    """
     start, end = question.period.seconds
-    own = [(at, kind) for at, kind in rows if kind in question.kinds and start <= at < end]
-    return Counter(
-        (kind, after, then - at) for (at, kind), (then, after) in pairwise(own) if then - at <= question.within
-    )
+    visits = visits_of(rows, question.kinds, question.visits)
+    own = [place for place, row in enumerate(rows) if row[1] in question.kinds and start <= row[0] < end]
+    near = [
+        (before, after) for before, after in pairwise(own)
+        if rows[after][0] - rows[before][0] <= question.within and visits[before] == visits[after]
+    ]  # fmt: skip
+    seconds = Counter((rows[a][1], rows[b][1], rows[b][0] - rows[a][0]) for a, b in near)
+    return seconds, own[0] if own else None

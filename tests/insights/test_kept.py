@@ -22,7 +22,7 @@ from features.replay.snapshots import read_past
 from insights.journal import kept as module
 from insights.journal.columns import Journal, journal_of
 from insights.journal.kept import Kept, whole_journal
-from insights.journal.question import parse
+from insights.journal.reading import parse
 from tests.examples import examples
 from tests.features.log.samples import START, event
 from tests.features.log.stores import STORES
