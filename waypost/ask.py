@@ -20,7 +20,7 @@ def ask(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Answer a question about the whole history: a funnel, transitions or retention.
+    """Answer a question about the whole history: a funnel, transitions or retention, by group or compared.
 
     See docs/howto/questions.md for the words of a question. Exit code 2 for a question that cannot be read.
     """

@@ -47,24 +47,11 @@ def compared(journal: Journal, question: Question) -> Answer:
     )
     heads, places = _places(question)
     names = _in_order({*one.groups.names, *other.groups.names}, question.by)
-    cells: dict[tuple[str, str], tuple[Any, ...]] = {}
-    differences: dict[tuple[str, str], Difference | None] = {}
-    for place in places:
-        whole, other_whole = one.share(place), other.share(place)
-        for name in names:
-            own, their = whole.among(one.groups.members(name)), other_whole.among(other.groups.members(name))
-            cells[name, place] = (*own.counts, share_of(*own.counts)[0], *their.counts, share_of(*their.counts)[0])
-            differences[name, place] = difference(own, their)
-    keys = [(name, place) for name in names for place in places]
-    verdicts = clear([known.chance if (known := differences[key]) else None for key in keys])
+    measured = _measured(one, other, names, tuple(places))
+    verdicts = clear([known.chance if known else None for _, known in measured.values()])
     rows = [
-        (
-            *((name,) if question.by else ()),
-            *places[place],
-            *cells[name, place],
-            *_cells(differences[name, place], sure),
-        )
-        for (name, place), sure in zip(keys, verdicts, strict=True)
+        (*((name,) if question.by else ()), *places[place], *cells, *_cells(known, sure))
+        for ((name, place), (cells, known)), sure in zip(measured.items(), verdicts, strict=True)
     ]
     columns = (
         *((COLUMN_OF[question.by],) if question.by else ()), *heads, "customers", "of", "share",
@@ -80,6 +67,20 @@ def compared(journal: Journal, question: Question) -> Answer:
         return share.whole if inner.endswith(OF) else share.part
 
     return Answer(question, columns, rows, _naming(question.by, next(iter(places))), members, _notes(question))
+
+
+def _measured(
+    one: Side, other: Side, names: list[str], places: tuple[str, ...]
+) -> dict[tuple[str, str], tuple[tuple[Any, ...], Difference | None]]:
+    """The numbers and the shares of both sides, and their difference, by group and place, in this order."""
+    measured: dict[tuple[str, str], tuple[tuple[Any, ...], Difference | None]] = {}
+    for place in places:
+        all_own, all_their = one.share(place), other.share(place)
+        for name in names:
+            own, their = all_own.among(one.groups.members(name)), all_their.among(other.groups.members(name))
+            cells = (*own.counts, share_of(*own.counts)[0], *their.counts, share_of(*their.counts)[0])
+            measured[name, place] = cells, difference(own, their)
+    return {(name, place): measured[name, place] for name in names for place in places}
 
 
 def _cells(known: Difference | None, sure: bool) -> tuple[Any, ...]:
@@ -151,11 +152,12 @@ def _side(journal: Journal, question: Question) -> Side:
 
         case Transitions():
             marks, names = arrows.marks(journal, question), [kind.name for kind in question.kinds]
+            present = [arrows.marked(marks, source, arrows.PRESENT) for source in range(len(names))]
             firsts = firsts_of(journal, question.kinds, question.period)
 
             def share(place: str) -> Share:
                 source, target = map(names.index, place.split(":"))
-                return Share(arrows.marked(marks, source, arrows.PRESENT), arrows.marked(marks, source, target))
+                return Share(present[source], arrows.marked(marks, source, target))
 
         case Retention():
             triangle = retention(journal, question)

@@ -73,11 +73,11 @@ def funnel(journal: Journal, question: Funnel, *, complete: bool = False, thread
     start, end = question.period.seconds
     if complete:
         end = min(end, journal.end - question.within + 1)
-    columns = (journal.starts, journal.at, journal.kind, journal.channel, journal.amount)
+    columns = (journal.starts, journal.at, journal.kind, journal.channel, journal.amount, *tables(steps), ends)
     window = (question.within, acts_for(kinds_of(question)), question.visits, start, end, journal.end)
 
     def run(first: int, last: int) -> None:
-        kernel(first, last, *columns, *tables(steps), ends, *window, reached, seconds, in_time, firsts)
+        kernel(first, last, *columns, *window, reached, seconds, in_time, firsts)
 
     journal.over_customers(run, threads)
     return Reached(question, reached, seconds, in_time, firsts)

@@ -77,7 +77,7 @@ class Triangle:
 
     def active_in(self, week: int) -> NDArray[np.bool_]:
         """The customers who were active in a week after their entry."""
-        return np.asarray(((self.active >> np.uint64(week)) & np.uint64(1)).astype(np.bool_))
+        return np.asarray((self.active & np.uint64(1 << week)) != 0)
 
     def members(self, cohort: int, week: int) -> NDArray[np.bool_]:
         """The customers of a cohort who were active in a week after their entry."""

@@ -57,7 +57,7 @@ def marks(journal: Journal, question: Transitions) -> Marks:
 
 def marked(marks: Marks, source: int, bit: int) -> NDArray[np.bool_]:
     """The customers with a transition from the kind of place `source` to that of place `bit`, or with `PRESENT` any."""
-    return np.asarray(((marks[source] >> np.uint64(bit)) & np.uint64(1)).astype(np.bool_))
+    return np.asarray((marks[source] & np.uint64(1 << bit)) != 0)
 
 
 def _counted(

@@ -19,6 +19,10 @@ from waypost import app
 NOW = 1_780_000_000_000_000
 FUNNEL = "funnel ITEM_VIEW > CART_ADD on APP > PURCHASE within 2 days"
 
+BUYERS = (
+    "funnel ITEM_VIEW > CART_ADD within 1 day, of customers with PURCHASE, compared with customers without PURCHASE"
+)
+
 Run = Callable[..., Result]
 
 
@@ -33,6 +37,7 @@ def waypost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         for place, (kind, number) in enumerate(acts)
         for who in range(number)
     ]
+    events.append(Event("first", "c98", Kind.PAGE_VIEW, NOW - 200 * DAY, NOW - 200 * DAY))
     events.append(Event("gone", "c00", Kind.CONSENT_WITHDRAW, NOW + DAY, NOW + DAY))
     events.append(Event("last", "c99", Kind.PAGE_VIEW, NOW + DAY, NOW + DAY))
     with closing(open_log(tmp_path / "waypost.db")) as log:
@@ -63,6 +68,11 @@ def test_a_funnel_is_a_table_and_json(waypost: Run) -> None:
         (FUNNEL.replace("2 days", "3 hours"), "2:left", 27),
         ("transitions of ITEM_VIEW or CART_ADD or PURCHASE within 1 day", "CART_ADD:PURCHASE", 8),
         ("retention of ITEM_VIEW by PURCHASE for 2 weeks", "2026-05-25:0", 8),
+        ("retention of ITEM_VIEW by PURCHASE for 2 weeks", "2026-05-25", 39),
+        (FUNNEL + ", by channel", "APP/3", 8),
+        (FUNNEL + ", of customers without PURCHASE, in visits of 3 hours, by week", "2026-05-25/2:left", 27),
+        (BUYERS, "2:of", 8),
+        (BUYERS, "other/2:of", 31),
     ],
 )
 def test_the_customers_behind_a_number_are_as_many_as_it_says(
@@ -70,6 +80,17 @@ def test_the_customers_behind_a_number_are_as_many_as_it_says(
 ) -> None:
     names = waypost("ask", question, "--who", place).stdout.split()
     assert len(names) == number == len(set(names)) and "c00" not in names
+
+
+def test_a_comparison_is_a_table_and_json(waypost: Run) -> None:
+    fields = json.loads(waypost("ask", BUYERS.replace("with PURCHASE", "with ITEM_VIEW"), "--json").stdout)
+    (row,) = fields["rows"]
+    assert (row["customers"], row["of"], row["other_customers"], row["other_of"]) == (35, 39, 27, 31)
+    assert row["difference_low"] < 0 < row["difference_high"] and row["change"] == "no clear change"
+    assert any("Conditions look at the whole period" in note for note in fields["notes"])
+    assert "no clear change" in " ".join(
+        waypost("ask", BUYERS.replace("with PURCHASE", "with ITEM_VIEW")).stdout.split()
+    )
 
 
 def test_of_few_customers_no_share_is_given(waypost: Run) -> None:
@@ -107,6 +128,6 @@ def test_what_cannot_be_answered_says_why(waypost: Run, words: tuple[str, ...], 
 def test_the_questions_of_the_page_are_questions(waypost: Run) -> None:
     page = (ROOT / "docs" / "howto" / "questions.md").read_text(encoding="utf-8")
     questions = re.findall(r'waypost ask "([^"]+)"', page)
-    assert len(questions) >= 4
+    assert len(questions) >= 12
     for question in questions:
         assert waypost("ask", question, "--json").exit_code == 0, question
