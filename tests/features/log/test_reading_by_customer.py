@@ -18,6 +18,7 @@ from features.log.frame import frame_of
 from features.log.history import customers, segment
 from features.log.history.history import History
 from features.log.history.index import index_of
+from features.log.history.records import Piece
 from features.log.sqlite import SqliteLog
 from features.log.sqlite.reader import reader
 from tests.features.log.samples import START, event, gathered, identify, shop
@@ -85,7 +86,7 @@ def test_customers_who_are_being_erased_are_left_out(tmp_path: Path) -> None:
             history = read.history()
             assert history is not None
             masked = History(history.folder, history.entries, [code for code in gone if code is not None])
-            live = customers.Piece(gathered([]), np.empty(0, np.int64))
+            live = Piece(gathered([]), np.empty(0, np.int64))
             codes = [code for part in customers.by_customer(masked, live, None) for code in part.customers.tolist()]
         assert len(codes) == 10 and not set(gone) & set(codes)
 
@@ -103,4 +104,4 @@ def test_kinds_and_channels_come_from_the_index_however_many_pairs_there_are(tmp
 def test_one_byte_says_kind_and_channel_where_that_is_enough() -> None:
     kinds, channels = np.array([14, 14, 60], np.uint8), np.array([1, 2, 1], np.uint8)
     index = index_of(np.zeros(3, np.int32), np.arange(3, dtype=np.uint64), kinds, channels)
-    assert (index.pair.dtype, index.pairs[index.pair].tolist()) == (np.uint8, [[14, 1], [14, 2], [60, 1]])
+    assert index.pair.itemsize == 1 and index.pairs[index.pair].tolist() == [[14, 1], [14, 2], [60, 1]]
