@@ -9,22 +9,19 @@ import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
+from features.words import BYTES, word
+
 Hashes = NDArray[np.uint64]
 
 _FIRST, _SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
-_BYTE, _HALF = np.uint64(8), np.uint64(32)
+_HALF = np.uint64(32)
 
 
 def hashes_of(texts: Sequence[str] | pl.Series) -> Hashes:
     """The hash of each text."""
-    if isinstance(texts, pl.Series):
-        text = str(texts.str.join("").item() or "").encode()
-        lengths = texts.str.len_bytes().to_numpy()
-    else:
-        encoded = [text.encode() for text in texts]
-        text = b"".join(encoded)
-        lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
-    ends = np.cumsum(lengths, dtype=np.int64)
+    series = texts if isinstance(texts, pl.Series) else pl.Series(texts, dtype=pl.String)
+    text = str(series.str.join("").item() or "").encode()
+    ends = np.cumsum(series.str.len_bytes().to_numpy(), dtype=np.int64)
     out = np.empty(len(ends), np.uint64)
     _hash(np.frombuffer(text, np.uint8), ends, out)
     return out
@@ -32,8 +29,9 @@ def hashes_of(texts: Sequence[str] | pl.Series) -> Hashes:
 
 def first_distinct(texts: pl.Series, hashes: Hashes) -> NDArray[np.bool_]:
     """Which texts are the first of their kind, given the hash of each."""
-    first = pl.Series(hashes).is_first_distinct().to_numpy().copy()
-    again = np.isin(hashes, hashes[~first])
+    rising = np.sort(hashes)
+    again = np.isin(hashes, rising[1:][rising[1:] == rising[:-1]])
+    first = np.ones(len(hashes), bool)
     first[again] = texts.filter(pl.Series(again)).is_first_distinct().to_numpy()
     return first
 
@@ -45,14 +43,9 @@ def _hash(text, ends, out):  # type: ignore[no-untyped-def]
     for i in range(len(ends)):
         end = ends[i]
         mixed = np.uint64(end - start) * _FIRST
-        place = start
-        while place < end:
-            word = np.uint64(0)
-            for k in range(min(8, end - place)):
-                word |= np.uint64(text[place + k]) << (np.uint64(k) * _BYTE)
-            mixed = (mixed ^ word) * _SECOND
+        for place in range(start, end, BYTES):
+            mixed = (mixed ^ word(text, place, end - place)) * _SECOND
             mixed ^= mixed >> _HALF
-            place += 8
         mixed = (mixed ^ (mixed >> _HALF)) * _FIRST
         mixed = (mixed ^ (mixed >> np.uint64(29))) * _SECOND
         out[i] = mixed ^ (mixed >> _HALF)

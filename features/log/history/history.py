@@ -46,9 +46,12 @@ class History:
         if not self.entries or not len(message_ids):
             return known
         hashes = hashes_of(message_ids) if hashes is None else hashes
+        order = np.argsort(hashes)  # so that an index is read from its beginning to its end
+        rising = hashes[order]
         for entry in self.entries:
-            places, rows = segment.index_of(self.folder, entry.number).candidates(hashes)
+            places, rows = segment.index_of(self.folder, entry.number).candidates(rising)
             if len(places):
+                places = order[places]
                 there = self._at(entry, rows, ("message_id", "customer"))
                 same = (pl.Series(message_ids).gather(places) == there["message_id"]).to_numpy()
                 known[places[same & ~self.is_erased(there["customer"].to_numpy())]] = True

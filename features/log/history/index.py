@@ -1,8 +1,8 @@
 """The index of a segment: where the events of a customer stand, what each is, and where a message id may stand.
 
 It lies in a file beside the segment, is read by mapping it into memory, and holds no name and no message id. A message
-id is found by its hash: the highest bits choose a bucket, 16 other bits are compared. One in some ten thousand unknown
-ids looks known, so every hit is checked against the segment itself.
+id is found by its hash: the highest bits choose a bucket, 18 other bits or more are compared. Of unknown ids one in
+some ten thousand looks known, in a small segment one in a million, so every hit is checked against the segment itself.
 
 What every reading by customer needs is here once more in a byte or less: a row's customer follows from where each
 begins, and its kind and channel, words in the segment, are one number of the pairs of them that occur.
@@ -42,7 +42,8 @@ class Index:
     marks: NDArray[np.uint16]
     """16 bits of the hash of each entry."""
     rows: NDArray[np.uint8]
-    """The row of each entry, in three bytes, lowest first: uint8[events, 3]."""
+    """The row of each entry in three bytes, lowest first, and in the bits that no row needs more of the hash:
+    uint8[events, 3]."""
     pairs: NDArray[np.uint8]
     """The pairs of kind and channel that occur, as their numbers: uint8[pairs, 2]."""
     pair: NDArray[np.uint8] | NDArray[np.uint16]
@@ -62,12 +63,12 @@ class Index:
 
     def candidates(self, hashes: Hashes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Which of the hashes may be in the segment, and at which row: places in `hashes`, and rows, of one length."""
-        shift = _shift(len(self.buckets) - 1)
+        shift, row_bits = _shift(len(self.buckets) - 1), _row_bits(self.events)
         number = _count_candidates(hashes, self.buckets, self.marks, shift)
         places, rows = np.empty(number, np.int64), np.empty(number, np.int64)
         if number:
-            _find_candidates(hashes, self.buckets, self.marks, self.rows, shift, places, rows)
-        return places, rows
+            number = _find_candidates(hashes, self.buckets, self.marks, self.rows, shift, row_bits, places, rows)
+        return places[:number], rows[:number]
 
 
 def index_of(
@@ -78,7 +79,7 @@ def index_of(
     bits = max(1, int(len(hashes) // _PER_BUCKET).bit_length())
     buckets = np.zeros((1 << bits) + 1, np.uint32)
     marks, rows = np.empty(len(hashes), np.uint16), np.empty((len(hashes), 3), np.uint8)
-    _fill(hashes, buckets, marks, rows, _shift(1 << bits))
+    _fill(hashes, buckets, marks, rows, _shift(1 << bits), _row_bits(len(hashes)))
     starts = np.append(firsts, len(customers)).astype(np.uint32)
     return Index(customers[firsts], starts, buckets, marks, rows, *_pairs(kinds, channels))
 
@@ -137,8 +138,19 @@ def _shift(buckets: int) -> int:
     return 65 - int(buckets).bit_length()
 
 
+def _row_bits(events: int) -> int:
+    """Bits that a row needs; what is left of three bytes holds more of the hash."""
+    return max(events - 1, 0).bit_length()
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _more(hashed, row_bits):  # type: ignore[no-untyped-def]
+    """The bits of a hash that stand above the row."""
+    return ((hashed >> np.uint64(16)) << np.uint64(row_bits)) & np.uint64(0xFFFFFF)
+
+
 @njit(cache=True, nogil=True)
-def _fill(hashes, buckets, marks, rows, shift):  # type: ignore[no-untyped-def]
+def _fill(hashes, buckets, marks, rows, shift, row_bits):  # type: ignore[no-untyped-def]
     """A counting sort of the rows by bucket."""
     by = np.uint64(shift)
     for i in range(len(hashes)):
@@ -151,11 +163,14 @@ def _fill(hashes, buckets, marks, rows, shift):  # type: ignore[no-untyped-def]
         place = places[bucket]
         places[bucket] = place + np.uint32(1)
         marks[place] = np.uint16(hashes[i] & np.uint64(0xFFFF))
-        rows[place, 0], rows[place, 1], rows[place, 2] = i & 255, (i >> 8) & 255, (i >> 16) & 255
+        entry = _more(hashes[i], row_bits) | np.uint64(i)
+        for byte in range(3):
+            rows[place, byte] = np.uint8((entry >> np.uint64(8 * byte)) & np.uint64(255))
 
 
 @njit(cache=True, nogil=True)
 def _count_candidates(hashes, buckets, marks, shift):  # type: ignore[no-untyped-def]
+    """How many entries have the marks of these hashes: at least as many as candidates."""
     number = 0
     for i in range(len(hashes)):
         bucket, mark = hashes[i] >> np.uint64(shift), np.uint16(hashes[i] & np.uint64(0xFFFF))
@@ -165,12 +180,19 @@ def _count_candidates(hashes, buckets, marks, shift):  # type: ignore[no-untyped
 
 
 @njit(cache=True, nogil=True)
-def _find_candidates(hashes, buckets, marks, rows, shift, places, out):  # type: ignore[no-untyped-def]
+def _find_candidates(hashes, buckets, marks, rows, shift, row_bits, places, out):  # type: ignore[no-untyped-def]
+    """Write the candidates and their rows. Returns how many there are."""
     number = 0
+    of_row = (np.uint64(1) << np.uint64(row_bits)) - np.uint64(1)
     for i in range(len(hashes)):
         bucket, mark = hashes[i] >> np.uint64(shift), np.uint16(hashes[i] & np.uint64(0xFFFF))
         for place in range(buckets[bucket], buckets[bucket + np.uint64(1)]):
-            if marks[place] == mark:
+            if marks[place] != mark:
+                continue
+            entry = np.uint64(rows[place, 0]) | np.uint64(rows[place, 1]) << np.uint64(8)
+            entry |= np.uint64(rows[place, 2]) << np.uint64(16)
+            if entry & ~of_row == _more(hashes[i], row_bits):
                 places[number] = i
-                out[number] = rows[place, 0] + 256 * np.int64(rows[place, 1]) + 65536 * np.int64(rows[place, 2])
+                out[number] = entry & of_row
                 number += 1
+    return number

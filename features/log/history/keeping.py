@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from features.log.frame import events_of
 from features.log.history import names, rewriting, segment
 from features.log.history.database import Database, Sealed
 from features.log.history.disk import explained
+from features.log.history.distinct import Distinct
 from features.log.history.hashing import Hashes, first_distinct, hashes_of
 from features.log.history.history import History
 from features.log.history.resolving import resolved_ids
@@ -162,15 +164,14 @@ class Keeping(Database):
 
     def _coded(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame with the codes of its customers, items and categories as `code`, `item_code`, `category_code`."""
-        columns = {"customers": "customer", "items": "item", "categories": "category"}
-        with self.transaction():
-            for vocabulary, column in columns.items():
-                texts = frame[column].drop_nulls().unique(maintain_order=True)
-                codes = pl.Series(self.codes_of(vocabulary, texts.to_list()), dtype=pl.Int32)
-                name = "code" if column == "customer" else f"{column}_code"
-                known = pl.DataFrame({column: texts, name: codes}, {column: pl.String, name: pl.Int32})
-                frame = frame.join(known, on=column, how="left", maintain_order="left")
-        return frame
+        with ThreadPoolExecutor() as pool:
+            texts = pool.map(lambda column: Distinct(frame[column]), _VOCABULARIES.values())
+            with self.transaction():
+                codes = [
+                    different.given(self.codes_of(vocabulary, different.names.to_list())).alias(_CODED[column])
+                    for (vocabulary, column), different in zip(_VOCABULARIES.items(), texts, strict=True)
+                ]
+        return frame.with_columns(codes)
 
     def _is_free(self, message_ids: pl.Series, before: int, now: int) -> bool:
         """Whether none of the message ids was appended between two offsets."""
@@ -178,7 +179,7 @@ class Keeping(Database):
 
     def _write(self, moved: pl.DataFrame, base: int) -> Entry:
         """Write a segment of coded events."""
-        coded = segment.coded(moved.drop("customer", "item", "category").rename(_CODES))
+        coded = segment.coded(moved.drop(list(_CODED)).rename({code: column for column, code in _CODED.items()}))
         return segment.write(self.folder, self._number(), coded, base)
 
     def _number(self) -> int:
@@ -296,11 +297,12 @@ class Keeping(Database):
         return Sealed(len(theirs), int(theirs["received"][0]) if len(theirs) else 0)
 
 
-_CODES = {"code": "customer", "item_code": "item", "category_code": "category"}
+_VOCABULARIES = {"customers": "customer", "items": "item", "categories": "category"}
+_CODED = {"customer": "code", "item": "item_code", "category": "category_code"}
 
 
 def _stays(kind: pl.Expr) -> pl.Expr:
     """Whether an event stays in the database."""
-    mentions = [f'"{name}":' for name in JOINS]
     about_people = kind.is_between(int(Kind.IDENTIFY), int(Kind.CONSENT_GRANT))
-    return about_people | pl.col("properties").str.contains_any(mentions).fill_null(False)
+    mentions = [pl.col("properties").str.contains(f'"{name}":', literal=True) for name in JOINS]
+    return about_people | pl.any_horizontal(mentions).fill_null(False)

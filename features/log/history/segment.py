@@ -9,6 +9,7 @@ in the log.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import IntEnum
 from functools import lru_cache
@@ -75,6 +76,9 @@ MOST_EVENTS = 1 << 22
 """Most events of a segment: what a rewrite after an erasure costs, some seconds, grows with it."""
 
 
+_PLACE_BITS = 32
+
+
 class Entry(NamedTuple):
     """A segment as the manifest of a log lists it."""
 
@@ -123,13 +127,32 @@ def write(folder: Path, number: int, frame: pl.DataFrame, base: int) -> Entry:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     given = [*SCHEMA, *(["hash"] if "hash" in frame.columns else [])]
-    ordered = frame.select(given).sort("customer", "received", "arrival")
-    write_parquet(events_file(folder, number), ordered.select(list(SCHEMA)), GROUP)
-    index.save(index_file(folder, number), _index_of(ordered))
+    ordered = frame.select(given)[_order(frame)]
+    with ThreadPoolExecutor(1) as pool:
+        indexed = pool.submit(lambda: index.save(index_file(folder, number), _index_of(ordered)))
+        write_parquet(events_file(folder, number), ordered.select(list(SCHEMA)), GROUP)
+        indexed.result()
     received = ordered["received"].to_physical()
     newest = ordered["arrival"].to_numpy().max()
     times = received.to_numpy()
     return Entry(number, len(ordered), base, base + int(newest), int(times.min()), int(times.max()))
+
+
+def _order(frame: pl.DataFrame) -> NDArray[np.int64]:
+    """The places of events by customer and, for each, in log order.
+
+    Code and place in one number are sorted several times as fast as places by their codes.
+    """
+    codes, arrival = frame["customer"].to_numpy().astype(np.int64), frame["arrival"].to_numpy()
+    received = frame["received"].to_physical().to_numpy()
+    if (received[1:] < received[:-1]).any() or (arrival[1:] < arrival[:-1]).any():
+        by_time = np.lexsort((arrival, received))
+        return by_time[_by_code(codes[by_time])]
+    return _by_code(codes)
+
+
+def _by_code(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.sort(codes << _PLACE_BITS | np.arange(len(codes))) & (1 << _PLACE_BITS) - 1
 
 
 def _index_of(frame: pl.DataFrame) -> index.Index:

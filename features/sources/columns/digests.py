@@ -10,6 +10,8 @@ from numba import njit, types, uint64
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from features.words import BYTES, word
+
 LANES = 8
 _BLOCK = 128
 
@@ -75,8 +77,8 @@ def _compress(typing, message, hashed, counted, last):  # type: ignore[no-untype
         for turn in range(12):
             for step, (a, b, c, d) in enumerate(_STEPS):
                 x, y = _ORDER[turn % 10][2 * step : 2 * step + 2]
-                for word, first, second in ((words[x], 32, 24), (words[y], 16, 63)):
-                    work[a] = builder.add(builder.add(work[a], work[b]), word)
+                for part, first, second in ((words[x], 32, 24), (words[y], 16, 63)):
+                    work[a] = builder.add(builder.add(work[a], work[b]), part)
                     work[d] = turned(builder.xor(work[d], work[a]), first)
                     work[c] = builder.add(work[c], work[d])
                     work[b] = turned(builder.xor(work[b], work[c]), second)
@@ -90,8 +92,6 @@ def _compress(typing, message, hashed, counted, last):  # type: ignore[no-untype
 
 @njit(cache=True, nogil=True)
 def _digest(memory, begins, ends, results):  # type: ignore[no-untyped-def]
-    buffers = np.zeros((LANES, _BLOCK), np.uint8)
-    words = buffers.view(np.uint64)
     hashed, message = np.empty((8, LANES), np.uint64), np.empty((16, LANES), np.uint64)
     counted, last = np.zeros(LANES, np.uint64), np.zeros(LANES, np.uint64)
     for first in range(0, len(begins), LANES):
@@ -107,15 +107,10 @@ def _digest(memory, begins, ends, results):  # type: ignore[no-untyped-def]
             for lane in range(lanes):
                 begin, length = begins[first + lane] + block * _BLOCK, ends[first + lane] - begins[first + lane]
                 size = max(0, min(_BLOCK, length - block * _BLOCK))
-                for j in range(size):
-                    buffers[lane, j] = memory[begin + j]
-                for j in range(size, _BLOCK):
-                    buffers[lane, j] = 0
+                for j in range(16):
+                    message[j, lane] = word(memory, begin + BYTES * j, size - BYTES * j)
                 counted[lane] = block * _BLOCK + size
                 last[lane] = _ALL if (block + 1) * _BLOCK >= length else uint64(0)
-            for j in range(16):
-                for lane in range(LANES):
-                    message[j, lane] = words[lane, j]
             _compress(message, hashed, counted, last)  # type: ignore[call-arg]
             for lane in range(lanes):
                 length = ends[first + lane] - begins[first + lane]

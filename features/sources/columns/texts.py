@@ -11,6 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from features.sources.columns.arrow import text_series
+from features.words import word
 
 Places = NDArray[np.int64]
 
@@ -79,8 +80,8 @@ class Texts(NamedTuple):
 
     def series(self) -> pl.Series:
         """The texts as a column, null where there is none."""
-        views = np.zeros((len(self.begins), 2), np.uint64)
-        _view(self.memory, self.begins, self.ends, views.view(np.uint8).reshape(-1, 16), views.view(np.int32))
+        views = np.empty((len(self.begins), 2), np.uint64)
+        _view(self.memory, self.begins, self.ends, views)
         return text_series(views, self.present, self.memory)
 
 
@@ -136,16 +137,14 @@ def write_texts(memory, cursor, source, begins, ends):  # type: ignore[no-untype
 
 
 @njit(cache=True, nogil=True)
-def _view(memory, begins, ends, view_bytes, view_numbers):  # type: ignore[no-untyped-def]
+def _view(memory, begins, ends, views):  # type: ignore[no-untyped-def]
     """Fill views of Arrow: the length, then the text itself, or its first four bytes, the buffer 0 and its place."""
     for row in range(len(begins)):
         begin = begins[row]
         length = ends[row] - begin
-        view_numbers[row, 0] = length
-        for j in range(length if length <= VIEWED else 4):
-            view_bytes[row, 4 + j] = memory[begin + j]
-        if length > VIEWED:
-            view_numbers[row, 3] = begin
+        head = word(memory, begin, min(length, 4))
+        views[row, 0] = np.uint64(length) | head << np.uint64(32)
+        views[row, 1] = word(memory, begin + 4, length - 4) if length <= VIEWED else np.uint64(begin) << np.uint64(32)
 
 
 @njit(cache=True, nogil=True)
