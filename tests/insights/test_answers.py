@@ -102,7 +102,7 @@ def listed(journal: Journal, answered: Answer, place: str) -> set[int]:
 
 
 @given(ROWS | LONG, QUESTIONS)
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_numbers_are_lists_lists_are_those_of_plain_python_and_groups_are_the_whole(
     rows: list[Act], question: Question
 ) -> None:
@@ -170,7 +170,7 @@ def weeks_known(cohort: str, last: int) -> int:
 
 
 @given(ROWS | LONG, QUESTIONS, st.just("before") | CUSTOMERS)
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_a_comparison_has_the_shares_of_both_sides(rows: list[Act], question: Question, against: Any) -> None:
     rows = [*rows, *((9, START + day * DAY, Kind.LOGIN, Channel.WEB, 1.0) for day in (-130, 120))]
     journal = log_of(rows)

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from features.events import Event, Kind
-from features.log.contract import BATCH, EventStore
+from features.log.contract import EventStore
 from tests.features.log.base import StoreSuite
 from tests.features.log.samples import START, event, gathered, shop, spelled_batches, spelled_with_texts
 
 LEARNING = (Kind.DECISION, Kind.REWARD)
+
+SMALL = 1_024
+"""Events of one batch of a scan."""
 
 
 def decided(number: int) -> list[Event]:
@@ -96,11 +99,11 @@ class ReadingSuite(StoreSuite):
 
     @pytest.mark.slow
     def test_memory_does_not_grow_with_the_log(self, log: EventStore) -> None:
-        few, many = 2 * BATCH, 10 * BATCH
+        few, many = 2 * SMALL, 10 * SMALL
         log.append([each for number in range(few // 2) for each in decided(number)], history=True)
         peaks = [_peak(log, few)]
-        for start in range(few, many, BATCH):
-            log.append([each for n in range(start // 2, (start + BATCH) // 2) for each in decided(n)], history=True)
+        for start in range(few, many, SMALL):
+            log.append([each for n in range(start // 2, (start + SMALL) // 2) for each in decided(n)], history=True)
         peaks.append(_peak(log, many))
         assert peaks[1] < 1.5 * peaks[0], f"the most memory in use, in bytes, at {few} and at {many} events: {peaks}"
 
@@ -109,7 +112,7 @@ def _peak(log: EventStore, events: int) -> int:
     """The most memory that Python and NumPy had in use while the whole log was read in bulk."""
     tracemalloc.start()
     try:
-        assert sum(len(each.message_ids) for each in log.scan_with_properties(kinds=LEARNING)) == events
+        assert sum(len(each.message_ids) for each in log.scan_with_properties(kinds=LEARNING, size=SMALL)) == events
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

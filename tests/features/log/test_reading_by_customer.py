@@ -21,6 +21,7 @@ from features.log.history.index import index_of
 from features.log.history.records import Piece
 from features.log.sqlite import SqliteLog
 from features.log.sqlite.reader import reader
+from tests.examples import examples
 from tests.features.log.samples import START, event, gathered, identify, shop
 from tests.features.log.sealing import LATE
 
@@ -60,7 +61,7 @@ def fill(log: SqliteLog, appends: Sequence[Sequence[tuple[int, int]]], *, identi
     log.append([event(10_000 + number, "c3") for number in range(3)])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(appends=batches, identities=st.booleans(), until=st.none() | st.integers(0, 6))
 def test_the_parts_are_the_log_sorted_by_customer(
     appends: list[list[tuple[int, int]]], identities: bool, until: int | None

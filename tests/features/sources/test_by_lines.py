@@ -137,7 +137,7 @@ RATES = st.sampled_from((Rates(), Rates("EUR", {"USD": 0.92})))
 def test_workers_take_from_a_hostile_file_what_its_lines_are_one_by_one(name: str, crew: Crew, folder: Path) -> None:
     path = folder / f"{name}.jsonl"
 
-    @settings(max_examples=examples(200))
+    @settings(max_examples=examples(60))
     @given(text=files(name), run=st.sampled_from((1, 100, 400, 1_500)), rates=RATES)
     def holds(text: bytes, run: int, rates: Rates) -> None:
         path.write_bytes(text)

@@ -104,7 +104,7 @@ def hold_equal(columns: Taken, one_by_one: Taken) -> None:
 
 @pytest.mark.parametrize("name", SHAPES)
 @given(data=st.data())
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(60))
 def test_columns_give_what_rows_give(name: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     shape = SHAPES[name]
     folder = tmp_path_factory.mktemp("table")
@@ -130,7 +130,7 @@ def test_columns_give_what_rows_give(name: str, data: st.DataObject, tmp_path_fa
 
 @pytest.mark.parametrize("name", SHAPES)
 @given(data=st.data())
-@settings(max_examples=examples(100))
+@settings(max_examples=examples(40))
 def test_columns_with_types_give_what_rows_give(
     name: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
