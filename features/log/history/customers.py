@@ -28,8 +28,8 @@ from features.log.rows import LATEST
 TOGETHER = 500_000
 """About how many events are given at once: an array of less than 32 MB is taken from memory that is used already."""
 
-DECODED = 2_000_000
-"""About how many events of all segments are decoded at once: some 100 MB."""
+DECODED = 4_000_000
+"""About how many events of all segments are decoded at once: some 200 MB."""
 
 _CODES_PER_BIN = 1024
 _OF_THE_INDEX = ("customer", "kind", "channel")
