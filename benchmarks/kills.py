@@ -1,6 +1,6 @@
 """Is an event ever lost or there twice, when a process is killed while it moves events between database and history?
 
-    python -m benchmarks.kills [--rounds 60] [--stores sqlite postgresql] [--postgres URL] [--seed 1]
+    python -m benchmarks.kills [--rounds 60] [--stores sqlite postgresql] [--postgres URL] [--objects] [--seed 1]
 
 In every round a process works on a store: it appends live events, imports, seals, merges segments, erases, merges
 customers and takes them apart (`benchmarks.kills_steps`). It is killed with SIGKILL at a random time, or before one of
@@ -53,8 +53,8 @@ DIE_WITHIN = 40
 AUDITED = 25
 PATIENCE_SECONDS = 40.0
 
-SEGMENTS = "WAYPOST_SEGMENTS"
-"""Names the folder of the histories of PostgreSQL logs, for this process and for those that it kills."""
+SEGMENTS, COPIES = "WAYPOST_SEGMENTS", "WAYPOST_SEGMENTS_COPIES"
+"""Name the place of the histories of PostgreSQL logs and that of copies, for this process and those that it kills."""
 
 _IDS = re.compile(rb"[mo]\d{6}-\d{5}\.")
 _NAMES = re.compile(rb"(?:user|visitor)-\d{4}-of-shop")
@@ -99,12 +99,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--stores", nargs="+", choices=("sqlite", "postgresql"), default=["sqlite"])
     parser.add_argument("--postgres")
+    parser.add_argument("--objects", action="store_true", help="histories of PostgreSQL logs lie in an object store")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     JOURNEY.compile()
     damage: dict[str, Damage] = {}
     with tempfile.TemporaryDirectory() as folder, places(Path(folder), asked.postgres, asked.stores) as stores:
-        os.environ[SEGMENTS] = f"{folder}/segments"
+        os.environ[SEGMENTS] = f"{'file://' if asked.objects else ''}{folder}/segments"
+        os.environ[COPIES] = f"{folder}/copies"
         write_files(Path(folder) / "files", asked.seed)
         for store in asked.stores:
             damage[store] = torment(stores[store].new, Path(folder) / "files", asked.rounds, asked.seed)
@@ -161,7 +163,7 @@ def _round(url: str, seed: int, truth: Truth, draw: random.Random, damage: Damag
         left = _compared(states.log, ledger, after, damage)
         states.log.keeping.compact()
         _audited(states, draw, damage)
-        _searched(_files_of(url), left, pending, damage)
+        _searched([*_files_of(url), states.log.keeping.folder], left, pending, damage)
     return Truth(ledger, following)
 
 
@@ -230,7 +232,7 @@ def _audited(states: StateStore, draw: random.Random, damage: Damage) -> None:
 def _files_of(url: str) -> list[Path]:
     """The files and folders of a store, of a PostgreSQL database the folder of its history."""
     if is_postgres(url):
-        return [Path(os.environ[SEGMENTS]) / f"history-of-{urlsplit(url).path[1:]}"]
+        return [Path(os.environ[SEGMENTS].removeprefix("file://")) / f"history-of-{urlsplit(url).path[1:]}"]
     database = Path(url.removeprefix("sqlite:///"))
     return sorted(database.parent.glob(f"{database.stem}.*"))
 

@@ -5,7 +5,7 @@
 
 The first takes one step after the other, from the number FIRST, and prints the number of each that is done. The second
 imports the files of a folder. With DIE_AT the process kills itself in a step of a kind, before so many things that such
-steps do to the disk: a file gets its name, is removed or put away, or a statement of SQLite changes something.
+steps do to the disk: a file gets its name, is removed, put away or copied, or a statement of SQLite changes something.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ APPENDED, IMPORTED = 60, 400
 KINDS = {"append": 40, "import": 8, "seal": 22, "compact": 12, "erase": 10, "unmerge": 8}
 """The kinds of steps, and how often there is one of each."""
 
-_TO_THE_DISK = ("os.rename", "os.remove", "os.mkdir")
+_TO_THE_DISK = ("os.rename", "os.remove", "os.mkdir", "shutil.copyfile")
 _READS = ("SELECT", "BEGIN", "PRAGMA", "ROLLBACK", "--")
 
 

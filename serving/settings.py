@@ -83,7 +83,18 @@ SETTINGS = (
         "WAYPOST_SEAL_HOURS",
         "24",
         "Hours after which events leave the database for the history beside it (docs/howto/history.md), on PostgreSQL "
-        "where `WAYPOST_SEGMENTS` names its folder; 0 for never.",
+        "where `WAYPOST_SEGMENTS` names its place; 0 for never.",
+    ),
+    Setting(
+        "WAYPOST_SEGMENTS",
+        "",
+        "Where the histories of logs in PostgreSQL lie: a folder that all servers share, or a URL such as "
+        "`s3://bucket/waypost` (docs/howto/postgresql.md).",
+    ),
+    Setting(
+        "WAYPOST_SEGMENTS_COPIES",
+        "data/segments",
+        "Folder of this machine's copies of a history that lies at a URL.",
     ),
     Setting(
         "WAYPOST_DRAIN_SECONDS",
@@ -132,6 +143,9 @@ class Settings:
     log: str
     audit_seconds: float
     seal_hours: float
+    segments: str
+    """A folder or a URL; empty for none."""
+    segments_copies: Path
     drain_seconds: float
     history: str
     """Empty for none."""
@@ -145,6 +159,11 @@ class Settings:
     def rates(self) -> Rates:
         """What other currencies are worth."""
         return Rates(self.currency, self.currency_rates)
+
+    @property
+    def has_copies(self) -> bool:
+        """Whether the history of the log has copies on this machine."""
+        return is_postgres(self.store) and "://" in self.segments
 
     @property
     def journal(self) -> Path:
@@ -175,7 +194,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         privacy=read_privacy(values),
         log=_choice(values, "WAYPOST_LOG", ("text", "json")),
         audit_seconds=_number(values, "WAYPOST_AUDIT_SECONDS", least=0),
-        seal_hours=_seal_hours(values, environment),
+        seal_hours=_seal_hours(values),
+        segments=values["WAYPOST_SEGMENTS"],
+        segments_copies=Path(values["WAYPOST_SEGMENTS_COPIES"]),
         drain_seconds=_number(values, "WAYPOST_DRAIN_SECONDS", least=0),
         history=values["WAYPOST_HISTORY"],
         create_store=_choice(values, "WAYPOST_CREATE_STORE", ("yes", "no")) == "yes",
@@ -185,10 +206,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     )
 
 
-def _seal_hours(values: Mapping[str, str], environment: Mapping[str, str]) -> float:
-    """The age of sealing; 0 for a log in PostgreSQL without a folder that its servers share."""
+def _seal_hours(values: Mapping[str, str]) -> float:
+    """The age of sealing; 0 for a log in PostgreSQL without a place that its servers share."""
     asked = _number(values, "WAYPOST_SEAL_HOURS", least=0)
-    return asked if not is_postgres(values["WAYPOST_STORE"]) or environment.get("WAYPOST_SEGMENTS") else 0.0
+    return asked if not is_postgres(values["WAYPOST_STORE"]) or values["WAYPOST_SEGMENTS"] else 0.0
 
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")

@@ -1,12 +1,15 @@
-"""Sealing while the server answers: events that are old enough leave the database for the history beside it."""
+"""Sealing while the server answers: events that are old enough leave the database for the history beside it.
+
+Where the history lies in an object store, the copies on this machine follow it at each look.
+"""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
-from features.log.contract import LogBusy, Sealable
+from features.log.contract import HistoryUnreachable, LogBusy, Sealable
 from serving import metrics
 
 LEAST = 5_000
@@ -19,27 +22,54 @@ PAUSE_SECONDS = 0.5
 """Time between two sealings, in which others write: each holds the database for some tenths of a second."""
 
 
-class Sealing:
-    """Seals events older than `age` microseconds, none when it is 0. `clock` gives the time in microseconds UTC."""
+logger = logging.getLogger("waypost")
 
-    def __init__(self, age: int, clock: Callable[[], int]) -> None:
+
+class Sealing:
+    """Seals events older than `age` microseconds, none when it is 0. `clock` gives the time in microseconds UTC.
+
+    With `copies` the history has copies on this machine.
+    """
+
+    def __init__(self, age: int, clock: Callable[[], int], *, copies: bool = False) -> None:
         self._age = age
         self._clock = clock
+        self._copies = copies
         self._due = 0.0
+        self._logged = ""
 
     def round(self, history: Callable[[], Sealable]) -> bool:
-        """Seal some events if it is time. Returns whether there may be more. Raises a `LogError`.
+        """Look after copies and seal some events if it is time. Returns whether there may be more. Raises a `LogError`.
 
-        `history` is asked for only when it is time. When an import or an erasure changes it, sealing waits its turn.
+        `history` is asked for only when it is time. When an import or an erasure changes it, sealing waits its turn;
+        when the object store fails, it tries again at the next look.
         """
-        if not self._age or time.monotonic() < self._due:
+        if not (self._age or self._copies) or time.monotonic() < self._due:
             return False
-        moved = 0
-        with suppress(LogBusy):
-            keeping = history()
-            moved = keeping.seal(self._clock() - self._age, least=LEAST)
-            metrics.SEALED.inc(moved)
-            if moved:
-                keeping.compact()
+        moved, failure = 0, ""
+        try:
+            moved = self._look(history())
+        except HistoryUnreachable as error:
+            failure = str(error)
+        except LogBusy:
+            failure = self._logged
+        self._log(failure)
         self._due = time.monotonic() + (PAUSE_SECONDS if moved else IDLE_SECONDS)
         return moved > 0
+
+    def _look(self, keeping: Sealable) -> int:
+        """How many events were sealed."""
+        keeping.look()
+        if not self._age:
+            return 0
+        moved = keeping.seal(self._clock() - self._age, least=LEAST)
+        metrics.SEALED.inc(moved)
+        if moved:
+            keeping.compact()
+        return moved
+
+    def _log(self, failure: str) -> None:
+        """Log that the object store fails when it failed otherwise before, and that it works again."""
+        if failure != self._logged:
+            logger.warning("%s", failure or "the object store of the history works again")
+            self._logged = failure

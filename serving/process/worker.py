@@ -63,7 +63,7 @@ class Worker:
         self.currencies = Currencies(settings.rates)
         self.monitoring = Monitoring(settings.bundle)
         self.scoreboard = Scoreboard(settings.scoreboard, fold.fingerprint)
-        sealing = Sealing(hours(settings.seal_hours), clock)
+        sealing = Sealing(hours(settings.seal_hours), clock, copies=settings.has_copies)
         self.maintenance = Maintenance(settings.scoreboard, fold, settings.audit_seconds, clock(), sealing)
         self.opening = StoreFactory(settings, fold, self.champions)
         self.store_fault: LogError | None = None

@@ -8,7 +8,16 @@ only, so anything that leaves a log carries names.
 """
 
 from features.log.contract.dead_letters import DeadLetter, DeadLetterStore
-from features.log.contract.errors import LogBusy, LogCorrupt, LogDenied, LogError, LogFull, LogMissing, LogVersion
+from features.log.contract.errors import (
+    HistoryUnreachable,
+    LogBusy,
+    LogCorrupt,
+    LogDenied,
+    LogError,
+    LogFull,
+    LogMissing,
+    LogVersion,
+)
 from features.log.contract.events import BATCH, CHUNK, IMPORT_BATCH, Appended, EventBatch, EventStore, Records
 from features.log.contract.identity import MERGE, MOST_JOINED, IdentityStore
 from features.log.contract.keeping import DatabaseLog, Sealable
@@ -30,6 +39,7 @@ __all__ = [
     "EventBatch",
     "EventLog",
     "EventStore",
+    "HistoryUnreachable",
     "IdentityStore",
     "LogBusy",
     "LogCorrupt",

@@ -15,6 +15,10 @@ class LogBusy(LogError):
     """Another process held the log for longer than the store waits; nothing was written. Trying again is safe."""
 
 
+class HistoryUnreachable(LogBusy):
+    """The object store of a log's history does not answer as it should; trying again is safe."""
+
+
 class LogFull(LogError):
     """The disk has no room left; nothing was written."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 from features.log.contract.log import EventLog
@@ -10,10 +11,22 @@ from features.log.contract.log import EventLog
 class Sealable(Protocol):
     """The history beside a database. Every method may raise a `LogError`: LogBusy while another process changes it."""
 
+    @property
+    def folder(self) -> Path:
+        """The folder of this machine in which its files are read."""
+        ...
+
     def seal(self, before: int, *, least: int = 1) -> int:
         """Move the oldest events that were `received` before `before` (microseconds UTC) into the history.
 
         Some thousands at a time, and none if there are fewer than `least`. Returns how many.
+        """
+        ...
+
+    def look(self) -> None:
+        """Bring the copies of files on this machine, if there are any, in line with the history as it is now.
+
+        What the history does not hold any more is deleted, and some of what is missing fetched.
         """
         ...
 

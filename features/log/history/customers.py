@@ -111,7 +111,7 @@ class Reader:
         self._history = history
         self._entry = entry
         self._columns = columns
-        self._index = segment.index_of(history.folder, entry.number)
+        self._index = segment.index_of(history.store, entry.number)
         self._step = max(DECODED // len(history.entries) // GROUP, 1) * GROUP
         self._given = self._decoded = 0
         """Rows that were given, and rows that were decoded."""
@@ -135,7 +135,7 @@ class Reader:
         """Decode the row groups that follow."""
         index, first = self._index, self._decoded
         self._decoded = min(first + self._step, index.events)
-        frame = segment.rows(self._history.folder, self._entry.number, [(first, self._decoded)], self._columns)
+        frame = segment.rows(self._history.store, self._entry.number, [(first, self._decoded)], self._columns)
         offsets = frame["arrival"].to_numpy() + self._entry.base if "arrival" in self._columns else _UNREAD
         kinds, channels = np.ascontiguousarray(index.pairs.T)
         for group in frame.select(NUMBERS).iter_slices(GROUP):
@@ -155,7 +155,7 @@ class Reader:
 
 def _ranges(history: History, live: NDArray[np.int32]) -> list[tuple[int, int]]:
     """Ranges of customers' codes with about `TOGETHER` events each; `live` are the codes of the live events."""
-    indexes = [segment.index_of(history.folder, entry.number) for entry in history.entries]
+    indexes = [segment.index_of(history.store, entry.number) for entry in history.entries]
     highest = max([int(index.customers[-1]) for index in indexes] + [int(live[-1]) if len(live) else 0])
     counts = np.zeros(highest // _CODES_PER_BIN + 1, np.int64)
     for index in indexes:

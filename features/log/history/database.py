@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
@@ -14,6 +13,7 @@ from features.events import Event
 from features.log.history.history import Codes, History
 from features.log.history.names import Names
 from features.log.history.segment import Entry
+from features.log.history.store import Store
 
 
 class Position(NamedTuple):
@@ -45,7 +45,7 @@ class Unsealed(NamedTuple):
 class Database(ABC):
     """One database, through one connection. A store implements all of it."""
 
-    folder: Path
+    store: Store
     busy_seconds: float
 
     @abstractmethod

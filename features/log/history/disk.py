@@ -14,7 +14,7 @@ import polars as pl
 from features.files import draft_prefix, settle
 from features.log.contract import LogDenied, LogFull
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NUMBER = re.compile(r"\(os error (\d+)\)")
 
@@ -41,7 +41,7 @@ def explained(folder: Path) -> Iterator[None]:
     except (OSError, pl.exceptions.PolarsError) as error:
         match = _NUMBER.search(str(error))
         number = int(match[1]) if match else getattr(error, "errno", None)
-        if number in _FULL:
+        if number in FULL:
             raise LogFull(
                 f"the history {folder}: {error}; nothing was written and nothing is lost; free some space "
                 f"(df -h {folder}), then try again"

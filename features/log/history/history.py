@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -14,6 +13,7 @@ from features.log.history import segment
 from features.log.history.hashing import Hashes, hashes_of
 from features.log.history.records import Piece, in_log_order, piece_of
 from features.log.history.segment import Entry
+from features.log.history.store import Store
 
 Codes = NDArray[np.int32]
 
@@ -23,8 +23,8 @@ _ONE_BY_ONE = 64
 class History:
     """Segments that are part of a log, without the events of customers who are being erased from them."""
 
-    def __init__(self, folder: Path, entries: Sequence[Entry] = (), erased: Collection[int] = ()) -> None:
-        self.folder = folder
+    def __init__(self, store: Store, entries: Sequence[Entry] = (), erased: Collection[int] = ()) -> None:
+        self.store = store
         self.entries = tuple(entries)
         self.erased = np.array(sorted(erased), np.int32)
 
@@ -49,7 +49,7 @@ class History:
         order = np.argsort(hashes)  # so that an index is read from its beginning to its end
         rising = hashes[order]
         for entry in self.entries:
-            places, rows = segment.index_of(self.folder, entry.number).candidates(rising)
+            places, rows = segment.index_of(self.store, entry.number).candidates(rising)
             if len(places):
                 places = order[places]
                 there = self._at(entry, rows, ("message_id", "customer"))
@@ -61,8 +61,8 @@ class History:
         """The event of a message id as a frame of one row; None when it has none."""
         hashes = hashes_of([message_id])
         for entry in self.entries:
-            for row in segment.index_of(self.folder, entry.number).candidates(hashes)[1].tolist():
-                there = segment.rows(self.folder, entry.number, [(row, row + 1)], list(segment.SCHEMA))
+            for row in segment.index_of(self.store, entry.number).candidates(hashes)[1].tolist():
+                there = segment.rows(self.store, entry.number, [(row, row + 1)], list(segment.SCHEMA))
                 if there.item(0, "message_id") == message_id and not self.is_erased(there["customer"].to_numpy())[0]:
                     return there
         return None
@@ -84,7 +84,7 @@ class History:
     def customers(self, after: int = 0) -> Codes:
         """The customers with events in a segment that reaches beyond the offset `after`, rising."""
         parts = [
-            segment.index_of(self.folder, entry.number).customers for entry in self.entries if entry.last_offset > after
+            segment.index_of(self.store, entry.number).customers for entry in self.entries if entry.last_offset > after
         ]
         codes = np.unique(np.concatenate([np.empty(0, np.int32), *parts]))
         return codes[~self.is_erased(codes)]
@@ -94,7 +94,7 @@ class History:
         texts: set[str] = set()
         for entry in self.entries:
             matches = segment.read(
-                self.folder,
+                self.store,
                 entry.number,
                 lambda events: (
                     events.filter(pl.col("kind").cast(pl.String) == kind.name)
@@ -107,14 +107,14 @@ class History:
 
     def holding(self, codes: Codes) -> list[Entry]:
         """The segments that have events of some of these customers, whether they are being erased or not."""
-        return [entry for entry in self.entries if segment.index_of(self.folder, entry.number).spans(codes)]
+        return [entry for entry in self.entries if segment.index_of(self.store, entry.number).spans(codes)]
 
     def without(self, entry: Entry, codes: Codes) -> Entry:
         """What the manifest says of a segment once these customers, too, are erased from it."""
         gone = [*codes.tolist(), *self.erased.tolist()]
         received = pl.col("received").to_physical()
         left = segment.read(
-            self.folder,
+            self.store,
             entry.number,
             lambda events: (
                 events.filter(~pl.col("customer").is_in(gone))
@@ -127,15 +127,15 @@ class History:
     def _frames_of(self, codes: Codes, columns: Sequence[str]) -> Iterator[tuple[Entry, pl.DataFrame]]:
         codes = codes[~self.is_erased(codes)]
         for entry in self.entries:
-            spans = segment.index_of(self.folder, entry.number).spans(codes)
+            spans = segment.index_of(self.store, entry.number).spans(codes)
             if spans:
-                yield entry, segment.rows(self.folder, entry.number, spans, columns)
+                yield entry, segment.rows(self.store, entry.number, spans, columns)
 
     def _at(self, entry: Entry, rows: NDArray[np.int64], columns: Sequence[str]) -> pl.DataFrame:
         """Some columns of single rows, in the order asked."""
         if len(rows) <= _ONE_BY_ONE:
-            return segment.rows(self.folder, entry.number, [(row, row + 1) for row in rows.tolist()], columns)
-        return segment.read(self.folder, entry.number, lambda events: events.select(columns).collect())[rows]
+            return segment.rows(self.store, entry.number, [(row, row + 1) for row in rows.tolist()], columns)
+        return segment.read(self.store, entry.number, lambda events: events.select(columns).collect())[rows]
 
     def is_erased(self, codes: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Which of these customers are being erased."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from features.events import Kind
 from features.files import alone, synchronise
-from features.log.contract import LogBusy
+from features.log.contract import HistoryUnreachable, LogBusy
 from features.log.frame import events_of
 from features.log.history import names, rewriting, segment
 from features.log.history.database import Database, Sealed
@@ -35,6 +35,7 @@ from features.log.history.hashing import Hashes, first_distinct, hashes_of
 from features.log.history.history import History
 from features.log.history.resolving import resolved_ids
 from features.log.history.segment import Entry
+from features.log.history.store import LOCK, Store
 from features.log.membership import JOINS
 
 SEALED_TOGETHER = 20_000
@@ -43,17 +44,25 @@ SEALED_TOGETHER = 20_000
 RETIRED_SECONDS = 900.0
 """A segment that others have replaced is deleted after so long: scans that began before have ended."""
 
+LOOK_SECONDS = 5.0
+"""How long one look fetches files: the next one comes soon, and deletes what has to go meanwhile."""
+
 _NUMBER = re.compile(r"events-(\d{8})\.(?:parquet|index)")
 
 
 class Keeping(Database):
     """What a store does with its history, whatever its database."""
 
-    def __init__(self, folder: Path, busy_seconds: float) -> None:
-        self.folder = folder
+    def __init__(self, store: Store, busy_seconds: float) -> None:
+        self.store = store
         self.busy_seconds = busy_seconds
         self._live_hashes: Hashes = np.empty(0, np.uint64)
         self._hashed = 0
+
+    @property
+    def folder(self) -> Path:
+        """The folder of this machine in which the files of the history are read."""
+        return self.store.folder
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -63,24 +72,28 @@ class Keeping(Database):
         another changes the history for too long, and LogFull when the disk is full: then no file is left of the change.
         """
         try:
-            with explained(self.folder), self._alone():
+            with explained(self.folder), self._alone(), self.store.changing():
                 self._finish()
                 try:
                     with explained(self.folder):
                         yield
                 finally:
-                    self._sweep(RETIRED_SECONDS)
+                    with suppress(HistoryUnreachable):  # whoever changes the history next sweeps it
+                        self._sweep(RETIRED_SECONDS)
         except TimeoutError as error:
-            raise LogBusy(
-                f"the history {self.folder} is being changed by another process (an import, a sealing or an erasure) "
-                "for too long; nothing was written here; try again"
-            ) from error
+            raise self._busy() from error
+
+    def _busy(self) -> LogBusy:
+        return LogBusy(
+            f"the history {self.store.place} is being changed by another process (an import, a sealing or an erasure) "
+            "for too long; nothing was written here; try again"
+        )
 
     def _alone(self) -> AbstractContextManager[None]:
         if not self.folder.is_dir():
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             synchronise(self.folder.parent)
-        return alone(self.folder / "lock", self.busy_seconds)
+        return alone(self.folder / LOCK, self.busy_seconds)
 
     def append(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
         """Add the events of an import that the log does not have yet. Returns which of them are new.
@@ -180,15 +193,16 @@ class Keeping(Database):
     def _write(self, moved: pl.DataFrame, base: int) -> Entry:
         """Write a segment of coded events."""
         coded = segment.coded(moved.drop(list(_CODED)).rename({code: column for column, code in _CODED.items()}))
-        return segment.write(self.folder, self._number(), coded, base)
+        return segment.write(self.store, self._number(), coded, base)
 
     def _number(self) -> int:
-        used = [int(match[1]) for path in self.folder.iterdir() if (match := _NUMBER.fullmatch(path.name))]
+        """A number that no segment ever had."""
+        used = [int(match[1]) for name in self.store.names() if (match := _NUMBER.fullmatch(name))]
         return max([self.highest(), *used]) + 1
 
     def _name(self) -> None:
         for vocabulary in names.VOCABULARIES:
-            names.add(self.folder, vocabulary, partial(self.names_from, vocabulary))
+            names.add(self.store, vocabulary, partial(self.names_from, vocabulary))
 
     def seal(self, before: int, *, least: int = 1, most: int = SEALED_TOGETHER) -> int:
         """Move the oldest events that were `received` before `before` into the history. Returns how many.
@@ -206,7 +220,7 @@ class Keeping(Database):
                 return 0
             base = int(frame["offset"].to_numpy().min()) - 1
             coded = segment.coded(frame.with_columns(arrival=pl.col("offset") - base))
-            entry = segment.write(self.folder, self._number(), coded, base)
+            entry = segment.write(self.store, self._number(), coded, base)
             with self.transaction():
                 if self.position().erasures != position.erasures:
                     return 0
@@ -229,14 +243,14 @@ class Keeping(Database):
             few = rewriting.due(view.entries)
             if not few:
                 return 0
-            entry = rewriting.merged(self.folder, self._number(), few, view.erased.tolist())
+            entry = rewriting.merged(self.store, self._number(), few, view.erased.tolist())
             with self.transaction():
                 if self.position().erasures != position.erasures:
                     return 0
                 self.unlist([old.number for old in few])
                 if entry is not None:
                     self.list_segment(entry)
-            segment.retire(self.folder, [old.number for old in few])
+            self.store.retire(_files(few))
         return len(few)
 
     def finish_erasures(self) -> None:
@@ -250,12 +264,12 @@ class Keeping(Database):
         gone = view.erased
         if len(gone):
             for old in view.holding(gone):
-                entry = rewriting.merged(self.folder, self._number(), [old], gone.tolist())
+                entry = rewriting.merged(self.store, self._number(), [old], gone.tolist())
                 with self.transaction():
                     self.unlist([old.number])
                     if entry is not None:
                         self.list_segment(entry)
-            names.erase(self.folder, gone.tolist())
+            names.erase(self.store, gone.tolist())
         # Before the customers are forgotten: a process that dies in between leaves no file of theirs.
         self._sweep(0.0 if len(gone) else RETIRED_SECONDS)
         if len(gone):
@@ -267,22 +281,21 @@ class Keeping(Database):
         if self._unlisted():
             with self.transaction():  # waits for what a process sent to the database before it died
                 unlisted = self._unlisted()
-            for path in unlisted:
-                path.unlink(missing_ok=True)
-        for draft in list(self.folder.rglob(".*")):
-            draft.unlink(missing_ok=True)
-        names.remove_repeated(self.folder)
-        lock = self.folder / "lock"
-        lock.touch()
-        now = lock.stat().st_mtime
-        for path in list((self.folder / segment.RETIRED).glob("*")):
-            if now - path.stat().st_ctime >= seconds:
-                path.unlink(missing_ok=True)
+            self.store.remove(unlisted)
+        names.remove_repeated(self.store)
+        self.store.tidy(seconds)
 
-    def _unlisted(self) -> list[Path]:
+    def _unlisted(self) -> list[str]:
         listed = {entry.number for entry in self.view().entries}
-        numbered = [(path, match) for path in self.folder.iterdir() if (match := _NUMBER.fullmatch(path.name))]
-        return [path for path, match in numbered if int(match[1]) not in listed]
+        numbered = [(name, match) for name in self.store.names() if (match := _NUMBER.fullmatch(name))]
+        return [name for name, match in numbered if int(match[1]) not in listed]
+
+    def look(self, seconds: float = LOOK_SECONDS) -> None:
+        """Bring the copies of files on this machine, if there are any, in line with the history as it is now.
+
+        None is fetched after so many seconds: there will be another look.
+        """
+        self.store.look(_files(self.view().entries), seconds)
 
     def erase(self, codes: Sequence[int]) -> Sealed:
         """Erase customers from the history as far as readers see it, within a transaction.
@@ -295,6 +308,11 @@ class Keeping(Database):
             self.list_segment(view.without(entry, gone))
         self.mark_erased(codes)
         return Sealed(len(theirs), int(theirs["received"][0]) if len(theirs) else 0)
+
+
+def _files(entries: Sequence[Entry]) -> list[str]:
+    """The names of the files of segments."""
+    return [name(entry.number) for entry in entries for name in (segment.events_name, segment.index_name)]
 
 
 _VOCABULARIES = {"customers": "customer", "items": "item", "categories": "category"}

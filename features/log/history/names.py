@@ -6,14 +6,13 @@ names that count; these are copies, written with the segments that need them.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
 
 import polars as pl
 
-from features.files import synchronise
-from features.log.history.disk import write_parquet
+from features.log.history.store import Store
 
 VOCABULARIES = ("customers", "items", "categories")
 
@@ -26,61 +25,63 @@ MOST_FILES = 16
 """With more files of names, they become one."""
 
 _SCHEMA = pl.Schema({"code": pl.Int32, "name": pl.String})
-_FILE = re.compile(r"names-(\d{10})-(\d{10})\.parquet")
+_FILE = re.compile(r"[a-z]+/names-(\d{10})-(\d{10})\.parquet")
 
 
-def add(folder: Path, vocabulary: str, names_from: Callable[[int], Names]) -> None:
+def add(store: Store, vocabulary: str, names_from: Callable[[int], Names]) -> None:
     """Write the names that no file holds yet; `names_from` gives those of a code and of all above it."""
-    home = folder / vocabulary
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    present = _files(home)
+    present = _files(store, vocabulary)
     highest = max((last for _, last in present.values()), default=-1)
     frame = pl.DataFrame(list(names_from(highest + 1)), _SCHEMA, orient="row").drop_nulls()
     if len(frame):
-        _write(home, frame, int(frame["code"][0]), int(frame["code"][-1]))
+        _write(store, vocabulary, frame, (int(frame["code"][0]), int(frame["code"][-1])))
     if len(present) > MOST_FILES:
-        _rewrite(home, present, ())
+        _rewrite(store, vocabulary, present, ())
 
 
-def erase(folder: Path, codes: Collection[int]) -> None:
+def erase(store: Store, codes: Collection[int]) -> None:
     """Remove the names of these customers' codes from every file that holds one."""
-    home = folder / "customers"
-    for path, span in _files(home).items():
-        held = pl.read_parquet(path, columns=["code"], glob=False)["code"]
-        if held.is_in(list(codes)).any():
-            _rewrite(home, {path: span}, codes)
+    for file, span in _files(store, "customers").items():
+        if _read(store, file)["code"].is_in(list(codes)).any():
+            _rewrite(store, "customers", {file: span}, codes)
 
 
-def remove_repeated(folder: Path) -> None:
+def remove_repeated(store: Store) -> None:
     """Remove files whose names another file has as well: a process died after it wrote several as one."""
     for vocabulary in VOCABULARIES:
-        reached = -1
-        for path, (_, last) in _files(folder / vocabulary).items():
+        reached, repeated = -1, []
+        for file, (_, last) in _files(store, vocabulary).items():
             if last <= reached:
-                path.unlink()
+                repeated.append(file)
             reached = max(reached, last)
+        store.remove(repeated)
 
 
-def _rewrite(home: Path, files: Mapping[Path, Span], without: Collection[int]) -> None:
+def _rewrite(store: Store, vocabulary: str, files: Mapping[str, Span], without: Collection[int]) -> None:
     """Write the names of several files as one, and delete them."""
-    whole = pl.concat([pl.read_parquet(path, glob=False) for path in files])
+    whole = pl.concat([_read(store, file) for file in files])
     left = whole.filter(~pl.col("code").is_in(list(without))).sort("code")
     firsts, lasts = zip(*files.values(), strict=True)
-    kept = _write(home, left, min(firsts), max(lasts)) if len(left) else None
-    for path in files:
-        if path != kept:
-            path.unlink()
-    synchronise(home)
+    kept = _write(store, vocabulary, left, (min(firsts), max(lasts))) if len(left) else None
+    store.remove([file for file in files if file != kept])
 
 
-def _write(home: Path, frame: pl.DataFrame, first: int, last: int) -> Path:
-    path = home / f"names-{first:010}-{last:010}.parquet"
-    write_parquet(path, frame)
-    return path
+def _write(store: Store, vocabulary: str, frame: pl.DataFrame, span: Span) -> str:
+    file = f"{vocabulary}/names-{span[0]:010}-{span[1]:010}.parquet"
+    content = io.BytesIO()
+    frame.write_parquet(content, compression="zstd", compression_level=1)
+    store.write(file, content.getvalue())
+    return file
 
 
-def _files(home: Path) -> dict[Path, Span]:
+def _read(store: Store, file: str) -> pl.DataFrame:
+    """The names of a file; none when it is gone."""
+    content = store.read(file)
+    return pl.DataFrame(schema=_SCHEMA) if content is None else pl.read_parquet(io.BytesIO(content))
+
+
+def _files(store: Store, vocabulary: str) -> dict[str, Span]:
     """The files of names, by rising first code, the one that reaches further before others with the same first."""
-    matches = ((path, _FILE.fullmatch(path.name)) for path in home.glob("*"))
-    files = {path: (int(match[1]), int(match[2])) for path, match in matches if match}
+    matches = ((name, _FILE.fullmatch(name)) for name in store.names(vocabulary))
+    files = {name: (int(match[1]), int(match[2])) for name, match in matches if match}
     return dict(sorted(files.items(), key=lambda file: (file[1][0], -file[1][1])))

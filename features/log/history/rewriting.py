@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from pathlib import Path
 
 import polars as pl
 
 from features.log.history import segment
 from features.log.history.segment import Entry
+from features.log.history.store import Store
 
 FEW = 8
 """So many segments of about one size become one."""
 
 
-def merged(folder: Path, number: int, entries: Sequence[Entry], erased: Collection[int]) -> Entry | None:
+def merged(store: Store, number: int, entries: Sequence[Entry], erased: Collection[int]) -> Entry | None:
     """Write the events of several segments as one, numbered `number`, without those of the customers `erased`.
 
     None, and no file, when nothing is left.
     """
     base = min(entry.base for entry in entries)
     frames = [
-        segment.scan(folder, entry.number)
+        segment.scan(store, entry.number)
         .filter(~pl.col("customer").is_in(list(erased)))
         .with_columns(pl.col("arrival") + (entry.base - base))
         for entry in entries
     ]
     whole = pl.concat(frames).collect()
-    return segment.write(folder, number, whole, base) if len(whole) else None
+    return segment.write(store, number, whole, base) if len(whole) else None
 
 
 def due(entries: Sequence[Entry]) -> list[Entry]:

@@ -96,7 +96,7 @@ def _edges(history: History) -> list[int]:
         return [span[0], span[1] + 1]
     received = pl.col("received").to_physical()
     times = [
-        segment.read(history.folder, entry.number, lambda events: events.select(received).collect())
+        segment.read(history.store, entry.number, lambda events: events.select(received).collect())
         .to_series().sort().gather_every(_SAMPLED).to_numpy()
         for entry in history.entries
     ]  # fmt: skip
@@ -114,7 +114,7 @@ def _slice(history: History, start: int, end: int, selection: Selection, *, text
             if entry.first_received < start or entry.last_received >= end:
                 received = pl.col("received").to_physical()
                 part &= (received >= start) & (received < end)
-            frame = segment.read(history.folder, entry.number, partial(_selected, columns=columns, wanted=part))
+            frame = segment.read(history.store, entry.number, partial(_selected, columns=columns, wanted=part))
             yield Run(*piece_of(frame, entry.base), _texts(frame) if texts else NO_TEXTS)
 
 

@@ -8,7 +8,7 @@ in the log.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import IntEnum
@@ -25,6 +25,7 @@ from features.log.contract import LogBusy
 from features.log.history import index
 from features.log.history.disk import write_parquet
 from features.log.history.hashing import hashes_of
+from features.log.history.store import Store
 
 Offsets = NDArray[np.int64]
 
@@ -92,46 +93,29 @@ class Entry(NamedTuple):
     last_received: int
 
 
-RETIRED = "retired"
-"""The folder of segments that others have replaced: scans that began before may still read them."""
+def events_name(number: int) -> str:
+    """The name of the Parquet file of a segment."""
+    return f"events-{number:08}.parquet"
 
 
-def events_file(folder: Path, number: int) -> Path:
-    """The Parquet file of a segment."""
-    return _file(folder, f"events-{number:08}.parquet")
+def index_name(number: int) -> str:
+    """The name of the index of a segment."""
+    return f"events-{number:08}.index"
 
 
-def index_file(folder: Path, number: int) -> Path:
-    """The index of a segment."""
-    return _file(folder, f"events-{number:08}.index")
-
-
-def _file(folder: Path, name: str) -> Path:
-    path, retired = folder / name, folder / RETIRED / name
-    return retired if not path.exists() and retired.exists() else path
-
-
-def retire(folder: Path, numbers: Iterable[int]) -> None:
-    """Put the files of segments away that are no longer part of the log."""
-    home = folder / RETIRED
-    home.mkdir(mode=0o700, exist_ok=True)
-    for number in numbers:
-        for path in (events_file(folder, number), index_file(folder, number)):
-            path.rename(home / path.name)
-
-
-def write(folder: Path, number: int, frame: pl.DataFrame, base: int) -> Entry:
-    """Write the events of `frame`, with the columns of `SCHEMA`, as a segment; both files are on the disk afterwards.
+def write(store: Store, number: int, frame: pl.DataFrame, base: int) -> Entry:
+    """Write the events of `frame`, with the columns of `SCHEMA`, as a segment; both files outlast a crash afterwards.
 
     The frame is sorted here. It has at least one event. A column `hash` may hold the hashes of the message ids.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     given = [*SCHEMA, *(["hash"] if "hash" in frame.columns else [])]
     ordered = frame.select(given)[_order(frame)]
     with ThreadPoolExecutor(1) as pool:
-        indexed = pool.submit(lambda: index.save(index_file(folder, number), _index_of(ordered)))
-        write_parquet(events_file(folder, number), ordered.select(list(SCHEMA)), GROUP)
+        indexed = pool.submit(lambda: index.save(store.folder / index_name(number), _index_of(ordered)))
+        write_parquet(store.folder / events_name(number), ordered.select(list(SCHEMA)), GROUP)
         indexed.result()
+    store.share([events_name(number), index_name(number)])
     received = ordered["received"].to_physical()
     newest = ordered["arrival"].to_numpy().max()
     times = received.to_numpy()
@@ -171,30 +155,30 @@ def coded(frame: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def scan(folder: Path, number: int) -> pl.LazyFrame:
+def scan(store: Store, number: int) -> pl.LazyFrame:
     """The events of a segment, to be read lazily."""
-    return pl.scan_parquet(events_file(folder, number), glob=False, hive_partitioning=False)
+    return pl.scan_parquet(store.path(events_name(number)), glob=False, hive_partitioning=False)
 
 
-def read(folder: Path, number: int, query: Callable[[pl.LazyFrame], pl.DataFrame]) -> pl.DataFrame:
+def read(store: Store, number: int, query: Callable[[pl.LazyFrame], pl.DataFrame]) -> pl.DataFrame:
     """What a query finds among the events of a segment.
 
     Raises LogBusy when the segment was deleted since its manifest was read, which an erasure does at once.
     """
     for _ in range(2):  # between the look for its place and the reading, it may have been put away
         with suppress(FileNotFoundError):
-            return query(scan(folder, number))
+            return query(scan(store, number))
     raise LogBusy(
-        f"segment {number} of the history {folder} was deleted while the log was read, because a customer was erased; "
-        "read it again"
+        f"segment {number} of the history {store.place} was deleted while the log was read, because a customer was "
+        "erased; read it again"
     )
 
 
-def rows(folder: Path, number: int, spans: Sequence[tuple[int, int]], columns: Sequence[str]) -> pl.DataFrame:
+def rows(store: Store, number: int, spans: Sequence[tuple[int, int]], columns: Sequence[str]) -> pl.DataFrame:
     """Some columns of the rows of some spans, each from its first row up to but not including its second."""
     wanted = [(first, last - first) for first, last in spans if first < last] or [(0, 0)]
     return read(
-        folder,
+        store,
         number,
         lambda events: pl.concat(pl.collect_all([events.select(columns).slice(*span) for span in wanted])),
     )
@@ -221,15 +205,15 @@ def _mapped(path: Path, identity: tuple[int, int]) -> index.Index:
     return index.load(path)
 
 
-def index_of(folder: Path, number: int) -> index.Index:
+def index_of(store: Store, number: int) -> index.Index:
     """The index of a segment, mapped into memory; a missing or damaged one is made again. Raises LogBusy as `read`."""
     for attempt in range(3):
-        path = index_file(folder, number)
         try:
+            path = store.path(index_name(number))
             status = path.stat()
             return _mapped(path, (status.st_ino, status.st_mtime_ns))
         except (FileNotFoundError, ValueError):
             if attempt:  # the first time, it may just have been put away
-                named = read(folder, number, lambda events: events.select(_INDEXED).collect())
-                index.save(path, _index_of(named))
-    return index.load(index_file(folder, number))
+                named = read(store, number, lambda events: events.select(_INDEXED).collect())
+                index.save(store.folder / index_name(number), _index_of(named))
+    return index.load(store.path(index_name(number)))

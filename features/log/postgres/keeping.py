@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import compress
 
 import numpy as np
@@ -11,8 +11,8 @@ import polars as pl
 
 from features.events import Event, Kind
 from features.log import rows, tombstones
-from features.log.contract import CHUNK, Records
-from features.log.history import live
+from features.log.contract import CHUNK, LogBusy, LogError, Records
+from features.log.history import live, segment
 from features.log.history.database import Position, Unsealed
 from features.log.history.history import Codes, History
 from features.log.history.keeping import Keeping
@@ -23,7 +23,7 @@ from features.log.history.whole import piece_of_rows
 from features.log.membership import named
 from features.log.postgres import inserting, manifest, reading
 from features.log.postgres.arrays import numbers
-from features.log.postgres.folder import claim, history_folder
+from features.log.postgres.folder import claim, history_store
 from features.log.postgres.inserting import Vocabularies
 from features.log.postgres.members import CODES, PostgresMembers
 from features.log.postgres.session import Row, Session
@@ -62,6 +62,8 @@ _NEWEST = f"""
 SELECT * FROM events WHERE customer IN ({CODES}) ORDER BY received DESC, "offset" DESC LIMIT %b::int8
 """
 
+_KEY = "hashtextextended('history of ' || %b::text, 0)"
+
 Begin = Callable[[], AbstractContextManager[object]]
 
 
@@ -69,24 +71,47 @@ class PostgresKeeping(Keeping):
     """The history of one `PostgresLog`, through its session."""
 
     def __init__(self, session: Session, begin: Begin, vocabularies: Vocabularies, members: PostgresMembers) -> None:
-        super().__init__(history_folder(session.identity.database, session.identity.schema), session.busy_seconds)
+        super().__init__(history_store(*session.identity), session.busy_seconds)
         self._session = session
         self._begin = begin
         self._vocabularies = vocabularies
         self._members = members
-        self._seen: tuple[int, History] = (-1, History(self.folder))
+        self._held: int | None = None
+        self._seen: tuple[int, History] = (-1, History(self.store))
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Be the only one who changes the history. Raises LogError when its folder is not here."""
+        """Be the only one who changes the history, of all machines. Raises LogError when its files are not here."""
         self.view()
-        claim(self.folder, self._session.identity.log)
-        with super().changing():
-            yield
+        with self._locked():
+            claim(self.store, self._session.identity.log)
+            with super().changing():
+                yield
 
-    def transaction(self) -> AbstractContextManager[object]:
-        """All or nothing; may be nested."""
-        return self._begin()
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock of the history in the database, which goes with the connection."""
+        try:
+            self._session.run(f"SELECT 1 FROM pg_advisory_lock({_KEY})", (self._session.identity.log,))
+        except LogBusy as error:
+            raise self._busy() from error
+        self._held = self._session.reconnections
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            if held == self._session.reconnections:
+                with suppress(LogError):
+                    self._session.run(f"SELECT pg_advisory_unlock({_KEY})", (self._session.identity.log,))
+
+    @contextmanager
+    def transaction(self) -> Iterator[object]:
+        """All or nothing; may be nested. Raises LogBusy when the connection was lost since the history was locked:
+        another may change it already."""
+        with self._begin() as session:
+            if self._held not in (None, self._session.reconnections):
+                raise LogBusy(f"the connection to {self._session.place} was lost; nothing was written here, try again")
+            yield session
 
     def view(self) -> History:
         """The history as the manifest has it now."""
@@ -99,7 +124,12 @@ class PostgresKeeping(Keeping):
     def _view(self, fetched: Sequence[Sequence[Row]]) -> History:
         changes = int(fetched[0][0][0])
         if changes != self._seen[0]:
-            self._seen = changes, manifest.read_manifest(self.folder, *fetched)
+            view = manifest.read_manifest(self.store, *fetched)
+            if not self._session.depth:  # before a transaction needs them, for whose end others wait
+                with suppress(LogBusy):  # who needs one that cannot be had learns why
+                    for entry in view.entries:
+                        segment.index_of(self.store, entry.number)
+            self._seen = changes, view
         return self._seen[1]
 
     def forget(self) -> None:
@@ -113,6 +143,12 @@ class PostgresKeeping(Keeping):
     def highest(self) -> int:
         """The highest number that a segment of the manifest ever had."""
         return int(self._session.run("SELECT newest_segment FROM log")[0][0])
+
+    def _number(self) -> int:
+        """A number that no segment ever had, and that no file will have but those written for it."""
+        with self.transaction():
+            raised = "UPDATE log SET newest_segment = newest_segment + 1 RETURNING newest_segment"
+            return int(self._session.run(raised)[0][0])
 
     def list_segment(self, entry: Entry) -> None:
         """Add a segment to the manifest, or change what it says."""
@@ -137,7 +173,7 @@ class PostgresKeeping(Keeping):
         self._changed()
 
     def _changed(self) -> None:
-        self._session.later("UPDATE log SET segments = segments + 1, history = %b::text", (str(self.folder),))
+        self._session.later("UPDATE log SET segments = segments + 1, history = %b::text", (self.store.place,))
 
     def live_ids(self, message_ids: Sequence[str]) -> set[str]:
         """Those of the message ids that the database has."""

@@ -17,7 +17,7 @@ from features.log.membership import NOTHING, named
 from features.log.orders import resolved
 from features.log.postgres import dead_letters as dead_letter_rows
 from features.log.postgres import erasing, inserting, reading
-from features.log.postgres.folder import history_folder, is_named, is_of
+from features.log.postgres.folder import history_store, is_named, is_of
 from features.log.postgres.reads import PostgresReads
 from features.log.postgres.session import Head, Session
 
@@ -231,7 +231,7 @@ class PostgresLog(PostgresReads):
     def _has_folder(self) -> bool:
         """Whether there are files of a history, be they those of an import that was killed."""
         identity = self.session.identity
-        return bool(self._head.segments) or is_of(history_folder(identity.database, identity.schema), identity.log)
+        return bool(self._head.segments) or is_of(history_store(*identity), identity.log)
 
     def reject(self, dead_letters: Sequence[DeadLetter]) -> int:
         """Keep records that could not become events, each once; inside a `transaction`, as a part of it."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from features.log.history.history import History
 from features.log.history.segment import Entry
+from features.log.history.store import Store
 from features.log.postgres.folder import check
 from features.log.postgres.session import Row
 
@@ -18,9 +18,9 @@ STATEMENTS = (
 """What `read_manifest` takes the rows of. They must see the log at one moment."""
 
 
-def read_manifest(folder: Path, log: Sequence[Row], segments: Sequence[Row], erased: Sequence[Row]) -> History:
-    """The history as the manifest has it. Raises LogError when the folder is not that of the history."""
+def read_manifest(store: Store, log: Sequence[Row], segments: Sequence[Row], erased: Sequence[Row]) -> History:
+    """The history as the manifest has it. Raises LogError when the store is not that of the history."""
     ((changes, identity, listed),) = log
     if changes:
-        check(folder, identity, listed)
-    return History(folder, [Entry(*entry) for entry in segments], [customer for (customer,) in erased])
+        check(store, identity, listed)
+    return History(store, [Entry(*entry) for entry in segments], [customer for (customer,) in erased])

@@ -10,7 +10,7 @@ from psycopg import IsolationLevel
 
 from features.log.postgres.arrays import numbers
 from features.log.postgres.errors import explained
-from features.log.postgres.folder import history_folder
+from features.log.postgres.folder import history_store
 from features.log.postgres.reading import RECORD, selected
 from features.log.postgres.schema import Connection
 from features.log.postgres.session import Identity, Session
@@ -40,7 +40,7 @@ class PostgresReader(Reader):
         from features.log.postgres.manifest import STATEMENTS, read_manifest  # Polars, which else is not needed
 
         fetched = [self._connection.execute(statement.encode()).fetchall() for statement in STATEMENTS]
-        return read_manifest(history_folder(self._identity.database, self._identity.schema), *fetched)
+        return read_manifest(history_store(*self._identity), *fetched)
 
     def selected(self, columns: str, selection: Selection, size: int) -> Iterator[Rows]:
         """Some columns of the selected live events in log order, at most `size` at a time."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from features.events import Event
 from features.log import rows
-from features.log.contract import DeadLetter, Records, Training
+from features.log.contract import DeadLetter, HistoryUnreachable, Records, Training
 from features.log.postgres import dead_letters as dead_letter_rows
 from features.log.postgres import reading
+from features.log.postgres.folder import history_store
 from features.log.postgres.members import PostgresMembers
 from features.log.postgres.reader import reader
 from features.log.postgres.session import NOTHING_YET, Head, Session
@@ -47,7 +48,7 @@ class PostgresReads(Scans):
     def __init__(self, url: str, *, create: bool = True, busy_seconds: float = 30.0) -> None:
         """Open the log at `url`; without `create` it must exist. A writer waits `busy_seconds` for another one.
 
-        Raises LogError when the log has a history whose folder is not here.
+        Raises LogError when the log has a history whose files are not here, or no driver knows where they are.
         """
         self.session = Session(url, create=create, busy_seconds=busy_seconds)
         self.place = self.session.place
@@ -58,7 +59,10 @@ class PostgresReads(Scans):
         self._members = PostgresMembers(self.session, self.customers)
         self._head = NOTHING_YET
         try:
-            self.segments()
+            history_store(*self.session.identity)
+            if self.segments() is not None:
+                with suppress(HistoryUnreachable):  # what is here can be read
+                    self.keeping.look(0.0)
         except BaseException:
             self.close()
             raise

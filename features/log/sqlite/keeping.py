@@ -19,6 +19,7 @@ from features.log.history.keeping import Keeping
 from features.log.history.names import Names
 from features.log.history.records import in_log_order
 from features.log.history.segment import Entry
+from features.log.history.store import Folder
 from features.log.history.whole import piece_of_rows
 from features.log.membership import named
 from features.log.sqlite import reading
@@ -44,13 +45,13 @@ class SqliteKeeping(Keeping):
         members: SqliteMembers,
         busy_seconds: float,
     ) -> None:
-        super().__init__(reading.history_folder(path), busy_seconds)
+        super().__init__(Folder(reading.history_folder(path)), busy_seconds)
         self._connection = connection
         self._path = path
         self._begin = begin
         self._vocabularies = dict(zip(("customers", "items", "categories"), vocabularies, strict=True))
         self._members = members
-        self._seen: tuple[int, History] = (-1, History(self.folder))
+        self._seen: tuple[int, History] = (-1, History(self.store))
 
     def transaction(self) -> AbstractContextManager[object]:
         """All or nothing; may be nested."""

@@ -90,7 +90,8 @@ def test_names_written_as_one_by_a_killed_process_are_kept_once(log: SqliteLog, 
         imported(log, visits(f"customer-number-{number:02}", 100 * number))
     before = tmp_path / "before"
     shutil.copytree(home, before)
-    names._rewrite(home, names._files(home), ())
+    store = log.keeping.store
+    names._rewrite(store, "customers", names._files(store, "customers"), ())
     shutil.copytree(before, home, dirs_exist_ok=True)
     log.erase("customer-number-05", LATER)
     shutil.rmtree(before)

@@ -16,7 +16,7 @@ from features.events import Event
 from features.log.contract import EventLog, LogDenied, LogError
 from features.log.frame import frame_of
 from features.log.postgres import PostgresLog
-from features.log.postgres.folder import VARIABLE, history_folder
+from features.log.postgres.folder import VARIABLE, history_store
 from features.log.sqlite import SqliteLog
 from serving.settings import read_settings
 from tests import postgres
@@ -64,10 +64,10 @@ def add(log: PostgresLog, *events: Event) -> list[bool]:
 
 
 def test_each_log_has_a_folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert history_folder("shop", "public") == home / "history-of-shop"
-    assert history_folder("shop", "eu/de") == home / "history-of-shop.eu%2Fde"
+    assert history_store("", "shop", "public").folder == home / "history-of-shop"
+    assert history_store("", "shop", "eu/de").folder == home / "history-of-shop.eu%2Fde"
     monkeypatch.delenv(VARIABLE)
-    assert history_folder("shop", "public") == Path.cwd() / "data" / "history-of-shop"
+    assert history_store("", "shop", "public").folder == Path.cwd() / "data" / "history-of-shop"
 
 
 def test_the_folder_is_made_with_the_first_segment_and_noted(log: PostgresLog, home: Path) -> None:

@@ -86,7 +86,7 @@ def test_customers_who_are_being_erased_are_left_out(tmp_path: Path) -> None:
         with reader(log.path) as read:
             history = read.history()
             assert history is not None
-            masked = History(history.folder, history.entries, [code for code in gone if code is not None])
+            masked = History(history.store, history.entries, [code for code in gone if code is not None])
             live = Piece(gathered([]), np.empty(0, np.int64))
             codes = [code for part in customers.by_customer(masked, live, None) for code in part.customers.tolist()]
         assert len(codes) == 10 and not set(gone) & set(codes)
