@@ -94,7 +94,7 @@ class Maintenance:
         elif self._audit_seconds and time.monotonic() >= self._due:
             self._due = time.monotonic() + self._audit_seconds
             self._audit(engine)
-        elif self._sealing.round(lambda: engine.states.log.keeping):
+        elif self._sealing.round(lambda: engine.states.log):
             return PAUSE_SECONDS
         return min(self._audit_seconds or HEARTBEAT_SECONDS, HEARTBEAT_SECONDS)
 

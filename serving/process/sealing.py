@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from features.log.contract import HistoryUnreachable, LogBusy, Sealable
+from features.log.contract import DatabaseLog, HistoryUnreachable, LogBusy
 from serving import metrics
 
 LEAST = 5_000
@@ -38,17 +38,17 @@ class Sealing:
         self._due = 0.0
         self._logged = ""
 
-    def round(self, history: Callable[[], Sealable]) -> bool:
+    def round(self, log: Callable[[], DatabaseLog]) -> bool:
         """Look after copies and seal some events if it is time. Returns whether there may be more. Raises a `LogError`.
 
-        `history` is asked for only when it is time. When an import or an erasure changes it, sealing waits its turn;
+        `log` is asked for only when it is time. When an import or an erasure changes it, sealing waits its turn;
         when the object store fails, it tries again at the next look.
         """
         if not (self._age or self._copies) or time.monotonic() < self._due:
             return False
         moved, failure = 0, ""
         try:
-            moved = self._look(history())
+            moved = self._look(log())
         except HistoryUnreachable as error:
             failure = str(error)
         except LogBusy:
@@ -57,12 +57,16 @@ class Sealing:
         self._due = time.monotonic() + (PAUSE_SECONDS if moved else IDLE_SECONDS)
         return moved > 0
 
-    def _look(self, keeping: Sealable) -> int:
+    def _look(self, log: DatabaseLog) -> int:
         """How many events were sealed."""
-        keeping.look()
-        if not self._age:
+        if self._copies:
+            log.keeping.look()
+        before = self._clock() - self._age
+        # Where there is a history already, sealing finishes what a process that was killed left of it.
+        if not self._age or not (log.has_unsealed(before, LEAST) or log.segments() is not None):
             return 0
-        moved = keeping.seal(self._clock() - self._age, least=LEAST)
+        keeping = log.keeping
+        moved = keeping.seal(before, least=LEAST)
         metrics.SEALED.inc(moved)
         if moved:
             keeping.compact()

@@ -42,3 +42,12 @@ class DatabaseLog(EventLog, Protocol):
     def keeping(self) -> Sealable:
         """The history beside it."""
         ...
+
+    def segments(self) -> object | None:
+        """The history as it is now; None when no event ever left the database for one."""
+        ...
+
+    def has_unsealed(self, before: int, least: int) -> bool:
+        """Whether the oldest `least` events that were never sealed were `received` before `before`; a look of
+        milliseconds."""
+        ...

@@ -57,6 +57,10 @@ class Database(ABC):
         """The history as the manifest has it now."""
 
     @abstractmethod
+    def has_unsealed(self, before: int, least: int) -> bool:
+        """Whether the oldest `least` events that were never sealed were `received` before `before`."""
+
+    @abstractmethod
     def position(self) -> Position:
         """Where the log stands now."""
 

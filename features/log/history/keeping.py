@@ -210,6 +210,8 @@ class Keeping(Database):
         At most `most`, and none if there are fewer than `least`.
         """
         with self.changing():
+            if not self.has_unsealed(before, least):
+                return 0
             position = self.position()
             frame, last, looked_at = self.unsealed(before, most)
             while looked_at == most and not len(frame):  # all of them stay in the database

@@ -224,6 +224,10 @@ class PostgresKeeping(Keeping):
         inserting.insert(self._session, offsets, kept, records)
         return len(self._members.join(kept, records, last))
 
+    def has_unsealed(self, before: int, least: int) -> bool:
+        """Whether the oldest `least` events that were never sealed were `received` before `before`."""
+        return reading.has_unsealed(self._session, before, least)
+
     def unsealed(self, before: int, most: int) -> Unsealed:
         """The oldest `most` events that were never sealed, up to the first one not `received` before `before`."""
         return live.unsealed(self._session.run(_UNSEALED, (most,)), before)

@@ -37,7 +37,19 @@ _EVENTS = (
     "LEFT JOIN items ON items.code = item LEFT JOIN categories ON categories.code = category"
 )
 
+_HAS_UNSEALED = """
+SELECT count(*) = %b::int8 FROM (
+    SELECT received FROM events WHERE "offset" > (SELECT sealed FROM log) ORDER BY "offset" LIMIT %b::int8
+) AS oldest WHERE received < %b::int8
+"""
+
 _OF_CUSTOMER = f'SELECT {RECORD}, {_SEGMENTS} FROM events WHERE customer IN ({CODES}) ORDER BY received, "offset"'
+
+
+def has_unsealed(session: Session, before: int, least: int) -> bool:
+    """Whether the oldest `least` events that were never sealed were `received` before `before`."""
+    ((enough,),) = session.run(_HAS_UNSEALED, (least, least, before))
+    return bool(enough)
 
 
 def selected(connection: Connection, columns: str, selection: rows.Selection, size: int) -> Iterator[list[Row]]:

@@ -110,6 +110,10 @@ class PostgresReads(Scans):
         with self.session.unhurried():
             return int(self.session.run(_COUNT)[0][0])
 
+    def has_unsealed(self, before: int, least: int) -> bool:
+        """Whether the oldest `least` events that were never sealed were `received` before `before`."""
+        return reading.has_unsealed(self.session, before, least)
+
     def span(self) -> tuple[int, int] | None:
         """The first and the last `received` in the log; None when it is empty."""
         ((first, last),) = self.session.run(_SPAN)

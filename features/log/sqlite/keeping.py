@@ -154,6 +154,10 @@ class SqliteKeeping(Keeping):
             return 0
         return len(self._members.join([kept[place] for place in places.tolist()], records[places], last))
 
+    def has_unsealed(self, before: int, least: int) -> bool:
+        """Whether the oldest `least` events that were never sealed were `received` before `before`."""
+        return reading.has_unsealed(self._connection, before, least)
+
     def unsealed(self, before: int, most: int) -> Unsealed:
         """The oldest `most` events that were never sealed, up to the first one not `received` before `before`."""
         rows_of_events = self._connection.execute(

@@ -22,6 +22,12 @@ RECORD = (
 )
 """The columns of `EVENT`, in its order; SQLite's NULL becomes NaN on its way into an array."""
 
+_HAS_UNSEALED = """
+SELECT count(*) = :least FROM (
+    SELECT received FROM events WHERE "offset" > (SELECT sealed FROM log) ORDER BY "offset" LIMIT :least
+) WHERE received < :before
+"""
+
 EVENTS = (
     "SELECT customers.name, message_id, kind, at, received, channel, items.name, categories.name, "
     "quantity, amount, order_id, score, properties FROM events JOIN customers ON customers.code = customer "
@@ -35,6 +41,11 @@ _ASKED_AT_ONCE = 500
 def has_history(connection: sqlite3.Connection) -> bool:
     """Whether events ever left the database for a history."""
     return bool(connection.execute("SELECT segments FROM log").fetchone()[0])
+
+
+def has_unsealed(connection: sqlite3.Connection, before: int, least: int) -> bool:
+    """Whether the oldest `least` events that were never sealed were `received` before `before`."""
+    return bool(connection.execute(_HAS_UNSEALED, {"before": before, "least": least}).fetchone()[0])
 
 
 def history_folder(path: Path) -> Path:

@@ -96,6 +96,11 @@ class SqliteReads(Scans):
                 return self.keeping.newest(codes, limit)
             return reading.newest(self.connection, codes, limit)
 
+    def has_unsealed(self, before: int, least: int) -> bool:
+        """Whether the oldest `least` events that were never sealed were `received` before `before`."""
+        with explained(self.path):
+            return reading.has_unsealed(self.connection, before, least)
+
     def count(self) -> int:
         """How many events the log holds."""
         with explained(self.path):

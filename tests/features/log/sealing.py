@@ -10,7 +10,7 @@ from features.events import Event
 from features.log.contract import Appended
 from features.log.postgres import PostgresLog
 from features.log.sqlite import SqliteLog
-from tests.features.log.samples import START
+from tests.features.log.samples import START, event
 
 if TYPE_CHECKING:
     from features.log.history.keeping import Keeping
@@ -57,3 +57,12 @@ class SealingPostgresLog(PostgresLog):
             self._appends += 1
             seal(self.keeping, self._appends)
         return appended
+
+
+def check_what_is_due(log: SqliteLog | PostgresLog) -> None:
+    """Events are due when enough of the oldest that were never sealed are old."""
+    log.append([event(number) for number in range(10)], history=True)
+    half = event(5).received
+    assert [log.has_unsealed(half, least) for least in (1, 5, 6)] == [True, True, False]
+    assert (log.keeping.seal(half, least=6), log.keeping.seal(half, least=5)) == (0, 5)
+    assert [log.has_unsealed(half, 1), log.has_unsealed(LATE, 5), log.has_unsealed(LATE, 6)] == [False, True, False]

@@ -15,7 +15,7 @@ from features.events import Event, Kind
 from features.log.frame import frame_of
 from features.log.sqlite import SqliteLog
 from tests.features.log.samples import event, identify, shop
-from tests.features.log.sealing import LATE
+from tests.features.log.sealing import LATE, check_what_is_due
 
 IMPORTED = [*shop(400, seed=1), *(identify(number, f"u{number}", f"a{number}") for number in range(5))]
 SEALED = shop(150, seed=2)
@@ -33,6 +33,11 @@ def log(tmp_path: Path) -> Iterator[SqliteLog]:
             log.keeping.compact()
         log.append(LIVE)
         yield log
+
+
+def test_events_are_due_when_enough_of_the_oldest_are_old(tmp_path: Path) -> None:
+    with closing(SqliteLog(tmp_path / "log.db")) as log:
+        check_what_is_due(log)
 
 
 def scanned(log: SqliteLog) -> Counter[str]:

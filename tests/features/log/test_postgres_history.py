@@ -22,7 +22,7 @@ from serving.settings import read_settings
 from tests import postgres
 from tests.features.log.erasure_suite import LATER
 from tests.features.log.samples import event, gathered, identify, shop
-from tests.features.log.sealing import LATE, SealingPostgresLog
+from tests.features.log.sealing import LATE, SealingPostgresLog, check_what_is_due
 from tests.features.log.searching import holders
 from tests.features.log.suite import EventLogSuite
 
@@ -61,6 +61,10 @@ def add(log: PostgresLog, *events: Event) -> list[bool]:
     """Import events in columns."""
     accepted: list[bool] = log.append_columns(frame_of(events, range(len(events)))).tolist()
     return accepted
+
+
+def test_events_are_due_when_enough_of_the_oldest_are_old(log: PostgresLog) -> None:
+    check_what_is_due(log)
 
 
 def test_each_log_has_a_folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from features.log.contract import HistoryUnreachable, LogBusy
+from features.log.contract import DatabaseLog, HistoryUnreachable, LogBusy
 from serving.process import sealing
 from serving.process.sealing import Sealing
 
@@ -38,13 +39,43 @@ class Keeping:
         return 0
 
 
+class Log:
+    """A log that has events to seal when it is `full`, and nothing in its history."""
+
+    def __init__(self, keeping: Keeping, *, full: bool = True) -> None:
+        self.keeping = keeping
+        self.full = full
+
+    def has_unsealed(self, before: int, least: int) -> bool:
+        """As it was told."""
+        return self.full
+
+    def segments(self) -> None:
+        """No history."""
+
+
+def log_of(keeping: Keeping, *, full: bool = True) -> DatabaseLog:
+    return cast("DatabaseLog", Log(keeping, full=full))
+
+
+def test_nothing_is_asked_of_the_history_of_a_log_that_is_young() -> None:
+    keeping = Keeping()
+    assert not Sealing(5, lambda: 100).round(lambda: log_of(keeping, full=False))
+    assert keeping.asked == []
+
+
 @pytest.mark.parametrize(
     ("age", "copies", "asked"),
-    [(0, False, []), (0, True, ["look"]), (5, False, ["look", "seal 95", "compact"])],
+    [
+        (0, False, []),
+        (0, True, ["look"]),
+        (5, False, ["seal 95", "compact"]),
+        (5, True, ["look", "seal 95", "compact"]),
+    ],
 )
 def test_copies_are_looked_after_whether_events_are_sealed_or_not(age: int, copies: bool, asked: list[str]) -> None:
     keeping = Keeping()
-    assert Sealing(age, lambda: 100, copies=copies).round(lambda: keeping) == (age > 0)
+    assert Sealing(age, lambda: 100, copies=copies).round(lambda: log_of(keeping)) == (age > 0)
     assert keeping.asked == asked
 
 
@@ -57,5 +88,5 @@ def test_a_store_that_fails_is_logged_once_and_asked_again(
     with caplog.at_level(logging.WARNING, "waypost"):
         for error in (HistoryUnreachable("no route"), HistoryUnreachable("no route"), LogBusy("an import"), None):
             keeping.error = error
-            assert sealed.round(lambda: keeping) == (error is None)
+            assert sealed.round(lambda: log_of(keeping)) == (error is None)
     assert caplog.messages == ["no route", "the object store of the history works again"]
