@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -76,23 +77,28 @@ LATER = st.builds(
 )
 WINDOWS = st.sampled_from([1, DAY // 4, DAY, 3 * DAY, 30 * DAY])
 PAUSES = st.sampled_from([0, 0, DAY // 4, DAY])
+FUNNELS = st.builds(
+    lambda first, rest, within, best, pause, period: Funnel((first, *rest), within, best, pause, period=period),
+    STEPS, st.lists(LATER, min_size=1, max_size=3), WINDOWS, st.booleans(), PAUSES, PERIODS,
+)  # fmt: skip
+TRANSITIONS = st.builds(Transitions, some(KINDS), WINDOWS, PAUSES, period=PERIODS)
+RETENTIONS = st.builds(
+    Retention, some(KINDS), some(KINDS), st.integers(1, 64), period=PERIODS, by=st.sampled_from([None, By.MONTH])
+)
 CUSTOMERS = st.just(Customers()) | st.builds(
     lambda having, lacking: Customers(tuple(having), tuple(lacking)),
     st.lists(STEPS, max_size=2), st.lists(STEPS, max_size=1),
 )  # fmt: skip
-BYS = st.sampled_from([None, *By])
-FUNNELS = st.builds(
-    lambda first, rest, within, best, pause, customers, period, by: Funnel(
-        (first, *rest), within, best, pause, customers=customers, period=period, by=by
-    ),
-    STEPS, st.lists(LATER, min_size=1, max_size=3), WINDOWS, st.booleans(), PAUSES, CUSTOMERS, PERIODS, BYS,
+
+
+def _by(question: Question, by: By | None) -> Question:
+    return replace(question, by=By.MONTH if by == By.WEEK and isinstance(question, Retention) else by)
+
+
+QUESTIONS: st.SearchStrategy[Question] = st.builds(
+    lambda question, customers, by: _by(replace(question, customers=customers), by),
+    FUNNELS | TRANSITIONS | RETENTIONS, CUSTOMERS, st.sampled_from([None, *By]),
 )  # fmt: skip
-TRANSITIONS = st.builds(Transitions, some(KINDS), WINDOWS, PAUSES, customers=CUSTOMERS, period=PERIODS, by=BYS)
-RETENTIONS = st.builds(
-    Retention, some(KINDS), some(KINDS), st.integers(1, 64), customers=CUSTOMERS, period=PERIODS,
-    by=st.sampled_from([None, By.CHANNEL, By.MONTH]),
-)  # fmt: skip
-QUESTIONS: st.SearchStrategy[Question] = FUNNELS | TRANSITIONS | RETENTIONS
 
 
 def log_of(rows: Sequence[Act], merged: Sequence[tuple[int, int]] = ()) -> Journal:
