@@ -36,6 +36,16 @@ _MARKED = re.compile(r"^pytestmark = pytest\.mark\.slow$", re.MULTILINE)
 register_profiles()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def histories_of_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Histories of PostgreSQL logs that no folder is named for do not lie in the checkout."""
+    from features.log.postgres import folder
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folder, "UNNAMED", str(tmp_path_factory.mktemp("histories")))
+        yield
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave a slow file out before it is imported where no slow test is asked for: its imports take their time, too."""
     if config.option.markexpr != "not slow" or not collection_path.match("test_*.py"):

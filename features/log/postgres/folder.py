@@ -16,8 +16,10 @@ from features.log.contract import LogDenied, LogError
 from features.log.history.store import LOCK, MARK, Folder, Store
 
 VARIABLE = "WAYPOST_SEGMENTS"
-"""Names the folder of the histories of all PostgreSQL logs, or a URL such as `s3://bucket/waypost`; `data` when it is
-not set."""
+"""Names the folder of the histories of all PostgreSQL logs, or a URL such as `s3://bucket/waypost`."""
+
+UNNAMED = "data"
+"""That folder when the environment names none."""
 
 COPIES = "WAYPOST_SEGMENTS_COPIES"
 """Names the folder of the copies on this machine of files that lie at a URL."""
@@ -43,7 +45,7 @@ def history_store(log: str, database: str, schema: str) -> Store:
     It is `history-of-DATABASE`, or `history-of-DATABASE.SCHEMA`. Raises LogError when no driver knows its URL.
     """
     name = database if schema == "public" else f"{database}.{schema}"
-    home, named = os.environ.get(VARIABLE) or "data", f"history-of-{quote(name, safe='')}"
+    home, named = os.environ.get(VARIABLE) or UNNAMED, f"history-of-{quote(name, safe='')}"
     if not is_url(home):
         return Folder(Path(home).absolute() / named)
     return _object_store(f"{home.rstrip('/')}/{named}", Path(os.environ.get(COPIES) or COPIES_FOLDER).absolute(), log)

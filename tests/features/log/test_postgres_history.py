@@ -15,7 +15,7 @@ import pytest
 from features.events import Event
 from features.log.contract import EventLog, LogDenied, LogError
 from features.log.frame import frame_of
-from features.log.postgres import PostgresLog
+from features.log.postgres import PostgresLog, folder
 from features.log.postgres.folder import VARIABLE, history_store
 from features.log.sqlite import SqliteLog
 from serving.settings import read_settings
@@ -71,6 +71,7 @@ def test_each_log_has_a_folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert history_store("", "shop", "public").folder == home / "history-of-shop"
     assert history_store("", "shop", "eu/de").folder == home / "history-of-shop.eu%2Fde"
     monkeypatch.delenv(VARIABLE)
+    monkeypatch.setattr(folder, "UNNAMED", "data")
     assert history_store("", "shop", "public").folder == Path.cwd() / "data" / "history-of-shop"
 
 
