@@ -36,6 +36,7 @@ class TestSealed(OrderSuite, ErasureSuite):
 
     @pytest.fixture(autouse=True)
     def _memory(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        postgres.database()  # the first time, it names a folder of histories for the process
         monkeypatch.setenv(VARIABLE, f"memory://{tmp_path.name}")
         monkeypatch.setenv(COPIES, str(tmp_path / "copies"))
 

@@ -63,11 +63,11 @@ CHANGES: dict[str, Callable[[PostgresLog], object]] = {
 def test_wherever_the_store_fails_the_log_is_whole_and_the_next_change_finishes_it(
     change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    url = postgres.place(tmp_path)  # the first one names a folder of histories for the process
     monkeypatch.setattr(MemoryFileSystem, "store", {})
     monkeypatch.setenv(VARIABLE, "memory://bucket")
     monkeypatch.setenv(COPIES, str(tmp_path / "copies"))
     faults = Faults(monkeypatch)
-    url = postgres.place(tmp_path)
     with closing(PostgresLog(url)) as log:
         for number in range(8):
             add(log, event(number), event(40 + number, "ann-of-shop"))
