@@ -1,6 +1,6 @@
 """Histories: events by customer, each in log order, which is how the fold and every question read them.
 
-log.by_customer()  ->  Histories        histories(log.scan())  ->  Histories
+log.by_customer()  ->  Histories        grouping.histories(log.scan())  ->  Histories
 """
 
 from __future__ import annotations

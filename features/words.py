@@ -1,4 +1,4 @@
-"""Eight bytes of flat memory at once, wherever they begin: what texts are hashed, compared and copied by."""
+"""Eight bytes of flat memory at once, wherever they begin: what texts are hashed and copied by."""
 
 from __future__ import annotations
 

@@ -22,9 +22,6 @@ from numpy.typing import NDArray
 from features.files import replace
 from features.log.history.hashing import Hashes
 
-MOST_EVENTS = 1 << 24
-"""Most events of a segment: the index has three bytes for a row."""
-
 _MAGIC = 0x32584449_59415753
 _PER_BUCKET = 8
 

@@ -74,10 +74,11 @@ GROUP = 32_768
 """Events of a row group: the least that is read to find one of them, some milliseconds."""
 
 MOST_EVENTS = 1 << 22
-"""Most events of a segment: what a rewrite after an erasure costs, some seconds, grows with it."""
-
+"""Most events of a segment: what a rewrite after an erasure costs, some seconds, grows with it. Its index has three
+bytes for a row."""
 
 _PLACE_BITS = 32
+"""Bits of a place beside which a code fits into one number."""
 
 
 class Entry(NamedTuple):
